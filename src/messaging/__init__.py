@@ -1,0 +1,1 @@
+"""A self-hosted, multi-tenant messaging platform."""

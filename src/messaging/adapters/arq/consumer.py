@@ -1,0 +1,91 @@
+"""Take hints from ARQ's queues, and survive what ends an ARQ worker: every hiccup of Redis does."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+from redis.exceptions import RedisError
+
+from messaging.adapters.arq.wire import EXPIRES_AFTER, FUNCTION, MAX_TRIES, connect, pack, unpack
+from messaging.application.ports.queue import QueueUnavailable
+
+log = logging.getLogger(__name__)
+
+# After this ARQ lets go of a job, and the hint of a worker that was killed may be run by another. The work itself is
+# never cancelled by it.
+_JOB_TIMEOUT = timedelta(seconds=60)
+_CLOSING = 2.0
+
+
+class ArqJobConsumer:
+    """One ARQ worker per call of `consume`, with a connection pool of its own, all in this event loop."""
+
+    def __init__(self, *, url: str, poll_delay: timedelta = timedelta(milliseconds=20)) -> None:
+        self._url = url
+        self._poll_delay = poll_delay
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    async def consume(self, queue: str, run: Callable[[bytes], Awaitable[None]], *, at_once: int) -> None:
+        redis = connect(self._url)
+        worker = self._worker(redis, queue, run, at_once)
+        polling = asyncio.create_task(worker.main())
+        try:
+            await asyncio.wait({polling})
+            polling.result()
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable from error
+        finally:
+            worker.allow_pick_jobs = False
+            task = asyncio.create_task(_retire(worker, polling, redis))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def close(self) -> None:
+        if self._retiring:
+            _, late = await asyncio.wait(self._retiring, timeout=_CLOSING)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _worker(self, redis: ArqRedis, queue: str, run: Callable[[bytes], Awaitable[None]], at_once: int) -> Worker:
+        async def call(ctx: dict[Any, Any], payload: bytes) -> None:
+            await run(payload)
+
+        return Worker(
+            functions=[func(call, name=FUNCTION)],
+            queue_name=queue,
+            redis_pool=redis,
+            # Signals are the process's; ARQ's own handlers would cancel running jobs.
+            handle_signals=False,
+            max_jobs=at_once,
+            poll_delay=self._poll_delay.total_seconds(),
+            job_timeout=_JOB_TIMEOUT,
+            # A kept result would block its job's id and double the keys; nobody reads it.
+            keep_result=0,
+            max_tries=MAX_TRIES,
+            health_check_interval=10,
+            job_serializer=pack,
+            job_deserializer=unpack,
+            expires_extra_ms=int(EXPIRES_AFTER.total_seconds() * 1000),
+            log_results=False,
+        )
+
+
+async def _retire(worker: Worker, polling: "asyncio.Task[None]", redis: ArqRedis) -> None:
+    """Let jobs that are still running sign off, then close the connections."""
+    try:
+        while not polling.done():
+            # More than once: with a socket timeout redis-py writes under `asyncio.wait_for`, which before Python 3.12
+            # loses a cancellation that arrives together with the result.
+            polling.cancel()
+            await asyncio.wait({polling}, timeout=0.05)
+        results = await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+        failed = [result for result in results if isinstance(result, Exception)]
+        if failed:
+            log.info("arq.sign_off_failed", extra={"jobs": len(failed), "error": type(failed[0]).__name__})
+    finally:
+        await redis.aclose()

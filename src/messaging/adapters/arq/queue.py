@@ -1,0 +1,70 @@
+"""Publish hints to ARQ's queues: all of a pass in one round trip, and never more than the workers can use."""
+
+import time
+from collections.abc import Sequence
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from messaging.adapters.arq.wire import EXPIRES_AFTER, FUNCTION, IN_PROGRESS_KEY, JOB_KEY, pack
+from messaging.application.jobs import Job, encode, queue_name
+from messaging.application.ports.queue import QueueUnavailable
+
+# A job that is being run stays in its queue, marked by its in-progress key; a killed worker's mark outlives it by a
+# minute. So only unmarked jobs count as waiting, and a second bound keeps the marked ones from piling up.
+_PUBLISH = """
+local published = 0
+for n, queue in ipairs(KEYS) do
+    local ids = redis.call('ZRANGE', queue, 0, ARGV[2] - 1)
+    local waiting = 0
+    for _, id in ipairs(ids) do
+        if redis.call('EXISTS', ARGV[3] .. id) == 0 then waiting = waiting + 1 end
+    end
+    if #ids < tonumber(ARGV[2]) and waiting < tonumber(ARGV[1]) then
+        local id = ARGV[5 + 2 * n]
+        redis.call('PSETEX', ARGV[4] .. id, ARGV[5], ARGV[6 + 2 * n])
+        redis.call('ZADD', queue, ARGV[6], id)
+        published = published + 1
+    end
+end
+return published
+"""
+_LONGEST_QUEUE = 64
+# ARQ starts a job once its score is past by the worker's clock. Always past: machines' clocks need not agree, and
+# hints need no order among themselves.
+_SCORE = 1
+
+
+class ArqJobQueue:
+    """`waiting` bounds the hints of one queue that no worker has picked up yet; twice what workers use at once is
+    plenty, as the backlog itself is in Postgres.
+    """
+
+    def __init__(self, *, redis: Redis, waiting: int = 8) -> None:
+        self._publish = redis.register_script(_PUBLISH)
+        self._waiting = waiting
+
+    async def hint(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        expires_ms = int(EXPIRES_AFTER.total_seconds() * 1000)
+        arguments: list[str | bytes | int] = [
+            self._waiting,
+            _LONGEST_QUEUE,
+            IN_PROGRESS_KEY,
+            JOB_KEY,
+            expires_ms,
+            _SCORE,
+        ]
+        for job in jobs:
+            arguments += [uuid4().hex, _packed(job)]
+        try:
+            await self._publish(keys=[queue_name(job) for job in jobs], args=arguments)
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable from error
+
+
+def _packed(job: Job) -> bytes:
+    """As `arq.jobs.serialize_job` writes it."""
+    return pack({"t": None, "f": FUNCTION, "a": (encode(job),), "k": {}, "et": int(time.time() * 1000)})

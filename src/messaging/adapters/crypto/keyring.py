@@ -1,0 +1,130 @@
+"""How are content and credentials kept unreadable at rest? AES-256-GCM under data keys that the master key wraps.
+
+Layout of everything sealed: format (1 byte), version of the data key (4, big-endian), nonce (12), ciphertext and tag.
+Each context gets a key of its own, derived from the tenant's data key: so a data key never wears out by the number of
+messages (a random 96-bit nonce is good for 2**32 of them), and a ciphertext opens in its own place only.
+"""
+
+import base64
+import hmac
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from messaging.application.ports.platform import WrappedKey
+from messaging.application.ports.secrets import CannotDecrypt
+from messaging.domain.shared.ids import Prefix, TenantId, typeid
+
+KEY_BYTES = 32
+_FORMAT = b"\x01"
+_VERSION_BYTES, _NONCE_BYTES, _TAG_BYTES = 4, 12, 16
+_HEADER_BYTES = len(_FORMAT) + _VERSION_BYTES
+_LEAST_BYTES = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
+# Unwrapped keys of this many tenants are kept in memory.
+_REMEMBERED = 4096
+
+
+class AesTenantCipher:
+    """Seals with the newest data key, opens with all of them.
+
+    Blind indexes and tags hang on the oldest one, so that they outlive the rotation of data keys.
+    """
+
+    def __init__(self, tenant: str, data_keys: dict[int, bytes]) -> None:
+        self._tenant = tenant.encode()
+        self._data_keys = data_keys
+        self._newest = max(data_keys)
+        oldest = data_keys[min(data_keys)]
+        self._index_key = derive(oldest, "messaging/blind-index")
+        self._tag_key = derive(oldest, "messaging/reference-tag")
+
+    def seal(self, context: str, plaintext: bytes) -> bytes:
+        place = context.encode()
+        header = _FORMAT + self._newest.to_bytes(_VERSION_BYTES)
+        nonce = os.urandom(_NONCE_BYTES)
+        cipher = _cipher_for(self._data_keys[self._newest], place)
+        return header + nonce + cipher.encrypt(nonce, plaintext, self._associated(header, place))
+
+    def open(self, context: str, sealed: bytes) -> bytes:
+        if len(sealed) < _LEAST_BYTES or sealed[:1] != _FORMAT:
+            raise CannotDecrypt("These bytes were not sealed by this platform.")
+        header, rest = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
+        data_key = self._data_keys.get(int.from_bytes(header[1:]))
+        if data_key is None:
+            raise CannotDecrypt("The data key it was sealed with is not among the tenant's.")
+        place = context.encode()
+        try:
+            return _cipher_for(data_key, place).decrypt(
+                rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], self._associated(header, place)
+            )
+        except InvalidTag as error:
+            raise CannotDecrypt("Wrong key, wrong place or changed bytes.") from error
+
+    def blind_index(self, value: str) -> bytes:
+        return hmac.digest(self._index_key, value.encode(), "sha256")
+
+    def tag(self, text: str) -> str:
+        return base64.b32encode(hmac.digest(self._tag_key, text.encode(), "sha256")[:5]).decode().lower()
+
+    def _associated(self, header: bytes, place: bytes) -> bytes:
+        # A TypeID holds no NUL, so tenant and context cannot flow into each other.
+        return header + self._tenant + b"\0" + place
+
+
+class AesKeyRing:
+    """`master_key` is 32 random bytes; everything else is derived from it or wrapped by it."""
+
+    def __init__(self, master_key: bytes) -> None:
+        if len(master_key) != KEY_BYTES:
+            raise ValueError(f"A master key has {KEY_BYTES} bytes, not {len(master_key)}.")
+        self._wrapping = AESGCM(derive(master_key, "messaging/wrap-data-keys"))
+        self._signing_key = derive(master_key, "messaging/sign")
+        self._unwrapped = lru_cache(maxsize=_REMEMBERED)(self._unwrap)
+
+    def new_data_key(self, tenant_id: TenantId, *, version: int = 1) -> WrappedKey:
+        """A fresh random key; a rotation asks for the next `version`."""
+        nonce = os.urandom(_NONCE_BYTES)
+        wrapped = self._wrapping.encrypt(nonce, os.urandom(KEY_BYTES), _key_context(tenant_id, version))
+        return WrappedKey(tenant_id=tenant_id, version=version, wrapped=_FORMAT + nonce + wrapped)
+
+    def cipher(self, tenant_id: TenantId, keys: Sequence[WrappedKey]) -> AesTenantCipher:
+        return self._unwrapped(tenant_id, tuple(keys))
+
+    def sign(self, text: str) -> str:
+        """22 characters, URL-safe: 128 bits of HMAC-SHA256."""
+        digest = hmac.digest(self._signing_key, text.encode(), "sha256")[:16]
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def _unwrap(self, tenant_id: TenantId, keys: tuple[WrappedKey, ...]) -> AesTenantCipher:
+        if not keys:
+            raise CannotDecrypt("The tenant has no data key.")
+        return AesTenantCipher(
+            typeid(Prefix.TENANT, tenant_id), {key.version: self._unwrap_one(tenant_id, key) for key in keys}
+        )
+
+    def _unwrap_one(self, tenant_id: TenantId, key: WrappedKey) -> bytes:
+        nonce, wrapped = key.wrapped[1 : 1 + _NONCE_BYTES], key.wrapped[1 + _NONCE_BYTES :]
+        if key.wrapped[:1] != _FORMAT or len(wrapped) != KEY_BYTES + _TAG_BYTES:
+            raise CannotDecrypt("This is not a data key wrapped by this platform.")
+        try:
+            return self._wrapping.decrypt(nonce, wrapped, _key_context(tenant_id, key.version))
+        except InvalidTag as error:
+            raise CannotDecrypt("The data key does not open under the present master key.") from error
+
+
+def derive(key: bytes, purpose: str) -> bytes:
+    """An independent 32-byte key for `purpose` (HKDF-SHA256, RFC 5869)."""
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
+
+
+def _cipher_for(data_key: bytes, place: bytes) -> AESGCM:
+    return AESGCM(hmac.digest(data_key, place, "sha256"))
+
+
+def _key_context(tenant_id: TenantId, version: int) -> bytes:
+    return f"data_keys:{typeid(Prefix.TENANT, tenant_id)}:{version}".encode()

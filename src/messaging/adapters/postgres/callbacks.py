@@ -1,0 +1,217 @@
+"""Where do the provider's bytes wait, and the receipts that came before their time?"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from asyncpg import Record
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messaging.adapters.postgres.transactions import Driver, transaction
+from messaging.application import crashpoints
+from messaging.application.ports.callbacks import ParkedReceipt, RawCallback
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.shared.ids import AccountId, CallbackId, TenantId
+
+# Index: callback_digests_pkey. Only bytes not seen before are stored.
+STORE: Final = """
+WITH given AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::bytea[])
+        AS g(tenant_id, id, account_id, received_at, provider, digest, sealed)
+), fresh AS (
+    INSERT INTO callback_digests (tenant_id, account_id, digest, received_at)
+    SELECT tenant_id, account_id, digest, received_at FROM given
+    ON CONFLICT DO NOTHING
+    RETURNING tenant_id, account_id, digest
+), stored AS (
+    INSERT INTO raw_callbacks (tenant_id, id, account_id, received_at, provider, status, digest, sealed)
+    SELECT g.tenant_id, g.id, g.account_id, g.received_at, g.provider, 'stored', g.digest, g.sealed
+    FROM given g JOIN fresh USING (tenant_id, account_id, digest)
+    RETURNING tenant_id, id
+)
+INSERT INTO dispatches (tenant_id, subject_id, kind, due_at)
+SELECT tenant_id, id, 'process_callback', statement_timestamp() FROM stored
+RETURNING subject_id
+"""
+
+# Index: dispatches_other_idx. The lock on the dispatch is the claim: it lasts as long as the transaction.
+LOCK_DUE: Final = """
+SELECT r.tenant_id, r.id, r.account_id, r.received_at, r.provider, r.digest, r.sealed
+FROM dispatches d JOIN raw_callbacks r ON r.tenant_id = d.tenant_id AND r.id = d.subject_id
+WHERE d.kind <> 'deliver' AND d.kind = 'process_callback' AND d.due_at <= statement_timestamp()
+ORDER BY d.due_at
+LIMIT $1
+FOR NO KEY UPDATE OF d SKIP LOCKED
+"""
+
+# Indexes: raw_callbacks_pkey, dispatches_pkey.
+SETTLE: Final = """
+WITH settled AS (
+    UPDATE raw_callbacks r SET status = $3, problem = $4, processed_at = clock_timestamp()
+    FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
+    WHERE r.tenant_id = k.tenant_id AND r.id = k.id AND r.id BETWEEN $5 AND $6
+    RETURNING r.tenant_id, r.id
+)
+DELETE FROM dispatches d USING settled s WHERE d.tenant_id = s.tenant_id AND d.subject_id = s.id
+"""
+
+# Index: parked_receipts_pkey. Most of the early ones overtook our commit by milliseconds: look again soon.
+PARK: Final = """
+INSERT INTO parked_receipts
+    (tenant_id, account_id, provider_message_id, digest, receipt, parked_at, tries, next_look_at)
+SELECT g.*, clock_timestamp() + interval '10 seconds'
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[], $6::timestamptz[], $7::int[]) AS g
+ON CONFLICT DO NOTHING
+"""
+
+_PARKED: Final = "p.tenant_id, p.account_id, p.receipt, p.parked_at, p.tries"
+
+# Index: parked_receipts_provider_message_idx.
+LOCK_PARKED: Final = f"""
+SELECT {_PARKED}
+FROM parked_receipts p JOIN unnest($1::uuid[], $2::text[]) AS k(account_id, provider_message_id)
+    ON p.account_id = k.account_id AND p.provider_message_id = k.provider_message_id
+ORDER BY p.tenant_id, p.account_id, p.provider_message_id, p.digest
+FOR UPDATE OF p
+"""
+
+# Index: parked_receipts_next_look_idx.
+LOCK_PARKED_DUE: Final = f"""
+SELECT {_PARKED}
+FROM parked_receipts p
+WHERE p.next_look_at <= statement_timestamp()
+ORDER BY p.next_look_at
+LIMIT $1
+FOR UPDATE SKIP LOCKED
+"""
+
+UNPARK: Final = """
+DELETE FROM parked_receipts p
+USING unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[]) AS k(tenant_id, account_id, provider_message_id, digest)
+WHERE p.tenant_id = k.tenant_id AND p.account_id = k.account_id
+  AND p.provider_message_id = k.provider_message_id AND p.digest = k.digest
+"""
+
+PARK_AGAIN: Final = """
+UPDATE parked_receipts p SET tries = p.tries + 1, next_look_at = k.next_look_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::timestamptz[])
+    AS k(tenant_id, account_id, provider_message_id, digest, next_look_at)
+WHERE p.tenant_id = k.tenant_id AND p.account_id = k.account_id
+  AND p.provider_message_id = k.provider_message_id AND p.digest = k.digest
+"""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Receipt] = msgspec.msgpack.Decoder(Receipt)
+
+
+class PostgresCallbackStore:
+    """One whole transaction a call, on the `system` engine."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def store_many(self, batch: Sequence[RawCallback]) -> Sequence[bool]:
+        """The same digest twice in one batch is stored once, under the first one's id."""
+        first: dict[tuple[TenantId, AccountId, bytes], RawCallback] = {}
+        for callback in batch:
+            first.setdefault((callback.tenant_id, callback.account_id, callback.digest), callback)
+        # One order for everybody, so that two batches cannot wait for each other.
+        rows = [_raw_row(first[key]) for key in sorted(first)]
+        if not rows:
+            return []
+        async with transaction(self._engine) as opened:
+            stored = {row["subject_id"] for row in await opened.driver.fetch(STORE, *zip(*rows, strict=True))}
+            crashpoints.reach("callback_store.before_commit")
+            await opened.commit()
+        crashpoints.reach("callback_store.after_commit")
+        return [callback.id in stored for callback in batch]
+
+
+class PostgresCallbacks:
+    """Bound to one open transaction of the `messaging_system` role."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    async def lock_due(self, limit: int) -> Sequence[RawCallback]:
+        return [_raw(row) for row in await self._driver.fetch(LOCK_DUE, limit)]
+
+    async def processed(self, done: Sequence[RawCallback]) -> None:
+        await self._settle(done, "processed", None)
+
+    async def set_aside(self, callback: RawCallback, *, problem: str) -> None:
+        await self._settle([callback], "set_aside", problem)
+
+    async def _settle(self, callbacks: Sequence[RawCallback], status: str, problem: str | None) -> None:
+        if callbacks:
+            ids = [callback.id for callback in callbacks]
+            tenants = [callback.tenant_id for callback in callbacks]
+            await self._driver.execute(SETTLE, tenants, ids, status, problem, min(ids), max(ids))
+
+    async def park(self, parked: Sequence[ParkedReceipt]) -> None:
+        if parked:
+            rows = sorted((*_place(item), _bare(item.receipt), item.parked_at, item.tries) for item in parked)
+            await self._driver.execute(PARK, *zip(*rows, strict=True))
+
+    async def lock_parked(self, provider_ids: Sequence[tuple[AccountId, str]]) -> Sequence[ParkedReceipt]:
+        accounts, texts = [account for account, _ in provider_ids], [text for _, text in provider_ids]
+        return [_parked(row) for row in await self._driver.fetch(LOCK_PARKED, accounts, texts)]
+
+    async def lock_parked_due(self, limit: int) -> Sequence[ParkedReceipt]:
+        return [_parked(row) for row in await self._driver.fetch(LOCK_PARKED_DUE, limit)]
+
+    async def unpark(self, matched: Sequence[ParkedReceipt]) -> None:
+        if matched:
+            await self._driver.execute(UNPARK, *zip(*map(_place, matched), strict=True))
+
+    async def park_again(self, unmatched: Sequence[tuple[ParkedReceipt, datetime | None]]) -> None:
+        await self.unpark([parked for parked, at in unmatched if at is None])
+        if rows := [(*_place(parked), at) for parked, at in unmatched if at is not None]:
+            await self._driver.execute(PARK_AGAIN, *zip(*rows, strict=True))
+
+
+def _raw_row(callback: RawCallback) -> tuple[Any, ...]:
+    return (
+        callback.tenant_id,
+        callback.id,
+        callback.account_id,
+        callback.received_at,
+        callback.provider,
+        callback.digest,
+        callback.sealed,
+    )
+
+
+def _raw(row: Record) -> RawCallback:
+    return RawCallback(
+        id=CallbackId(row["id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        account_id=AccountId(row["account_id"]),
+        provider=row["provider"],
+        digest=row["digest"],
+        sealed=row["sealed"],
+        received_at=row["received_at"],
+    )
+
+
+def _parked(row: Record) -> ParkedReceipt:
+    return ParkedReceipt(
+        tenant_id=TenantId(row["tenant_id"]),
+        account_id=AccountId(row["account_id"]),
+        receipt=_decoder.decode(row["receipt"]),
+        parked_at=row["parked_at"],
+        tries=row["tries"],
+    )
+
+
+def _place(parked: ParkedReceipt) -> tuple[Any, ...]:
+    """A parked receipt's primary key: repeats of the same receipt have the same."""
+    digest = hashlib.sha256(_bare(parked.receipt)).digest()
+    return parked.tenant_id, parked.account_id, parked.receipt.provider_message_id, digest
+
+
+def _bare(receipt: Receipt) -> bytes:
+    """Without the provider's spellings of the recipient: matching needs none, and no number lies about unsealed."""
+    return _encoder.encode(msgspec.structs.replace(receipt, recipient_ids=()))

@@ -1,0 +1,134 @@
+"""How is a tenant's own configuration read and written?"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from messaging.adapters.postgres import rows
+from messaging.adapters.postgres.tables import api_keys, provider_accounts, routing_rules, senders, templates
+from messaging.adapters.postgres.transactions import driver_error
+from messaging.application.ports.configuration import Duplicate
+from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId, TenantId
+from messaging.domain.templates.template import Template
+from messaging.domain.tenants.routing import RoutingRule
+from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
+
+_WHAT = {
+    "provider_accounts_webhook_token_key": "webhook_token",
+    "senders_external_key": "sender",
+    "templates_name_key": "template",
+    "api_keys_public_id_key": "key",
+}
+
+
+class PostgresConfiguration:
+    """Bound to one tenant's open transaction. Triggers raise the tenant's configuration version."""
+
+    def __init__(self, core: AsyncConnection, tenant_id: TenantId) -> None:
+        self._core = core
+        self._tenant_id = tenant_id
+
+    async def add_account(self, account: ProviderAccount) -> None:
+        await self._write(sa.insert(provider_accounts).values(rows.from_account(account)))
+
+    async def update_account(self, account: ProviderAccount) -> None:
+        await self._write(self._update(provider_accounts, account.id, rows.from_account(account)))
+
+    async def account(self, id: AccountId) -> ProviderAccount | None:
+        row = await self._one(provider_accounts, provider_accounts.c.id == id)
+        return None if row is None else rows.to_account(row)
+
+    async def accounts(self, *, before: UUID | None, limit: int) -> Sequence[ProviderAccount]:
+        return [rows.to_account(row) for row in await self._page(provider_accounts, before, limit)]
+
+    async def add_sender(self, sender: Sender) -> None:
+        await self._write(sa.insert(senders).values(rows.from_sender(sender)))
+
+    async def update_sender(self, sender: Sender) -> None:
+        await self._write(self._update(senders, sender.id, rows.from_sender(sender)))
+
+    async def sender(self, id: SenderId) -> Sender | None:
+        row = await self._one(senders, senders.c.id == id)
+        return None if row is None else rows.to_sender(row)
+
+    async def senders(self, *, before: UUID | None, limit: int) -> Sequence[Sender]:
+        return [rows.to_sender(row) for row in await self._page(senders, before, limit)]
+
+    async def add_template(self, template: Template) -> None:
+        await self._write(sa.insert(templates).values(rows.from_template(template)))
+
+    async def update_template(self, template: Template) -> None:
+        await self._write(self._update(templates, template.id, rows.from_template(template)))
+
+    async def template(self, id: TemplateId) -> Template | None:
+        row = await self._one(templates, templates.c.id == id)
+        return None if row is None else rows.to_template(row)
+
+    async def template_named(self, account_id: AccountId, name: str, language: str) -> Template | None:
+        t = templates.c
+        row = await self._one(templates, t.account_id == account_id, t.name == name, t.language == language)
+        return None if row is None else rows.to_template(row)
+
+    async def templates(
+        self, *, before: UUID | None, limit: int, name: str | None = None, status: str | None = None
+    ) -> Sequence[Template]:
+        conditions = []
+        if name is not None:
+            conditions.append(templates.c.name == name)
+        if status is not None:
+            conditions.append(templates.c.status == status)
+        return [rows.to_template(row) for row in await self._page(templates, before, limit, *conditions)]
+
+    async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
+        await self._write(sa.delete(routing_rules).where(routing_rules.c.tenant_id == self._tenant_id))
+        if rules:
+            values = [rows.from_rule(rule, self._tenant_id) for rule in rules]
+            await self._write(sa.insert(routing_rules).values(values))
+
+    async def rules(self) -> Sequence[RoutingRule]:
+        r = routing_rules.c
+        query = sa.select(routing_rules).where(r.tenant_id == self._tenant_id).order_by(r.position, r.id)
+        return [rows.to_rule(row) for row in await self._core.execute(query)]
+
+    async def add_key(self, key: ApiKey) -> None:
+        await self._write(sa.insert(api_keys).values(rows.from_key(key)))
+
+    async def keys(self, *, before: UUID | None, limit: int) -> Sequence[ApiKey]:
+        return [rows.to_key(row) for row in await self._page(api_keys, before, limit)]
+
+    async def revoke_key(self, id: KeyId, *, at: datetime) -> ApiKey | None:
+        k = api_keys.c
+        mine = sa.and_(k.tenant_id == self._tenant_id, k.id == id)
+        await self._write(sa.update(api_keys).where(mine, k.revoked_at.is_(None)).values(revoked_at=at))
+        row = await self._one(api_keys, k.id == id)
+        return None if row is None else rows.to_key(row)
+
+    def _update(self, table: sa.Table, id: UUID, values: dict[str, object]) -> sa.Update:
+        changed = {name: value for name, value in values.items() if name not in ("tenant_id", "id")}
+        return sa.update(table).where(table.c.tenant_id == self._tenant_id, table.c.id == id).values(changed)
+
+    async def _write(self, statement: sa.Insert | sa.Update | sa.Delete) -> None:
+        try:
+            await self._core.execute(statement)
+        except IntegrityError as error:
+            what = _WHAT.get(str(getattr(driver_error(error), "constraint_name", "")))
+            if what is None:
+                raise
+            raise Duplicate(what) from error
+
+    async def _one(self, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Row[tuple[object, ...]] | None:
+        query = sa.select(table).where(table.c.tenant_id == self._tenant_id, *conditions)
+        return (await self._core.execute(query)).one_or_none()
+
+    async def _page(
+        self, table: sa.Table, before: UUID | None, limit: int, *conditions: sa.ColumnElement[bool]
+    ) -> Sequence[sa.Row[tuple[object, ...]]]:
+        """Ids are UUIDv7, so newest first is the primary key backwards."""
+        query = sa.select(table).where(table.c.tenant_id == self._tenant_id, *conditions)
+        if before is not None:
+            query = query.where(table.c.id < before)
+        return (await self._core.execute(query.order_by(table.c.id.desc()).limit(limit))).all()

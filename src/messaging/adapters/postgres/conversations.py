@@ -1,0 +1,105 @@
+"""What did people write to a tenant's senders, and when last?"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from messaging.adapters.postgres.transactions import Driver
+from messaging.application.ports.conversations import InboundRow, NewInbound
+from messaging.domain.shared.ids import InboundId, SenderId, TenantId
+
+# Index: inbound_messages_provider_key. Only messages not seen before come back.
+ADD_INBOUND: Final = """
+INSERT INTO inbound_messages (tenant_id, id, account_id, sender_id, provider_message_id, kind, sealed, occurred_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
+                     $8::timestamptz[])
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+# Index: service_windows_pkey. People's messages, too, may arrive late or out of order.
+OPEN_WINDOWS: Final = """
+INSERT INTO service_windows AS w (tenant_id, sender_id, contact_index, last_inbound_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::timestamptz[])
+ON CONFLICT (tenant_id, sender_id, contact_index) DO UPDATE
+SET last_inbound_at = excluded.last_inbound_at WHERE w.last_inbound_at < excluded.last_inbound_at
+"""
+
+# Index: service_windows_pkey.
+LAST_INBOUND: Final = """
+SELECT w.sender_id, w.contact_index, w.last_inbound_at
+FROM unnest($2::uuid[], $3::bytea[]) AS k(sender_id, contact_index)
+JOIN service_windows w ON w.tenant_id = $1 AND w.sender_id = k.sender_id AND w.contact_index = k.contact_index
+"""
+
+# Index: inbound_messages_pkey, backwards.
+PAGE: Final = """
+SELECT i.id, i.sender_id, i.kind, i.sealed, i.occurred_at, i.received_at
+FROM inbound_messages i
+WHERE i.tenant_id = $1 AND i.id < COALESCE($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+ORDER BY i.id DESC
+LIMIT $3
+"""
+
+
+class PostgresConversations:
+    """Bound to one open transaction. `page` needs the tenant of a tenant's unit of work."""
+
+    def __init__(self, driver: Driver, tenant_id: TenantId | None = None) -> None:
+        self._driver = driver
+        self._tenant_id = tenant_id
+
+    async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
+        if not messages:
+            return
+        # One order for everybody, so that two batches cannot wait for each other.
+        ordered = sorted(messages, key=lambda new: (new.tenant_id, new.sender_id, new.provider_message_id))
+        rows = [
+            (
+                new.tenant_id,
+                new.id,
+                new.account_id,
+                new.sender_id,
+                new.provider_message_id,
+                new.kind,
+                new.sealed,
+                new.occurred_at,
+            )
+            for new in ordered
+        ]
+        added = {row["id"] for row in await self._driver.fetch(ADD_INBOUND, *zip(*rows, strict=True))}
+        await self._open_windows([new for new in ordered if new.id in added and new.opens_window])
+
+    async def _open_windows(self, messages: Sequence[NewInbound]) -> None:
+        newest: dict[tuple[TenantId, SenderId, bytes], datetime] = {}
+        for new in messages:
+            for index in new.contact_indexes:
+                window = (new.tenant_id, new.sender_id, index)
+                newest[window] = max(newest.get(window, new.occurred_at), new.occurred_at)
+        if newest:
+            rows = [(*window, at) for window, at in sorted(newest.items())]
+            await self._driver.execute(OPEN_WINDOWS, *zip(*rows, strict=True))
+
+    async def last_inbound(
+        self, tenant_id: TenantId, contacts: Sequence[tuple[SenderId, bytes]]
+    ) -> Mapping[tuple[SenderId, bytes], datetime]:
+        senders, indexes = [sender for sender, _ in contacts], [index for _, index in contacts]
+        return {
+            (SenderId(row["sender_id"]), row["contact_index"]): row["last_inbound_at"]
+            for row in await self._driver.fetch(LAST_INBOUND, tenant_id, senders, indexes)
+        }
+
+    async def page(self, *, before: InboundId | None, limit: int) -> Sequence[InboundRow]:
+        if self._tenant_id is None:
+            raise RuntimeError("a page of inbound messages belongs to a tenant's unit of work")
+        return [
+            InboundRow(
+                id=InboundId(row["id"]),
+                sender_id=SenderId(row["sender_id"]),
+                kind=row["kind"],
+                sealed=row["sealed"],
+                occurred_at=row["occurred_at"],
+                received_at=row["received_at"],
+            )
+            for row in await self._driver.fetch(PAGE, self._tenant_id, before, limit)
+        ]

@@ -1,0 +1,74 @@
+"""Which connections does a process hold? Two pools over one login: the tenants' role and the platform's."""
+
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from messaging.adapters.postgres.urls import sqlalchemy_url
+
+APP_ROLE: Final = "messaging_app"
+SYSTEM_ROLE: Final = "messaging_system"
+
+# A statement that takes longer than this is better refused than waited for; times in milliseconds.
+_SESSION: Final = {
+    "statement_timeout": "5000",
+    "lock_timeout": "4000",
+    "idle_in_transaction_session_timeout": "15000",
+    # A process frozen between the messages of one statement is neither idle nor in a statement that could time out:
+    # without this its locks would stay for as long as it is frozen. Known to PostgreSQL 17 and later.
+    "transaction_timeout": "15000",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "jit": "off",
+    # Every statement of ours has its index. A plan made while next week's partition was empty, and kept, would read the
+    # whole of it for every row once it fills, until the next ANALYZE.
+    "enable_seqscan": "off",
+    "timezone": "UTC",
+    # One commit, one promise: whatever the server's default, ours are on disk before we say so.
+    "synchronous_commit": "on",
+}
+_CONNECT_SECONDS: Final = 5.0
+# Longer than every server-side limit above: only a connection that has died silently gets here.
+_COMMAND_SECONDS: Final = 10.0
+
+
+class Engines(Struct, frozen=True, kw_only=True):
+    """`app` sees the tenant set for the transaction; `system` works across tenants within its grants."""
+
+    app: AsyncEngine
+    system: AsyncEngine
+
+    async def dispose(self) -> None:
+        await self.app.dispose()
+        await self.system.dispose()
+
+
+def create_engines(url: str, *, pool_size: int = 8, pool_wait: float = _CONNECT_SECONDS) -> Engines:
+    """Connects to nothing yet. `pool_size` bounds each of the two pools; callers beyond it wait `pool_wait` seconds."""
+    return Engines(
+        app=_engine(url, APP_ROLE, pool_size, pool_wait),
+        system=_engine(url, SYSTEM_ROLE, pool_size, pool_wait),
+    )
+
+
+def _engine(url: str, role: str, pool_size: int, pool_wait: float) -> AsyncEngine:
+    return create_async_engine(
+        sqlalchemy_url(url),
+        # Transactions are begun, committed and rolled back in `transactions.py`, in one place for Core and asyncpg.
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_wait,
+        pool_use_lifo=True,
+        # Parameters hold addresses, keys' digests and callback tokens, and errors end up in logs.
+        hide_parameters=True,
+        connect_args={
+            "timeout": _CONNECT_SECONDS,
+            "command_timeout": _COMMAND_SECONDS,
+            "server_settings": {**_SESSION, "role": role, "application_name": role},
+        },
+    )

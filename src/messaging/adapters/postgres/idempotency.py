@@ -1,0 +1,70 @@
+"""Was this request made before, and what was it answered?"""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messaging.adapters.postgres.transactions import transaction
+from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
+from messaging.domain.shared.ids import TenantId
+
+# The scope of the platform's own surface.
+PLATFORM: Final = UUID(int=0)
+
+# Index: idempotency_keys_pkey.
+RESERVE: Final = """
+INSERT INTO idempotency_keys AS k (scope, key, fingerprint, expires_at, lease_until)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (scope, key) DO UPDATE
+SET fingerprint = excluded.fingerprint, status = NULL, body = NULL, expires_at = excluded.expires_at,
+    created_at = clock_timestamp(), lease_until = excluded.lease_until
+WHERE k.expires_at <= clock_timestamp() OR (k.status IS NULL AND k.lease_until <= clock_timestamp())
+RETURNING true
+"""
+KNOWN: Final = "SELECT fingerprint, status, body FROM idempotency_keys WHERE scope = $1 AND key = $2"
+FINISH: Final = """
+UPDATE idempotency_keys SET status = $3, body = $4, lease_until = NULL
+WHERE scope = $1 AND key = $2 AND status IS NULL
+"""
+ABANDON: Final = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND status IS NULL"
+
+
+class PostgresIdempotency:
+    """Runs on the `system` engine, because the platform's own surface belongs to no tenant."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def begin(
+        self, scope: TenantId | None, key: str, fingerprint: bytes, *, expires_at: datetime, lease_until: datetime
+    ) -> Replayed | KeyReused | KeyInFlight | None:
+        where = scope or PLATFORM
+        async with transaction(self._engine) as opened:
+            while True:
+                if await opened.driver.fetchval(RESERVE, where, key, fingerprint, expires_at, lease_until):
+                    await opened.commit()
+                    return None
+                # Gone again if the first request has just abandoned its reservation: then it may be ours.
+                if (row := await opened.driver.fetchrow(KNOWN, where, key)) is not None:
+                    return judge(row["fingerprint"], row["status"], row["body"], fingerprint)
+
+    async def finish(self, scope: TenantId | None, key: str, *, status: int, body: bytes) -> None:
+        async with transaction(self._engine) as opened:
+            await opened.driver.execute(FINISH, scope or PLATFORM, key, status, body)
+            await opened.commit()
+
+    async def abandon(self, scope: TenantId | None, key: str) -> None:
+        async with transaction(self._engine) as opened:
+            await opened.driver.execute(ABANDON, scope or PLATFORM, key)
+            await opened.commit()
+
+
+def judge(
+    known: bytes, status: int | None, body: bytes | None, fingerprint: bytes
+) -> Replayed | KeyReused | KeyInFlight:
+    """What a second request with a key is told, given the first one's fingerprint and answer, if any yet."""
+    if known != fingerprint:
+        return KeyReused()
+    return KeyInFlight() if status is None or body is None else Replayed(status=status, body=body)

@@ -1,0 +1,373 @@
+"""How do messages move in Postgres? Lock rows, hand out where they stand, write decided changes as sets.
+
+Locks are taken on the message (and its dispatch) first; attempts change only under their message's lock, so they are
+read afterwards, in a statement that sees what the lock waited for.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from asyncpg import Record
+
+from messaging.adapters.postgres.apply_changes import WITHDRAW, apply_changes
+from messaging.adapters.postgres.transactions import Driver
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.lifecycles import AttemptRef, Due, SenderDue
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.message import Category, OnUnknown, Priority
+from messaging.domain.messages.standing import DispatchKind, LastAttempt, MessageKey, Outcome, Phase, Standing
+from messaging.domain.messages.state import State
+from messaging.domain.messages.witnesses import Evidence
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TenantId
+
+_MESSAGE: Final = """
+    m.tenant_id, m.id, m.state, m.seq, m.epoch, m.attempts, m.checks, m.claim_failures, m.channel, m.priority,
+    m.category, m.policy, m.on_unknown, m.account_id, m.sender_id, m.expires_at, m.possible_duplicate
+"""
+
+# Index: dispatches_lane_idx, skipping from sender to sender; then a bounded count of each. The order is drawn by lot:
+# by age, whoever has the longest backlog would always come first.
+SENDERS_DUE: Final = """
+WITH RECURSIVE senders AS (
+    (SELECT d.sender_id FROM dispatches d
+     WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2
+     ORDER BY d.sender_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.sender_id FROM dispatches d
+            WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.sender_id > s.sender_id
+            ORDER BY d.sender_id LIMIT 1)
+    FROM senders s WHERE s.sender_id IS NOT NULL
+)
+SELECT due.tenant_id, s.sender_id, due.count
+FROM senders s CROSS JOIN LATERAL (
+    SELECT min(h.tenant_id::text)::uuid AS tenant_id, count(*)::int AS count
+    FROM (
+        SELECT d.tenant_id FROM dispatches d
+        WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.sender_id = s.sender_id
+          AND d.due_at <= statement_timestamp()
+        ORDER BY d.due_at LIMIT $3
+    ) h
+) due
+WHERE due.count > 0
+ORDER BY random()
+"""
+
+# Index: dispatches_lane_idx, once per sender. Both rows are locked: the dispatch so that a claim made meanwhile is
+# seen, the message so that nobody else moves it. statement_timestamp() can be an index condition, clock_timestamp()
+# cannot.
+LOCK_DUE: Final = f"""
+WITH locked AS (
+    SELECT {_MESSAGE}, due.due_at
+    FROM unnest($3::uuid[], $4::int[]) AS q(sender_id, quota)
+    CROSS JOIN LATERAL (
+        SELECT d.tenant_id, d.subject_id, d.due_at FROM dispatches d
+        WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.sender_id = q.sender_id
+          AND d.due_at <= statement_timestamp()
+        ORDER BY d.due_at LIMIT q.quota
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) due
+    JOIN messages m ON m.tenant_id = due.tenant_id AND m.id = due.subject_id
+    FOR NO KEY UPDATE OF m SKIP LOCKED
+)
+SELECT *, clock_timestamp() AS now FROM locked ORDER BY due_at
+"""
+
+# Index: dispatches_other_idx.
+LOCK_OTHERS: Final = f"""
+WITH locked AS (
+    SELECT {_MESSAGE}, d.due_at
+    FROM dispatches d JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id
+    WHERE d.kind <> 'deliver' AND d.kind = $1 AND d.due_at <= statement_timestamp()
+    ORDER BY d.due_at
+    LIMIT $2
+    FOR NO KEY UPDATE OF d, m SKIP LOCKED
+)
+SELECT *, clock_timestamp() AS now FROM locked
+"""
+
+# Index: messages_pkey. The CTE makes the clock be read after each lock was granted, not before the wait for it.
+LOCK: Final = f"""
+WITH locked AS (
+    SELECT {_MESSAGE}
+    FROM messages m
+    JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) ON m.tenant_id = k.tenant_id AND m.id = k.id
+    WHERE m.id BETWEEN $3 AND $4
+    ORDER BY m.tenant_id, m.id
+    FOR NO KEY UPDATE OF m
+)
+SELECT *, clock_timestamp() AS now FROM locked
+"""
+
+# Index: attempts_pkey. The newest attempt carries the message's own epoch.
+LAST_ATTEMPTS: Final = """
+SELECT a.tenant_id, a.message_id, a.epoch, a.phase, a.outcome, a.lease_owner, a.provider_message_id,
+       a.started_at, a.http_status, a.lease_until > clock_timestamp() AS lease_live
+FROM attempts a
+JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) AS k(tenant_id, message_id, epoch)
+    ON a.tenant_id = k.tenant_id AND a.message_id = k.message_id AND a.epoch = k.epoch
+WHERE a.message_id BETWEEN $4 AND $5
+"""
+
+# Index: contents_pkey.
+CONTENTS: Final = """
+SELECT c.tenant_id, c.message_id, c.sealed
+FROM contents c
+JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, message_id)
+    ON c.tenant_id = k.tenant_id AND c.message_id = k.message_id
+WHERE c.message_id BETWEEN $3 AND $4
+"""
+
+# Index: dispatches_pkey.
+POSTPONE: Final = """
+UPDATE dispatches d SET due_at = clock_timestamp() + $3::interval
+FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, subject_id)
+WHERE d.tenant_id = k.tenant_id AND d.subject_id = k.subject_id AND d.kind = $4
+"""
+
+# Indexes: messages_pkey, newest first and no further back than the attempt or than the limit; attempts_pkey and
+# events_pkey of those; raw_callbacks_pkey since the first attempt; parked_receipts_provider_message_idx; and the
+# configuration's primary keys. Only receipts that were posted to us witness that receipts are. A minute is allowed
+# for what the clocks of the processes that make ids may differ from the database's. Under load some callback is always
+# on its way through the inbox, so only those that were not read within seconds count as unread.
+WITNESSES: Final = """
+SELECT w.sender_id, heard.witnesses, heard.heard_until,
+    EXISTS (
+        SELECT FROM raw_callbacks r
+        WHERE r.tenant_id = w.tenant_id AND r.id >= uuid_floor(w.first_start - interval '1 minute')
+          AND r.account_id = w.account_id AND r.status <> 'processed'
+          AND (r.status = 'set_aside' OR r.received_at < statement_timestamp() - interval '5 seconds')
+    ) AS unread,
+    EXISTS (
+        SELECT FROM parked_receipts p WHERE p.account_id = w.account_id AND p.parked_at >= w.first_start
+    ) AS unmatched,
+    NOT EXISTS (
+        SELECT FROM senders s JOIN provider_accounts c ON c.tenant_id = s.tenant_id AND c.id = s.account_id
+        WHERE s.tenant_id = w.tenant_id AND s.id = w.sender_id AND s.status = 'active' AND c.status = 'active'
+    ) AS paused
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
+    AS w(tenant_id, account_id, sender_id, first_start, last_start)
+CROSS JOIN LATERAL (
+    SELECT count(*)::int AS witnesses, max(found.heard_at) AS heard_until
+    FROM (
+        SELECT receipts.heard_at
+        FROM (
+            SELECT n.id, n.sender_id, n.state FROM messages n
+            WHERE n.tenant_id = w.tenant_id AND n.id >= uuid_floor(w.last_start)
+            ORDER BY n.id DESC LIMIT 10000
+        ) newest
+        CROSS JOIN LATERAL (
+            SELECT max(e.occurred_at) AS heard_at FROM events e
+            WHERE e.tenant_id = w.tenant_id AND e.message_id = newest.id
+              AND e.type LIKE 'receipt.%' AND e.detail ->> 'source' IS DISTINCT FROM 'history'
+        ) receipts
+        WHERE newest.sender_id = w.sender_id AND newest.state IN ('sent', 'delivered', 'read')
+          AND receipts.heard_at IS NOT NULL
+          AND EXISTS (
+            SELECT FROM attempts a
+            WHERE a.tenant_id = w.tenant_id AND a.message_id = newest.id AND a.started_at > w.last_start
+          )
+        LIMIT $6
+    ) found
+) heard
+"""
+
+# Index: attempts_provider_message_idx.
+FIND_ATTEMPTS: Final = """
+SELECT a.account_id, a.provider_message_id, a.tenant_id, a.message_id, a.epoch
+FROM unnest($1::uuid[], $2::text[]) AS k(account_id, provider_message_id)
+JOIN attempts a ON a.account_id = k.account_id AND a.provider_message_id = k.provider_message_id
+ORDER BY a.message_id, a.epoch
+"""
+
+# Index: dispatches_lane_idx, from sender to sender as above, until a lane's first due dispatch is found.
+LANES_DUE: Final = """
+SELECT lane.channel, lane.priority
+FROM unnest($1::text[], $2::text[]) AS lane(channel, priority)
+WHERE EXISTS (
+    WITH RECURSIVE senders AS (
+        (SELECT d.sender_id FROM dispatches d
+         WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
+         ORDER BY d.sender_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT d.sender_id FROM dispatches d
+                WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
+                  AND d.sender_id > s.sender_id
+                ORDER BY d.sender_id LIMIT 1)
+        FROM senders s WHERE s.sender_id IS NOT NULL
+    )
+    SELECT FROM senders s
+    WHERE EXISTS (
+        SELECT FROM dispatches d
+        WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
+          AND d.sender_id = s.sender_id AND d.due_at <= statement_timestamp()
+    )
+)
+"""
+
+# Indexes: dispatches_other_idx, parked_receipts_next_look_idx.
+KINDS_DUE: Final = """
+SELECT wanted.kind
+FROM unnest($1::text[]) AS wanted(kind)
+WHERE EXISTS (
+    SELECT FROM dispatches d
+    WHERE d.kind <> 'deliver' AND d.kind = wanted.kind AND d.due_at <= statement_timestamp()
+) OR (wanted.kind = 'rematch' AND EXISTS (
+    SELECT FROM parked_receipts p WHERE p.next_look_at <= statement_timestamp()
+))
+"""
+
+_LANES: Final = tuple((channel.value, priority.value) for channel in Channel for priority in Priority)
+
+
+class PostgresLifecycles:
+    """Bound to one open transaction; in a tenant's transaction it sees that tenant's messages only."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    async def senders_due(self, lane: DeliverLane, *, at_most: int) -> Sequence[SenderDue]:
+        rows = await self._driver.fetch(SENDERS_DUE, lane.channel, lane.priority, at_most)
+        return [
+            SenderDue(tenant_id=TenantId(row["tenant_id"]), sender_id=SenderId(row["sender_id"]), count=row["count"])
+            for row in rows
+        ]
+
+    async def lock_due(self, lane: DeliverLane, quotas: Sequence[tuple[SenderId, int]]) -> Sequence[Due]:
+        senders, counts = [sender for sender, _ in quotas], [count for _, count in quotas]
+        rows = await self._driver.fetch(LOCK_DUE, lane.channel, lane.priority, senders, counts)
+        if not rows:
+            return ()
+        tenants, ids, low, high = _columns([(row["tenant_id"], row["id"]) for row in rows])
+        sealed = {
+            (row["tenant_id"], row["message_id"]): row["sealed"]
+            for row in await self._driver.fetch(CONTENTS, tenants, ids, low, high)
+        }
+        return tuple(Due(standing=standing, sealed=sealed[standing.key]) for standing in await self._standings(rows))
+
+    async def lock_waits_over(self, limit: int) -> Sequence[Standing]:
+        return await self._standings(await self._driver.fetch(LOCK_OTHERS, DispatchKind.STOP_WAITING, limit))
+
+    async def lock_silent(self, limit: int) -> Sequence[Standing]:
+        return await self._standings(await self._driver.fetch(LOCK_OTHERS, DispatchKind.CHECK_SILENT, limit))
+
+    async def witnesses(self, waiting: Sequence[Standing], *, enough: int) -> Mapping[SenderId, Evidence]:
+        starts: dict[tuple[TenantId, AccountId, SenderId], list[datetime]] = defaultdict(list)
+        for standing in waiting:
+            if standing.attempt is not None and standing.attempt.started_at is not None:
+                sender = (standing.key.tenant_id, standing.account_id, standing.sender_id)
+                starts[sender].append(standing.attempt.started_at)
+        if not starts:
+            return {}
+        rows = [(*sender, min(times), max(times)) for sender, times in starts.items()]
+        found = await self._driver.fetch(WITNESSES, *zip(*rows, strict=True), enough)
+        return {SenderId(row["sender_id"]): _evidence(row) for row in found}
+
+    async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, Standing]:
+        if not keys:
+            return {}
+        rows = await self._driver.fetch(LOCK, *_columns(keys))
+        return {standing.key: standing for standing in await self._standings(rows)}
+
+    async def _standings(self, rows: Sequence[Record]) -> Sequence[Standing]:
+        tried = [row for row in rows if row["epoch"] > 0]
+        attempts: dict[tuple[TenantId, MessageId], LastAttempt] = {}
+        if tried:
+            tenants, ids, low, high = _columns([(row["tenant_id"], row["id"]) for row in tried])
+            found = await self._driver.fetch(LAST_ATTEMPTS, tenants, ids, [row["epoch"] for row in tried], low, high)
+            attempts = {(row["tenant_id"], row["message_id"]): _attempt(row) for row in found}
+        return [_standing(row, attempts.get((row["tenant_id"], row["id"]))) for row in rows]
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        await apply_changes(self._driver, changes)
+
+    async def withdraw(self, keys: Sequence[MessageKey]) -> None:
+        tenants, ids, _, _ = _columns(keys)
+        await self._driver.execute(WITHDRAW, tenants, ids)
+
+    async def postpone(
+        self, keys: Sequence[MessageKey], wait: timedelta, *, kind: DispatchKind = DispatchKind.DELIVER
+    ) -> None:
+        if keys:
+            tenants, ids, _, _ = _columns(keys)
+            await self._driver.execute(POSTPONE, tenants, ids, wait, kind)
+
+    async def find_attempts(
+        self, provider_ids: Sequence[tuple[AccountId, str]]
+    ) -> Mapping[tuple[AccountId, str], AttemptRef]:
+        accounts, texts = [account for account, _ in provider_ids], [text for _, text in provider_ids]
+        # A provider that hands out one id twice is answered with the newest attempt that has it.
+        return {
+            (AccountId(row["account_id"]), row["provider_message_id"]): AttemptRef(
+                key=MessageKey(TenantId(row["tenant_id"]), MessageId(row["message_id"])), epoch=row["epoch"]
+            )
+            for row in await self._driver.fetch(FIND_ATTEMPTS, accounts, texts)
+        }
+
+    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
+        found: list[DispatchKind | DeliverLane] = []
+        if DispatchKind.DELIVER in kinds:
+            channels, priorities = zip(*_LANES, strict=True)
+            found.extend(
+                DeliverLane(channel=Channel(row["channel"]), priority=Priority(row["priority"]))
+                for row in await self._driver.fetch(LANES_DUE, channels, priorities)
+            )
+        if others := [kind for kind in kinds if kind is not DispatchKind.DELIVER]:
+            found.extend(DispatchKind(row["kind"]) for row in await self._driver.fetch(KINDS_DUE, others))
+        return found
+
+
+def _columns(
+    keys: Sequence[tuple[TenantId, MessageId]],
+) -> tuple[list[TenantId], list[MessageId], MessageId | None, MessageId | None]:
+    """Keys as arrays, with the bounds that let Postgres skip the other weeks' partitions."""
+    ids = [id for _, id in keys]
+    return [tenant for tenant, _ in keys], ids, min(ids, default=None), max(ids, default=None)
+
+
+def _standing(row: Record, attempt: LastAttempt | None) -> Standing:
+    return Standing(
+        key=MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])),
+        state=State(row["state"]),
+        seq=row["seq"],
+        epoch=row["epoch"],
+        attempts=row["attempts"],
+        checks=row["checks"],
+        claim_failures=row["claim_failures"],
+        channel=Channel(row["channel"]),
+        priority=Priority(row["priority"]),
+        category=Category(row["category"]),
+        policy=row["policy"],
+        on_unknown=OnUnknown(row["on_unknown"]),
+        account_id=AccountId(row["account_id"]),
+        sender_id=SenderId(row["sender_id"]),
+        expires_at=row["expires_at"],
+        attempt=attempt,
+        now=row["now"],
+        possible_duplicate=row["possible_duplicate"],
+    )
+
+
+def _attempt(row: Record) -> LastAttempt:
+    return LastAttempt(
+        epoch=row["epoch"],
+        phase=Phase(row["phase"]),
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        lease_owner=row["lease_owner"],
+        lease_live=row["lease_live"],
+        provider_message_id=row["provider_message_id"],
+        started_at=row["started_at"],
+        http_status=row["http_status"],
+    )
+
+
+def _evidence(row: Record) -> Evidence:
+    return Evidence(
+        witnesses=row["witnesses"],
+        heard_until=row["heard_until"],
+        unread=row["unread"],
+        unmatched=row["unmatched"],
+        paused=row["paused"],
+    )

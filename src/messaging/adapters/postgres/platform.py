@@ -1,0 +1,82 @@
+"""How does the platform read and write what belongs to no single tenant?"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from messaging.adapters.postgres import rows
+from messaging.adapters.postgres.tables import admin_keys, data_keys, senders, templates, tenants
+from messaging.application.ports.platform import AdminKey, TemplateNews, WrappedKey
+from messaging.domain.shared.ids import AccountId, SenderId, TemplateId, TenantId
+from messaging.domain.templates.template import TemplateStatus
+from messaging.domain.tenants.tenant import Tenant
+
+
+class PostgresPlatform:
+    """Bound to one open transaction of the `messaging_system` role."""
+
+    def __init__(self, core: AsyncConnection) -> None:
+        self._core = core
+
+    async def add_tenant(self, tenant: Tenant, key: WrappedKey) -> None:
+        await self._core.execute(sa.insert(tenants).values(rows.from_tenant(tenant)))
+        await self._core.execute(
+            sa.insert(data_keys).values(tenant_id=key.tenant_id, version=key.version, wrapped=key.wrapped)
+        )
+
+    async def update_tenant(self, tenant: Tenant) -> None:
+        values = {"name": tenant.name, "status": tenant.status}
+        await self._core.execute(sa.update(tenants).where(tenants.c.id == tenant.id).values(values))
+
+    async def tenant(self, id: TenantId) -> Tenant | None:
+        row = (await self._core.execute(sa.select(tenants).where(tenants.c.id == id))).one_or_none()
+        return None if row is None else rows.to_tenant(row)
+
+    async def tenants(self, *, before: UUID | None, limit: int) -> Sequence[Tenant]:
+        query = sa.select(tenants).order_by(tenants.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(tenants.c.id < before)
+        return [rows.to_tenant(row) for row in await self._core.execute(query)]
+
+    async def add_admin_key(self, key: AdminKey) -> None:
+        await self._core.execute(sa.insert(admin_keys).values(rows.from_admin_key(key)))
+
+    async def apply_template_news(self, news: Sequence[TemplateNews]) -> Sequence[TemplateId]:
+        changed = [id for item in news if (id := await self._apply(item)) is not None]
+        # Several pieces of news may be about one template; each id is told once, in the order of the news.
+        return list(dict.fromkeys(changed))
+
+    async def _apply(self, news: TemplateNews) -> TemplateId | None:
+        told = {"status": news.status, "quality": news.quality, "rejected_reason": news.rejected_reason}
+        values: dict[str, object] = {name: value for name, value in told.items() if value is not None}
+        values["external_id"] = news.external_id
+        t = templates.c
+        ours = sa.and_(t.tenant_id == news.tenant_id, t.account_id == news.account_id)
+        by_id = t.external_id == news.external_id
+        # A template deleted and made anew keeps its name, not its id; late news of the old one's end is not about it.
+        another = news.status is TemplateStatus.DELETED
+        by_name = sa.and_(
+            t.name == news.name, t.language == news.language, t.external_id.is_(None) if another else sa.true()
+        )
+        differs = sa.or_(*(t[name].is_distinct_from(value) for name, value in values.items()))
+        for match in (by_id, by_name):
+            exists = sa.select(t.id).where(ours, match).with_for_update()
+            if (await self._core.execute(exists)).first() is None:
+                continue
+            statement = sa.update(templates).where(ours, match, differs).values(values).returning(t.id)
+            row = (await self._core.execute(statement)).first()
+            return None if row is None else TemplateId(row.id)
+        return None
+
+    async def senders_by_external_id(
+        self, wanted: Sequence[tuple[AccountId, str]]
+    ) -> dict[tuple[AccountId, str], SenderId]:
+        if not wanted:
+            return {}
+        s = senders.c
+        query = sa.select(s.account_id, s.external_id, s.id).where(sa.tuple_(s.account_id, s.external_id).in_(wanted))
+        return {
+            (AccountId(row.account_id), row.external_id): SenderId(row.id) for row in await self._core.execute(query)
+        }

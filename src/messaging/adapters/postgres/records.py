@@ -1,0 +1,300 @@
+"""How are messages read back: one, newest first by filter, their timelines, their dead letters?"""
+
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+from messaging.adapters.postgres.transactions import Driver
+from messaging.application.ports.records import DeadLetterRow, EventRow, MessageFilter, MessagePage, MessageRow
+from messaging.domain.messages.state import State
+from messaging.domain.shared.ids import MessageId, Prefix, TenantId, typeid
+from messaging.domain.shared.mode import Mode
+
+# How far a list by a common state looks back for one page; what it has not seen by then comes with the next.
+STRETCH: Final = 5_000
+# States few messages are in. Lists by these start from events_rare_state_idx instead of looking back.
+RARE: Final = frozenset({State.UNKNOWN, State.FAILED, State.EXPIRED, State.CANCELLED, State.UNCONFIRMED, State.DEAD})
+# Spelt out so that the planner can prove the partial index fits.
+_RARE_CONDITION: Final = "e.state IN ('unknown', 'failed', 'expired', 'cancelled', 'unconfirmed', 'dead')"
+# created_at is set a moment before or after the id is made, perhaps by another clock reading.
+_CLOCK_SLACK: Final = 2.0
+
+_COLUMNS: Final = """
+    m.id, m.mode, m.channel, m.state, m.category, m.priority, m.on_unknown, m.policy, m.account_id, m.sender_id,
+    m.template_id, m.reference, m.summary, m.attempts, m.checks, m.error_code, m.error_reason, m.possible_duplicate,
+    m.send_at, m.expires_at, m.created_at, m.updated_at
+"""
+
+MESSAGE: Final = f"""
+SELECT {_COLUMNS}, c.sealed
+FROM messages m JOIN contents c ON c.tenant_id = m.tenant_id AND c.message_id = m.id AND c.message_id = $2
+WHERE m.tenant_id = $1 AND m.id = $2
+"""
+
+# Index: events_pkey.
+EVENTS: Final = """
+SELECT e.seq, e.type, e.state, e.recorded_at, e.occurred_at, e.detail
+FROM events e WHERE e.tenant_id = $1 AND e.message_id = $2 AND e.seq > $3
+ORDER BY e.seq LIMIT $4
+"""
+
+_LETTER: Final = "SELECT l.message_id, l.code, l.reason, l.died_at, l.resolved_at, l.resolution FROM dead_letters l"
+
+# Indexes: dead_letters_open_idx, dead_letters_pkey; backwards.
+OPEN_LETTERS: Final = f"""
+{_LETTER} WHERE l.tenant_id = $1 AND l.message_id < $2 AND l.resolved_at IS NULL ORDER BY l.message_id DESC LIMIT $3
+"""
+ALL_LETTERS: Final = f"{_LETTER} WHERE l.tenant_id = $1 AND l.message_id < $2 ORDER BY l.message_id DESC LIMIT $3"
+ONE_LETTER: Final = f"{_LETTER} WHERE l.tenant_id = $1 AND l.message_id = $2"
+
+# Index: messages_pkey.
+OF_MODE: Final = """
+SELECT m.id FROM messages m
+WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) AND m.id BETWEEN $3 AND $4 AND m.mode = $5
+"""
+
+# Index: dead_letters_open_idx.
+OPEN_AMONG: Final = """
+SELECT l.message_id FROM dead_letters l
+WHERE l.tenant_id = $1 AND l.message_id = ANY($2::uuid[]) AND l.resolved_at IS NULL
+"""
+
+# Indexes: messages_pkey, dead_letters_pkey. The messages are locked already: waiting for a lock here, the statement
+# would see letters as they were before the wait.
+DISCARD: Final = """
+WITH message AS (
+    UPDATE messages m SET seq = m.seq + 1, updated_at = clock_timestamp()
+    WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) AND m.id BETWEEN $3 AND $4 AND m.state = 'dead' AND EXISTS (
+        SELECT FROM dead_letters l WHERE l.tenant_id = $1 AND l.message_id = m.id AND l.resolved_at IS NULL)
+    RETURNING m.id, m.seq
+), letter AS (
+    UPDATE dead_letters l SET resolved_at = clock_timestamp(), resolution = 'discarded'
+    FROM message WHERE l.tenant_id = $1 AND l.message_id = message.id
+)
+INSERT INTO events (tenant_id, message_id, seq, type, state, detail)
+SELECT $1, message.id, message.seq, 'dead_letter.discarded', 'dead', $5::jsonb FROM message
+RETURNING message_id
+"""
+
+_LAST: Final = UUID(int=2**128 - 1)
+
+
+class PostgresRecords:
+    """Bound to one tenant's open transaction."""
+
+    def __init__(self, driver: Driver, tenant_id: TenantId) -> None:
+        self._driver = driver
+        self._tenant_id = tenant_id
+
+    async def message(self, id: MessageId) -> MessageRow | None:
+        row = await self._driver.fetchrow(MESSAGE, self._tenant_id, id)
+        return None if row is None else _message(row)
+
+    async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
+        query = PageQuery(self._tenant_id, wanted, before)
+        if not wanted.states:
+            rows = await self._driver.fetch(*query.newest(limit + 1))
+        elif query.starts_from_events():
+            rows = await self._driver.fetch(*query.rare(limit + 1))
+        else:
+            rows = await self._driver.fetch(*query.stretch(limit + 1))
+            if len(rows) <= limit:
+                end = await self._driver.fetchval(*query.end_of_stretch())
+                return MessagePage(rows=tuple(map(_message, rows)), scanned_to=end and MessageId(end))
+        shown = tuple(_message(row) for row in rows[:limit])
+        return MessagePage(rows=shown, scanned_to=shown[-1].id if len(rows) > limit else None)
+
+    async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:
+        rows = await self._driver.fetch(EVENTS, self._tenant_id, id, after, limit)
+        return [
+            EventRow(
+                seq=row["seq"],
+                type=row["type"],
+                state=State(row["state"]),
+                recorded_at=row["recorded_at"],
+                occurred_at=row["occurred_at"],
+                detail=row["detail"],
+            )
+            for row in rows
+        ]
+
+    async def dead_letters(self, *, before: MessageId | None, limit: int, open_only: bool) -> Sequence[DeadLetterRow]:
+        statement = OPEN_LETTERS if open_only else ALL_LETTERS
+        return [_letter(row) for row in await self._driver.fetch(statement, self._tenant_id, before or _LAST, limit)]
+
+    async def dead_letter(self, id: MessageId) -> DeadLetterRow | None:
+        row = await self._driver.fetchrow(ONE_LETTER, self._tenant_id, id)
+        return None if row is None else _letter(row)
+
+    async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
+        rows = await self._driver.fetch(*PageQuery(self._tenant_id, wanted, None).undecided(limit))
+        return [MessageId(row["id"]) for row in rows]
+
+    async def of_mode(self, ids: Collection[MessageId], mode: Mode) -> AbstractSet[MessageId]:
+        rows = await self._driver.fetch(OF_MODE, self._tenant_id, *_with_bounds(ids), mode)
+        return {MessageId(row["id"]) for row in rows}
+
+    async def open_dead_letters(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
+        rows = await self._driver.fetch(OPEN_AMONG, self._tenant_id, list(ids))
+        return {MessageId(row["message_id"]) for row in rows}
+
+    async def discard_dead_letters(self, ids: Collection[MessageId], *, by: str, reason: str) -> AbstractSet[MessageId]:
+        detail = msgspec.json.encode({"by": by, "reason": reason}).decode()
+        rows = await self._driver.fetch(DISCARD, self._tenant_id, *_with_bounds(ids), detail)
+        return {MessageId(row["message_id"]) for row in rows}
+
+
+class PageQuery:
+    """A filter as SQL: each form is a statement and its arguments.
+
+    Indexes, by what is asked for: messages_pkey, messages_recipient_idx, messages_reference_idx, messages_template_idx
+    (all backwards from the cursor), events_rare_state_idx. Instants become bounds of ids, which are in time order.
+    """
+
+    def __init__(self, tenant_id: TenantId, wanted: MessageFilter, before: MessageId | None) -> None:
+        self._wanted = wanted
+        self._arguments: list[object] = [tenant_id]
+        self._floor = UUID(int=0) if wanted.created_after is None else _id_at(wanted.created_after, -_CLOCK_SLACK)
+        self._ceiling: UUID = before or _LAST
+        if wanted.created_before is not None:
+            self._ceiling = min(self._ceiling, _id_at(wanted.created_before, _CLOCK_SLACK))
+        self._range = f"BETWEEN {self._argument(self._floor)} AND {self._argument(self._ceiling)}"
+        # BETWEEN includes the cursor itself, which has been shown.
+        self._conditions = ["m.tenant_id = $1", f"m.id {self._range}", f"m.id <> {self._argument(before or _LAST)}"]
+        for column, value, operator in (
+            ("recipient_index", wanted.recipient_index, "="),
+            ("reference", wanted.reference, "="),
+            ("template_name", wanted.template, "="),
+            ("mode", wanted.mode, "="),
+            ("error_code", wanted.error_code, "="),
+            ("created_at", wanted.created_after, ">="),
+            ("created_at", wanted.created_before, "<"),
+        ):
+            if value is not None:
+                self._conditions.append(f"m.{column} {operator} {self._argument(value)}")
+        self._filters = len(self._arguments)
+
+    def starts_from_events(self) -> bool:
+        selective = self._wanted.recipient_index or self._wanted.reference
+        return not selective and RARE.issuperset(self._wanted.states)
+
+    def newest(self, limit: int) -> tuple[Any, ...]:
+        return self._page(f"SELECT m.* FROM messages m WHERE {self._where()} ORDER BY m.id DESC", limit)
+
+    def rare(self, limit: int) -> tuple[Any, ...]:
+        return self._page(self._walk(limit), limit)
+
+    def undecided(self, limit: int) -> tuple[Any, ...]:
+        """Ids only. A dead message whose letter is settled stays dead, but somebody has decided about it."""
+        self._conditions.append(
+            "(m.state <> 'dead' OR EXISTS (SELECT FROM dead_letters l WHERE l.tenant_id = m.tenant_id"
+            " AND l.message_id = m.id AND l.resolved_at IS NULL))"
+        )
+        if self.starts_from_events():
+            source = self._walk(limit)
+        else:
+            states = self._argument([state.value for state in self._wanted.states])
+            source = f"SELECT m.id FROM messages m WHERE {self._where()} AND m.state = ANY({states}) ORDER BY m.id DESC"
+        return f"SELECT m.id FROM ({source} LIMIT {self._argument(limit)}) AS m", *self._arguments
+
+    def _walk(self, limit: int) -> str:
+        """One walk down the index a state, each ending after `limit` messages that are still in it; then merged.
+
+        The inner LIMIT 1 keeps the planner from reading and sorting all of the state's history first.
+        """
+        states = self._argument([state.value for state in self._wanted.states])
+        many = self._argument(limit)
+        return f"""
+            SELECT m.* FROM unnest({states}::text[]) AS wanted(state) CROSS JOIN LATERAL (
+                SELECT DISTINCT ON (e.message_id) m.*
+                FROM events e CROSS JOIN LATERAL (
+                    SELECT m.* FROM messages m
+                    WHERE m.id = e.message_id AND {self._where()} AND m.state = wanted.state LIMIT 1
+                ) AS m
+                WHERE e.tenant_id = $1 AND e.state = wanted.state AND {_RARE_CONDITION}
+                  AND e.message_id {self._range}
+                ORDER BY e.message_id DESC LIMIT {many}
+            ) AS m ORDER BY m.id DESC"""
+
+    def stretch(self, limit: int) -> tuple[Any, ...]:
+        states = self._argument([state.value for state in self._wanted.states])
+        source = f"""
+            SELECT m.* FROM (
+                SELECT m.* FROM messages m WHERE {self._where()} ORDER BY m.id DESC LIMIT {STRETCH}
+            ) AS m WHERE m.state = ANY({states}::text[]) ORDER BY m.id DESC"""
+        return self._page(source, limit)
+
+    def end_of_stretch(self) -> tuple[Any, ...]:
+        """The last id of a full stretch; nothing when the list ends inside it."""
+        query = f"SELECT m.id FROM messages m WHERE {self._where()} ORDER BY m.id DESC OFFSET {STRETCH - 1} LIMIT 1"
+        return query, *self._arguments[: self._filters]
+
+    def _page(self, source: str, limit: int) -> tuple[Any, ...]:
+        query = f"""
+            SELECT {_COLUMNS}, c.sealed
+            FROM ({source} LIMIT {self._argument(limit)}) AS m
+            JOIN contents c ON c.tenant_id = $1 AND c.message_id = m.id AND c.message_id {self._range}
+            ORDER BY m.id DESC"""
+        return query, *self._arguments
+
+    def _where(self) -> str:
+        return " AND ".join(self._conditions)
+
+    def _argument(self, value: object) -> str:
+        self._arguments.append(value)
+        return f"${len(self._arguments)}"
+
+
+def _with_bounds(ids: Collection[MessageId]) -> tuple[list[MessageId], MessageId | None, MessageId | None]:
+    """The bounds let Postgres skip the other weeks' partitions."""
+    return list(ids), min(ids, default=None), max(ids, default=None)
+
+
+def _id_at(instant: datetime, seconds: float) -> UUID:
+    """The smallest UUIDv7 (as SQL's `uuid_floor`) so much later than an instant; before 1970 counts as 1970."""
+    milliseconds = max(int((instant.timestamp() + seconds) * 1000), 0)
+    return UUID(int=min(milliseconds, 2**48 - 1) << 80)
+
+
+def _message(row: Record) -> MessageRow:
+    return MessageRow(
+        id=MessageId(row["id"]),
+        mode=row["mode"],
+        channel=row["channel"],
+        state=State(row["state"]),
+        category=row["category"],
+        priority=row["priority"],
+        on_unknown=row["on_unknown"],
+        policy=row["policy"],
+        account_id=typeid(Prefix.ACCOUNT, row["account_id"]),
+        sender_id=typeid(Prefix.SENDER, row["sender_id"]),
+        template_id=None if row["template_id"] is None else typeid(Prefix.TEMPLATE, row["template_id"]),
+        reference=row["reference"],
+        summary=row["summary"],
+        attempts=row["attempts"],
+        checks=row["checks"],
+        error_code=row["error_code"],
+        error_reason=row["error_reason"],
+        possible_duplicate=row["possible_duplicate"],
+        send_at=row["send_at"],
+        expires_at=row["expires_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        sealed=row["sealed"],
+    )
+
+
+def _letter(row: Record) -> DeadLetterRow:
+    return DeadLetterRow(
+        message_id=MessageId(row["message_id"]),
+        code=row["code"],
+        reason=row["reason"],
+        died_at=row["died_at"],
+        resolved_at=row["resolved_at"],
+        resolution=row["resolution"],
+    )

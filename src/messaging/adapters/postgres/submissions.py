@@ -1,0 +1,238 @@
+"""How do accepted messages become durable? Every request of a batch, whole or not at all, in one commit."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messaging.adapters.postgres.idempotency import judge
+from messaging.adapters.postgres.transactions import (
+    LOCK_NOT_AVAILABLE,
+    Driver,
+    set_tenant,
+    transaction,
+)
+from messaging.application import crashpoints
+from messaging.application.ports.submissions import (
+    Acceptance,
+    AcceptOutcome,
+    IdempotencyClaim,
+    KeyInFlight,
+    KeyReused,
+    NewMessage,
+    Replayed,
+    Stored,
+)
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.messages.content import TemplateMessage, summary
+from messaging.domain.shared.address import mask
+from messaging.domain.shared.ids import TenantId
+
+# How long a request waits for another one with the same key before it is told "in flight". And plans are made once:
+# with the arrays of a batch before its eyes, the planner takes twice as long as the insertion itself (measured: 3.5 ms
+# instead of 7 to 10 for 100 messages).
+_SETTINGS: Final = "SET LOCAL lock_timeout = '2s'; SET LOCAL plan_cache_mode = force_generic_plan"
+
+# Index: idempotency_keys_pkey. A record that has expired, or a reservation whose lease ran out, is taken over.
+CLAIM_KEYS: Final = """
+INSERT INTO idempotency_keys AS k (scope, key, fingerprint, status, body, expires_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::bytea[], $6::timestamptz[])
+ON CONFLICT (scope, key) DO UPDATE
+SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
+    expires_at = excluded.expires_at, created_at = clock_timestamp(), lease_until = NULL
+WHERE k.expires_at <= clock_timestamp() OR (k.status IS NULL AND k.lease_until <= clock_timestamp())
+RETURNING key
+"""
+
+# Index: idempotency_keys_pkey.
+KNOWN_KEYS: Final = """
+SELECT k.key, k.fingerprint, k.status, k.body
+FROM idempotency_keys k WHERE k.scope = $1 AND k.key = ANY($2::text[])
+"""
+STILL_KNOWN: Final = f"{KNOWN_KEYS} AND k.expires_at > clock_timestamp()"
+
+# Index: messages_pkey.
+KNOWN_MESSAGES: Final = "SELECT m.id FROM messages m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[])"
+
+# One statement for the five rows of a message: what is sent once over the wire is used four times.
+ADD_MESSAGES: Final = """
+WITH given AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[], $7::timestamptz[],
+        $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+        $16::bytea[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bytea[]
+    ) AS g(tenant_id, id, account_id, sender_id, template_id, created_at, send_at, expires_at, state, mode, channel,
+           category, priority, on_unknown, policy, recipient_index, recipient_hint, summary, template_name, reference,
+           trace_id, sealed)
+), added AS (
+    INSERT INTO messages (
+        tenant_id, id, account_id, sender_id, template_id, created_at, send_at, expires_at, updated_at, seq, epoch,
+        attempts, checks, claim_failures, possible_duplicate, state, mode, channel, category, priority, on_unknown,
+        policy, recipient_index, recipient_hint, summary, template_name, reference, trace_id)
+    SELECT tenant_id, id, account_id, sender_id, template_id, created_at, send_at, expires_at, created_at, 1, 0,
+           0, 0, 0, false, state, mode, channel, category, priority, on_unknown,
+           policy, recipient_index, recipient_hint, summary, template_name, reference, trace_id
+    FROM given
+), sealed AS (
+    INSERT INTO contents (tenant_id, message_id, sealed) SELECT tenant_id, id, sealed FROM given
+), told AS (
+    INSERT INTO events (tenant_id, message_id, seq, type, state, detail)
+    SELECT tenant_id, id, 1, 'message.accepted', state, '{}' FROM given
+)
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, due_at, kind, channel, priority)
+SELECT tenant_id, id, sender_id, COALESCE(send_at, statement_timestamp()), 'deliver', channel, priority FROM given
+"""
+
+
+class PostgresSubmissions:
+    """Runs on the `app` engine: row-level security applies to every tenant's slice of a batch in turn."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+        try:
+            return await self._accept(batch)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name is None or not error.constraint_name.endswith("_pkey"):
+                raise
+            # These very message ids are there already: our own earlier try committed, and its reply was lost.
+            return [await self._accept_again(member) for member in batch]
+        except StoreUnavailable as error:
+            if not _waited_too_long(error):
+                raise
+            # Somebody holds one of the keys. Whose it is shows when each goes alone.
+            return [await self._accept_alone(member) for member in batch]
+
+    async def known(
+        self, tenant_id: TenantId, key: str, fingerprint: bytes
+    ) -> Replayed | KeyReused | KeyInFlight | None:
+        async with transaction(self._engine, tenant_id=tenant_id) as opened:
+            rows = await opened.driver.fetch(STILL_KNOWN, tenant_id, [key])
+        return judge(rows[0]["fingerprint"], rows[0]["status"], rows[0]["body"], fingerprint) if rows else None
+
+    async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+        # By tenant and then by key, always: two batches with the same keys wait for each other in one order only.
+        order = sorted(range(len(batch)), key=lambda index: (batch[index].tenant_id, _key(batch[index])))
+        outcomes: list[AcceptOutcome] = [Stored()] * len(batch)
+        async with transaction(self._engine, settings=_SETTINGS) as opened:
+            for tenant_id, group in groupby(order, key=lambda index: batch[index].tenant_id):
+                indexes = list(group)
+                await set_tenant(opened.driver, tenant_id)
+                found = await _accept_slice(opened.driver, tenant_id, [batch[index] for index in indexes])
+                for index, outcome in zip(indexes, found, strict=True):
+                    outcomes[index] = outcome
+            crashpoints.reach("accept.before_commit")
+            await opened.commit()
+        crashpoints.reach("accept.after_commit")
+        return outcomes
+
+    async def _accept_alone(self, member: Acceptance) -> AcceptOutcome:
+        try:
+            return (await self._accept([member]))[0]
+        except StoreUnavailable as error:
+            if member.idempotency is not None and _waited_too_long(error):
+                return KeyInFlight()
+            raise
+
+    async def _accept_again(self, member: Acceptance) -> AcceptOutcome:
+        async with transaction(self._engine, tenant_id=member.tenant_id) as opened:
+            if await _is_known(opened.driver, member):
+                return Stored()
+        return (await self._accept([member]))[0]
+
+
+async def _accept_slice(driver: Driver, tenant_id: TenantId, members: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+    """One tenant's members, in key order."""
+    first: dict[str, int] = {}
+    for number, member in enumerate(members):
+        if member.idempotency is not None:
+            first.setdefault(member.idempotency.key, number)
+    claims = [claim for number in first.values() if (claim := members[number].idempotency) is not None]
+    claimed = await _claim(driver, tenant_id, claims)
+    fresh = [
+        member
+        for number, member in enumerate(members)
+        if (claim := member.idempotency) is None or (claim.key in claimed and first[claim.key] == number)
+    ]
+    await _add(driver, [new for member in fresh for new in member.messages])
+    if len(fresh) == len(members):
+        return [Stored()] * len(members)
+    return await _judged(driver, tenant_id, members, {id(member) for member in fresh})
+
+
+async def _claim(driver: Driver, tenant_id: TenantId, claims: Sequence[IdempotencyClaim]) -> set[str]:
+    if not claims:
+        return set()
+    rows = [(tenant_id, claim.key, claim.fingerprint, claim.status, claim.body, claim.expires_at) for claim in claims]
+    return {row["key"] for row in await driver.fetch(CLAIM_KEYS, *zip(*rows, strict=True))}
+
+
+async def _add(driver: Driver, messages: Sequence[NewMessage]) -> None:
+    if messages:
+        await driver.execute(ADD_MESSAGES, *zip(*map(_row, messages), strict=True))
+
+
+async def _judged(
+    driver: Driver, tenant_id: TenantId, members: Sequence[Acceptance], fresh: set[int]
+) -> Sequence[AcceptOutcome]:
+    """What the members whose key was taken are told, by the record that holds it (perhaps a neighbour's)."""
+    keys = [member.idempotency.key for member in members if member.idempotency is not None]
+    known = {row["key"]: row for row in await driver.fetch(KNOWN_KEYS, tenant_id, keys)}
+    outcomes: list[AcceptOutcome] = []
+    for member in members:
+        if id(member) in fresh or member.idempotency is None:
+            outcomes.append(Stored())
+            continue
+        row = known[member.idempotency.key]
+        outcome: AcceptOutcome = judge(row["fingerprint"], row["status"], row["body"], member.idempotency.fingerprint)
+        # The same ids under the same key are not a repetition but this very call, committed before its reply was lost.
+        if isinstance(outcome, Replayed) and await _is_known(driver, member):
+            outcome = Stored()
+        outcomes.append(outcome)
+    return outcomes
+
+
+async def _is_known(driver: Driver, member: Acceptance) -> bool:
+    ids = [new.message.id for new in member.messages]
+    return bool(ids) and len(await driver.fetch(KNOWN_MESSAGES, member.tenant_id, ids)) == len(ids)
+
+
+def _row(new: NewMessage) -> tuple[Any, ...]:
+    message = new.message
+    content = message.content
+    return (
+        message.tenant_id,
+        message.id,
+        message.account_id,
+        message.sender_id,
+        message.template_id,
+        message.created_at,
+        message.send_at,
+        message.expires_at,
+        message.state.value,
+        message.mode.value,
+        message.channel.value,
+        message.category.value,
+        message.priority.value,
+        message.on_unknown.value,
+        message.policy,
+        new.recipient_index,
+        mask(message.recipient),
+        summary(content),
+        content.name if isinstance(content, TemplateMessage) else None,
+        message.reference,
+        message.trace_id,
+        new.sealed,
+    )
+
+
+def _key(member: Acceptance) -> str:
+    return "" if member.idempotency is None else member.idempotency.key
+
+
+def _waited_too_long(error: StoreUnavailable) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, asyncpg.PostgresError) and cause.sqlstate == LOCK_NOT_AVAILABLE

@@ -1,0 +1,149 @@
+"""How does work become one transaction, and what is said when the database is not there?"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeAlias, cast
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from messaging.application.ports.unit_of_work import StoreUnavailable
+
+# What the server says when it cannot serve now: connection, resources, operator, lock or time limits, deadlock victim.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "58")
+_UNAVAILABLE_CODES: Final = ("25P03", "25P04", "40001", "40P01", "55P03")
+# The last is what is left of a connection that the server ended while it was ours.
+_DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+LOCK_NOT_AVAILABLE: Final = "55P03"
+
+# Quoted: asyncpg is generic in its stubs only.
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+class Transaction:
+    """One open transaction: `core` for SQLAlchemy Core, `driver` (asyncpg) for set-based statements."""
+
+    def __init__(self, core: AsyncConnection, driver: Driver) -> None:
+        self.core = core
+        self.driver = driver
+        self._over = False
+
+    async def commit(self) -> None:
+        """Durable when it returns. Afterwards the transaction can do nothing more."""
+        if self._over:
+            raise RuntimeError("this transaction is over")
+        self._over = True
+        answer = await self.driver.execute("COMMIT")
+        if answer != "COMMIT":
+            # A statement had failed and its error was swallowed: Postgres then rolls back, and only the tag says so.
+            raise RuntimeError(f"the transaction was not committed: {answer}")
+
+    async def end(self) -> None:
+        """Roll back whatever has not been committed."""
+        if not self._over or self.driver.is_in_transaction():
+            self._over = True
+            await self.driver.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def transaction(
+    engine: AsyncEngine, *, tenant_id: UUID | None = None, settings: str | None = None
+) -> AsyncIterator[Transaction]:
+    """Rolls back unless committed. With `tenant_id`, row-level security shows that tenant's rows only.
+
+    `settings` is a constant `SET LOCAL …` of the caller's, sent along with the BEGIN.
+
+    Raises StoreUnavailable when the database cannot be reached, refuses, or takes too long.
+    """
+    with unavailable():
+        async with engine.connect() as core:
+            driver = await _live_driver(core)
+            try:
+                await driver.execute(_begin(tenant_id, settings))
+                opened = Transaction(core, driver)
+                yield opened
+                await opened.end()
+            except Exception:
+                await _roll_back(core, driver)
+                raise
+            except BaseException:
+                # Cancelled: a query may still be under way. The server rolls back when the connection is gone.
+                await core.invalidate()
+                raise
+
+
+async def set_tenant(driver: Driver, tenant_id: UUID) -> None:
+    """Turn the open transaction to another tenant: for group commits, which span tenants."""
+    await driver.execute(_set_tenant(tenant_id))
+
+
+def _begin(tenant_id: UUID | None, settings: str | None) -> str:
+    """One round trip for everything a transaction starts with."""
+    parts = ["BEGIN"]
+    if tenant_id is not None:
+        parts.append(_set_tenant(tenant_id))
+    if settings is not None:
+        parts.append(settings)
+    return "; ".join(parts)
+
+
+def _set_tenant(tenant_id: UUID) -> str:
+    # A UUID's text is hexadecimal digits and dashes, so it can be written into the statement as it is.
+    return f"SET LOCAL app.tenant_id = '{UUID(bytes=tenant_id.bytes)}'"
+
+
+async def _live_driver(core: AsyncConnection) -> Driver:
+    """The asyncpg connection behind `core`; ones the server has closed meanwhile are replaced without a round trip."""
+    while True:
+        pooled = await core.get_raw_connection()
+        driver = cast(Driver, pooled.driver_connection)
+        if not driver.is_closed():
+            return driver
+        await core.invalidate()
+
+
+async def _roll_back(core: AsyncConnection, driver: Driver) -> None:
+    if driver.is_closed():
+        await core.invalidate()
+        return
+    try:
+        if driver.is_in_transaction():
+            await driver.execute("ROLLBACK")
+    except (OSError, TimeoutError, *_DRIVER_ERRORS):
+        # The error that brought us here is the one to report.
+        await core.invalidate()
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Translate "the database is not there for us now", in any of the drivers' words, into StoreUnavailable."""
+    try:
+        yield
+    except (OSError, TimeoutError, PoolTimeout) as error:
+        raise StoreUnavailable(type(error).__name__) from error
+    except (*_DRIVER_ERRORS, DBAPIError) as error:
+        if is_unavailable(error):
+            raise StoreUnavailable(type(error).__name__) from error
+        raise
+
+
+def is_unavailable(error: Exception) -> bool:
+    cause = driver_error(error)
+    if isinstance(cause, asyncpg.PostgresError):
+        code = cause.sqlstate or ""
+        return code.startswith(_UNAVAILABLE_CLASSES) or code in _UNAVAILABLE_CODES
+    if isinstance(cause, asyncpg.InterfaceError):
+        # asyncpg uses this class for closed connections and for misuse alike; only the former is an outage.
+        return "closed" in str(cause)
+    return isinstance(cause, OSError | TimeoutError | asyncpg.InternalClientError)
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """What asyncpg itself raised, below SQLAlchemy's wrapping."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error

@@ -1,0 +1,105 @@
+"""Which doors does one Postgres transaction open?"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messaging.adapters.postgres.callbacks import PostgresCallbacks
+from messaging.adapters.postgres.configuration import PostgresConfiguration
+from messaging.adapters.postgres.conversations import PostgresConversations
+from messaging.adapters.postgres.failovers import PostgresFailovers
+from messaging.adapters.postgres.lifecycles import PostgresLifecycles
+from messaging.adapters.postgres.platform import PostgresPlatform
+from messaging.adapters.postgres.records import PostgresRecords
+from messaging.adapters.postgres.transactions import Transaction, transaction
+from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
+from messaging.domain.shared.ids import TenantId
+
+
+class PostgresUnitOfWork:
+    """A tenant's transaction; everything behind it is bound to that tenant twice, by parameter and by policy."""
+
+    def __init__(self, opened: Transaction, tenant_id: TenantId) -> None:
+        self._opened = opened
+        self._tenant_id = tenant_id
+
+    @cached_property
+    def configuration(self) -> PostgresConfiguration:
+        return PostgresConfiguration(self._opened.core, self._tenant_id)
+
+    @cached_property
+    def records(self) -> PostgresRecords:
+        return PostgresRecords(self._opened.driver, self._tenant_id)
+
+    @cached_property
+    def lifecycles(self) -> PostgresLifecycles:
+        return PostgresLifecycles(self._opened.driver)
+
+    @cached_property
+    def conversations(self) -> PostgresConversations:
+        return PostgresConversations(self._opened.driver, self._tenant_id)
+
+    async def commit(self) -> None:
+        await self._opened.commit()
+
+
+class PostgresSystemUnitOfWork:
+    """The platform's transaction, across tenants, within the grants of `messaging_system`."""
+
+    def __init__(self, opened: Transaction) -> None:
+        self._opened = opened
+
+    @cached_property
+    def lifecycles(self) -> PostgresLifecycles:
+        return PostgresLifecycles(self._opened.driver)
+
+    @cached_property
+    def callbacks(self) -> PostgresCallbacks:
+        return PostgresCallbacks(self._opened.driver)
+
+    @cached_property
+    def conversations(self) -> PostgresConversations:
+        return PostgresConversations(self._opened.driver)
+
+    @cached_property
+    def failovers(self) -> PostgresFailovers:
+        return PostgresFailovers(self._opened.driver)
+
+    @cached_property
+    def platform(self) -> PostgresPlatform:
+        return PostgresPlatform(self._opened.core)
+
+    async def commit(self) -> None:
+        await self._opened.commit()
+
+
+class PostgresUnitOfWorkFactory:
+    """`open_uow(tenant_id)`. Entering and leaving raise StoreUnavailable when Postgres is away."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    def __call__(self, tenant_id: TenantId) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._open(tenant_id)
+
+    @asynccontextmanager
+    async def _open(self, tenant_id: TenantId) -> AsyncIterator[UnitOfWork]:
+        async with transaction(self._engine, tenant_id=tenant_id) as opened:
+            yield PostgresUnitOfWork(opened, tenant_id)
+
+
+class PostgresSystemUnitOfWorkFactory:
+    """`open_system_uow()`, over the system engine."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    def __call__(self) -> AbstractAsyncContextManager[SystemUnitOfWork]:
+        return self._open()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[SystemUnitOfWork]:
+        async with transaction(self._engine) as opened:
+            yield PostgresSystemUnitOfWork(opened)

@@ -1,0 +1,1 @@
+"""Everything that knows how Meta's WhatsApp Cloud API spells things."""

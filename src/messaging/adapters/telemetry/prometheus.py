@@ -1,0 +1,83 @@
+"""Which metrics exist, under which names and labels, and how are they counted?
+
+Every metric is declared here once. An undeclared name or label is an error, not a new time series: dashboards and
+alerts depend on these names, and an open set of labels is how a metrics store dies.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_NAMESPACE: Final = "messaging"
+# From a local commit to a provider that takes its time.
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Declared(Struct, frozen=True):
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+COUNTERS: Final[dict[str, Declared]] = {
+    "messages_accepted": Declared("Messages answered with 202.", ("channel", "priority")),
+    "messages_refused": Declared("Violations that kept messages out.", ("code",)),
+    "attempts": Declared("Sends handed to a provider, by what came of them.", ("provider", "outcome")),
+    "unknown_resolved": Declared("Ends of a wait for an echo: unconfirmed, resent, or waiting on.", ("outcome",)),
+    "silence_checks": Declared("Checks of messages without news, by whether they brought any.", ("news",)),
+    "receipts": Declared("Provider statuses applied.", ("kind",)),
+    "http_requests": Declared("Requests answered.", ("method", "route", "status")),
+    "callbacks_received": Declared("Callbacks posted by providers, by what was done.", ("provider", "outcome")),
+    "callbacks_processed": Declared("Stored callbacks read, by what was done.", ("outcome",)),
+    "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),
+    "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
+    "relay_fallbacks": Declared("Relay passes that found Redis away and started the work in their own process."),
+}
+HISTOGRAMS: Final[dict[str, Declared]] = {
+    "attempt_seconds": Declared("From taking a message up to the provider's answer.", ("provider",)),
+    "http_request_seconds": Declared("From the request's head to the answer's end.", ("method", "route")),
+}
+GAUGES: Final[dict[str, Declared]] = {}
+
+
+class UndeclaredMetric(Exception):
+    """The code reports a metric, or a label, that the tables above do not know."""
+
+    def __init__(self, name: str, labels: dict[str, str]) -> None:
+        super().__init__(f"metric {name} with labels {sorted(labels)} is not declared in {__name__}")
+
+
+class PrometheusTelemetry:
+    """The core's `Telemetry`. The children of a metric are looked up once per combination of label values."""
+
+    def __init__(self, *, registry: CollectorRegistry) -> None:
+        self._counters = {
+            name: Counter(name, it.help, it.labels, namespace=_NAMESPACE, registry=registry)
+            for name, it in COUNTERS.items()
+        }
+        self._histograms = {
+            name: Histogram(name, it.help, it.labels, namespace=_NAMESPACE, registry=registry, buckets=_BUCKETS)
+            for name, it in HISTOGRAMS.items()
+        }
+        self._gauges = {
+            name: Gauge(name, it.help, it.labels, namespace=_NAMESPACE, registry=registry)
+            for name, it in GAUGES.items()
+        }
+
+    def count(self, name: str, value: int = 1, **labels: str) -> None:
+        try:
+            (self._counters[name].labels(**labels) if labels else self._counters[name]).inc(value)
+        except (KeyError, ValueError) as error:
+            raise UndeclaredMetric(name, labels) from error
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        try:
+            (self._histograms[name].labels(**labels) if labels else self._histograms[name]).observe(seconds)
+        except (KeyError, ValueError) as error:
+            raise UndeclaredMetric(name, labels) from error
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        try:
+            (self._gauges[name].labels(**labels) if labels else self._gauges[name]).set(value)
+        except (KeyError, ValueError) as error:
+            raise UndeclaredMetric(name, labels) from error

@@ -1,0 +1,82 @@
+"""Keep what people write to a tenant's senders, and open their 24-hour windows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from messaging.application.conversations import inbound_payload
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.conversations import NewInbound
+from messaging.application.ports.secrets import KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import SystemUnitOfWork
+from messaging.domain.conversations.inbound import InboundMessage
+from messaging.domain.shared.ids import AccountId, CallbackId, InboundId, SenderId, TenantId
+
+
+class InboundArrived(NamedTuple):
+    """An inbound message, whose account it came through, and in which callback."""
+
+    tenant_id: TenantId
+    account_id: AccountId
+    callback_id: CallbackId
+    message: InboundMessage
+
+
+class ReceiveInbound:
+    """Works inside the caller's transaction, so that a callback is processed wholly or not at all."""
+
+    def __init__(
+        self, *, snapshots: Snapshots, key_ring: KeyRing, new_id: NewId, clock: Clock, telemetry: Telemetry
+    ) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._new_id = new_id
+        self._clock = clock
+        self._telemetry = telemetry
+
+    async def __call__(self, uow: SystemUnitOfWork, arrived: Sequence[InboundArrived]) -> Sequence[InboundArrived]:
+        """Store them, any number of times with the same effect. Returns those written to none of our senders."""
+        if not arrived:
+            return []
+        wanted = sorted({(item.account_id, item.message.sender_external_id) for item in arrived})
+        senders = await uow.platform.senders_by_external_id(wanted)
+        now = self._clock.now()
+        known: list[NewInbound] = []
+        strangers: list[InboundArrived] = []
+        for item in arrived:
+            sender_id = senders.get((item.account_id, item.message.sender_external_id))
+            cipher = await self._cipher(item.tenant_id)
+            if sender_id is None or cipher is None:
+                strangers.append(item)
+            else:
+                known.append(_sealed(item, sender_id, cipher, id=InboundId(self._new_id()), now=now))
+        await uow.conversations.add_inbound(known)
+        for row in known:
+            self._telemetry.count("inbound_messages", kind=row.kind)
+        return strangers
+
+    async def _cipher(self, tenant_id: TenantId) -> TenantCipher | None:
+        facts = await self._snapshots.tenant(tenant_id)
+        return None if facts is None else self._key_ring.cipher(tenant_id, facts.data_keys)
+
+
+def _sealed(
+    item: InboundArrived, sender_id: SenderId, cipher: TenantCipher, *, id: InboundId, now: datetime
+) -> NewInbound:
+    message = item.message
+    return NewInbound(
+        id=id,
+        tenant_id=item.tenant_id,
+        account_id=item.account_id,
+        sender_id=sender_id,
+        provider_message_id=message.provider_message_id,
+        kind=message.kind,
+        # A submission may name the person either way; each spelling finds the window.
+        contact_indexes=tuple(cipher.blind_index(name) for name in (message.phone, message.user_id) if name),
+        sealed=inbound_payload.seal(cipher, id, message),
+        # A provider's clock ahead of ours must not keep a window open for longer than it is.
+        occurred_at=min(message.occurred_at, now),
+        opens_window=message.opens_window,
+    )

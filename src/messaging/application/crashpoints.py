@@ -1,0 +1,105 @@
+"""Where can a process be made to die, so that what a crash leaves behind can be tried instead of argued about?
+
+`APP_CRASHPOINT=stamp.after_commit:17` ends the process, as a power cut would, when it passes that place for the 17th
+time; without a number the first time. `claim.after_commit@msg_…` ends it whenever that very message comes by. Several
+are separated by commas. Nothing is flushed, closed or rolled back.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from messaging.domain.shared.ids import Prefix, parse_typeid
+
+log = logging.getLogger(__name__)
+
+# What the shell reports for a process that was killed with SIGKILL.
+EXIT_CODE: Final = 137
+
+POINTS: Final[Mapping[str, str]] = {
+    "accept.before_commit": "api: messages are inserted, nothing is committed",
+    "accept.after_commit": "api: messages are committed, the callers do not know",
+    "accept.before_reply": "api: one request is answered as far as the use case goes, no byte of the 202 has left",
+    "relay.before_hint": "worker: due work was found, the queue does not know",
+    "relay.after_hint": "worker: the queue knows of due work",
+    "claim.before_commit": "worker: claims and attempts are written, nothing is committed",
+    "claim.after_commit": "worker: a batch is claimed, nothing else is done",
+    "render.before_start": "worker: one claimed message is about to be decrypted and rendered",
+    "stamp.before_commit": "worker: the starts are written down, nothing is committed",
+    "stamp.after_commit": "worker: the starts are committed, no byte has left",
+    "send.before_first_byte": "worker: one message may leave now, no byte has",
+    "send.after_reply": "worker: one send has ended, its outcome is known to this process alone",
+    "outcome.before_commit": "worker: outcomes are written, nothing is committed",
+    "outcome.after_commit": "worker: outcomes are committed",
+    "stop_waiting.before_commit": "worker: waits for echoes are ended, nothing is committed",
+    "stop_waiting.after_commit": "worker: waits for echoes are ended for good",
+    "check_silent.after_claim": "worker: checks of silent messages are put off by a lease, nobody is asked yet",
+    "check_silent.before_commit": "worker: checks of silent messages are written, nothing is committed",
+    "quarantine.before_commit": "worker: messages in doubt after a failover are put aside, nothing is committed",
+    "callback_store.before_commit": "webhooks: callbacks are inserted, nothing is committed",
+    "callback_store.after_commit": "webhooks: callbacks are committed, the provider does not know",
+    "callback_apply.before_commit": "worker: callbacks are applied, nothing is committed",
+    "callback_apply.after_commit": "worker: callbacks are applied for good",
+}
+
+
+class Crash(Struct, frozen=True, kw_only=True):
+    """Die at `point`: at the given passage, or whenever `subject` passes."""
+
+    point: str
+    passage: int = 1
+    subject: UUID | None = None
+
+
+def parse(text: str) -> tuple[Crash, ...]:
+    """Raises ValueError; for a point that does not exist its text lists those that do."""
+    return tuple(_parse_one(part.strip()) for part in text.split(","))
+
+
+def _parse_one(text: str) -> Crash:
+    point, at, subject = text.partition("@")
+    point, colon, passage = point.partition(":")
+    if point not in POINTS:
+        raise ValueError(f"names a crash point that does not exist. There are: {', '.join(POINTS)}.")
+    if at:
+        message_id = parse_typeid(Prefix.MESSAGE, subject)
+        if message_id is None or colon:
+            raise ValueError(f"has something else than one message id (msg_…) after {point}@.")
+        return Crash(point=point, subject=message_id)
+    if not colon:
+        return Crash(point=point)
+    if not (passage.isascii() and passage.isdecimal() and int(passage) > 0):
+        raise ValueError(f"has something else than a number from 1 up after {point}:.")
+    return Crash(point=point, passage=int(passage))
+
+
+# Empty in every process that is not being tried, which is all that `reach` looks at then.
+_armed: dict[str, list[Crash]] = {}
+_passages: dict[str, int] = {}
+
+
+def arm(crashes: tuple[Crash, ...]) -> None:
+    """From now on this process dies there. Replaces what was armed before; counting starts afresh."""
+    _armed.clear()
+    _passages.clear()
+    for crash in crashes:
+        _armed.setdefault(crash.point, []).append(crash)
+        log.warning("crashpoint.armed", extra={"point": crash.point, "passage": crash.passage})
+
+
+def reach(point: str, subject: UUID | None = None) -> None:
+    """Pass `point`, with the message in hand where there is just one. Returns, unless the process shall die here."""
+    if _armed:
+        _pass(point, subject)
+
+
+def _pass(point: str, subject: UUID | None) -> None:
+    passage = _passages[point] = _passages.get(point, 0) + 1
+    for crash in _armed.get(point, ()):
+        if subject == crash.subject if crash.subject is not None else passage == crash.passage:
+            log.critical("crashpoint.reached", extra={"point": point, "passage": passage})
+            os._exit(EXIT_CODE)

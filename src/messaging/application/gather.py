@@ -1,0 +1,98 @@
+"""Group commit: concurrent calls become one batch; an idle gatherer flushes at once.
+
+A lone call never waits. While a batch is being written, newcomers collect and go down together when it is done, so the
+batch size follows the load by itself. If a batch fails, its members are tried one by one: the error belongs to whoever
+caused it, never to a neighbour.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class Overloaded(Exception):
+    """The queue in front of the gatherer is full; the caller should be told to come back later."""
+
+
+class Gatherer(Generic[A, R]):
+    """`write(batch)` must return one result per member, in order, and commit before it returns.
+
+    `writers` batches may be under way at once; `capacity` bounds the calls waiting for a place in one.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[A]], Awaitable[Sequence[R]]],
+        *,
+        max_batch: int = 200,
+        capacity: int = 10_000,
+        writers: int = 2,
+    ) -> None:
+        self._write = write
+        self._max_batch = max_batch
+        self._capacity = capacity
+        self._idle_writers = writers
+        self._waiting: list[tuple[A, asyncio.Future[R]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, item: A) -> R:
+        """Raises Overloaded at once when `capacity` calls are waiting already."""
+        if len(self._waiting) >= self._capacity:
+            raise Overloaded
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._idle_writers:
+            self._idle_writers -= 1
+            task = asyncio.create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        # A caller that goes away must not take back what its neighbours' batch may already have committed.
+        return await asyncio.shield(future)
+
+    async def _drain(self) -> None:
+        try:
+            # Let every task that is ready now join before the first batch closes.
+            await asyncio.sleep(0)
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
+                await self._flush(batch)
+        finally:
+            self._idle_writers += 1
+
+    async def _flush(self, batch: list[tuple[A, asyncio.Future[R]]]) -> None:
+        try:
+            results = await self._write([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is handed to the members
+            await self._one_by_one(batch, error)
+            return
+        if len(results) != len(batch):
+            # Written, but whose result is whose is not known; trying again could write twice.
+            for _, future in batch:
+                _fail(future, RuntimeError(f"{len(results)} results came back for a batch of {len(batch)}."))
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    async def _one_by_one(self, batch: list[tuple[A, asyncio.Future[R]]], error: Exception) -> None:
+        if len(batch) == 1:
+            _fail(batch[0][1], error)
+            return
+        for item, future in batch:
+            try:
+                results = await self._write([item])
+            except Exception as own:  # noqa: BLE001 - handed to the one caller it belongs to
+                _fail(future, own)
+            else:
+                if not future.done():
+                    future.set_result(results[0])
+
+
+def _fail(future: "asyncio.Future[R]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        # A caller that was cancelled will not fetch it; without this asyncio would report it as never retrieved.
+        future.exception()

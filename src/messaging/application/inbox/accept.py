@@ -1,0 +1,143 @@
+"""Take a provider's callback in: is it for one of our accounts, is it authentic, and is it stored?
+
+Nothing of the body is parsed here. What was answered with `Stored` or `Duplicate` is committed.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+
+from messaging.application.inbox import raw
+from messaging.application.ports.callbacks import RawCallback
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.providers import CallbackReader, Credentials
+from messaging.application.ports.secrets import KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.tenants.connections import open_credentials
+from messaging.domain.shared.ids import CallbackId
+from messaging.domain.tenants.tenant import ProviderAccount
+
+# What tokens are made of; anything else cannot be one, and need not be looked for.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+class Unknown(Struct, frozen=True, tag="unknown"):
+    """No account of that provider has this token."""
+
+
+class Forged(Struct, frozen=True, tag="forged"):
+    """The signature is missing or wrong; nothing was stored."""
+
+
+class Stored(Struct, frozen=True, tag="stored"):
+    """Committed by this call, with the dispatch that gets it processed."""
+
+
+class Duplicate(Struct, frozen=True, tag="duplicate"):
+    """The very same bytes were stored for this account before."""
+
+
+class Challenge(Struct, frozen=True, tag="challenge"):
+    """The subscription check is genuine; answer with `body` as plain text."""
+
+    body: str
+
+
+class Arriving(Struct, frozen=True, kw_only=True):
+    """A callback as the HTTP layer saw it. Header names are lower-case."""
+
+    provider: str
+    token: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Endpoint(Struct, frozen=True):
+    account: ProviderAccount
+    cipher: TenantCipher
+    credentials: Credentials
+    reader: CallbackReader
+
+
+class AcceptCallback:
+    """`store` is the group-commit door in front of the callback store; False means that the bytes were known.
+
+    Callbacks of disabled accounts and suspended tenants are taken too: they tell about messages that left before.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        readers: Mapping[str, CallbackReader],
+        store: Callable[[RawCallback], Awaitable[bool]],
+        new_id: NewId,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._readers = readers
+        self._store = store
+        self._new_id = new_id
+        self._clock = clock
+        self._telemetry = telemetry
+
+    async def __call__(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
+        """Raises StoreUnavailable or Overloaded: then it must not be acknowledged."""
+        outcome = await self._take(arriving)
+        # The path is anybody's to choose, so only a provider that we know may become a label.
+        provider = arriving.provider if arriving.provider in self._readers else "unknown"
+        self._telemetry.count("callbacks_received", provider=provider, outcome=_name(outcome))
+        return outcome
+
+    async def handshake(self, provider: str, token: str, query: Mapping[str, str]) -> Unknown | Forged | Challenge:
+        """The provider asks whether the path is ours before it sends anything there."""
+        endpoint = await self._endpoint(provider, token)
+        if endpoint is None:
+            return Unknown()
+        body = endpoint.reader.handshake(query, endpoint.credentials)
+        return Forged() if body is None else Challenge(body)
+
+    async def _take(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
+        endpoint = await self._endpoint(arriving.provider, arriving.token)
+        if endpoint is None:
+            return Unknown()
+        if not endpoint.reader.is_authentic(arriving.headers, arriving.body, endpoint.credentials):
+            return Forged()
+        callback = _callback(endpoint, arriving, id=CallbackId(self._new_id()), now=self._clock.now())
+        return Stored() if await self._store(callback) else Duplicate()
+
+    async def _endpoint(self, provider: str, token: str) -> _Endpoint | None:
+        reader = self._readers.get(provider)
+        if reader is None or _TOKEN.fullmatch(token) is None:
+            return None
+        account = await self._snapshots.account_by_token(token)
+        if account is None or account.provider != provider:
+            return None
+        facts = await self._snapshots.tenant(account.tenant_id)
+        if facts is None:
+            return None
+        cipher = self._key_ring.cipher(account.tenant_id, facts.data_keys)
+        return _Endpoint(account, cipher, open_credentials(account, cipher), reader)
+
+
+def _callback(endpoint: _Endpoint, arriving: Arriving, *, id: CallbackId, now: datetime) -> RawCallback:
+    return RawCallback(
+        id=id,
+        tenant_id=endpoint.account.tenant_id,
+        account_id=endpoint.account.id,
+        provider=arriving.provider,
+        digest=hashlib.sha256(arriving.body).digest(),
+        sealed=raw.seal(endpoint.cipher, id, arriving.headers, arriving.body),
+        received_at=now,
+    )
+
+
+def _name(outcome: Unknown | Forged | Stored | Duplicate) -> str:
+    return type(outcome).__name__.lower()

@@ -1,0 +1,254 @@
+"""Turn stored callbacks into what they mean: receipts, inbound messages, news about templates.
+
+A batch is one transaction. Should it fail, its members are tried one by one, and one that keeps failing alone is set
+aside with its problem, so that neither its neighbours nor its successors wait for it.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from messaging.application import crashpoints
+from messaging.application.conversations.receive import InboundArrived
+from messaging.application.inbox import raw
+from messaging.application.messages.reconcile import Arrived
+from messaging.application.ports.callbacks import RawCallback
+from messaging.application.ports.platform import TemplateNews
+from messaging.application.ports.providers import (
+    CallbackEvent,
+    CallbackReader,
+    MalformedCallback,
+    OtherEvent,
+    TemplateQualityChanged,
+    TemplateStatusChanged,
+)
+from messaging.application.ports.secrets import CannotDecrypt, KeyRing
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable, SystemUnitOfWork
+from messaging.domain.conversations.inbound import InboundMessage
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.shared.ids import CallbackId, Prefix, typeid
+
+log = logging.getLogger(__name__)
+
+_BATCH = 100
+# A provider may put thousands of statuses into one callback; a transaction takes one such, or many small ones.
+_EVENTS_AT_ONCE = 1_000
+# Alone, a failure may still be somebody else's (a deadlock, a restart); a third one is the callback's own.
+_TRIES_ALONE = 3
+
+
+class _Reading(Struct, frozen=True, kw_only=True):
+    """What a stored callback says, or why it cannot be read."""
+
+    callback: RawCallback
+    events: tuple[CallbackEvent, ...] = ()
+    problem: str | None = None
+
+
+Reconcile = Callable[[SystemUnitOfWork, Sequence[Arrived]], Awaitable[None]]
+Receive = Callable[[SystemUnitOfWork, Sequence[InboundArrived]], Awaitable[Sequence[InboundArrived]]]
+
+
+class ProcessCallbacks:
+    """`reconcile` and `receive` write in the callback's own transaction: it is processed wholly or not at all."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        readers: Mapping[str, CallbackReader],
+        reconcile: Reconcile,
+        receive: Receive,
+        telemetry: Telemetry,
+    ) -> None:
+        self._open_uow = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._readers = readers
+        self._reconcile = reconcile
+        self._receive = receive
+        self._telemetry = telemetry
+
+    async def __call__(self) -> int:
+        """How many callbacks were dealt with; 0 when none is due. Raises StoreUnavailable."""
+        try:
+            return await self._process(_BATCH)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("callbacks.batch_failed")
+        return await self._one_by_one()
+
+    async def _process(self, limit: int, *, taken: list[CallbackId] | None = None) -> int:
+        """One transaction. `taken` learns which callbacks were locked, also when this fails."""
+        async with self._open_uow() as uow:
+            locked = await uow.callbacks.lock_due(limit)
+            if taken is not None:
+                taken.extend(callback.id for callback in locked)
+            if not locked:
+                return 0
+            readings = await self._read_some(locked)
+            set_aside = await self._apply(uow, readings)
+            crashpoints.reach("callback_apply.before_commit")
+            await uow.commit()
+        crashpoints.reach("callback_apply.after_commit")
+        for reading in readings:
+            self._report(reading, set_aside.get(reading.callback.id))
+        return len(readings)
+
+    async def _read_some(self, locked: Sequence[RawCallback]) -> list[_Reading]:
+        """Oldest first, as many as fit one transaction; the rest stays due."""
+        readings: list[_Reading] = []
+        events = 0
+        for callback in locked:
+            reading = await self._read(callback)
+            events += len(reading.events)
+            if readings and events > _EVENTS_AT_ONCE:
+                break
+            readings.append(reading)
+        return readings
+
+    async def _read(self, callback: RawCallback) -> _Reading:
+        facts = await self._snapshots.tenant(callback.tenant_id)
+        if facts is None:
+            return _Reading(callback=callback, problem="tenant_unknown")
+        reader = self._readers.get(callback.provider)
+        if reader is None:
+            return _Reading(callback=callback, problem="provider_unknown")
+        try:
+            kept = raw.unseal(self._key_ring.cipher(callback.tenant_id, facts.data_keys), callback.id, callback.sealed)
+            return _Reading(callback=callback, events=tuple(reader.read(kept.body)))
+        except CannotDecrypt:
+            return _Reading(callback=callback, problem="cannot_decrypt")
+        except MalformedCallback as error:
+            return _Reading(callback=callback, problem=f"malformed: {error}"[:500])
+        except Exception as error:
+            # Whatever a reader stumbles over is in these bytes, and will be there the next time too.
+            log.exception("callback.unreadable", extra=_ids(callback))
+            return _Reading(callback=callback, problem=f"unreadable: {type(error).__name__}")
+
+    async def _apply(self, uow: SystemUnitOfWork, readings: Sequence[_Reading]) -> dict[CallbackId, str]:
+        """Write what the callbacks mean; returns the problems of those that were set aside."""
+        receipts: list[Arrived] = []
+        inbound: list[InboundArrived] = []
+        news: list[TemplateNews] = []
+        for reading in readings:
+            for event in reading.events:
+                self._sort(reading.callback, event, receipts, inbound, news)
+        await self._reconcile(uow, receipts)
+        strangers = await self._receive(uow, inbound)
+        if news:
+            await uow.platform.apply_template_news(_newest(news))
+        problems = {reading.callback.id: reading.problem for reading in readings if reading.problem is not None}
+        problems |= {item.callback_id: "sender_unknown" for item in strangers}
+        await uow.callbacks.processed([r.callback for r in readings if r.callback.id not in problems])
+        for reading in readings:
+            if (problem := problems.get(reading.callback.id)) is not None:
+                await uow.callbacks.set_aside(reading.callback, problem=problem)
+        return problems
+
+    def _sort(
+        self,
+        callback: RawCallback,
+        event: CallbackEvent,
+        receipts: list[Arrived],
+        inbound: list[InboundArrived],
+        news: list[TemplateNews],
+    ) -> None:
+        tenant_id, account_id = callback.tenant_id, callback.account_id
+        match event:
+            case Receipt():
+                receipts.append(Arrived(tenant_id, account_id, event))
+            case InboundMessage():
+                inbound.append(InboundArrived(tenant_id, account_id, callback.id, event))
+            case TemplateStatusChanged() | TemplateQualityChanged():
+                news.append(_news(callback, event))
+            case OtherEvent(kind=kind):
+                # Kept with the raw callback; the name tells an operator what providers send beyond what we use.
+                log.info("callback.other_event", extra=_ids(callback) | {"kind": kind[:80]})
+
+    async def _one_by_one(self) -> int:
+        """After a failed batch: everything in it alone, oldest first, and what keeps failing is set aside."""
+        failures: Counter[CallbackId] = Counter()
+        handled = 0
+        while handled < _BATCH:
+            taken: list[CallbackId] = []
+            try:
+                done = await self._process(1, taken=taken)
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                if not taken:
+                    raise
+                failures[taken[0]] += 1
+                log.exception("callback.failed", extra={"callback_id": typeid(Prefix.CALLBACK, taken[0])})
+                if failures[taken[0]] < _TRIES_ALONE:
+                    continue
+                done = await self._set_aside(taken[0], problem=f"failed: {type(error).__name__}")
+            if done == 0:
+                break
+            handled += done
+        return handled
+
+    async def _set_aside(self, id: CallbackId, *, problem: str) -> int:
+        async with self._open_uow() as uow:
+            # Between its failure and now another worker may have taken it; then it is theirs to judge.
+            mine = [callback for callback in await uow.callbacks.lock_due(_BATCH) if callback.id == id]
+            for callback in mine:
+                await uow.callbacks.set_aside(callback, problem=problem)
+            await uow.commit()
+        for callback in mine:
+            self._report(_Reading(callback=callback), problem)
+        return 1
+
+    def _report(self, reading: _Reading, problem: str | None) -> None:
+        callback = reading.callback
+        outcome = "processed" if problem is None else "set_aside"
+        self._telemetry.count("callbacks_processed", outcome=outcome)
+        if problem is not None:
+            log.warning("callback.set_aside", extra=_ids(callback) | {"problem": problem})
+
+
+def _news(callback: RawCallback, event: TemplateStatusChanged | TemplateQualityChanged) -> TemplateNews:
+    news = TemplateNews(
+        tenant_id=callback.tenant_id,
+        account_id=callback.account_id,
+        external_id=event.external_id,
+        name=event.name,
+        language=event.language,
+    )
+    match event:
+        case TemplateStatusChanged(status=status, reason=reason):
+            return replace(news, status=status, rejected_reason=reason)
+        case TemplateQualityChanged(quality=quality):
+            return replace(news, quality=quality)
+
+
+def _newest(news: Sequence[TemplateNews]) -> list[TemplateNews]:
+    """One per template, in order of first mention; what came later overrides what came before."""
+    folded: dict[tuple[object, ...], TemplateNews] = {}
+    for item in news:
+        key = (item.account_id, item.external_id, item.name, item.language)
+        before = folded.get(key, item)
+        folded[key] = replace(
+            item,
+            status=item.status or before.status,
+            quality=item.quality or before.quality,
+            rejected_reason=item.rejected_reason if item.status else before.rejected_reason,
+        )
+    return list(folded.values())
+
+
+def _ids(callback: RawCallback) -> dict[str, str]:
+    return {
+        "tenant_id": typeid(Prefix.TENANT, callback.tenant_id),
+        "callback_id": typeid(Prefix.CALLBACK, callback.id),
+        "provider": callback.provider,
+    }

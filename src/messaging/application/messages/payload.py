@@ -1,0 +1,32 @@
+"""What of a message is kept encrypted, and how it is packed."""
+
+import msgspec
+from msgspec import Struct
+
+from messaging.domain.messages.content import Content
+from messaging.domain.shared.address import Recipient
+from messaging.domain.shared.ids import MessageId, Prefix, typeid
+
+
+class Payload(Struct, frozen=True, kw_only=True):
+    to: Recipient
+    content: Content
+    metadata: dict[str, str]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Payload] = msgspec.msgpack.Decoder(Payload)
+
+
+def encode(payload: Payload) -> bytes:
+    return _encoder.encode(payload)
+
+
+def decode(packed: bytes) -> Payload:
+    """Raises msgspec.DecodeError for bytes that `encode` did not write."""
+    return _decoder.decode(packed)
+
+
+def context(message_id: MessageId) -> str:
+    """Where the ciphertext belongs: sealed under this, it opens nowhere else."""
+    return f"messages.contents:{typeid(Prefix.MESSAGE, message_id)}"

@@ -1,0 +1,199 @@
+"""What becomes of a submission: a message ready to store, or everything that is wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct, field
+
+from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.domain.conversations import window
+from messaging.domain.messages.content import Content, TemplateMessage, is_free_form
+from messaging.domain.messages.content_rules import content_violations, envelope_violations
+from messaging.domain.messages.message import (
+    Category,
+    Message,
+    OnUnknown,
+    Priority,
+    default_priority,
+    expiry_or_default,
+    policy_for,
+    timing_violations,
+)
+from messaging.domain.messages.state import initial
+from messaging.domain.shared.address import Channel, Recipient, ScopedUser, parse_recipient
+from messaging.domain.shared.errors import Violation, under
+from messaging.domain.shared.ids import MessageId, SenderId
+from messaging.domain.templates.template import Template
+from messaging.domain.templates.validation import find_template, send_violations
+from messaging.domain.tenants.routing import route
+from messaging.domain.tenants.tenant import AccountStatus, Principal, Sender
+
+
+class Submission(Struct, frozen=True, kw_only=True):
+    """An intent as the caller stated it; what is left out is decided by `assess`."""
+
+    to: str
+    channel: Channel
+    content: Content
+    sender_id: SenderId | None = None
+    category: Category | None = None
+    priority: Priority | None = None
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    reference: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    on_unknown: OnUnknown = OnUnknown.HOLD
+    trace_id: str | None = None
+
+
+class Invalid(Struct, frozen=True):
+    """A submission that could not even be read, or broke a rule."""
+
+    violations: tuple[Violation, ...]
+
+
+class Routed(Struct, frozen=True, kw_only=True):
+    """A submission whose every check but the 24-hour window has passed."""
+
+    submission: Submission
+    recipient: Recipient
+    sender: Sender
+    template: Template | None
+    category: Category
+    priority: Priority
+
+
+WindowState = Literal["open", "closed", "not_needed"]
+
+
+def assess(principal: Principal, submission: Submission, facts: TenantSnapshot, *, now: datetime) -> Routed | Invalid:
+    """Every check that needs nothing but the configuration; returns all violations at once."""
+    found: list[Violation] = []
+    recipient = parse_recipient(submission.to)
+    if isinstance(recipient, Violation):
+        found.append(recipient)
+    found += under("/content", content_violations(submission.content))
+    found += envelope_violations(submission.reference, submission.metadata)
+    found += timing_violations(now=now, send_at=submission.send_at, expires_at=submission.expires_at)
+    sender = _sender(principal, submission, recipient, facts)
+    if isinstance(sender, Violation):
+        found.append(sender)
+    template = None
+    if isinstance(submission.content, TemplateMessage):
+        template = _template(submission.content, sender, facts, found)
+    category = _category(submission, template, found)
+    if isinstance(recipient, ScopedUser) and category is Category.AUTHENTICATION:
+        found.append(_PHONE_NEEDED)
+    if found or isinstance(recipient, Violation) or isinstance(sender, Violation):
+        return Invalid(tuple(found))
+    return Routed(
+        submission=submission,
+        recipient=recipient,
+        sender=sender,
+        template=template,
+        category=category,
+        priority=submission.priority or default_priority(category),
+    )
+
+
+# Meta refuses one-tap, zero-tap and copy-code templates to a business-scoped user id (code 131062).
+_PHONE_NEEDED = Violation(
+    pointer="/to",
+    code="recipient_needs_phone",
+    detail="Authentication messages need a phone number; a business-scoped user id is not enough. Use to: +…",
+)
+_WINDOW_CLOSED = Violation(
+    pointer="/content",
+    code="window_closed",
+    detail="This person has not written to this sender in the last 24 hours, so only a template may be sent. "
+    "Send an approved template, or wait for their next message.",
+)
+
+
+def _sender(
+    principal: Principal, submission: Submission, recipient: Recipient | Violation, facts: TenantSnapshot
+) -> Sender | Violation:
+    active = {account.id for account in facts.accounts.values() if account.status is AccountStatus.ACTIVE}
+    return route(
+        channel=submission.channel,
+        mode=principal.mode,
+        recipient=None if isinstance(recipient, Violation) else recipient,
+        requested=submission.sender_id,
+        senders=[sender for sender in facts.senders.values() if sender.account_id in active],
+        rules=facts.rules,
+    )
+
+
+def _template(
+    content: TemplateMessage, sender: Sender | Violation, facts: TenantSnapshot, found: list[Violation]
+) -> Template | None:
+    if isinstance(sender, Violation):
+        # Which account's templates apply is not known; whatever we said about them could be wrong.
+        return None
+    template = find_template(facts.templates_of(sender.account_id), content.name, content.language)
+    if isinstance(template, Violation):
+        found += under("/content", (template,))
+        return None
+    found += under("/content", send_violations(template, content.parameters()))
+    return template
+
+
+def _category(submission: Submission, template: Template | None, found: list[Violation]) -> Category:
+    if template is None:
+        return submission.category or Category.SERVICE
+    own = Category(template.category.value)
+    if submission.category is not None and submission.category is not own:
+        detail = f"The template is in category {own}. Leave category out, or set it to {own}."
+        found.append(Violation(pointer="/category", code="category_mismatch", detail=detail))
+    return own
+
+
+def needs_window(routed: Routed) -> bool:
+    return is_free_form(routed.submission.content)
+
+
+def window_state(
+    routed: Routed, index: bytes, last_inbound: Mapping[tuple[SenderId, bytes], datetime], *, now: datetime
+) -> WindowState:
+    """`index` is the recipient's blind index."""
+    if not needs_window(routed):
+        return "not_needed"
+    return "open" if window.is_open(last_inbound.get((routed.sender.id, index)), now=now) else "closed"
+
+
+def closed_window() -> Invalid:
+    return Invalid((_WINDOW_CLOSED,))
+
+
+def compose(principal: Principal, routed: Routed, *, id: MessageId, now: datetime) -> Message:
+    """The message as it will be stored; T1 decides its first state."""
+    submission = routed.submission
+    send_at = submission.send_at if submission.send_at is not None and submission.send_at > now else None
+    return Message(
+        id=id,
+        tenant_id=principal.tenant_id,
+        mode=principal.mode,
+        channel=submission.channel,
+        recipient=routed.recipient,
+        content=submission.content,
+        account_id=routed.sender.account_id,
+        sender_id=routed.sender.id,
+        template_id=routed.template.id if routed.template else None,
+        category=routed.category,
+        priority=routed.priority,
+        on_unknown=submission.on_unknown,
+        policy=policy_for(routed.category, routed.priority).name,
+        state=initial(scheduled=send_at is not None),
+        reference=submission.reference,
+        metadata=submission.metadata,
+        send_at=send_at,
+        expires_at=expiry_or_default(routed.category, leaves_at=send_at or now, expires_at=submission.expires_at),
+        created_at=now,
+        trace_id=submission.trace_id,
+    )
+
+
+def contacts_to_look_up(routed: Sequence[tuple[Routed, bytes]]) -> list[tuple[SenderId, bytes]]:
+    """Whose windows matter: (sender, blind index) of every free-form item."""
+    return [(item.sender.id, index) for item, index in routed if needs_window(item)]

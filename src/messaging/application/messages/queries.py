@@ -1,0 +1,130 @@
+"""Reading messages back: one, a filtered page, a timeline, dead letters. Only those of the key's own mode are seen."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from messaging.application.messages import payload
+from messaging.application.messages.views import DeadLetterView, EventView, MessageView
+from messaging.application.ports.paging import Page, page_of
+from messaging.application.ports.records import MessageFilter, MessageRow, Records
+from messaging.application.ports.secrets import KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.ciphers import cipher_of
+from messaging.domain.messages.state import State, public
+from messaging.domain.shared.address import parse_recipient
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import MessageId
+from messaging.domain.shared.refusals import invalid, not_found
+from messaging.domain.tenants.tenant import Principal
+
+
+async def own_message(records: Records, principal: Principal, id: MessageId) -> MessageRow:
+    """The message, if it exists for this key: a test key sees no live message, and the other way round."""
+    row = await records.message(id)
+    if row is None or row.mode != principal.mode.value:
+        raise not_found()
+    return row
+
+
+def _view(row: MessageRow, cipher: TenantCipher) -> MessageView:
+    return MessageView.of(row, payload.decode(cipher.open(payload.context(row.id), row.sealed)))
+
+
+class FindMessage:
+    def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
+        self._open = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+
+    async def __call__(self, principal: Principal, id: MessageId) -> MessageView:
+        async with self._open(principal.tenant_id) as uow:
+            row = await own_message(uow.records, principal, id)
+        return _view(row, await cipher_of(self._snapshots, self._key_ring, principal.tenant_id))
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """A filter as the caller states it: `status` is a public name, `to` an address, `template` a name."""
+
+    to: str | None = None
+    status: str | None = None
+    reference: str | None = None
+    template: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class ListMessages:
+    """Newest first. A page may hold fewer messages than asked for while there are more."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
+        self._open = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+
+    async def __call__(
+        self, principal: Principal, wanted: Wanted, *, before: MessageId | None, limit: int
+    ) -> Page[MessageView, UUID]:
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        filter_ = MessageFilter(
+            recipient_index=None if wanted.to is None else _recipient_index(wanted.to, cipher),
+            states=tuple(state for state in State if public(state) == wanted.status),
+            reference=wanted.reference,
+            template=wanted.template,
+            created_after=wanted.created_after,
+            created_before=wanted.created_before,
+            mode=principal.mode,
+        )
+        async with self._open(principal.tenant_id) as uow:
+            page = await uow.records.page(filter_, before=before, limit=limit)
+        own = (row for row in page.rows if row.mode == principal.mode.value)
+        return Page(tuple(_view(row, cipher) for row in own), page.scanned_to)
+
+
+def _recipient_index(to: str, cipher: TenantCipher) -> bytes:
+    recipient = parse_recipient(to)
+    if isinstance(recipient, Violation):
+        raise invalid(Violation(pointer="/to", code=recipient.code, detail=recipient.detail))
+    return cipher.blind_index(recipient.value)
+
+
+class ListEvents:
+    """The timeline, oldest first."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(self, principal: Principal, id: MessageId, *, after: int, limit: int) -> Page[EventView, int]:
+        async with self._open(principal.tenant_id) as uow:
+            await own_message(uow.records, principal, id)
+            rows = await uow.records.events(id, after=after, limit=limit + 1)
+        return page_of(rows, limit, lambda row: row.seq, EventView.of)
+
+
+class ListDeadLetters:
+    """Newest first; the settled ones only when asked for."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(
+        self, principal: Principal, *, before: MessageId | None, limit: int, open_only: bool
+    ) -> Page[DeadLetterView, UUID]:
+        async with self._open(principal.tenant_id) as uow:
+            rows = await uow.records.dead_letters(before=before, limit=limit + 1, open_only=open_only)
+        return page_of(rows, limit, lambda row: row.message_id, DeadLetterView.of)
+
+
+class FindDeadLetter:
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(self, principal: Principal, id: MessageId) -> DeadLetterView:
+        async with self._open(principal.tenant_id) as uow:
+            await own_message(uow.records, principal, id)
+            row = await uow.records.dead_letter(id)
+        if row is None:
+            raise not_found()
+        return DeadLetterView.of(row)

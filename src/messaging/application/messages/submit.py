@@ -1,0 +1,305 @@
+"""Accept messages durably: checked, sealed, committed with their dispatches, and only then answered."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from messaging.application import crashpoints
+from messaging.application.messages import payload
+from messaging.application.messages.prepare import (
+    Invalid,
+    Routed,
+    Submission,
+    assess,
+    closed_window,
+    compose,
+    contacts_to_look_up,
+    window_state,
+)
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.secrets import KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.submissions import (
+    Acceptance,
+    AcceptOutcome,
+    IdempotencyClaim,
+    KeyInFlight,
+    KeyReused,
+    NewMessage,
+    Replayed,
+    Stored,
+    Submissions,
+)
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.domain.messages.state import public
+from messaging.domain.shared.errors import DomainError, Violation
+from messaging.domain.shared.ids import MessageId, Prefix, SenderId, TenantId, typeid
+from messaging.domain.tenants.tenant import Principal
+
+IDEMPOTENCY_KEPT_FOR = timedelta(days=7)
+MAX_BATCH = 1_000
+
+
+class IdempotencyRequest(Struct, frozen=True, kw_only=True):
+    """`fingerprint` is the SHA-256 of method, route and canonical body."""
+
+    key: str
+    fingerprint: bytes
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """The response, byte for byte: a replay answers with the very bytes of the first time."""
+
+    status: int
+    body: bytes
+    replayed: bool
+
+
+class AcceptedView(Struct, frozen=True, kw_only=True):
+    """What a caller gets back for an accepted message."""
+
+    id: str
+    status: str
+    channel: str
+    to: str
+    reference: str | None
+    created_at: datetime
+    links: dict[str, str]
+
+
+class BatchItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`status` is `accepted` (then `message` is set) or `refused` (then `errors` lists every violation)."""
+
+    index: int
+    status: str
+    message: AcceptedView | None = None
+    errors: tuple[Violation, ...] = ()
+
+
+class BatchView(Struct, frozen=True, kw_only=True):
+    """Items in the order of the request."""
+
+    accepted: int
+    refused: int
+    data: tuple[BatchItem, ...]
+
+
+class _Prepared(Struct, frozen=True):
+    stored: NewMessage
+    view: AcceptedView
+
+
+_encode = msgspec.json.Encoder().encode
+
+Accept = Callable[[Acceptance], Awaitable[AcceptOutcome]]
+
+
+class SubmitMessages:
+    """Validate before queueing, commit before answering.
+
+    `accept` is the group-commit door in front of `submissions`; a batch request is a group already and goes directly.
+    """
+
+    def __init__(
+        self,
+        *,
+        accept: Accept,
+        submissions: Submissions,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        open_uow: OpenUnitOfWork,
+        clock: Clock,
+        new_id: NewId,
+        telemetry: Telemetry,
+    ) -> None:
+        self._accept = accept
+        self._submissions = submissions
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._open_uow = open_uow
+        self._clock = clock
+        self._new_id = new_id
+        self._telemetry = telemetry
+
+    async def one(
+        self, principal: Principal, submission: Submission, *, key: IdempotencyRequest | None = None
+    ) -> Reply:
+        """Raises DomainError: `validation_failed`, `idempotency_key_reused`, `request_in_flight`."""
+        now = self._clock.now()
+        cipher, (prepared,) = await self._prepare(principal, [submission], now=now)
+        memory = _Memory(key, cipher)
+        if isinstance(prepared, Invalid):
+            # What was accepted once may have become invalid since (expired, paused): a repetition is answered all the
+            # same, and only a request that is new is refused.
+            if key is not None and (known := await self._known(principal.tenant_id, key)) is not None:
+                return self._reply(known, b"", (), memory)
+            self._count_refused(prepared)
+            raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
+        body = _encode(prepared.view)
+        outcome = await self._accept(_acceptance(principal.tenant_id, [prepared], memory.claim(body, now)))
+        return self._reply(outcome, body, (prepared,), memory)
+
+    async def many(
+        self,
+        principal: Principal,
+        submissions: Sequence[Submission | Invalid],
+        *,
+        key: IdempotencyRequest | None = None,
+    ) -> Reply:
+        """Each item stands for itself; the accepted ones are committed together. Raises like `one`, but per request."""
+        now = self._clock.now()
+        readable = [item for item in submissions if isinstance(item, Submission)]
+        cipher, prepared = await self._prepare(principal, readable, now=now)
+        memory, in_order = _Memory(key, cipher), iter(prepared)
+        results = [item if isinstance(item, Invalid) else next(in_order) for item in submissions]
+        accepted = [result for result in results if isinstance(result, _Prepared)]
+        for result in results:
+            if isinstance(result, Invalid):
+                self._count_refused(result)
+        body = _encode(_batch_view(results, len(accepted)))
+        if not accepted and key is None:
+            return Reply(status=202, body=body, replayed=False)
+        acceptance = _acceptance(principal.tenant_id, accepted, memory.claim(body, now))
+        (outcome,) = await self._submissions.accept_many([acceptance])
+        return self._reply(outcome, body, accepted, memory)
+
+    async def _known(self, tenant_id: TenantId, key: IdempotencyRequest) -> Replayed | KeyReused | KeyInFlight | None:
+        return await self._submissions.known(tenant_id, key.key, key.fingerprint)
+
+    async def _prepare(
+        self, principal: Principal, submissions: Sequence[Submission], *, now: datetime
+    ) -> "tuple[TenantCipher, list[_Prepared | Invalid]]":
+        facts = await self._snapshots.tenant(principal.tenant_id)
+        if facts is None:
+            raise DomainError("unauthorized", "The key's tenant does not exist any more.")
+        cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
+        assessed = [_indexed(assess(principal, item, facts, now=now), cipher) for item in submissions]
+        last_inbound = await self._last_inbound(principal.tenant_id, assessed)
+        return cipher, [
+            item if isinstance(item, Invalid) else self._finish(principal, *item, cipher, last_inbound, now=now)
+            for item in assessed
+        ]
+
+    async def _last_inbound(
+        self, tenant_id: TenantId, assessed: Sequence["tuple[Routed, bytes] | Invalid"]
+    ) -> Mapping[tuple[SenderId, bytes], datetime]:
+        contacts = contacts_to_look_up([item for item in assessed if not isinstance(item, Invalid)])
+        if not contacts:
+            return {}
+        async with self._open_uow(tenant_id) as uow:
+            return await uow.conversations.last_inbound(tenant_id, contacts)
+
+    def _finish(
+        self,
+        principal: Principal,
+        routed: Routed,
+        index: bytes,
+        cipher: TenantCipher,
+        last_inbound: Mapping[tuple[SenderId, bytes], datetime],
+        *,
+        now: datetime,
+    ) -> "_Prepared | Invalid":
+        if window_state(routed, index, last_inbound, now=now) == "closed":
+            return closed_window()
+        message = compose(principal, routed, id=MessageId(self._new_id()), now=now)
+        packed = payload.encode(
+            payload.Payload(to=message.recipient, content=message.content, metadata=message.metadata)
+        )
+        sealed = cipher.seal(payload.context(message.id), packed)
+        id_ = typeid(Prefix.MESSAGE, message.id)
+        view = AcceptedView(
+            id=id_,
+            status=public(message.state),
+            channel=message.channel,
+            to=message.recipient.value,
+            reference=message.reference,
+            created_at=message.created_at,
+            links={"self": f"/v1/messages/{id_}", "events": f"/v1/messages/{id_}/events"},
+        )
+        return _Prepared(NewMessage(message=message, sealed=sealed, recipient_index=index), view)
+
+    def _reply(self, outcome: AcceptOutcome, body: bytes, prepared: Sequence[_Prepared], memory: "_Memory") -> Reply:
+        crashpoints.reach("accept.before_reply")
+        match outcome:
+            case Stored():
+                for item in prepared:
+                    message = item.stored.message
+                    self._telemetry.count("messages_accepted", channel=message.channel, priority=message.priority)
+                return Reply(status=202, body=body, replayed=False)
+            case Replayed(status=status, body=first):
+                return Reply(status=status, body=memory.recall(first), replayed=True)
+            case KeyReused():
+                raise DomainError(
+                    "idempotency_key_reused",
+                    "This Idempotency-Key was used with another request. Use a new key for a new request.",
+                )
+            case KeyInFlight():
+                raise DomainError(
+                    "request_in_flight",
+                    "The first request with this Idempotency-Key has not finished. Ask again in a moment.",
+                )
+
+    def _count_refused(self, invalid: Invalid) -> None:
+        for violation in invalid.violations:
+            self._telemetry.count("messages_refused", code=violation.code)
+
+
+def _indexed(result: Routed | Invalid, cipher: TenantCipher) -> tuple[Routed, bytes] | Invalid:
+    return result if isinstance(result, Invalid) else (result, cipher.blind_index(result.recipient.value))
+
+
+class _Memory:
+    """What is kept to answer a repetition with: sealed, because the answer names the recipient."""
+
+    def __init__(self, key: IdempotencyRequest | None, cipher: TenantCipher) -> None:
+        self._key = key
+        self._cipher = cipher
+
+    def claim(self, body: bytes, now: datetime) -> IdempotencyClaim | None:
+        if self._key is None:
+            return None
+        return IdempotencyClaim(
+            key=self._key.key,
+            fingerprint=self._key.fingerprint,
+            status=202,
+            body=self._cipher.seal(_context(self._key), body),
+            expires_at=now + IDEMPOTENCY_KEPT_FOR,
+        )
+
+    def recall(self, sealed: bytes) -> bytes:
+        assert self._key is not None
+        return self._cipher.open(_context(self._key), sealed)
+
+
+def _context(key: IdempotencyRequest) -> str:
+    return f"idempotency_keys.body:{key.key}"
+
+
+def _acceptance(tenant_id: TenantId, prepared: Sequence[_Prepared], claim: IdempotencyClaim | None) -> Acceptance:
+    return Acceptance(tenant_id=tenant_id, messages=tuple(item.stored for item in prepared), idempotency=claim)
+
+
+def _batch_view(results: Sequence[_Prepared | Invalid], accepted: int) -> BatchView:
+    items = tuple(
+        BatchItem(index=index, status="refused", errors=result.violations)
+        if isinstance(result, Invalid)
+        else BatchItem(index=index, status="accepted", message=result.view)
+        for index, result in enumerate(results)
+    )
+    return BatchView(accepted=accepted, refused=len(items) - accepted, data=items)
+
+
+__all__ = [
+    "MAX_BATCH",
+    "AcceptedView",
+    "BatchItem",
+    "BatchView",
+    "IdempotencyRequest",
+    "Invalid",
+    "Reply",
+    "Submission",
+    "SubmitMessages",
+]

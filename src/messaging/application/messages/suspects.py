@@ -1,0 +1,100 @@
+"""How is a message claimed that may be what its last worker died of? Alone, one after the other in this process."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from messaging.application import crashpoints
+from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.domain.messages import lifecycle
+from messaging.domain.messages.standing import MessageKey
+from messaging.domain.shared.ids import Prefix, typeid
+
+log = logging.getLogger(__name__)
+
+# How long a suspect is left to the worker that found it. It is not claimed meanwhile, so when that worker dies of
+# another suspect first, this one is due again without a further mark against it.
+SET_APART = timedelta(seconds=2)
+
+
+class TrySuspects:
+    """Every suspect is claimed in a transaction of its own, when the one before has started or was given back.
+
+    Ordinary batches go on meanwhile. A worker lost in between is held against its whole batch once more, but only one
+    suspect in the process is ever among the claimed. To let nothing at all be claimed beside it would make a provider
+    that is slow to connect, for one suspect's sender, a standstill of everybody else's messages.
+
+    `begin` sends a claimed message and returns an event for the end of its claim; `wait_for_place` bounds the sends.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        worker: str,
+        lease: timedelta,
+        wait_for_place: Callable[[], Awaitable[None]],
+        begin: Callable[[Due], asyncio.Event],
+    ) -> None:
+        self._open_uow = open_uow
+        self._worker = worker
+        self._lease = lease
+        self._wait_for_place = wait_for_place
+        self._begin = begin
+        self._waiting: dict[MessageKey, Due] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def add(self, suspects: Sequence[Due]) -> None:
+        """Locked and set apart just now. Those added before and still waiting keep one place."""
+        self._waiting.update((due.standing.key, due) for due in suspects)
+        if self._waiting and self._task is None and not self._stopping:
+            self._task = asyncio.create_task(self._try_each())
+
+    async def stop(self) -> None:
+        """Try no further one; returns when the one being tried has left its claim."""
+        self._stopping = True
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _try_each(self) -> None:
+        try:
+            while self._waiting and not self._stopping:
+                await self._try_one(self._next())
+        except StoreUnavailable:
+            log.warning("suspects.store_unavailable")
+        except Exception:
+            log.exception("suspects.failed")
+        finally:
+            # Whatever is left here is due again shortly: Postgres knows all there is to know about it.
+            self._waiting.clear()
+            self._task = None
+
+    def _next(self) -> Due:
+        """Who has fewer marks goes first, so that the likeliest culprit takes the fewest with it."""
+        due = min(self._waiting.values(), key=lambda due: due.standing.claim_failures)
+        return self._waiting.pop(due.standing.key)
+
+    async def _try_one(self, suspect: Due) -> None:
+        await self._wait_for_place()
+        claimed = await self._claim(suspect)
+        if claimed is not None:
+            log.info("suspect.tried", extra={"message_id": typeid(Prefix.MESSAGE, claimed.standing.key.message_id)})
+            await self._begin(claimed).wait()
+
+    async def _claim(self, suspect: Due) -> Due | None:
+        """None when the message has moved since it was set apart, was past its expiry, or may not be claimed now."""
+        key = suspect.standing.key
+        async with self._open_uow() as uow:
+            standing = (await uow.lifecycles.lock([key])).get(key)
+            if standing is None or standing.seq != suspect.standing.seq or not await uow.failovers.claims_are_open():
+                return None
+            change = lifecycle.take_up(standing, worker=self._worker, lease=self._lease)
+            assert change is not None, "an unmoved suspect is queued, and that is never stale"
+            await uow.lifecycles.apply([change])
+            crashpoints.reach("claim.before_commit")
+            await uow.commit()
+        crashpoints.reach("claim.after_commit")
+        return Due(standing=standing, sealed=suspect.sealed) if change.epoch > standing.epoch else None

@@ -1,0 +1,74 @@
+"""Turn due rows into hints: which lanes have work now, and do the workers know?
+
+Every pass asks Postgres, never a memory of what was hinted before: a lost hint, a flushed Redis or a crash between
+two passes costs one pass.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+from messaging.application import crashpoints
+from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep
+from messaging.application.ports.queue import JobQueue, QueueUnavailable
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+from messaging.domain.messages.standing import DispatchKind
+
+
+class RelayDueWork:
+    """`lanes` are those whose workers are here; with `inbox`, callbacks are too. Upkeep is everybody's.
+
+    `fallback` starts jobs in this process, without waiting for them: the way round a queue that is away.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        queue: JobQueue,
+        lanes: Collection[DeliverLane],
+        inbox: bool,
+        fallback: Callable[[Sequence[Job]], None],
+        telemetry: Telemetry,
+    ) -> None:
+        self._open_uow = open_uow
+        self._queue = queue
+        self._lanes = frozenset(lanes)
+        self._fallback = fallback
+        self._telemetry = telemetry
+        self._kinds = [DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT]
+        if lanes:
+            self._kinds.append(DispatchKind.DELIVER)
+        if inbox:
+            self._kinds += [DispatchKind.PROCESS_CALLBACK, DispatchKind.REMATCH]
+
+    async def __call__(self) -> int:
+        """How many jobs have work waiting, all of them hinted or started. Raises StoreUnavailable."""
+        async with self._open_uow() as uow:
+            found = await uow.lifecycles.lanes_with_work(self._kinds)
+        jobs = self._jobs(found)
+        if not jobs:
+            return 0
+        crashpoints.reach("relay.before_hint")
+        try:
+            await self._queue.hint(jobs)
+        except QueueUnavailable:
+            self._telemetry.count("relay_fallbacks")
+            self._fallback(jobs)
+        crashpoints.reach("relay.after_hint")
+        return len(jobs)
+
+    def _jobs(self, found: Sequence[DispatchKind | DeliverLane]) -> list[Job]:
+        """Each once: two kinds of dispatch may ask for the same job."""
+        return list(dict.fromkeys(job for item in found if (job := self._job(item)) is not None))
+
+    def _job(self, found: DispatchKind | DeliverLane) -> Job | None:
+        match found:
+            case DeliverLane():
+                return found if found in self._lanes else None
+            case DispatchKind.PROCESS_CALLBACK | DispatchKind.REMATCH:
+                return ProcessCallbacks()
+            case DispatchKind.STOP_WAITING | DispatchKind.CHECK_SILENT:
+                return Upkeep()
+            case DispatchKind.DELIVER:
+                # Deliveries come with their lane; the bare kind says nothing that could be hinted.
+                return None

@@ -1,0 +1,68 @@
+"""The provider's bytes: stored before anyone parses them, processed later, replayable."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.shared.ids import AccountId, CallbackId, TenantId
+
+
+class RawCallback(Struct, frozen=True, kw_only=True):
+    """`sealed` holds headers and body, encrypted; `digest` is the SHA-256 of the body and dedupes per account."""
+
+    id: CallbackId
+    tenant_id: TenantId
+    account_id: AccountId
+    provider: str
+    digest: bytes
+    sealed: bytes
+    received_at: datetime
+
+
+class ParkedReceipt(Struct, frozen=True, kw_only=True):
+    """A receipt that matches no attempt yet: it overtook our own commit, or another app sent the message."""
+
+    tenant_id: TenantId
+    account_id: AccountId
+    receipt: Receipt
+    parked_at: datetime
+    tries: int
+
+
+class CallbackStore(Protocol):
+    """The webhooks process's one write, outside any unit of work because it is a whole transaction."""
+
+    async def store_many(self, batch: Sequence[RawCallback]) -> Sequence[bool]:
+        """Store with a `process_callback` dispatch each, synchronously committed; False where the digest was known."""
+        ...
+
+
+class Callbacks(Protocol):
+    async def lock_due(self, limit: int) -> Sequence[RawCallback]:
+        """Stored and not yet processed, oldest first, locked; rows locked by others are skipped."""
+        ...
+
+    async def processed(self, done: Sequence[RawCallback]) -> None: ...
+
+    async def set_aside(self, callback: RawCallback, *, problem: str) -> None:
+        """It cannot be processed: keep it with the reason, and do not try again by itself."""
+        ...
+
+    async def park(self, parked: Sequence[ParkedReceipt]) -> None:
+        """Keep receipts until their attempt is known; repeats of the same receipt are kept once."""
+        ...
+
+    async def lock_parked(self, provider_ids: Sequence[tuple[AccountId, str]]) -> Sequence[ParkedReceipt]: ...
+
+    async def lock_parked_due(self, limit: int) -> Sequence[ParkedReceipt]:
+        """Parked receipts whose next look is due."""
+        ...
+
+    async def unpark(self, matched: Sequence[ParkedReceipt]) -> None: ...
+
+    async def park_again(self, unmatched: Sequence[tuple[ParkedReceipt, datetime | None]]) -> None:
+        """Look again at the given instant; None drops the receipt for good (unknown to us after 7 days)."""
+        ...

@@ -1,0 +1,49 @@
+"""What people wrote to a tenant's senders, and when: the 24-hour window stands on it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.domain.shared.ids import AccountId, InboundId, SenderId, TenantId
+
+
+class NewInbound(Struct, frozen=True, kw_only=True):
+    """`sealed` is the encrypted `InboundMessage`; `contact_indexes` are blind indexes of phone and/or user id."""
+
+    id: InboundId
+    tenant_id: TenantId
+    account_id: AccountId
+    sender_id: SenderId
+    provider_message_id: str
+    kind: str
+    contact_indexes: tuple[bytes, ...]
+    sealed: bytes
+    occurred_at: datetime
+    opens_window: bool
+
+
+class InboundRow(Struct, frozen=True, kw_only=True):
+    id: InboundId
+    sender_id: SenderId
+    kind: str
+    sealed: bytes
+    occurred_at: datetime
+    received_at: datetime
+
+
+class Conversations(Protocol):
+    async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
+        """Store and open windows; a message id seen before for the same sender changes nothing."""
+        ...
+
+    async def last_inbound(
+        self, tenant_id: TenantId, contacts: Sequence[tuple[SenderId, bytes]]
+    ) -> Mapping[tuple[SenderId, bytes], datetime]:
+        """When each (sender, contact index) last wrote; pairs that never did are left out."""
+        ...
+
+    async def page(self, *, before: InboundId | None, limit: int) -> Sequence[InboundRow]:
+        """Newest first, for the unit of work's tenant."""
+        ...

@@ -1,0 +1,36 @@
+"""Whether a process may take traffic, and how deep the lanes are."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.application.ports.lifecycles import LaneDepth
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """`detail` names the next command when `ok` is false; no addresses or secrets."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Health(Protocol):
+    """Postgres's side of readiness: reachable, at the migration head, relay lag."""
+
+    async def checks(self) -> Sequence[Check]: ...
+
+    async def lane_depths(self) -> Sequence[LaneDepth]: ...
+
+
+class Upkeep(Protocol):
+    """The tables' own housekeeping; every method may run in several processes at once (advisory lock inside)."""
+
+    async def ensure_partitions(self) -> None:
+        """Make the partitions of the coming weeks."""
+        ...
+
+    async def purge_idempotency(self) -> int:
+        """Delete records older than 7 days; returns how many."""
+        ...

@@ -1,0 +1,26 @@
+"""Remembering answers: so that a repeated mutating request has the effect of one (7 days)."""
+
+from datetime import datetime
+from typing import Protocol
+
+from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
+from messaging.domain.shared.ids import TenantId
+
+
+class Idempotency(Protocol):
+    """For requests other than message submission, which writes its record together with the messages.
+
+    `scope` is the tenant, or None for the platform admin surface.
+    """
+
+    async def begin(
+        self, scope: TenantId | None, key: str, fingerprint: bytes, *, expires_at: datetime, lease_until: datetime
+    ) -> Replayed | KeyReused | KeyInFlight | None:
+        """Reserve the key; None means it is ours now. A reservation whose lease ran out may be taken over."""
+        ...
+
+    async def finish(self, scope: TenantId | None, key: str, *, status: int, body: bytes) -> None: ...
+
+    async def abandon(self, scope: TenantId | None, key: str) -> None:
+        """The request failed before it had an effect: forget the reservation, so that it can be tried again."""
+        ...

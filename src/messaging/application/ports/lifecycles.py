@@ -1,0 +1,104 @@
+"""How messages move: lock where they stand, let the core decide, write the changes as one set."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.application.jobs import DeliverLane
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.standing import DispatchKind, MessageKey, Standing
+from messaging.domain.messages.witnesses import Evidence
+from messaging.domain.shared.ids import AccountId, SenderId, TenantId
+
+
+class Due(Struct, frozen=True, kw_only=True):
+    """A message whose dispatch is due, locked; `sealed` is its encrypted payload."""
+
+    standing: Standing
+    sealed: bytes
+
+
+class SenderDue(Struct, frozen=True, kw_only=True):
+    tenant_id: TenantId
+    sender_id: SenderId
+    count: int
+
+
+class AttemptRef(Struct, frozen=True, kw_only=True):
+    key: MessageKey
+    epoch: int
+
+
+class Lifecycles(Protocol):
+    async def senders_due(self, lane: DeliverLane, *, at_most: int) -> Sequence[SenderDue]:
+        """Who has `deliver` dispatches due in the lane, counted up to `at_most` each; takes no locks."""
+        ...
+
+    async def lock_due(self, lane: DeliverLane, quotas: Sequence[tuple[SenderId, int]]) -> Sequence[Due]:
+        """Up to `quota` due dispatches of each sender, oldest first, locked; rows locked by others are skipped.
+
+        The messages themselves are locked too, whatever their state is by now.
+        """
+        ...
+
+    async def lock_waits_over(self, limit: int) -> Sequence[Standing]:
+        """Messages whose `stop_waiting` dispatch is due, locked; rows locked by others are skipped."""
+        ...
+
+    async def lock_silent(self, limit: int) -> Sequence[Standing]:
+        """The same for messages whose `check_silent` dispatch is due."""
+        ...
+
+    async def witnesses(self, waiting: Sequence[Standing], *, enough: int) -> Mapping[SenderId, Evidence]:
+        """What was heard of each sender since its last attempt among `waiting` began; counts up to `enough`.
+
+        One answer for all messages of a sender: what came after the last of them came after all. Attempts that never
+        began are left out.
+        """
+        ...
+
+    async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, Standing]:
+        """Lock messages in key order (so that two batches cannot deadlock); unknown keys are left out."""
+        ...
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Write changes of rows locked in this transaction, at most one per message.
+
+        Raises StaleChange when a compare-and-set on `seq` is lost.
+        """
+        ...
+
+    async def withdraw(self, keys: Sequence[MessageKey]) -> None:
+        """Delete stale dispatches."""
+        ...
+
+    async def postpone(
+        self, keys: Sequence[MessageKey], wait: timedelta, *, kind: DispatchKind = DispatchKind.DELIVER
+    ) -> None:
+        """Let dispatches of this kind of locked messages be due `wait` from now; nothing else about them changes."""
+        ...
+
+    async def find_attempts(
+        self, provider_ids: Sequence[tuple[AccountId, str]]
+    ) -> Mapping[tuple[AccountId, str], AttemptRef]:
+        """Which attempts the provider's message ids belong to; unknown ids are left out."""
+        ...
+
+    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
+        """Lanes that have something due now: a `DeliverLane` for `deliver`, the kind itself for the others."""
+        ...
+
+
+class StaleChange(Exception):
+    """A change was decided on a standing that is no longer true; nothing of the batch was written."""
+
+
+class LaneDepth(Struct, frozen=True, kw_only=True):
+    """`oldest_due_at` is None when nothing is due; `due` counts what should be leaving now, `waiting` the rest."""
+
+    lane: DeliverLane
+    due: int
+    waiting: int
+    oldest_due_at: datetime | None

@@ -1,0 +1,61 @@
+"""What belongs to the platform and not to one tenant: tenants, admin keys, wrapped data keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId, TenantId
+from messaging.domain.templates.template import TemplateStatus
+from messaging.domain.tenants.tenant import Tenant
+
+
+class WrappedKey(Struct, frozen=True, kw_only=True):
+    """A tenant's data key, encrypted under the master key; the highest `version` encrypts, all decrypt."""
+
+    tenant_id: TenantId
+    version: int
+    wrapped: bytes
+
+
+class AdminKey(Struct, frozen=True, kw_only=True):
+    """A platform administrator's key: another kind than a tenant's, good for /admin/v1 only."""
+
+    id: KeyId
+    public_id: str
+    secret_sha256: bytes
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class TemplateNews(Struct, frozen=True, kw_only=True):
+    """What the provider said about a template; fields left None keep their value."""
+
+    tenant_id: TenantId
+    account_id: AccountId
+    external_id: str
+    name: str
+    language: str
+    status: TemplateStatus | None = None
+    quality: str | None = None
+    rejected_reason: str | None = None
+
+
+class Platform(Protocol):
+    async def add_tenant(self, tenant: Tenant, key: WrappedKey) -> None: ...
+    async def update_tenant(self, tenant: Tenant) -> None: ...
+    async def tenant(self, id: TenantId) -> Tenant | None: ...
+    async def tenants(self, *, before: UUID | None, limit: int) -> Sequence[Tenant]: ...
+
+    async def add_admin_key(self, key: AdminKey) -> None: ...
+
+    async def apply_template_news(self, news: Sequence[TemplateNews]) -> Sequence[TemplateId]:
+        """Update templates by external id, else by name and language; returns the ids that changed."""
+        ...
+
+    async def senders_by_external_id(
+        self, wanted: Sequence[tuple[AccountId, str]]
+    ) -> dict[tuple[AccountId, str], SenderId]: ...

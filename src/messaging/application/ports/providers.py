@@ -1,0 +1,163 @@
+"""What the core asks of a provider, in the core's words; vendors' JSON never crosses."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from messaging.domain.conversations.inbound import InboundMessage
+from messaging.domain.messages.content import Content
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.messages.retry import SendResult
+from messaging.domain.shared.address import Recipient
+from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.mode import Mode
+from messaging.domain.templates.template import (
+    Components,
+    ParameterFormat,
+    Template,
+    TemplateCategory,
+    TemplateStatus,
+)
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    """What an account needs to call the provider and to trust its callbacks. Sealed at rest, never logged.
+
+    `app_secrets` may hold several while a secret is being rotated; any of them verifies.
+    """
+
+    access_token: str
+    app_secrets: tuple[str, ...] = ()
+    verify_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """One provider account, opened: enough to make a call with."""
+
+    mode: Mode
+    external_id: str
+    credentials: Credentials
+
+
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """One send. `reference` (≤ 256 ASCII) is echoed in receipts; `template` is given for template content."""
+
+    connection: Connection
+    sender_external_id: str
+    recipient: Recipient
+    content: Content
+    template: Template | None
+    reference: str
+
+
+class NotStarted(Struct, frozen=True):
+    """`may_start` said no: not a byte has left."""
+
+
+class TemplateStatusChanged(Struct, frozen=True, kw_only=True, tag="template_status"):
+    external_id: str
+    name: str
+    language: str
+    status: TemplateStatus
+    reason: str | None = None
+
+
+class TemplateQualityChanged(Struct, frozen=True, kw_only=True, tag="template_quality"):
+    external_id: str
+    name: str
+    language: str
+    quality: str
+
+
+class OtherEvent(Struct, frozen=True, kw_only=True, tag="other"):
+    """Something we store and do not act on (yet): `kind` is the provider's own field name."""
+
+    kind: str
+    payload: Any
+
+
+CallbackEvent = Receipt | InboundMessage | TemplateStatusChanged | TemplateQualityChanged | OtherEvent
+
+
+class MalformedCallback(Exception):
+    """The bytes are authentic but are not a callback we can read; they stay stored."""
+
+
+class ProviderRefused(DomainError):
+    """A management call was refused: `code` is `provider_refused`, `detail` the provider's reason."""
+
+
+class ProviderUnavailable(DomainError):
+    """A management call did not get an answer; `code` is `provider_unavailable`. Nothing is known to have changed."""
+
+
+class ProviderGateway(Protocol):
+    async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        """Hand one message over, at most once: no retries of any kind inside.
+
+        `may_start` is awaited exactly once, as late as possible before the first byte; on False nothing is sent. Never
+        raises for what a provider or a network may do: that is a `Failure`. Once started it must not be cancelled.
+        """
+        ...
+
+    @property
+    def has_history(self) -> bool:
+        """Whether the provider can be asked about one message, and the operator wants it asked."""
+        ...
+
+    async def history(
+        self, connection: Connection, sender_external_id: str, provider_message_id: str
+    ) -> Sequence[Receipt]:
+        """What the provider remembers of one message, oldest first. Raises ProviderRefused or ProviderUnavailable."""
+        ...
+
+    async def list_templates(self, connection: Connection) -> Sequence["ProviderTemplate"]: ...
+
+    async def create_template(self, connection: Connection, template: Template) -> "ProviderTemplate":
+        """Submit for review. Raises ProviderRefused or ProviderUnavailable."""
+        ...
+
+    async def list_numbers(self, connection: Connection) -> Sequence["ProviderNumber"]:
+        """The account's senders at the provider."""
+        ...
+
+
+class ProviderTemplate(Struct, frozen=True, kw_only=True):
+    """A template as the provider reports it."""
+
+    external_id: str
+    name: str
+    language: str
+    category: TemplateCategory
+    parameter_format: ParameterFormat
+    components: Components
+    status: TemplateStatus
+    quality: str | None = None
+    rejected_reason: str | None = None
+
+
+class ProviderNumber(Struct, frozen=True, kw_only=True):
+    external_id: str
+    address: str
+    name: str
+    per_second: int
+
+
+class CallbackReader(Protocol):
+    """The provider's callbacks: authenticity on the raw bytes, then meaning."""
+
+    def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
+        """The body to answer a subscription check with, or None when it must be refused."""
+        ...
+
+    def is_authentic(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> bool:
+        """Constant time, over the bytes as received; False without a secret (fail closed). Header names lower-case."""
+        ...
+
+    def read(self, body: bytes) -> Sequence[CallbackEvent]:
+        """Every entry, change, status and message, in the order given. Raises MalformedCallback."""
+        ...

@@ -1,0 +1,33 @@
+"""Carrying hints to the workers; Postgres remembers everything, so any of them may be lost."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from messaging.application.jobs import Job
+
+
+class QueueUnavailable(Exception):
+    """Redis cannot be reached; the caller falls back to looking at Postgres itself."""
+
+
+class JobQueue(Protocol):
+    async def hint(self, jobs: Sequence[Job]) -> None:
+        """Publish, unless as many hints of that queue are waiting already as its workers can use.
+
+        Raises QueueUnavailable.
+        """
+        ...
+
+
+class JobConsumer(Protocol):
+    async def consume(self, queue: str, run: Callable[[bytes], Awaitable[None]], *, at_once: int) -> None:
+        """Give every hint of the queue to `run`, up to `at_once` at a time, until cancelled.
+
+        Whatever `run` started must survive its own cancellation: consumers may take it back at any moment. Raises
+        QueueUnavailable when the connection is lost; calling again starts afresh.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish the bookkeeping of hints that are done; what cannot be finished soon is left to expire."""
+        ...

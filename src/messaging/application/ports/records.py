@@ -1,0 +1,118 @@
+"""Reading messages back: one, many by filter, the timeline, dead letters. Views come as they leave the API."""
+
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.domain.messages.state import State
+from messaging.domain.shared.ids import MessageId
+from messaging.domain.shared.mode import Mode
+
+
+class MessageRow(Struct, frozen=True, kw_only=True):
+    """A message as stored; `sealed` (recipient, content, metadata) is opened by the query that shows it."""
+
+    id: MessageId
+    mode: str
+    channel: str
+    state: State
+    category: str
+    priority: str
+    on_unknown: str
+    policy: str
+    account_id: str
+    sender_id: str
+    template_id: str | None
+    reference: str | None
+    summary: str
+    attempts: int
+    checks: int
+    error_code: str | None
+    error_reason: str | None
+    possible_duplicate: bool
+    send_at: datetime | None
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    sealed: bytes
+
+
+class EventRow(Struct, frozen=True, kw_only=True):
+    seq: int
+    type: str
+    state: State
+    recorded_at: datetime
+    occurred_at: datetime | None
+    detail: dict[str, str | int | None]
+
+
+class DeadLetterRow(Struct, frozen=True, kw_only=True):
+    message_id: MessageId
+    code: str
+    reason: str
+    died_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+
+
+class MessageFilter(Struct, frozen=True, kw_only=True):
+    """All given conditions must hold. `states` holds internal states (public `queued` also means `claimed`).
+
+    `template` is a template's name; `recipient_index` the blind index of the address.
+    """
+
+    recipient_index: bytes | None = None
+    states: tuple[State, ...] = ()
+    reference: str | None = None
+    template: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    mode: Mode | None = None
+    error_code: str | None = None
+
+
+class MessagePage(Struct, frozen=True, kw_only=True):
+    """`scanned_to` is where the next page starts (exclusive), also when few or no rows of this stretch matched.
+
+    None means the list is at its end.
+    """
+
+    rows: tuple[MessageRow, ...]
+    scanned_to: MessageId | None
+
+
+class Records(Protocol):
+    async def message(self, id: MessageId) -> MessageRow | None: ...
+
+    async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
+        """Newest first. A status filter may return fewer rows than `limit` with more to come."""
+        ...
+
+    async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:
+        """Oldest first, after the given seq."""
+        ...
+
+    async def dead_letters(
+        self, *, before: MessageId | None, limit: int, open_only: bool
+    ) -> Sequence[DeadLetterRow]: ...
+
+    async def dead_letter(self, id: MessageId) -> DeadLetterRow | None: ...
+
+    async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
+        """Messages in one of the wanted states, newest first; dead ones only while their letter is open."""
+        ...
+
+    async def of_mode(self, ids: Collection[MessageId], mode: Mode) -> AbstractSet[MessageId]:
+        """Those of the messages that exist in the mode."""
+        ...
+
+    async def open_dead_letters(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
+        """Those of the messages whose dead letter nobody has settled; certain while the messages are locked."""
+        ...
+
+    async def discard_dead_letters(self, ids: Collection[MessageId], *, by: str, reason: str) -> AbstractSet[MessageId]:
+        """Settle open letters of locked messages without sending, with a timeline entry each; returns which."""
+        ...

@@ -1,0 +1,41 @@
+"""Keeping content and credentials unreadable at rest, and recipients findable all the same."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from messaging.application.ports.platform import WrappedKey
+from messaging.domain.shared.ids import TenantId
+
+
+class CannotDecrypt(Exception):
+    """Wrong key, wrong place or changed bytes: the ciphertext does not open here."""
+
+
+class TenantCipher(Protocol):
+    """AES-256-GCM under the tenant's data key. `context` names table, column and row, so that a swap does not open."""
+
+    def seal(self, context: str, plaintext: bytes) -> bytes: ...
+
+    def open(self, context: str, sealed: bytes) -> bytes:
+        """Raises CannotDecrypt."""
+        ...
+
+    def blind_index(self, value: str) -> bytes:
+        """32 bytes: equal for equal values of this tenant, meaningless without its key."""
+        ...
+
+    def tag(self, text: str) -> str:
+        """8 characters of base32 proving that this tenant's platform wrote `text` (for echoed references)."""
+        ...
+
+
+class KeyRing(Protocol):
+    def new_data_key(self, tenant_id: TenantId) -> WrappedKey: ...
+
+    def cipher(self, tenant_id: TenantId, keys: Sequence[WrappedKey]) -> TenantCipher:
+        """Unwraps once and remembers. Raises CannotDecrypt under a wrong master key."""
+        ...
+
+    def sign(self, text: str) -> str:
+        """A short keyed signature for things we hand out and take back (cursors)."""
+        ...

@@ -1,0 +1,40 @@
+"""What every process remembers of the configuration, so that the hot paths read nothing."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.domain.shared.ids import AccountId, SenderId, TenantId
+from messaging.domain.templates.template import Template
+from messaging.domain.tenants.routing import RoutingRule
+from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender, Tenant
+
+
+class TenantSnapshot(Struct, frozen=True, kw_only=True):
+    """One tenant's configuration at one version: immutable, replaced as a whole.
+
+    `by_account` holds each account's templates by (name, language): on the accept path a template is two lookups.
+    """
+
+    version: int
+    tenant: Tenant
+    accounts: Mapping[AccountId, ProviderAccount]
+    senders: Mapping[SenderId, Sender]
+    by_account: Mapping[AccountId, Mapping[tuple[str, str], Template]]
+    rules: tuple[RoutingRule, ...]
+    data_keys: tuple[WrappedKey, ...]
+
+    def templates_of(self, account_id: AccountId) -> Mapping[tuple[str, str], Template]:
+        """One account's templates by (name, language)."""
+        return self.by_account.get(account_id, {})
+
+
+class Snapshots(Protocol):
+    """A change is seen within a second, a revoked key within five; a miss reads the database once."""
+
+    async def tenant(self, id: TenantId) -> TenantSnapshot | None: ...
+    async def api_key(self, public_id: str) -> ApiKey | None: ...
+    async def admin_key(self, public_id: str) -> AdminKey | None: ...
+    async def account_by_token(self, token: str) -> ProviderAccount | None: ...

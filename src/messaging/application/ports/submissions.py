@@ -1,0 +1,73 @@
+"""How accepted messages become durable: everything of a request in one transaction, many requests in one commit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.domain.messages.message import Message
+from messaging.domain.shared.ids import TenantId
+
+
+class NewMessage(Struct, frozen=True, kw_only=True):
+    """`sealed` is the encrypted payload (recipient, content, metadata); `recipient_index` the keyed blind index."""
+
+    message: Message
+    sealed: bytes
+    recipient_index: bytes
+
+
+class IdempotencyClaim(Struct, frozen=True, kw_only=True):
+    """`fingerprint` is the SHA-256 of method, route and canonical body; `body` is the sealed answer for a replay."""
+
+    key: str
+    fingerprint: bytes
+    status: int
+    body: bytes
+    expires_at: datetime
+
+
+class Acceptance(Struct, frozen=True, kw_only=True):
+    """One request's whole effect: messages, contents, dispatches, first events and its idempotency record."""
+
+    tenant_id: TenantId
+    messages: tuple[NewMessage, ...]
+    idempotency: IdempotencyClaim | None
+
+
+class Stored(Struct, frozen=True, tag="stored"):
+    """Committed by this call (or, after a lost commit reply, found committed under the same message ids)."""
+
+
+class Replayed(Struct, frozen=True, tag="replayed"):
+    """The key was used before with the same request: answer exactly this."""
+
+    status: int
+    body: bytes
+
+
+class KeyReused(Struct, frozen=True, tag="key_reused"):
+    """The key was used before with another request: 422."""
+
+
+class KeyInFlight(Struct, frozen=True, tag="key_in_flight"):
+    """The first request with this key has not finished: 409 with Retry-After."""
+
+
+AcceptOutcome = Stored | Replayed | KeyReused | KeyInFlight
+
+
+class Submissions(Protocol):
+    async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+        """One outcome per member, in order; synchronously committed before it returns. Tenants may be mixed.
+
+        The same key twice in one batch: the first is stored, the rest are judged against it.
+        """
+        ...
+
+    async def known(
+        self, tenant_id: TenantId, key: str, fingerprint: bytes
+    ) -> Replayed | KeyReused | KeyInFlight | None:
+        """What a repetition would be told, without claiming the key; None when it was not used, or has expired."""
+        ...

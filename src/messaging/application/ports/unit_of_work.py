@@ -1,0 +1,57 @@
+"""One transaction: which doors it opens, for one tenant or for the platform's own work."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from messaging.application.ports.callbacks import Callbacks
+from messaging.application.ports.configuration import Configuration
+from messaging.application.ports.conversations import Conversations
+from messaging.application.ports.failovers import Failovers
+from messaging.application.ports.lifecycles import Lifecycles
+from messaging.application.ports.platform import Platform
+from messaging.application.ports.records import Records
+from messaging.domain.shared.ids import TenantId
+
+
+class UnitOfWork(Protocol):
+    """A tenant's transaction: row-level security lets it see and write that tenant's rows only.
+
+    Leaving the block without `commit` rolls back. No provider or Redis call may happen inside.
+    """
+
+    @property
+    def configuration(self) -> Configuration: ...
+    @property
+    def records(self) -> Records: ...
+    @property
+    def lifecycles(self) -> Lifecycles: ...
+    @property
+    def conversations(self) -> Conversations: ...
+
+    async def commit(self) -> None: ...
+
+
+class SystemUnitOfWork(Protocol):
+    """The platform's transaction, across tenants, under the least-privileged `messaging_system` role."""
+
+    @property
+    def lifecycles(self) -> Lifecycles: ...
+    @property
+    def callbacks(self) -> Callbacks: ...
+    @property
+    def conversations(self) -> Conversations: ...
+    @property
+    def failovers(self) -> Failovers: ...
+    @property
+    def platform(self) -> Platform: ...
+
+    async def commit(self) -> None: ...
+
+
+OpenUnitOfWork = Callable[[TenantId], AbstractAsyncContextManager[UnitOfWork]]
+OpenSystemUnitOfWork = Callable[[], AbstractAsyncContextManager[SystemUnitOfWork]]
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be reached or refuses connections; nothing was written. Answers 503 with Retry-After."""

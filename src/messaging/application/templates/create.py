@@ -1,0 +1,118 @@
+"""A new template: checked here, submitted to the provider for review, and only then stored."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from messaging.application.ports.clock import NewId
+from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.providers import Connection, ProviderGateway
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.templates.views import TemplateView
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import AccountId, TemplateId
+from messaging.domain.shared.refusals import already_exists, invalid
+from messaging.domain.templates.creation import creation_violations
+from messaging.domain.templates.template import (
+    Components,
+    ParameterFormat,
+    Template,
+    TemplateCategory,
+    TemplateStatus,
+)
+from messaging.domain.tenants.tenant import Principal, ProviderAccount
+
+OpenConnection = Callable[[ProviderAccount], Awaitable[Connection]]
+
+
+class NewTemplate(Struct, frozen=True, kw_only=True):
+    """`account_id` is None when the caller's text is not an account id at all."""
+
+    account_id: AccountId | None
+    name: str
+    language: str
+    category: TemplateCategory
+    parameter_format: ParameterFormat
+    components: Components
+
+
+class CreateTemplate:
+    """The provider is called outside any transaction. If storing fails after it, a synchronisation brings it in."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        open_connection: OpenConnection,
+        gateways: Mapping[str, ProviderGateway],
+        new_id: NewId,
+    ) -> None:
+        self._open = open_uow
+        self._open_connection = open_connection
+        self._gateways = gateways
+        self._new_id = new_id
+
+    async def __call__(self, principal: Principal, new: NewTemplate) -> TemplateView:
+        """Raises DomainError: validation_failed, already_exists, provider_refused, provider_unavailable."""
+        violations = _violations(new)
+        async with self._open(principal.tenant_id) as uow:
+            account = None if new.account_id is None else await uow.configuration.account(new.account_id)
+            if account is None or account.mode is not principal.mode:
+                raise invalid(*violations, _ACCOUNT_UNKNOWN)
+            if violations:
+                raise invalid(*violations)
+            if await uow.configuration.template_named(account.id, new.name, new.language) is not None:
+                raise already_exists(_TAKEN)
+        draft = self._draft(principal, new, account.id)
+        connection = await self._open_connection(account)
+        created = await self._gateways[account.provider].create_template(connection, draft)
+        template = replace(
+            draft,
+            category=created.category,
+            status=created.status,
+            external_id=created.external_id,
+            quality=created.quality,
+            rejected_reason=created.rejected_reason,
+        )
+        await self._store(template)
+        return TemplateView.of(template)
+
+    def _draft(self, principal: Principal, new: NewTemplate, account_id: AccountId) -> Template:
+        return Template(
+            id=TemplateId(self._new_id()),
+            tenant_id=principal.tenant_id,
+            account_id=account_id,
+            name=new.name,
+            language=new.language,
+            category=new.category,
+            parameter_format=new.parameter_format,
+            components=new.components,
+            status=TemplateStatus.PENDING,
+        )
+
+    async def _store(self, template: Template) -> None:
+        async with self._open(template.tenant_id) as uow:
+            try:
+                await uow.configuration.add_template(template)
+            except Duplicate as duplicate:
+                raise already_exists(_TAKEN) from duplicate
+            await uow.commit()
+
+
+_ACCOUNT_UNKNOWN = Violation(
+    pointer="/account_id",
+    code="account_unknown",
+    detail="No such provider account. GET /v1/provider-accounts lists the ones this key can use.",
+)
+_TAKEN = "This account has a template of this name in this language already. Choose another name."
+
+
+def _violations(new: NewTemplate) -> tuple[Violation, ...]:
+    return creation_violations(
+        name=new.name,
+        language=new.language,
+        category=new.category,
+        components=new.components,
+        parameter_format=new.parameter_format,
+    )

@@ -1,0 +1,114 @@
+"""Adding an identity that messages leave from, and changing its settings."""
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.views import SenderView
+from messaging.domain.shared.address import Channel, Phone, parse_recipient
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import AccountId, SenderId
+from messaging.domain.shared.refusals import already_exists, invalid, not_found
+from messaging.domain.tenants.tenant import Principal, Sender, SenderStatus
+
+
+class NewSender(Struct, frozen=True, kw_only=True):
+    """`account_id` is None when the caller's text is not an account id at all."""
+
+    account_id: AccountId | None
+    channel: Channel
+    external_id: str
+    address: str
+    name: str
+    per_second: int
+    rank: int
+
+
+class AddSender:
+    """The sender gets its account's mode, which must be the key's own."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork, clock: Clock, new_id: NewId) -> None:
+        self._open = open_uow
+        self._clock = clock
+        self._new_id = new_id
+
+    async def __call__(self, principal: Principal, new: NewSender) -> SenderView:
+        async with self._open(principal.tenant_id) as uow:
+            account = None if new.account_id is None else await uow.configuration.account(new.account_id)
+            known = account if account is not None and account.mode is principal.mode else None
+            violations = _address_violations(new)
+            if known is None:
+                violations = (*violations, _ACCOUNT_UNKNOWN)
+            if known is None or violations:
+                raise invalid(*violations)
+            sender = Sender(
+                id=SenderId(self._new_id()),
+                tenant_id=principal.tenant_id,
+                account_id=known.id,
+                channel=new.channel,
+                mode=known.mode,
+                external_id=new.external_id,
+                address=new.address,
+                name=new.name,
+                status=SenderStatus.ACTIVE,
+                created_at=self._clock.now(),
+                per_second=new.per_second,
+                rank=new.rank,
+            )
+            try:
+                await uow.configuration.add_sender(sender)
+            except Duplicate as duplicate:
+                raise already_exists("This account has a sender with this external_id already.") from duplicate
+            await uow.commit()
+        return SenderView.of(sender)
+
+
+_ACCOUNT_UNKNOWN = Violation(
+    pointer="/account_id",
+    code="account_unknown",
+    detail="No such provider account. GET /v1/provider-accounts lists the ones this key can use.",
+)
+
+
+def _address_violations(new: NewSender) -> tuple[Violation, ...]:
+    if new.channel is Channel.EMAIL:
+        return ()
+    found = parse_recipient(new.address)
+    if isinstance(found, Violation):
+        return (Violation(pointer="/address", code=found.code, detail=found.detail),)
+    if not isinstance(found, Phone):
+        detail = "A sender's address is a phone number in E.164 form (+14155550100)."
+        return (Violation(pointer="/address", code="recipient_invalid", detail=detail),)
+    return ()
+
+
+class SenderChanges(Struct, frozen=True, kw_only=True):
+    """What stays UNSET keeps its value."""
+
+    name: str | UnsetType = UNSET
+    status: SenderStatus | UnsetType = UNSET
+    per_second: int | UnsetType = UNSET
+    rank: int | UnsetType = UNSET
+
+
+class ChangeSender:
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(self, principal: Principal, id: SenderId, changes: SenderChanges) -> SenderView:
+        async with self._open(principal.tenant_id) as uow:
+            sender = await uow.configuration.sender(id)
+            if sender is None or sender.mode is not principal.mode:
+                raise not_found()
+            changed = replace(
+                sender,
+                name=sender.name if changes.name is UNSET else changes.name,
+                status=sender.status if changes.status is UNSET else changes.status,
+                per_second=sender.per_second if changes.per_second is UNSET else changes.per_second,
+                rank=sender.rank if changes.rank is UNSET else changes.rank,
+            )
+            await uow.configuration.update_sender(changed)
+            await uow.commit()
+        return SenderView.of(changed)

@@ -1,0 +1,33 @@
+"""Renaming, suspending and reactivating a tenant."""
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+from messaging.application.tenants.views import TenantView
+from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.refusals import not_found
+from messaging.domain.tenants.tenant import TenantStatus
+
+
+class ChangeTenant:
+    """A suspended tenant's keys answer 403 within a second; its stored messages stay."""
+
+    def __init__(self, *, open_system_uow: OpenSystemUnitOfWork) -> None:
+        self._open = open_system_uow
+
+    async def __call__(
+        self, id: TenantId, *, name: str | UnsetType = UNSET, status: TenantStatus | UnsetType = UNSET
+    ) -> TenantView:
+        async with self._open() as uow:
+            tenant = await uow.platform.tenant(id)
+            if tenant is None:
+                raise not_found()
+            changed = replace(
+                tenant,
+                name=tenant.name if name is UNSET else name,
+                status=tenant.status if status is UNSET else status,
+            )
+            await uow.platform.update_tenant(changed)
+            await uow.commit()
+        return TenantView.of(changed)

@@ -1,0 +1,123 @@
+"""Connecting a provider account, and changing or rotating its credentials."""
+
+import secrets
+from collections.abc import Callable
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.providers import Credentials
+from messaging.application.ports.secrets import KeyRing
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.ciphers import cipher_of
+from messaging.application.tenants.connections import open_credentials, seal_credentials
+from messaging.application.tenants.views import AccountView
+from messaging.domain.shared.ids import AccountId
+from messaging.domain.shared.refusals import already_exists, not_found
+from messaging.domain.tenants.tenant import AccountStatus, Principal, ProviderAccount
+
+# 32 characters of base64url: 192 random bits.
+_TOKEN_BYTES = 24
+
+
+def new_webhook_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+class NewAccount(Struct, frozen=True, kw_only=True):
+    provider: str
+    name: str
+    external_id: str
+    credentials: Credentials
+
+
+class ConnectAccount:
+    """The account gets the mode of the key that connects it, so that test traffic cannot reach a live account."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        clock: Clock,
+        new_id: NewId,
+        webhooks_url: str,
+        new_token: Callable[[], str] = new_webhook_token,
+    ) -> None:
+        self._open = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._clock = clock
+        self._new_id = new_id
+        self._webhooks_url = webhooks_url
+        self._new_token = new_token
+
+    async def __call__(self, principal: Principal, new: NewAccount) -> AccountView:
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        id = AccountId(self._new_id())
+        account = ProviderAccount(
+            id=id,
+            tenant_id=principal.tenant_id,
+            provider=new.provider,
+            mode=principal.mode,
+            name=new.name,
+            external_id=new.external_id,
+            sealed_credentials=seal_credentials(id, new.credentials, cipher),
+            webhook_token=self._new_token(),
+            status=AccountStatus.ACTIVE,
+            created_at=self._clock.now(),
+        )
+        async with self._open(principal.tenant_id) as uow:
+            try:
+                await uow.configuration.add_account(account)
+            except Duplicate as duplicate:
+                raise already_exists("This provider account is connected already.") from duplicate
+            await uow.commit()
+        return AccountView.of(account, self._webhooks_url)
+
+
+class AccountChanges(Struct, frozen=True, kw_only=True):
+    """What stays UNSET keeps its value; each credential can be rotated by itself."""
+
+    name: str | UnsetType = UNSET
+    status: AccountStatus | UnsetType = UNSET
+    access_token: str | UnsetType = UNSET
+    app_secrets: tuple[str, ...] | UnsetType = UNSET
+    verify_token: str | UnsetType = UNSET
+
+
+class ChangeAccount:
+    def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing, webhooks_url: str) -> None:
+        self._open = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._webhooks_url = webhooks_url
+
+    async def __call__(self, principal: Principal, id: AccountId, changes: AccountChanges) -> AccountView:
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        async with self._open(principal.tenant_id) as uow:
+            account = await uow.configuration.account(id)
+            if account is None or account.mode is not principal.mode:
+                raise not_found()
+            credentials = _rotate(open_credentials(account, cipher), changes)
+            changed = replace(
+                account,
+                name=account.name if changes.name is UNSET else changes.name,
+                status=account.status if changes.status is UNSET else changes.status,
+                sealed_credentials=seal_credentials(id, credentials, cipher),
+            )
+            await uow.configuration.update_account(changed)
+            await uow.commit()
+        return AccountView.of(changed, self._webhooks_url)
+
+
+def _rotate(old: Credentials, changes: AccountChanges) -> Credentials:
+    return Credentials(
+        access_token=old.access_token if changes.access_token is UNSET else changes.access_token,
+        app_secrets=old.app_secrets if changes.app_secrets is UNSET else changes.app_secrets,
+        verify_token=old.verify_token if changes.verify_token is UNSET else changes.verify_token,
+    )

@@ -1,0 +1,106 @@
+"""A new key, for a tenant or for a platform administrator; the secret leaves in the answer and nowhere else."""
+
+import secrets
+from datetime import datetime
+
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.platform import AdminKey
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, OpenUnitOfWork
+from messaging.application.tenants.keys import Choose, KeyKind, kind_of, make_key
+from messaging.application.tenants.views import IssuedKeyView
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import KeyId, Prefix, TenantId, typeid
+from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.refusals import invalid, not_found
+from messaging.domain.tenants.tenant import ApiKey, KeyRole
+
+
+class IssueKey:
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        open_system_uow: OpenSystemUnitOfWork,
+        clock: Clock,
+        new_id: NewId,
+        choose: Choose = secrets.choice,
+    ) -> None:
+        self._open = open_uow
+        self._open_system = open_system_uow
+        self._clock = clock
+        self._new_id = new_id
+        self._choose = choose
+
+    async def __call__(
+        self,
+        tenant_id: TenantId,
+        *,
+        name: str,
+        mode: Mode,
+        expires_at: datetime | None = None,
+        role: KeyRole = KeyRole.OWNER,
+    ) -> IssuedKeyView:
+        now = self._clock.now()
+        if expires_at is not None and expires_at <= now:
+            detail = "The key would have expired already. Use a later expires_at, or leave it out."
+            raise invalid(Violation(pointer="/expires_at", code="expires_at_past", detail=detail))
+        async with self._open_system() as uow:
+            if await uow.platform.tenant(tenant_id) is None:
+                raise not_found()
+        text = make_key(kind_of(mode), self._choose)
+        key = ApiKey(
+            id=KeyId(self._new_id()),
+            tenant_id=tenant_id,
+            public_id=text.public_id,
+            secret_sha256=text.secret_sha256,
+            mode=mode,
+            name=name,
+            created_at=now,
+            expires_at=expires_at,
+            role=role,
+        )
+        async with self._open(tenant_id) as uow_of_tenant:
+            await uow_of_tenant.configuration.add_key(key)
+            await uow_of_tenant.commit()
+        return IssuedKeyView(
+            id=typeid(Prefix.KEY, key.id),
+            name=name,
+            mode=mode,
+            role=role,
+            hint=f"mpk_{mode}_{text.public_id}",
+            created_at=now,
+            expires_at=expires_at,
+            key=text.reveal(),
+        )
+
+
+class IssueAdminKey:
+    """For the command line only: whoever can reach the database may become an administrator, nobody else."""
+
+    def __init__(
+        self,
+        *,
+        open_system_uow: OpenSystemUnitOfWork,
+        clock: Clock,
+        new_id: NewId,
+        choose: Choose = secrets.choice,
+    ) -> None:
+        self._open = open_system_uow
+        self._clock = clock
+        self._new_id = new_id
+        self._choose = choose
+
+    async def __call__(self, *, name: str) -> str:
+        """Returns the key's whole text."""
+        text = make_key(KeyKind.ADMIN, self._choose)
+        key = AdminKey(
+            id=KeyId(self._new_id()),
+            public_id=text.public_id,
+            secret_sha256=text.secret_sha256,
+            name=name,
+            created_at=self._clock.now(),
+        )
+        async with self._open() as uow:
+            await uow.platform.add_admin_key(key)
+            await uow.commit()
+        return text.reveal()

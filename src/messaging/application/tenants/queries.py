@@ -1,0 +1,120 @@
+"""Reading tenants, keys, provider accounts and senders: one, or a page of them, newest first."""
+
+from uuid import UUID
+
+from messaging.application.ports.paging import Page, page_of
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, OpenUnitOfWork
+from messaging.application.tenants.views import AccountView, KeyView, SenderView, TenantView, WhoAmIView
+from messaging.domain.shared.ids import AccountId, Prefix, SenderId, TenantId, typeid
+from messaging.domain.shared.refusals import not_found
+from messaging.domain.tenants.tenant import Principal
+
+
+class FindTenant:
+    def __init__(self, *, open_system_uow: OpenSystemUnitOfWork) -> None:
+        self._open = open_system_uow
+
+    async def __call__(self, id: TenantId) -> TenantView:
+        async with self._open() as uow:
+            tenant = await uow.platform.tenant(id)
+        if tenant is None:
+            raise not_found()
+        return TenantView.of(tenant)
+
+
+class ListTenants:
+    def __init__(self, *, open_system_uow: OpenSystemUnitOfWork) -> None:
+        self._open = open_system_uow
+
+    async def __call__(self, *, before: UUID | None, limit: int) -> Page[TenantView, UUID]:
+        async with self._open() as uow:
+            rows = await uow.platform.tenants(before=before, limit=limit + 1)
+        return page_of(rows, limit, lambda tenant: tenant.id, TenantView.of)
+
+
+class ListKeys:
+    """A tenant's keys, revoked ones included."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork, find_tenant: FindTenant) -> None:
+        self._open = open_uow
+        self._find_tenant = find_tenant
+
+    async def __call__(self, tenant_id: TenantId, *, before: UUID | None, limit: int) -> Page[KeyView, UUID]:
+        await self._find_tenant(tenant_id)
+        async with self._open(tenant_id) as uow:
+            rows = await uow.configuration.keys(before=before, limit=limit + 1)
+        return page_of(rows, limit, lambda key: key.id, KeyView.of)
+
+
+class FindAccount:
+    def __init__(self, *, open_uow: OpenUnitOfWork, webhooks_url: str) -> None:
+        self._open = open_uow
+        self._webhooks_url = webhooks_url
+
+    async def __call__(self, principal: Principal, id: AccountId) -> AccountView:
+        async with self._open(principal.tenant_id) as uow:
+            account = await uow.configuration.account(id)
+        if account is None or account.mode is not principal.mode:
+            raise not_found()
+        return AccountView.of(account, self._webhooks_url)
+
+
+class ListAccounts:
+    """Accounts of the key's own mode."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork, webhooks_url: str) -> None:
+        self._open = open_uow
+        self._webhooks_url = webhooks_url
+
+    async def __call__(self, principal: Principal, *, before: UUID | None, limit: int) -> Page[AccountView, UUID]:
+        async with self._open(principal.tenant_id) as uow:
+            rows = await uow.configuration.accounts(before=before, limit=limit + 1)
+        page = page_of(rows, limit, lambda account: account.id, lambda account: account)
+        own = (account for account in page.items if account.mode is principal.mode)
+        return Page(tuple(AccountView.of(account, self._webhooks_url) for account in own), page.next_after)
+
+
+class FindSender:
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(self, principal: Principal, id: SenderId) -> SenderView:
+        async with self._open(principal.tenant_id) as uow:
+            sender = await uow.configuration.sender(id)
+        if sender is None or sender.mode is not principal.mode:
+            raise not_found()
+        return SenderView.of(sender)
+
+
+class ListSenders:
+    """Senders of the key's own mode."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(self, principal: Principal, *, before: UUID | None, limit: int) -> Page[SenderView, UUID]:
+        async with self._open(principal.tenant_id) as uow:
+            rows = await uow.configuration.senders(before=before, limit=limit + 1)
+        page = page_of(rows, limit, lambda sender: sender.id, lambda sender: sender)
+        own = (sender for sender in page.items if sender.mode is principal.mode)
+        return Page(tuple(SenderView.of(sender) for sender in own), page.next_after)
+
+
+class WhoAmI:
+    """From memory: good for checking a key, and for nothing else."""
+
+    def __init__(self, *, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+
+    async def __call__(self, principal: Principal) -> WhoAmIView:
+        snapshot = await self._snapshots.tenant(principal.tenant_id)
+        if snapshot is None:
+            raise not_found()
+        return WhoAmIView(
+            tenant_id=typeid(Prefix.TENANT, principal.tenant_id),
+            tenant_name=snapshot.tenant.name,
+            key_id=typeid(Prefix.KEY, principal.key_id),
+            mode=principal.mode,
+            role=principal.role,
+        )

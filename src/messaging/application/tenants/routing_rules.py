@@ -1,0 +1,102 @@
+"""Which sender serves which recipients by default: the tenant's rules, read and replaced as one list."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from messaging.application.ports.clock import NewId
+from messaging.application.ports.configuration import Configuration
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.views import RulesView, RuleView
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import RuleId, SenderId
+from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.refusals import invalid
+from messaging.domain.tenants.routing import RoutingRule
+from messaging.domain.tenants.tenant import Principal, Sender
+
+
+class NewRule(Struct, frozen=True, kw_only=True):
+    """`sender_id` is None when the caller's text is not a sender id at all."""
+
+    channel: Channel
+    sender_id: SenderId | None
+    prefixes: tuple[str, ...]
+
+
+class ListRules:
+    """The rules of the key's own mode, in the order in which they are tried."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(self, principal: Principal) -> RulesView:
+        async with self._open(principal.tenant_id) as uow:
+            own, _ = await _by_mode(uow.configuration, principal.mode)
+        return RulesView(data=tuple(RuleView.of(rule) for rule in own))
+
+
+class ReplaceRules:
+    """The rules of the other mode stay as they are: a test key never changes how live messages leave."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork, new_id: NewId) -> None:
+        self._open = open_uow
+        self._new_id = new_id
+
+    async def __call__(self, principal: Principal, new: Sequence[NewRule]) -> RulesView:
+        async with self._open(principal.tenant_id) as uow:
+            _, others = await _by_mode(uow.configuration, principal.mode)
+            senders = await _senders(uow.configuration, [rule.sender_id for rule in new])
+            rules, violations = self._build(new, senders, principal.mode)
+            if violations:
+                raise invalid(*violations)
+            together = (*rules, *others)
+            await uow.configuration.replace_rules(
+                [replace(rule, position=position) for position, rule in enumerate(together)]
+            )
+            await uow.commit()
+        return RulesView(data=tuple(RuleView.of(rule) for rule in rules))
+
+    def _build(
+        self, new: Sequence[NewRule], senders: Mapping[SenderId, Sender], mode: Mode
+    ) -> tuple[list[RoutingRule], list[Violation]]:
+        rules: list[RoutingRule] = []
+        violations: list[Violation] = []
+        for index, wanted in enumerate(new):
+            sender = None if wanted.sender_id is None else senders.get(wanted.sender_id)
+            if sender is None or sender.mode is not mode:
+                detail = "No such sender. GET /v1/senders lists the ones this key can use."
+                violations.append(Violation(pointer=f"/rules/{index}/sender_id", code="sender_unknown", detail=detail))
+            elif sender.channel is not wanted.channel:
+                detail = f"This sender belongs to {sender.channel}. Change channel or sender_id."
+                violations.append(
+                    Violation(pointer=f"/rules/{index}/sender_id", code="sender_channel_mismatch", detail=detail)
+                )
+            else:
+                rules.append(
+                    RoutingRule(
+                        id=RuleId(self._new_id()),
+                        channel=wanted.channel,
+                        sender_id=sender.id,
+                        prefixes=wanted.prefixes,
+                    )
+                )
+        return rules, violations
+
+
+async def _senders(configuration: Configuration, wanted: Sequence[SenderId | None]) -> dict[SenderId, Sender]:
+    found: dict[SenderId, Sender] = {}
+    for id in dict.fromkeys(wanted):
+        if id is not None and (sender := await configuration.sender(id)) is not None:
+            found[id] = sender
+    return found
+
+
+async def _by_mode(configuration: Configuration, mode: Mode) -> tuple[list[RoutingRule], list[RoutingRule]]:
+    """The rules of `mode`, and those of the other one, each in order."""
+    rules = sorted(await configuration.rules(), key=lambda rule: rule.position)
+    senders = await _senders(configuration, [rule.sender_id for rule in rules])
+    own = [rule for rule in rules if senders[rule.sender_id].mode is mode]
+    return own, [rule for rule in rules if senders[rule.sender_id].mode is not mode]

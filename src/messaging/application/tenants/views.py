@@ -1,0 +1,160 @@
+"""What a tenant's settings look like from outside: public ids, no secrets."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.ids import Prefix, typeid
+from messaging.domain.shared.mode import Mode
+from messaging.domain.tenants.routing import RoutingRule
+from messaging.domain.tenants.tenant import (
+    AccountStatus,
+    ApiKey,
+    KeyRole,
+    ProviderAccount,
+    Sender,
+    SenderStatus,
+    Tenant,
+    TenantStatus,
+)
+
+
+class TenantView(Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    status: TenantStatus
+    created_at: datetime
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> "TenantView":
+        return cls(
+            id=typeid(Prefix.TENANT, tenant.id), name=tenant.name, status=tenant.status, created_at=tenant.created_at
+        )
+
+
+class KeyView(Struct, frozen=True, kw_only=True):
+    """`hint` is the key's public beginning: enough to recognise it in a list or a leaked file."""
+
+    id: str
+    name: str
+    mode: Mode
+    role: KeyRole
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> "KeyView":
+        return cls(
+            id=typeid(Prefix.KEY, key.id),
+            name=key.name,
+            mode=key.mode,
+            role=key.role,
+            hint=f"mpk_{key.mode}_{key.public_id}",
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+        )
+
+
+class IssuedKeyView(Struct, frozen=True, kw_only=True):
+    """A new key. `key` is shown this once and cannot be recovered."""
+
+    id: str
+    name: str
+    mode: Mode
+    role: KeyRole
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None
+    key: str
+
+
+class AccountView(Struct, frozen=True, kw_only=True):
+    """`webhook_url` is what to enter at the provider as callback URL; whoever knows it still needs the app secret."""
+
+    id: str
+    provider: str
+    mode: Mode
+    name: str
+    external_id: str
+    status: AccountStatus
+    webhook_url: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, account: ProviderAccount, webhooks_url: str) -> "AccountView":
+        return cls(
+            id=typeid(Prefix.ACCOUNT, account.id),
+            provider=account.provider,
+            mode=account.mode,
+            name=account.name,
+            external_id=account.external_id,
+            status=account.status,
+            webhook_url=f"{webhooks_url.rstrip('/')}/webhooks/{account.provider}/{account.webhook_token}",
+            created_at=account.created_at,
+        )
+
+
+class SenderView(Struct, frozen=True, kw_only=True):
+    id: str
+    account_id: str
+    channel: Channel
+    mode: Mode
+    external_id: str
+    address: str
+    name: str
+    status: SenderStatus
+    per_second: int
+    rank: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, sender: Sender) -> "SenderView":
+        return cls(
+            id=typeid(Prefix.SENDER, sender.id),
+            account_id=typeid(Prefix.ACCOUNT, sender.account_id),
+            channel=sender.channel,
+            mode=sender.mode,
+            external_id=sender.external_id,
+            address=sender.address,
+            name=sender.name,
+            status=sender.status,
+            per_second=sender.per_second,
+            rank=sender.rank,
+            created_at=sender.created_at,
+        )
+
+
+class RuleView(Struct, frozen=True, kw_only=True):
+    id: str
+    channel: Channel
+    sender_id: str
+    prefixes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rule: RoutingRule) -> "RuleView":
+        return cls(
+            id=typeid(Prefix.RULE, rule.id),
+            channel=rule.channel,
+            sender_id=typeid(Prefix.SENDER, rule.sender_id),
+            prefixes=rule.prefixes,
+        )
+
+
+class RulesView(Struct, frozen=True, kw_only=True):
+    """In the order in which they are tried."""
+
+    data: tuple[RuleView, ...]
+
+
+class WhoAmIView(Struct, frozen=True, kw_only=True):
+    """The tenant and key behind a request."""
+
+    tenant_id: str
+    tenant_name: str
+    key_id: str
+    mode: Mode
+    role: KeyRole

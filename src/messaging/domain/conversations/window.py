@@ -1,0 +1,11 @@
+"""Whether free-form content may be sent: WhatsApp's 24-hour customer service window."""
+
+from datetime import datetime, timedelta
+
+WINDOW = timedelta(hours=24)
+# Meta counts from the person's message at its own clock; close a little early rather than be refused with 131047.
+MARGIN = timedelta(minutes=5)
+
+
+def is_open(last_inbound_at: datetime | None, *, now: datetime) -> bool:
+    return last_inbound_at is not None and now < last_inbound_at + WINDOW - MARGIN

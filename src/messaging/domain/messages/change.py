@@ -1,0 +1,86 @@
+"""What a decided change of a message looks like: the core's order to the store."""
+
+from datetime import datetime, timedelta
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.standing import DispatchKind, MessageKey, Outcome, Phase
+from messaging.domain.messages.state import State
+
+# What a timeline entry tells besides its type: codes, numbers, reasons; no content and no address.
+Detail = dict[str, str | int | None]
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A line of the timeline: what happened, the state after it, and why. `detail` holds no content and no address.
+
+    `occurred_at` is the provider's time of a receipt; the time of writing is the store's.
+    """
+
+    type: str
+    state: State
+    detail: Detail = field(default_factory=dict)
+    occurred_at: datetime | None = None
+
+
+class AttemptOpened(Struct, frozen=True, kw_only=True, tag="opened"):
+    """The row that is written before every try. `lease` runs from the database's now.
+
+    `forgotten` is for a try that may have been made and is not on record: nobody holds it and its outcome is unknown.
+    """
+
+    epoch: int
+    lease_owner: str
+    lease: timedelta
+    possible_duplicate: bool = False
+    forgotten: bool = False
+
+
+class AttemptUpdated(Struct, frozen=True, kw_only=True, tag="updated"):
+    """News about an attempt; fields left None keep their value. A `started` phase stamps the time of the first byte."""
+
+    epoch: int
+    phase: Phase
+    outcome: Outcome | None = None
+    provider_message_id: str | None = None
+    error_code: str | None = None
+    error_reason: str | None = None
+    http_status: int | None = None
+    latency_ms: int | None = None
+
+
+AttemptChange = AttemptOpened | AttemptUpdated
+
+
+class Arrange(Struct, frozen=True, kw_only=True, tag="arrange"):
+    """The message's one dispatch becomes due at `due_at` for `kind`."""
+
+    kind: DispatchKind
+    due_at: datetime
+
+
+class Withdraw(Struct, frozen=True, tag="withdraw"):
+    """Nothing is waiting for this message any more."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What to write, if the message's `seq` is still `standing.seq`. `dispatch=None` leaves the dispatch alone.
+
+    Entering `dead` also writes a dead letter with `error`; leaving it resolves the letter.
+    """
+
+    key: MessageKey
+    expected_seq: int
+    previous: State
+    state: State
+    entries: tuple[Entry, ...]
+    epoch: int
+    attempts: int
+    checks: int
+    claim_failures: int
+    # UNSET keeps the last error on the message; None clears it.
+    error: ProviderError | UnsetType | None = UNSET
+    possible_duplicate: bool = False
+    attempt: tuple[AttemptChange, ...] = ()
+    dispatch: Arrange | Withdraw | None = None

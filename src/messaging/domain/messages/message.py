@@ -1,0 +1,127 @@
+"""What a message is from the moment it is accepted, and what must hold for it to be accepted."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from messaging.domain.messages.content import Content
+from messaging.domain.messages.retry import DURABLE, SIMPLE, RetryPolicy
+from messaging.domain.messages.state import State
+from messaging.domain.shared.address import Channel, Recipient
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.mode import Mode
+
+
+class Category(StrEnum):
+    UTILITY = "utility"
+    AUTHENTICATION = "authentication"
+    MARKETING = "marketing"
+    SERVICE = "service"
+
+
+class Priority(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    DEFAULT = "default"
+    LOW = "low"
+
+
+class OnUnknown(StrEnum):
+    HOLD = "hold"
+    RESEND = "resend"
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """An accepted intent: immutable; its progress is kept apart, in `lifecycle.Standing`."""
+
+    id: MessageId
+    tenant_id: TenantId
+    mode: Mode
+    channel: Channel
+    recipient: Recipient
+    content: Content
+    account_id: AccountId
+    sender_id: SenderId
+    template_id: TemplateId | None
+    category: Category
+    priority: Priority
+    on_unknown: OnUnknown
+    policy: str
+    state: State
+    reference: str | None
+    metadata: dict[str, str]
+    send_at: datetime | None
+    expires_at: datetime | None
+    created_at: datetime
+    trace_id: str | None = None
+
+
+MAX_SEND_AHEAD = timedelta(days=90)
+MAX_VALIDITY = timedelta(days=30)
+# An authentication code is worthless late: Meta drops one undelivered after 10 minutes by default.
+DEFAULT_OTP_VALIDITY = timedelta(minutes=10)
+
+# How long to wait for the provider's echo before an unclear outcome is put before a person.
+ECHO_GRACE: dict[Category, timedelta] = {
+    Category.AUTHENTICATION: timedelta(minutes=5),
+    Category.UTILITY: timedelta(minutes=15),
+    Category.MARKETING: timedelta(hours=24),
+    Category.SERVICE: timedelta(seconds=60),
+}
+
+
+def default_priority(category: Category) -> Priority:
+    match category:
+        case Category.AUTHENTICATION:
+            return Priority.CRITICAL
+        case Category.SERVICE:
+            return Priority.HIGH
+        case Category.UTILITY:
+            return Priority.DEFAULT
+        case Category.MARKETING:
+            return Priority.LOW
+
+
+def policy_for(category: Category, priority: Priority) -> RetryPolicy:
+    """An urgent message is told dead early, so that its sender can act; everything else is tried for a week."""
+    return SIMPLE if category is Category.AUTHENTICATION or priority is Priority.CRITICAL else DURABLE
+
+
+def timing_violations(*, now: datetime, send_at: datetime | None, expires_at: datetime | None) -> tuple[Violation, ...]:
+    """Everything wrong with when a message shall leave."""
+    found: list[Violation] = []
+    if send_at is not None and send_at > now + MAX_SEND_AHEAD:
+        found.append(
+            Violation(
+                pointer="/send_at",
+                code="send_at_too_far",
+                detail=f"A message can wait at most {MAX_SEND_AHEAD.days} days. Choose an earlier send_at.",
+            )
+        )
+    if expires_at is not None:
+        found.extend(_expiry_violations(now, send_at, expires_at))
+    return tuple(found)
+
+
+def _expiry_violations(now: datetime, send_at: datetime | None, expires_at: datetime) -> list[Violation]:
+    leaves_at = max(send_at or now, now)
+    if expires_at <= now:
+        detail = "expires_at is in the past, so the message could never leave. Use a later instant."
+        return [Violation(pointer="/expires_at", code="expires_at_past", detail=detail)]
+    if expires_at <= leaves_at:
+        detail = "expires_at is not after send_at, so the message could never leave. Move one of the two."
+        return [Violation(pointer="/expires_at", code="expires_before_send", detail=detail)]
+    if expires_at > leaves_at + MAX_VALIDITY:
+        detail = (
+            f"A message is valid for at most {MAX_VALIDITY.days} days after it may leave. Use an earlier expires_at."
+        )
+        return [Violation(pointer="/expires_at", code="expires_at_too_far", detail=detail)]
+    return []
+
+
+def expiry_or_default(category: Category, *, leaves_at: datetime, expires_at: datetime | None) -> datetime | None:
+    if expires_at is None and category is Category.AUTHENTICATION:
+        return leaves_at + DEFAULT_OTP_VALIDITY
+    return expires_at

@@ -1,0 +1,177 @@
+"""What a failed attempt means and when to try again: named policies, exact waits, no clock and no dice."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec import Struct
+
+
+class Scope(StrEnum):
+    """What a provider's complaint is about: decides what else must stop besides this message."""
+
+    MESSAGE = "message"
+    RECIPIENT = "recipient"
+    TEMPLATE = "template"
+    SENDER = "sender"
+    ACCOUNT = "account"
+    CREDENTIAL = "credential"
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """The provider took the message. `recipient_id` is its own spelling of the recipient, where it gives one."""
+
+    provider_message_id: str
+    recipient_id: str | None = None
+    held: bool = False
+
+
+class Rejected(Struct, frozen=True, kw_only=True, tag="rejected"):
+    """Refused for good: trying the same again cannot work."""
+
+    code: str
+    reason: str
+    scope: Scope = Scope.MESSAGE
+    http_status: int | None = None
+
+
+class Unavailable(Struct, frozen=True, kw_only=True, tag="unavailable"):
+    """Refused for now, and the provider's word says it was *not* accepted. Uses up an attempt."""
+
+    code: str
+    reason: str
+    scope: Scope = Scope.MESSAGE
+    retry_after: timedelta | None = None
+    http_status: int | None = None
+
+
+class Throttled(Struct, frozen=True, kw_only=True, tag="throttled"):
+    """Too fast for some scope; not accepted. Waits as told and uses up no attempt."""
+
+    code: str
+    reason: str
+    scope: Scope
+    retry_after: timedelta
+    http_status: int | None = None
+
+
+class Unreachable(Struct, frozen=True, kw_only=True, tag="unreachable"):
+    """No byte of the request left the process: DNS, connect, TLS, or no free connection."""
+
+    reason: str
+    code: str = "not_sent"
+    http_status: int | None = None
+
+
+class Uncertain(Struct, frozen=True, kw_only=True, tag="uncertain"):
+    """The provider may have it. Never resent on a guess; `likely_sent` after a 2xx that could not be read."""
+
+    reason: str
+    code: str = "outcome_unknown"
+    likely_sent: bool = False
+    http_status: int | None = None
+
+
+Failure = Rejected | Unavailable | Throttled | Unreachable | Uncertain
+SendResult = Sent | Failure
+
+
+class RetryPolicy(Struct, frozen=True, kw_only=True):
+    """`waits[n]` follows the failure of attempt n+1; then, if any, slow checks before a person is asked."""
+
+    name: str
+    waits: tuple[timedelta, ...]
+    first_check_after: timedelta = timedelta(0)
+    check_every: timedelta = timedelta(0)
+    checks: int = 0
+
+
+def _seconds(*values: int) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=value) for value in values)
+
+
+DURABLE = RetryPolicy(
+    name="durable",
+    waits=_seconds(2, 4, 8, 16, 32, 60, 300),
+    first_check_after=timedelta(seconds=1800),
+    check_every=timedelta(hours=6),
+    checks=28,
+)
+SIMPLE = RetryPolicy(name="simple", waits=_seconds(5, 15, 45))
+POLICIES: dict[str, RetryPolicy] = {policy.name: policy for policy in (DURABLE, SIMPLE)}
+
+
+class RetryAt(Struct, frozen=True, kw_only=True):
+    """Try again at `at`; `attempts` and `checks` are the counters to write."""
+
+    at: datetime
+    attempts: int
+    checks: int
+
+
+class Fail(Struct, frozen=True):
+    """The message ends as failed."""
+
+
+class Bury(Struct, frozen=True):
+    """Retries are used up: a dead letter."""
+
+
+class Expire(Struct, frozen=True):
+    """The next try would leave after the message's validity."""
+
+
+class AwaitEcho(Struct, frozen=True):
+    """Unclear: wait for the provider's word."""
+
+
+Decision = RetryAt | Fail | Bury | Expire | AwaitEcho
+
+
+def classify(
+    failure: Failure,
+    *,
+    policy: RetryPolicy,
+    attempts: int,
+    checks: int,
+    now: datetime,
+    expires_at: datetime | None,
+) -> Decision:
+    """Decide what follows a failed try. `attempts` and `checks` count the tries *before* this one."""
+    match failure:
+        case Rejected():
+            return Fail()
+        case Uncertain():
+            return AwaitEcho()
+        case Throttled(retry_after=wait):
+            return _unless_expired(RetryAt(at=now + wait, attempts=attempts, checks=checks), expires_at)
+        case Unavailable(retry_after=told):
+            return _next_try(policy, attempts, checks, now, expires_at, at_least=told)
+        case Unreachable():
+            return _next_try(policy, attempts, checks, now, expires_at, at_least=None)
+        case _:
+            assert_never(failure)
+
+
+def _next_try(
+    policy: RetryPolicy,
+    attempts: int,
+    checks: int,
+    now: datetime,
+    expires_at: datetime | None,
+    *,
+    at_least: timedelta | None,
+) -> Decision:
+    floor = at_least or timedelta(0)
+    if attempts < len(policy.waits):
+        wait = max(policy.waits[attempts], floor)
+        return _unless_expired(RetryAt(at=now + wait, attempts=attempts + 1, checks=checks), expires_at)
+    if checks < policy.checks:
+        wait = max(policy.first_check_after if checks == 0 else policy.check_every, floor)
+        return _unless_expired(RetryAt(at=now + wait, attempts=attempts, checks=checks + 1), expires_at)
+    return Bury()
+
+
+def _unless_expired(retry: RetryAt, expires_at: datetime | None) -> Decision:
+    """Expiry always wins: an OTP never leaves after its validity."""
+    return Expire() if expires_at is not None and retry.at >= expires_at else retry

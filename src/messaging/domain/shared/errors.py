@@ -1,0 +1,30 @@
+"""How the core says no: a code a program can match, a sentence a person can act on, and every violation at once."""
+
+from msgspec import Struct
+
+
+class Violation(Struct, frozen=True, kw_only=True):
+    """One thing wrong with an input.
+
+    `pointer` is a JSON Pointer (RFC 6901) into the request body, such as `/content/variables/2`; empty means the whole.
+    `detail` says what is wrong *and* how to mend it; it never quotes message content or a recipient.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class DomainError(Exception):
+    """A precondition that does not hold; `code` is public and documented at `docs/problems/<code>.md`."""
+
+    def __init__(self, code: str, detail: str, violations: tuple[Violation, ...] = ()) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.violations = violations
+
+
+def under(prefix: str, violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
+    """The same violations, seen from one level further out (`/2` + `/to` → `/2/to`)."""
+    return tuple(Violation(pointer=prefix + v.pointer, code=v.code, detail=v.detail) for v in violations)

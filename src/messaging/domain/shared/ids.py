@@ -1,0 +1,65 @@
+"""Which ids exist, and how a UUIDv7 inside becomes a TypeID outside.
+
+TypeID: a lower-case prefix, an underscore and 26 characters of Crockford base32 (https://github.com/jetify-com/typeid,
+spec 0.3). The text sorts like the UUID, and a UUIDv7 sorts by its time of creation.
+"""
+
+from base64 import b32decode, b32encode
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+TenantId = NewType("TenantId", UUID)
+MessageId = NewType("MessageId", UUID)
+SenderId = NewType("SenderId", UUID)
+AccountId = NewType("AccountId", UUID)
+TemplateId = NewType("TemplateId", UUID)
+KeyId = NewType("KeyId", UUID)
+RuleId = NewType("RuleId", UUID)
+CallbackId = NewType("CallbackId", UUID)
+InboundId = NewType("InboundId", UUID)
+
+
+class Prefix(StrEnum):
+    TENANT = "ten"
+    MESSAGE = "msg"
+    SENDER = "snd"
+    ACCOUNT = "acc"
+    TEMPLATE = "tpl"
+    KEY = "key"
+    RULE = "rul"
+    CALLBACK = "cbk"
+    INBOUND = "inb"
+
+
+_RFC4648 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
+_TO_CROCKFORD = bytes.maketrans(_RFC4648, _CROCKFORD)
+_TO_RFC4648 = bytes.maketrans(_CROCKFORD, _RFC4648)
+_ALPHABET = frozenset(_CROCKFORD.decode())
+_LENGTH = 26
+# 128 bits are 26 characters of 5 bits with two zero bits in front; b32encode wants whole groups of 5 bytes.
+_LEAD_BYTES, _LEAD_CHARS = b"\0\0\0\0", 6
+
+
+def typeid(prefix: Prefix, value: UUID) -> str:
+    """`msg_01j…`: the public spelling of an id."""
+    return f"{prefix}_{encode_uuid(value)}"
+
+
+def parse_typeid(prefix: Prefix, text: str) -> UUID | None:
+    """The UUID behind a public id, or None when the text is not one of this prefix."""
+    head, _, tail = text.rpartition("_")
+    return decode_uuid(tail) if head == prefix else None
+
+
+def encode_uuid(value: UUID) -> str:
+    return b32encode(_LEAD_BYTES + value.bytes)[_LEAD_CHARS:].translate(_TO_CROCKFORD).decode()
+
+
+def decode_uuid(text: str) -> UUID | None:
+    # The first character carries three bits only, so anything above '7' would not fit into 128 bits.
+    if len(text) != _LENGTH or text[0] > "7" or not _ALPHABET.issuperset(text):
+        return None
+    raw = b32decode(b"A" * _LEAD_CHARS + text.encode().translate(_TO_RFC4648))
+    return UUID(bytes=raw[len(_LEAD_BYTES) :])

@@ -1,0 +1,16 @@
+"""Refusals that several slices make, so that each is said the same everywhere."""
+
+from messaging.domain.shared.errors import DomainError, Violation
+
+
+def not_found() -> DomainError:
+    """Unknown, malformed or somebody else's: the same answer, so that ids cannot be probed."""
+    return DomainError("not_found", "There is nothing here under this id for this key.")
+
+
+def invalid(*violations: Violation) -> DomainError:
+    return DomainError("validation_failed", "The request cannot be accepted; errors lists every reason.", violations)
+
+
+def already_exists(detail: str) -> DomainError:
+    return DomainError("already_exists", detail)

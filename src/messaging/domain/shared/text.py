@@ -1,0 +1,64 @@
+"""How long is a text, and does it hold anything that no message may hold?"""
+
+import re
+
+from messaging.domain.shared.errors import Violation
+
+# C0 and C1 controls except tab, line feed and carriage return; halves of surrogate pairs cannot be encoded at all.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_FORBIDDEN_ON_ONE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_LONGEST_STEP = 64
+
+
+def utf16_units(text: str) -> int:
+    """Length as UTF-16 counts it: an emoji is two.
+
+    Meta does not say whether it counts characters or units; the stricter reading is refused by neither.
+    """
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def is_clean(text: str) -> bool:
+    """Free of control characters; line breaks and tabs are welcome."""
+    return _FORBIDDEN.search(text) is None
+
+
+def is_clean_line(text: str) -> bool:
+    """Free of control characters, line breaks and tabs too."""
+    return _FORBIDDEN_ON_ONE_LINE.search(text) is None
+
+
+def is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def control_character(pointer: str) -> Violation:
+    detail = "It holds a control character (such as NUL) or half of a surrogate pair. Remove it."
+    return Violation(pointer=pointer, code="control_character", detail=detail)
+
+
+def value_empty(pointer: str, detail: str) -> Violation:
+    return Violation(pointer=pointer, code="value_empty", detail=detail)
+
+
+def too_long(pointer: str, *, units: int, limit: int) -> Violation:
+    """`units` and `limit` in UTF-16 units."""
+    detail = f"It has {units} characters (UTF-16 units); at most {limit} are allowed. Shorten it."
+    return Violation(pointer=pointer, code="value_too_long", detail=detail)
+
+
+def text_violations(pointer: str, text: str, *, limit: int) -> list[Violation]:
+    """What is wrong with a text that must say something: blank, too long, or unclean."""
+    if is_blank(text):
+        return [value_empty(pointer, "It is empty. Write something, or leave it out where it is optional.")]
+    found = [] if is_clean(text) else [control_character(pointer)]
+    if (units := utf16_units(text)) > limit:
+        found.append(too_long(pointer, units=units, limit=limit))
+    return found
+
+
+def step(name: str) -> str:
+    """`/name` as one step of a JSON Pointer (RFC 6901), or nothing for a name that is too long or unclean to repeat."""
+    if len(name) > _LONGEST_STEP or not is_clean_line(name):
+        return ""
+    return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,95 @@
+"""A template as the provider holds it: its parts, its blanks, and whether it may be sent."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
+
+
+class TemplateStatus(StrEnum):
+    """The provider's review state; only `approved` may be sent (Meta, "Templates overview", 2026-05)."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    ARCHIVED = "archived"
+    DELETED = "deleted"
+    # A status we have no word for: kept, shown, not sendable.
+    OTHER = "other"
+
+
+class TemplateCategory(StrEnum):
+    AUTHENTICATION = "authentication"
+    MARKETING = "marketing"
+    UTILITY = "utility"
+
+
+class ParameterFormat(StrEnum):
+    POSITIONAL = "positional"
+    NAMED = "named"
+
+
+class HeaderFormat(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+    DOCUMENT = "document"
+    LOCATION = "location"
+
+
+class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`text` (≤ 60 characters, at most one placeholder) goes with format `text`; `example` is what reviewers see."""
+
+    format: HeaderFormat
+    text: str | None = None
+    example: str | None = None
+
+
+class ButtonKind(StrEnum):
+    QUICK_REPLY = "quick_reply"
+    URL = "url"
+    PHONE_NUMBER = "phone_number"
+    COPY_CODE = "copy_code"
+    OTP = "otp"
+    OTHER = "other"
+
+
+class Button(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`url` may end in one placeholder; `example` fills it for the reviewers."""
+
+    kind: ButtonKind
+    text: str = ""
+    url: str | None = None
+    phone_number: str | None = None
+    example: str | None = None
+
+
+class Components(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parts in the provider's order. `examples` are sample values of the body's placeholders, by name."""
+
+    body: str
+    header: Header | None = None
+    footer: str | None = None
+    buttons: tuple[Button, ...] = ()
+    examples: dict[str, str] = {}
+
+
+class Template(Struct, frozen=True, kw_only=True):
+    """One language of a named template at one provider account; `version` counts its changes of content."""
+
+    id: TemplateId
+    tenant_id: TenantId
+    account_id: AccountId
+    name: str
+    language: str
+    category: TemplateCategory
+    parameter_format: ParameterFormat
+    components: Components
+    status: TemplateStatus
+    version: int = 1
+    external_id: str | None = None
+    quality: str | None = None
+    rejected_reason: str | None = None

@@ -1,0 +1,114 @@
+"""Who owns what: a tenant, its keys, its provider accounts and its senders."""
+
+import hashlib
+import hmac
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TenantId
+from messaging.domain.shared.mode import Mode
+
+
+class TenantStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Tenant(Struct, frozen=True, kw_only=True):
+    id: TenantId
+    name: str
+    status: TenantStatus
+    created_at: datetime
+
+
+class KeyRole(StrEnum):
+    """What a key is for; which operations that opens is the API's table of roles."""
+
+    # Everything, settings included.
+    OWNER = "owner"
+    # Reads everything, and decides about messages that wait for a person.
+    OPERATOR = "operator"
+    # Sends, and follows what was sent.
+    SENDER = "sender"
+    READER = "reader"
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """A tenant's key. Only the SHA-256 of the secret is kept: its 160+ random bits need no slow hash."""
+
+    id: KeyId
+    tenant_id: TenantId
+    public_id: str
+    secret_sha256: bytes
+    mode: Mode
+    name: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    role: KeyRole = KeyRole.OWNER
+
+    def opens_with(self, secret: str, *, now: datetime) -> bool:
+        """Constant-time comparison first, so that timing tells nothing about revocation either."""
+        right = hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), self.secret_sha256)
+        in_force = self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+        return right and in_force
+
+
+class AccountStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class ProviderAccount(Struct, frozen=True, kw_only=True):
+    """Credentials at one provider. `external_id` is its own id for the account (WhatsApp: the WABA id).
+
+    `sealed_credentials` is ciphertext; `webhook_token` is the unguessable part of the account's callback path.
+    """
+
+    id: AccountId
+    tenant_id: TenantId
+    provider: str
+    mode: Mode
+    name: str
+    external_id: str
+    sealed_credentials: bytes
+    webhook_token: str
+    status: AccountStatus
+    created_at: datetime
+
+
+class SenderStatus(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Sender(Struct, frozen=True, kw_only=True):
+    """An identity messages leave from. `external_id` is the provider's id (WhatsApp: the phone-number id).
+
+    `per_second` is the provider's throughput for it; `rank` breaks ties when routing (lowest first).
+    """
+
+    id: SenderId
+    tenant_id: TenantId
+    account_id: AccountId
+    channel: Channel
+    mode: Mode
+    external_id: str
+    address: str
+    name: str
+    status: SenderStatus
+    created_at: datetime
+    per_second: int = 80
+    rank: int = 0
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who is asking: a tenant, through one of its keys, in that key's mode and role."""
+
+    tenant_id: TenantId
+    key_id: KeyId
+    mode: Mode
+    role: KeyRole = KeyRole.OWNER

@@ -1,0 +1,1 @@
+"""Which processes exist, and how is each wired?"""

@@ -1,0 +1,208 @@
+"""The platform's own surface: tenants and their keys, under /admin/v1, with an administrator's key."""
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar import Controller, Response, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from messaging.application.tenants.change_tenant import ChangeTenant
+from messaging.application.tenants.create_tenant import CreateTenant
+from messaging.application.tenants.issue_key import IssueKey
+from messaging.application.tenants.queries import FindTenant, ListKeys, ListTenants
+from messaging.application.tenants.revoke_key import RevokeKey
+from messaging.application.tenants.views import IssuedKeyView, KeyView, TenantView
+from messaging.domain.shared.ids import KeyId, Prefix, TenantId
+from messaging.domain.shared.mode import Mode
+from messaging.domain.tenants.tenant import KeyRole, TenantStatus
+from messaging.entrypoints.api.auth import AdminRequest
+from messaging.entrypoints.api.bodies import Body, read_bytes
+from messaging.entrypoints.api.cursors import Cursors, ListView
+from messaging.entrypoints.api.idempotency import Once
+from messaging.entrypoints.api.ids import in_path
+from messaging.entrypoints.api.operations import operation
+from messaging.entrypoints.api.queries import PageQuery, Query
+from messaging.entrypoints.api.sealing import SealForTenant
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class CreateTenantBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: Name
+
+
+class ChangeTenantBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is. A suspended tenant's keys answer 403."""
+
+    name: Name | UnsetType = UNSET
+    status: TenantStatus | UnsetType = UNSET
+
+
+class IssueKeyBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `test` key runs the whole lifecycle against the sandbox provider. A role other than `owner` narrows it."""
+
+    name: Name
+    mode: Mode
+    role: KeyRole = KeyRole.OWNER
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+CREATE = Body(CreateTenantBody)
+CHANGE = Body(ChangeTenantBody)
+ISSUE = Body(IssueKeyBody)
+PAGE = Query(PageQuery)
+
+
+class TenantsController(Controller):
+    path = "/admin/v1/tenants"
+
+    @post(
+        "/",
+        status_code=201,
+        opt=operation(
+            "create_tenant",
+            "Tenants",
+            "Create a tenant",
+            status=201,
+            body=CreateTenantBody,
+            example={"name": "Acme"},
+            returns=TenantView,
+        ),
+    )
+    async def create(
+        self, request: AdminRequest, create_tenant: NamedDependency[CreateTenant], once: NamedDependency[Once]
+    ) -> Response[bytes]:
+        body, raw = await CREATE.read(request)
+        return await once(request, raw, lambda: create_tenant(name=body.name), status=201)
+
+    @get(
+        "/",
+        opt=operation(
+            "list_tenants",
+            "Tenants",
+            "List tenants, newest first",
+            query=PageQuery,
+            returns=ListView[TenantView],
+        ),
+    )
+    async def list_tenants(
+        self,
+        request: AdminRequest,
+        list_tenants: NamedDependency[ListTenants],
+        cursors: NamedDependency[Cursors],
+    ) -> ListView[TenantView]:
+        query = PAGE.read(request)
+        page = await list_tenants(before=cursors.uuid(request, query), limit=query.limit)
+        return cursors.view(request, query, page)
+
+    @get("/{tenant_id:str}", opt=operation("get_tenant", "Tenants", "Get a tenant", returns=TenantView))
+    async def get_tenant(
+        self, request: AdminRequest, tenant_id: FromPath[str], find_tenant: NamedDependency[FindTenant]
+    ) -> TenantView:
+        return await find_tenant(TenantId(in_path(Prefix.TENANT, tenant_id)))
+
+    @patch(
+        "/{tenant_id:str}",
+        opt=operation(
+            "change_tenant",
+            "Tenants",
+            "Rename, suspend or reactivate a tenant",
+            body=ChangeTenantBody,
+            example={"status": "suspended"},
+            returns=TenantView,
+        ),
+    )
+    async def change(
+        self,
+        request: AdminRequest,
+        tenant_id: FromPath[str],
+        change_tenant: NamedDependency[ChangeTenant],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = TenantId(in_path(Prefix.TENANT, tenant_id))
+        body, raw = await CHANGE.read(request)
+        return await once(request, raw, lambda: change_tenant(id, name=body.name, status=body.status), status=200)
+
+
+class KeysController(Controller):
+    path = "/admin/v1/tenants/{tenant_id:str}/keys"
+
+    @post(
+        "/",
+        status_code=201,
+        opt=operation(
+            "issue_key",
+            "Keys",
+            "Issue an API key",
+            description="The key is shown in this answer only.",
+            status=201,
+            body=IssueKeyBody,
+            example={"name": "Shop backend", "mode": "test"},
+            returns=IssuedKeyView,
+        ),
+    )
+    async def issue(
+        self,
+        request: AdminRequest,
+        tenant_id: FromPath[str],
+        issue_key: NamedDependency[IssueKey],
+        once: NamedDependency[Once],
+        seal_for_tenant: NamedDependency[SealForTenant],
+    ) -> Response[bytes]:
+        id = TenantId(in_path(Prefix.TENANT, tenant_id))
+        body, raw = await ISSUE.read(request)
+        return await once(
+            request,
+            raw,
+            lambda: issue_key(id, name=body.name, mode=body.mode, expires_at=body.expires_at, role=body.role),
+            status=201,
+            sealing=await seal_for_tenant(id),
+        )
+
+    @get(
+        "/",
+        opt=operation(
+            "list_keys",
+            "Keys",
+            "List a tenant's keys, newest first",
+            query=PageQuery,
+            returns=ListView[KeyView],
+        ),
+    )
+    async def list_keys(
+        self,
+        request: AdminRequest,
+        tenant_id: FromPath[str],
+        list_keys: NamedDependency[ListKeys],
+        cursors: NamedDependency[Cursors],
+    ) -> ListView[KeyView]:
+        query = PAGE.read(request)
+        id = TenantId(in_path(Prefix.TENANT, tenant_id))
+        page = await list_keys(id, before=cursors.uuid(request, query), limit=query.limit)
+        return cursors.view(request, query, page)
+
+    @post(
+        "/{key_id:str}/revoke",
+        status_code=200,
+        opt=operation(
+            "revoke_key",
+            "Keys",
+            "Revoke an API key",
+            description="It stops working everywhere within five seconds.",
+            returns=KeyView,
+        ),
+    )
+    async def revoke(
+        self,
+        request: AdminRequest,
+        tenant_id: FromPath[str],
+        key_id: FromPath[str],
+        revoke_key: NamedDependency[RevokeKey],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        tenant = TenantId(in_path(Prefix.TENANT, tenant_id))
+        key = KeyId(in_path(Prefix.KEY, key_id))
+        raw = await read_bytes(request)
+        return await once(request, raw, lambda: revoke_key(tenant, key), status=200)

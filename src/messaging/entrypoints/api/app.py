@@ -1,0 +1,160 @@
+"""The API process's application: which routes there are, who guards them, and what they are given."""
+
+from litestar import Litestar, Router
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from messaging.application.conversations.queries import ListInbound
+from messaging.application.gather import Overloaded
+from messaging.application.messages.act import ActOnMessages
+from messaging.application.messages.cancel import CancelMessage
+from messaging.application.messages.check import CheckMessage
+from messaging.application.messages.discard import DiscardDeadLetter
+from messaging.application.messages.queries import (
+    FindDeadLetter,
+    FindMessage,
+    ListDeadLetters,
+    ListEvents,
+    ListMessages,
+)
+from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
+from messaging.application.messages.submit import SubmitMessages
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.templates.create import CreateTemplate
+from messaging.application.templates.queries import FindTemplate, ListTemplates
+from messaging.application.templates.sync import SyncTemplates
+from messaging.application.tenants.add_sender import AddSender, ChangeSender
+from messaging.application.tenants.authenticate import Authenticate
+from messaging.application.tenants.change_tenant import ChangeTenant
+from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
+from messaging.application.tenants.create_tenant import CreateTenant
+from messaging.application.tenants.issue_key import IssueKey
+from messaging.application.tenants.queries import (
+    FindAccount,
+    FindSender,
+    FindTenant,
+    ListAccounts,
+    ListKeys,
+    ListSenders,
+    ListTenants,
+    WhoAmI,
+)
+from messaging.application.tenants.revoke_key import RevokeKey
+from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
+from messaging.domain.shared.errors import DomainError
+from messaging.entrypoints.api.auth import admin_guard, tenant_guard
+from messaging.entrypoints.api.cursors import Cursors
+from messaging.entrypoints.api.dependencies import use_case
+from messaging.entrypoints.api.edge import Edge
+from messaging.entrypoints.api.errors import (
+    on_anything_else,
+    on_domain_error,
+    on_http_exception,
+    on_overloaded,
+    on_unavailable,
+)
+from messaging.entrypoints.api.idempotency import Once
+from messaging.entrypoints.api.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
+from messaging.entrypoints.api.probes import ProbesController
+from messaging.entrypoints.api.reference import ReferenceController
+from messaging.entrypoints.api.sealing import SealForTenant
+from messaging.entrypoints.api.watching import Watch, watching
+from messaging.entrypoints.telemetry import Operations
+
+
+class TenantUseCases(Struct, frozen=True, kw_only=True):
+    """What the handlers under /v1 may call; the names are the handlers' parameters."""
+
+    submit_messages: SubmitMessages
+    check_message: CheckMessage
+    find_message: FindMessage
+    list_messages: ListMessages
+    list_events: ListEvents
+    cancel_message: CancelMessage
+    retry_message: RetryMessage
+    list_dead_letters: ListDeadLetters
+    find_dead_letter: FindDeadLetter
+    retry_dead_letter: RetryDeadLetter
+    discard_dead_letter: DiscardDeadLetter
+    act_on_messages: ActOnMessages
+    list_inbound: ListInbound
+    create_template: CreateTemplate
+    list_templates: ListTemplates
+    find_template: FindTemplate
+    sync_templates: SyncTemplates
+    connect_account: ConnectAccount
+    change_account: ChangeAccount
+    find_account: FindAccount
+    list_accounts: ListAccounts
+    add_sender: AddSender
+    change_sender: ChangeSender
+    find_sender: FindSender
+    list_senders: ListSenders
+    list_rules: ListRules
+    replace_rules: ReplaceRules
+    who_am_i: WhoAmI
+
+
+class AdminUseCases(Struct, frozen=True, kw_only=True):
+    """What the handlers under /admin/v1 may call."""
+
+    create_tenant: CreateTenant
+    change_tenant: ChangeTenant
+    find_tenant: FindTenant
+    list_tenants: ListTenants
+    issue_key: IssueKey
+    list_keys: ListKeys
+    revoke_key: RevokeKey
+    seal_for_tenant: SealForTenant
+
+
+class ApiDependencies(Struct, frozen=True, kw_only=True):
+    """Built by the composition root. `watch_snapshots` keeps the configuration fresh until it is cancelled."""
+
+    authenticate: Authenticate
+    tenant: TenantUseCases
+    admin: AdminUseCases
+    cursors: Cursors
+    once: Once
+    operations: Operations
+    watch_snapshots: Watch
+
+
+def create_app(dependencies: ApiDependencies) -> ASGIApp:
+    """An ASGI application; it opens and closes nothing, whoever built `dependencies` does."""
+    return Edge(create_litestar(dependencies))
+
+
+def create_litestar(dependencies: ApiDependencies) -> Litestar:
+    """The application without its outermost layer, for looking at its routes."""
+    shared = {"cursors": use_case(dependencies.cursors), "once": use_case(dependencies.once)}
+    tenant = Router(
+        path="",
+        route_handlers=list(TENANT_CONTROLLERS),
+        guards=[tenant_guard(dependencies.authenticate)],
+        dependencies=shared | {name: use_case(item) for name, item in asdict(dependencies.tenant).items()},
+    )
+    admin = Router(
+        path="",
+        route_handlers=list(ADMIN_CONTROLLERS),
+        guards=[admin_guard(dependencies.authenticate)],
+        dependencies=shared | {name: use_case(item) for name, item in asdict(dependencies.admin).items()},
+    )
+    probes = Router(
+        path="", route_handlers=[ProbesController], dependencies={"operations": use_case(dependencies.operations)}
+    )
+    return Litestar(
+        route_handlers=[tenant, admin, probes, ReferenceController],
+        exception_handlers={
+            DomainError: on_domain_error,
+            HTTPException: on_http_exception,
+            StoreUnavailable: on_unavailable,
+            Overloaded: on_overloaded,
+            Exception: on_anything_else,
+        },
+        lifespan=[watching(dependencies.watch_snapshots)],
+        openapi_config=None,
+        logging_config=None,
+    )

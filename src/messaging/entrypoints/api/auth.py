@@ -1,0 +1,67 @@
+"""Who may enter: a tenant's key for /v1, an administrator's for /admin/v1, neither for the other."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from messaging.application.tenants.authenticate import Admin, Authenticate, Suspended, Unknown
+from messaging.domain.shared.errors import DomainError
+from messaging.domain.tenants.tenant import Principal
+from messaging.entrypoints.api.operations import operation_of
+from messaging.entrypoints.api.roles import roles_for
+
+TenantRequest = Request[Any, Principal, State]
+AdminRequest = Request[Any, Admin, State]
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def tenant_guard(authenticate: Authenticate) -> Guard:
+    """Sets `request.auth` to the Principal. All reasons for 401 look the same from outside."""
+
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+        match await authenticate.tenant(_bearer(connection)):
+            case Principal() as principal:
+                connection.scope["auth"] = principal
+                # OPTIONS is the framework's own: it tells which methods an address has, and is no operation.
+                if connection.scope.get("method") != "OPTIONS":
+                    _require_role(principal, handler)
+            case Suspended():
+                raise DomainError("tenant_suspended", "This tenant is suspended. Ask the platform's operator.")
+            case Unknown():
+                raise _unauthorized()
+
+    return guard
+
+
+def admin_guard(authenticate: Authenticate) -> Guard:
+    """Sets `request.auth` to the Admin."""
+
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        match await authenticate.admin(_bearer(connection)):
+            case Admin() as admin:
+                connection.scope["auth"] = admin
+            case Unknown():
+                raise _unauthorized()
+
+    return guard
+
+
+def _require_role(principal: Principal, handler: BaseRouteHandler) -> None:
+    allowed = roles_for(operation_of(handler.opt).id)
+    if principal.role not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise DomainError("role_not_allowed", f"This key's role is {principal.role}; this operation needs: {names}.")
+
+
+def _bearer(connection: Connection) -> str:
+    scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized() -> DomainError:
+    return DomainError("unauthorized", "Send a valid API key for this surface as Authorization: Bearer mpk_….")

@@ -1,0 +1,8 @@
+"""The only bridge from the composition root to handlers: finished use cases, handed over by name."""
+
+from litestar.di import Provide
+
+
+def use_case(instance: object) -> Provide:
+    """Litestar would read a class's constructor as query parameters; an instance behind a closure has none."""
+    return Provide(lambda: instance, sync_to_thread=False)

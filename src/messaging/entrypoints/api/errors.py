@@ -1,0 +1,135 @@
+"""How every refusal and failure leaves the API: one table of codes, one document shape (RFC 9457)."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from msgspec import Struct
+
+from messaging.application.gather import Overloaded
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.shared.errors import DomainError, Violation
+from messaging.entrypoints.api.edge import request_id_of
+
+PROBLEM_JSON = "application/problem+json"
+# Long enough for Postgres to come back from a restart, short enough not to look like an outage.
+RETRY_AFTER_SECONDS = 2
+
+AnyRequest = Request[Any, Any, Any]
+
+_log = structlog.get_logger("api")
+
+
+class Kind(NamedTuple):
+    status: int
+    title: str
+
+
+PROBLEMS: dict[str, Kind] = {
+    "malformed_json": Kind(400, "The body is not JSON"),
+    "nesting_too_deep": Kind(400, "The body is nested too deeply"),
+    "bad_request": Kind(400, "The request cannot be read"),
+    "unauthorized": Kind(401, "A valid API key is needed"),
+    "tenant_suspended": Kind(403, "The tenant is suspended"),
+    "role_not_allowed": Kind(403, "The key's role does not allow this"),
+    "not_found": Kind(404, "Nothing here under this id"),
+    "route_not_found": Kind(404, "No such address"),
+    "method_not_allowed": Kind(405, "Method not allowed here"),
+    "already_exists": Kind(409, "It exists already"),
+    "state_conflict": Kind(409, "Not possible in the present state"),
+    "duplicate_risk": Kind(409, "Might be sent twice"),
+    "request_in_flight": Kind(409, "The same request is still being worked on"),
+    "body_too_large": Kind(413, "The body is too large"),
+    "unsupported_media_type": Kind(415, "Unsupported media type"),
+    "validation_failed": Kind(422, "The request breaks a rule"),
+    "cursor_invalid": Kind(422, "The cursor is not one of ours"),
+    "idempotency_key_invalid": Kind(422, "The Idempotency-Key cannot be used"),
+    "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
+    "provider_refused": Kind(422, "The provider refused"),
+    "internal_error": Kind(500, "Something went wrong on our side"),
+    "provider_unavailable": Kind(502, "The provider did not answer"),
+    "overloaded": Kind(503, "Too much at once"),
+    "store_unavailable": Kind(503, "The database cannot be reached"),
+}
+
+_RETRY_LATER = frozenset({"request_in_flight", "provider_unavailable", "overloaded", "store_unavailable"})
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Media type application/problem+json. `type` is the page that explains `code`; `errors` lists every violation."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: tuple[Violation, ...]
+    request_id: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def problem_response(
+    request_id: str,
+    code: str,
+    detail: str,
+    *,
+    errors: tuple[Violation, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> Response[bytes]:
+    kind = PROBLEMS[code]
+    problem = Problem(
+        type=f"/problems/{code}",
+        title=kind.title,
+        status=kind.status,
+        code=code,
+        detail=detail,
+        errors=errors,
+        request_id=request_id,
+    )
+    extra = dict(headers or {})
+    if code in _RETRY_LATER:
+        extra["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if kind.status == 401:
+        extra["WWW-Authenticate"] = 'Bearer realm="messaging"'
+    return Response(_encode(problem), status_code=kind.status, media_type=PROBLEM_JSON, headers=extra)
+
+
+def on_domain_error(request: AnyRequest, error: DomainError) -> Response[bytes]:
+    if error.code not in PROBLEMS:
+        return on_anything_else(request, error)
+    return problem_response(request_id_of(request.scope), error.code, error.detail, errors=error.violations)
+
+
+def on_http_exception(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """What the framework itself refuses: an unknown address, a method that is not there."""
+    request_id = request_id_of(request.scope)
+    if isinstance(error, MethodNotAllowedException):
+        detail = "This address exists, but not with this method. The Allow header lists the ones it has."
+        return problem_response(request_id, "method_not_allowed", detail, headers=dict(error.headers or {}))
+    if isinstance(error, NotFoundException):
+        detail = "No operation has this address. /docs lists them all."
+        return problem_response(request_id, "route_not_found", detail)
+    if error.status_code < 500:
+        return problem_response(request_id, "bad_request", "The request could not be understood.")
+    return on_anything_else(request, error)
+
+
+def on_unavailable(request: AnyRequest, error: StoreUnavailable) -> Response[bytes]:
+    detail = "The database cannot be reached at the moment and nothing was changed. Try the same request again."
+    return problem_response(request_id_of(request.scope), "store_unavailable", detail)
+
+
+def on_overloaded(request: AnyRequest, error: Overloaded) -> Response[bytes]:
+    detail = "More requests are waiting than can be served soon. Nothing was changed; try the same request again."
+    return problem_response(request_id_of(request.scope), "overloaded", detail)
+
+
+def on_anything_else(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """A bug: logged with its trace, told without."""
+    _log.error("request.failed", exc_info=error)
+    detail = "It has been logged. If it happens again, report the request_id."
+    return problem_response(request_id_of(request.scope), "internal_error", detail)

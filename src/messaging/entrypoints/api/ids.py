@@ -1,0 +1,17 @@
+"""From an id in a path or a body to what it names; what cannot be one names nothing."""
+
+from uuid import UUID
+
+from messaging.domain.shared.ids import Prefix, parse_typeid
+from messaging.domain.shared.refusals import not_found
+
+# In place of an id that is none: it names nothing, so that it is refused together with whatever else is wrong.
+NOBODY = UUID(int=0)
+
+
+def in_path(prefix: Prefix, text: str) -> UUID:
+    """A malformed id answers exactly like an unknown one. Raises DomainError `not_found`."""
+    found = parse_typeid(prefix, text)
+    if found is None:
+        raise not_found()
+    return found

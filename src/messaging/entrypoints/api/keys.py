@@ -1,0 +1,17 @@
+"""Whose key is this? /v1/key."""
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+
+from messaging.application.tenants.queries import WhoAmI
+from messaging.application.tenants.views import WhoAmIView
+from messaging.entrypoints.api.auth import TenantRequest
+from messaging.entrypoints.api.operations import operation
+
+
+class KeyController(Controller):
+    path = "/v1/key"
+
+    @get("/", opt=operation("get_key", "Keys", "Tell whose key this is", returns=WhoAmIView))
+    async def who_am_i(self, request: TenantRequest, who_am_i: NamedDependency[WhoAmI]) -> WhoAmIView:
+        return await who_am_i(request.auth)

@@ -1,0 +1,346 @@
+"""Sending messages and reading them back: /v1/messages."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Meta, Struct, field
+
+from messaging.application.messages.cancel import CancelMessage
+from messaging.application.messages.check import CheckMessage, CheckView
+from messaging.application.messages.prepare import Invalid, Submission
+from messaging.application.messages.queries import FindMessage, ListEvents, ListMessages, Wanted
+from messaging.application.messages.retry import RetryMessage
+from messaging.application.messages.submit import MAX_BATCH, AcceptedView, BatchView, Reply, SubmitMessages
+from messaging.application.messages.views import EventView, MessageView, StatusView
+from messaging.domain.messages.content import Content
+from messaging.domain.messages.message import Category, OnUnknown, Priority
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.errors import DomainError, Violation
+from messaging.domain.shared.ids import MessageId, Prefix, SenderId, parse_typeid
+from messaging.entrypoints.api.auth import TenantRequest
+from messaging.entrypoints.api.bodies import Body, read_bytes, require_json
+from messaging.entrypoints.api.cursors import Cursors, ListView
+from messaging.entrypoints.api.edge import trace_id_of
+from messaging.entrypoints.api.idempotency import Once, idempotency_of, json_response
+from messaging.entrypoints.api.ids import NOBODY, in_path
+from messaging.entrypoints.api.operations import operation
+from messaging.entrypoints.api.queries import PageQuery, Query, within_reason
+
+# The state machine's public names; a test compares them with `State`.
+PublicStatus = Literal[
+    "scheduled",
+    "queued",
+    "sending",
+    "unknown",
+    "submitted",
+    "sent",
+    "delivered",
+    "read",
+    "failed",
+    "expired",
+    "cancelled",
+    "unconfirmed",
+    "dead",
+]
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
+
+
+class SubmitBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """One message to one recipient."""
+
+    to: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="A phone number in E.164 form, or a business-scoped user id.",
+            examples=["+14155550100"],
+        ),
+    ]
+    channel: Channel
+    content: Content
+    sender: Annotated[str, Meta(max_length=100, description="A sender's id; left out, routing decides.")] | None = None
+    category: Category | None = None
+    priority: Priority | None = None
+    send_at: Instant | None = None
+    expires_at: Instant | None = None
+    reference: Annotated[str, Meta(max_length=128, description="Your own id for it, echoed everywhere.")] | None = None
+    metadata: Annotated[dict[str, str], Meta(max_length=20)] = field(default_factory=dict)
+    on_unknown: OnUnknown = OnUnknown.HOLD
+
+    def to_submission(self, trace_id: str) -> Submission:
+        return Submission(
+            to=self.to,
+            channel=self.channel,
+            content=self.content,
+            sender_id=None if self.sender is None else SenderId(parse_typeid(Prefix.SENDER, self.sender) or NOBODY),
+            category=self.category,
+            priority=self.priority,
+            send_at=self.send_at,
+            expires_at=self.expires_at,
+            reference=self.reference,
+            metadata=self.metadata,
+            on_unknown=self.on_unknown,
+            trace_id=trace_id,
+        )
+
+
+class BatchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Each item is judged by itself; one that is refused, even for its shape, holds nobody up."""
+
+    messages: Annotated[
+        list[Any],
+        Meta(
+            min_length=1,
+            max_length=MAX_BATCH,
+            description="Messages. An item that is none is refused by itself; the request is accepted all the same.",
+            extra_json_schema={"items": {"anyOf": [{"$ref": "#/components/schemas/SubmitBody"}, {}]}},
+        ),
+    ]
+
+
+class _BatchEnvelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The batch with its items unread, so that one malformed item does not refuse its neighbours."""
+
+    messages: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`possible_duplicate` accepts that the recipient may get the message twice."""
+
+    possible_duplicate: bool = False
+
+
+class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    to: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    status: PublicStatus | None = None
+    reference: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    template: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+
+    def to_wanted(self) -> Wanted:
+        # A '+' that was not percent-encoded arrives as a space.
+        to = None if self.to is None else self.to.replace(" ", "+", 1) if self.to.startswith(" ") else self.to
+        return Wanted(
+            to=to,
+            status=self.status,
+            reference=self.reference,
+            template=self.template,
+            created_after=within_reason(self.created_after),
+            created_before=within_reason(self.created_before),
+        )
+
+
+SUBMIT = Body(SubmitBody)
+ENVELOPE = Body(_BatchEnvelope, judged_as=BatchBody)
+RETRY = Body(RetryBody)
+LIST = Query(MessagesQuery)
+PAGE = Query(PageQuery)
+
+_EXAMPLE: dict[str, Any] = {
+    "to": "+14155550100",
+    "channel": "whatsapp",
+    "content": {
+        "type": "template",
+        "name": "order_update",
+        "language": "en_US",
+        "variables": {"1": "Ana", "2": "A-1042"},
+    },
+    "reference": "order-1042",
+}
+
+
+class MessagesController(Controller):
+    path = "/v1/messages"
+
+    @post(
+        "/",
+        status_code=202,
+        opt=operation(
+            "submit_message",
+            "Messages",
+            "Send a message",
+            description="202 means committed: it will reach a reported end. A refusal lists every violation.",
+            status=202,
+            body=SubmitBody,
+            example=_EXAMPLE,
+            returns=AcceptedView,
+            problems=("idempotency_key_reused", "request_in_flight"),
+        ),
+    )
+    async def submit(self, request: TenantRequest, submit_messages: NamedDependency[SubmitMessages]) -> Response[bytes]:
+        body, raw = await SUBMIT.read(request)
+        submission = body.to_submission(trace_id_of(request.scope))
+        reply = await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
+        return _answer(reply)
+
+    @post(
+        "/batch",
+        status_code=202,
+        opt=operation(
+            "submit_batch",
+            "Messages",
+            "Send up to 1 000 messages",
+            description="Every item gets its own result, in order; the accepted ones are committed together.",
+            status=202,
+            body=BatchBody,
+            example={"messages": [_EXAMPLE]},
+            returns=BatchView,
+            problems=("idempotency_key_reused", "request_in_flight"),
+        ),
+    )
+    async def submit_batch(
+        self, request: TenantRequest, submit_messages: NamedDependency[SubmitMessages]
+    ) -> Response[bytes]:
+        envelope, raw = await ENVELOPE.read(request)
+        trace_id = trace_id_of(request.scope)
+        items = [_read_item(item, trace_id) for item in envelope.messages]
+        reply = await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
+        return _answer(reply)
+
+    @post(
+        "/check",
+        status_code=200,
+        opt=operation(
+            "check_message",
+            "Messages",
+            "Say what would happen to a message, without sending it",
+            body=SubmitBody,
+            example=_EXAMPLE,
+            returns=CheckView,
+        ),
+    )
+    async def check(self, request: TenantRequest, check_message: NamedDependency[CheckMessage]) -> CheckView:
+        body, _ = await SUBMIT.read(request)
+        return await check_message(request.auth, body.to_submission(trace_id_of(request.scope)))
+
+    @get(
+        "/",
+        opt=operation(
+            "list_messages",
+            "Messages",
+            "List messages, newest first",
+            description="A page may hold fewer messages than `limit` while `has_more` is true.",
+            query=MessagesQuery,
+            returns=ListView[MessageView],
+        ),
+    )
+    async def list_messages(
+        self,
+        request: TenantRequest,
+        list_messages: NamedDependency[ListMessages],
+        cursors: NamedDependency[Cursors],
+    ) -> ListView[MessageView]:
+        query = LIST.read(request)
+        before = cursors.uuid(request, query)
+        page = await list_messages(
+            request.auth, query.to_wanted(), before=None if before is None else MessageId(before), limit=query.limit
+        )
+        return cursors.view(request, query, page)
+
+    @get("/{message_id:str}", opt=operation("get_message", "Messages", "Get a message", returns=MessageView))
+    async def get_message(
+        self, request: TenantRequest, message_id: FromPath[str], find_message: NamedDependency[FindMessage]
+    ) -> MessageView:
+        return await find_message(request.auth, MessageId(in_path(Prefix.MESSAGE, message_id)))
+
+    @get(
+        "/{message_id:str}/events",
+        opt=operation(
+            "list_message_events",
+            "Messages",
+            "List a message's timeline, oldest first",
+            query=PageQuery,
+            returns=ListView[EventView],
+        ),
+    )
+    async def list_events(
+        self,
+        request: TenantRequest,
+        message_id: FromPath[str],
+        list_events: NamedDependency[ListEvents],
+        cursors: NamedDependency[Cursors],
+    ) -> ListView[EventView]:
+        query = PAGE.read(request)
+        id = MessageId(in_path(Prefix.MESSAGE, message_id))
+        page = await list_events(request.auth, id, after=cursors.number(request, query), limit=query.limit)
+        return cursors.view(request, query, page)
+
+    @post(
+        "/{message_id:str}/cancel",
+        status_code=200,
+        opt=operation(
+            "cancel_message",
+            "Messages",
+            "Cancel a message that no worker has taken up",
+            returns=StatusView,
+            problems=("state_conflict",),
+        ),
+    )
+    async def cancel(
+        self,
+        request: TenantRequest,
+        message_id: FromPath[str],
+        cancel_message: NamedDependency[CancelMessage],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = MessageId(in_path(Prefix.MESSAGE, message_id))
+        return await once(request, b"", lambda: cancel_message(request.auth, id), status=200)
+
+    @post(
+        "/{message_id:str}/retry",
+        status_code=200,
+        opt=operation(
+            "retry_message",
+            "Messages",
+            "Send a dead or unconfirmed message again",
+            description="Refused with `duplicate_risk` unless the last attempt is proven not accepted, "
+            "or the body says `possible_duplicate: true`.",
+            body=RetryBody,
+            body_optional=True,
+            example={"possible_duplicate": False},
+            returns=StatusView,
+            problems=("state_conflict", "duplicate_risk"),
+        ),
+    )
+    async def retry(
+        self,
+        request: TenantRequest,
+        message_id: FromPath[str],
+        retry_message: NamedDependency[RetryMessage],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = MessageId(in_path(Prefix.MESSAGE, message_id))
+        body, raw = await read_retry(request)
+        return await once(
+            request,
+            raw,
+            lambda: retry_message(request.auth, id, possible_duplicate=body.possible_duplicate),
+            status=200,
+        )
+
+
+async def read_retry(request: TenantRequest) -> tuple[RetryBody, bytes]:
+    """The body may be left out."""
+    raw = await read_bytes(request)
+    if not raw:
+        return RetryBody(), raw
+    require_json(request)
+    return RETRY.decode(raw), raw
+
+
+def _read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Invalid:
+    try:
+        return SUBMIT.decode(raw).to_submission(trace_id)
+    except DomainError as error:
+        whole = Violation(pointer="", code=error.code, detail=error.detail)
+        return Invalid(error.violations or (whole,))
+
+
+def _answer(reply: Reply) -> Response[bytes]:
+    return json_response(reply.body, status=reply.status, replayed=reply.replayed)

@@ -1,0 +1,51 @@
+"""Which roles of a tenant's keys open which operation? This table, and nothing else, decides."""
+
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from messaging.domain.tenants.tenant import KeyRole
+
+_OWNER: Final = frozenset({KeyRole.OWNER})
+_OPERATORS: Final = frozenset({KeyRole.OWNER, KeyRole.OPERATOR})
+_SENDERS: Final = frozenset({KeyRole.OWNER, KeyRole.SENDER})
+_READERS: Final = frozenset({KeyRole.OWNER, KeyRole.OPERATOR, KeyRole.READER})
+_WORKERS: Final = frozenset({KeyRole.OWNER, KeyRole.OPERATOR, KeyRole.SENDER})
+_EVERYONE: Final = frozenset(KeyRole)
+
+# By operation id. Whoever sends needs to see what can be sent and what became of it, and no more than that.
+ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
+    "submit_message": _SENDERS,
+    "submit_batch": _SENDERS,
+    "check_message": _SENDERS,
+    "list_messages": _EVERYONE,
+    "get_message": _EVERYONE,
+    "list_message_events": _EVERYONE,
+    "cancel_message": _WORKERS,
+    "retry_message": _OPERATORS,
+    "list_dead_letters": _READERS,
+    "get_dead_letter": _READERS,
+    "retry_dead_letter": _OPERATORS,
+    "discard_dead_letter": _OPERATORS,
+    "act_on_messages": _OPERATORS,
+    "list_inbound_messages": _READERS,
+    "create_template": _OWNER,
+    "list_templates": _EVERYONE,
+    "get_template": _EVERYONE,
+    "sync_templates": _OWNER,
+    "add_sender": _OWNER,
+    "list_senders": _EVERYONE,
+    "get_sender": _EVERYONE,
+    "change_sender": _OWNER,
+    "list_routing_rules": _READERS,
+    "replace_routing_rules": _OWNER,
+    "connect_provider_account": _OWNER,
+    "list_provider_accounts": _READERS,
+    "get_provider_account": _READERS,
+    "change_provider_account": _OWNER,
+    "get_key": _EVERYONE,
+}
+
+
+def roles_for(operation_id: str) -> AbstractSet[KeyRole]:
+    """Raises KeyError for an operation without an entry: it stays shut for everybody until it has one."""
+    return ROLES[operation_id]

@@ -1,0 +1,19 @@
+"""How a remembered answer that holds a secret is kept: under the tenant's data key."""
+
+from messaging.application.ports.secrets import KeyRing
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.tenants.ciphers import cipher_of
+from messaging.domain.shared.ids import Prefix, TenantId, typeid
+from messaging.entrypoints.api.idempotency import Sealing
+
+
+class SealForTenant:
+    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+
+    async def __call__(self, tenant_id: TenantId) -> Sealing:
+        """Raises DomainError `not_found` for an unknown tenant."""
+        cipher = await cipher_of(self._snapshots, self._key_ring, tenant_id)
+        context = f"idempotency_keys.body:{typeid(Prefix.TENANT, tenant_id)}"
+        return Sealing(seal=lambda plain: cipher.seal(context, plain), open=lambda sealed: cipher.open(context, sealed))

@@ -1,0 +1,332 @@
+"""What must hold after every storm? Each promise as a query that returns what breaks it, over all the evidence.
+
+The numbers are those of the reliability page (docs/reliability.md). A query returns one row for each violation; its
+columns are what a person needs to look further.
+"""
+
+import sqlite3
+from typing import Final
+
+from msgspec import Struct
+
+from messaging.entrypoints.chaos.plan import NEVER_ACCEPTED
+from messaging.entrypoints.sandbox.recipients import MAGIC
+
+_SHOWN: Final = 5
+# Statuses are as fine as the provider's clock; and a stamp is made in the database, a receipt time in the sandbox.
+_CLOCK_SECONDS: Final = 0.002
+
+_UNFINISHED: Final = "('scheduled', 'queued', 'claimed', 'sending', 'unknown')"
+_PROVIDER_HAS_IT: Final = "('submitted', 'sent', 'delivered', 'read', 'failed')"
+_SCRIPTED: Final = ", ".join(f"'{MAGIC}{digits}'" for digits in NEVER_ACCEPTED)
+
+
+class Invariant(Struct, frozen=True, kw_only=True):
+    """`queries` return violations. `exercised` counts what there was to break, where a storm may have had none of it;
+    `absent` names what the promise is about and does not exist yet.
+    """
+
+    id: str
+    promise: str
+    queries: tuple[str, ...] = ()
+    exercised: str | None = None
+    absent: str | None = None
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """`violations` is None where nothing could be checked; `shown` are the first few."""
+
+    id: str
+    promise: str
+    violations: int | None
+    note: str = ""
+    shown: tuple[str, ...] = ()
+
+
+INVARIANTS: Final = (
+    Invariant(
+        id="I1",
+        promise="no loss: every message answered with 202 is there and has come to an end",
+        queries=(
+            "SELECT a.message, 'no such message' FROM accepted a WHERE a.message NOT IN (SELECT id FROM messages)",
+            f"SELECT id, state FROM messages WHERE state IN {_UNFINISHED}",
+        ),
+    ),
+    Invariant(
+        id="I2",
+        promise="no duplicate: the provider accepted no message twice",
+        queries=(
+            """
+            SELECT l.message, count(*) FROM ledger l JOIN messages m ON m.id = l.message
+            WHERE m.on_unknown = 'hold' GROUP BY l.message HAVING count(*) > 1
+            """,
+        ),
+    ),
+    Invariant(
+        id="I2'",
+        promise="a second acceptance under the resend policy is flagged and followed an unknown one",
+        exercised="SELECT count(*) FROM messages WHERE on_unknown = 'resend'",
+        queries=(
+            """
+            SELECT l.message, count(*) FROM ledger l JOIN messages m ON m.id = l.message
+            WHERE m.on_unknown = 'resend' GROUP BY l.message
+            HAVING count(*) > 2 OR (count(*) = 2 AND NOT m.possible_duplicate)
+            """,
+        ),
+    ),
+    Invariant(
+        id="I3",
+        promise="truth upwards: what the provider has and told about, we report so, with its id and its last word",
+        queries=(
+            f"""
+            SELECT l.message, m.state, l.echoes FROM ledger l JOIN messages m ON m.id = l.message
+            WHERE l.echoes > 0 AND m.state NOT IN {_PROVIDER_HAS_IT}
+            """,
+            """
+            SELECT l.message, a.wamid, l.wamid FROM ledger l
+            JOIN attempts a ON a.message = l.message AND a.epoch = l.epoch
+            WHERE l.echoes > 0 AND a.wamid IS NOT l.wamid
+            """,
+            """
+            SELECT l.message, m.state, l.expected FROM ledger l
+            JOIN messages m ON m.id = l.message JOIN ranks r ON r.state = m.state
+            WHERE l.expected IS NOT NULL AND r.rank <> l.expected
+            """,
+        ),
+    ),
+    Invariant(
+        id="I4",
+        promise="truth downwards: what the provider does not have, we never report as taken",
+        queries=(
+            """
+            SELECT id, state FROM messages
+            WHERE id NOT IN (SELECT message FROM ledger WHERE message IS NOT NULL)
+              AND state NOT IN ('failed', 'expired', 'cancelled', 'dead', 'unconfirmed')
+            """,
+        ),
+    ),
+    Invariant(
+        id="I5",
+        promise="no phantom: everything the provider accepted is a message that a client asked for",
+        queries=(
+            """
+            SELECT l.n, l.message FROM ledger l LEFT JOIN messages m ON m.id = l.message
+            WHERE m.id IS NULL OR m.reference NOT IN (SELECT reference FROM asked)
+            """,
+        ),
+    ),
+    Invariant(
+        id="I6",
+        promise="stamp before byte: each acceptance has an attempt that was stamped before the request arrived",
+        queries=(
+            f"""
+            SELECT l.message, l.epoch, a.started, l.received FROM ledger l
+            LEFT JOIN attempts a ON a.message = l.message AND a.epoch = l.epoch
+            WHERE a.started IS NULL OR a.started > l.received + {_CLOCK_SECONDS}
+            """,
+        ),
+    ),
+    Invariant(
+        id="I7",
+        promise="one attempt at a time: attempts of a message are numbered without gaps and never overlap",
+        queries=(
+            "SELECT message, count(*) FROM attempts WHERE is_open GROUP BY message HAVING count(*) > 1",
+            """
+            SELECT m.id, m.epoch, count(a.epoch) FROM messages m LEFT JOIN attempts a ON a.message = m.id
+            GROUP BY m.id HAVING count(a.epoch) <> m.epoch OR coalesce(max(a.epoch), 0) <> m.epoch
+            """,
+            """
+            SELECT b.message, b.epoch FROM attempts b JOIN attempts a ON a.message = b.message AND a.epoch = b.epoch - 1
+            WHERE a.finished IS NULL OR a.finished > b.opened
+            """,
+        ),
+    ),
+    Invariant(
+        id="I8",
+        promise="legal history: the events of a message are a path of the state table, without gaps, to where it is",
+        queries=(
+            """
+            SELECT e.message, p.state, e.state FROM events e
+            JOIN events p ON p.message = e.message AND p.seq = e.seq - 1
+            WHERE p.state <> e.state AND NOT EXISTS (
+                SELECT 1 FROM legal WHERE legal.source = p.state AND legal.target = e.state)
+            """,
+            """
+            SELECT m.id, m.seq, count(e.seq) FROM messages m LEFT JOIN events e ON e.message = m.id
+            GROUP BY m.id HAVING count(e.seq) <> m.seq OR max(e.seq) <> m.seq OR min(e.seq) <> 1
+            """,
+            """
+            SELECT m.id, m.state, e.state FROM messages m JOIN events e ON e.message = m.id AND e.seq = m.seq
+            WHERE e.state <> m.state
+            """,
+        ),
+    ),
+    Invariant(
+        id="I9",
+        promise="status never falls back, except from failed to delivered or read, which is the provider's correction",
+        queries=(
+            """
+            SELECT e.message, p.state, e.state FROM events e
+            JOIN events p ON p.message = e.message AND p.seq = e.seq - 1
+            JOIN ranks a ON a.state = p.state JOIN ranks b ON b.state = e.state
+            WHERE a.rank > b.rank
+            """,
+        ),
+    ),
+    Invariant(
+        id="I10",
+        promise="idempotency: a key has one effect, and every answer to it is the same to the byte",
+        queries=(
+            """
+            SELECT key, count(DISTINCT digest) FROM answers WHERE status BETWEEN 200 AND 299
+            GROUP BY key HAVING count(DISTINCT digest) > 1
+            """,
+            "SELECT reference, count(*) FROM messages GROUP BY tenant, reference HAVING count(*) > 1",
+            """
+            SELECT reference, count(DISTINCT message) FROM accepted
+            GROUP BY reference HAVING count(DISTINCT message) > 1
+            """,
+            # Half a batch stored, or a batch answered with a message that is not its own.
+            """
+            SELECT s.key, count(*), count(m.id) FROM asked s LEFT JOIN messages m ON m.reference = s.reference
+            GROUP BY s.key HAVING count(m.id) NOT IN (0, count(*))
+            """,
+        ),
+    ),
+    Invariant(
+        id="I11",
+        promise="hints are irrelevant: nothing is still waiting after Redis was emptied and killed",
+        exercised="SELECT count(*) FROM faults WHERE kind IN ('flush', 'kill_redis')",
+        queries=(
+            "SELECT subject, kind FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent')",
+            # The provider has these and has said nothing final: they are looked at every six hours, and only they are.
+            """
+            SELECT d.subject, d.kind FROM dispatches d LEFT JOIN messages m ON m.id = d.subject
+            WHERE d.kind = 'check_silent' AND COALESCE(m.state, '') NOT IN ('submitted', 'sent')
+            """,
+        ),
+    ),
+    Invariant(
+        id="I12",
+        promise="inbound: every callback that was acknowledged is stored, once, processed, and had one effect",
+        queries=(
+            "SELECT DISTINCT digest, 'lost' FROM callbacks WHERE acked AND digest NOT IN (SELECT digest FROM raw)",
+            "SELECT digest, count(*) FROM raw GROUP BY digest HAVING count(*) > 1",
+            "SELECT digest, status, problem FROM raw WHERE status <> 'processed'",
+            """
+            SELECT message, type, count(*) FROM events WHERE type LIKE 'receipt.%' AND moved
+            GROUP BY message, type HAVING count(*) > 1
+            """,
+        ),
+    ),
+    Invariant(
+        id="I13", promise="outbound: customers' endpoints are told every change", absent="callbacks to customers"
+    ),
+    Invariant(
+        id="I14",
+        promise="tenants stay apart: nothing of one tenant shows up at another, and no content in a log",
+        queries=(
+            """
+            SELECT l.message, 'sent from the number of another tenant' FROM ledger l
+            JOIN messages m ON m.id = l.message WHERE l.tenant IS NOT m.tenant
+            """,
+            "SELECT n, 'content of another tenant' FROM ledger WHERE foreign_canary",
+            """
+            SELECT m.id, 'reference of another tenant' FROM messages m
+            JOIN asked s ON s.reference = m.reference WHERE s.tenant <> m.tenant
+            """,
+            """
+            SELECT a.message, 'attempt of another tenant' FROM attempts a
+            JOIN messages m ON m.id = a.message WHERE a.tenant <> m.tenant
+            """,
+            """
+            SELECT e.message, 'event of another tenant' FROM events e
+            JOIN messages m ON m.id = e.message WHERE e.tenant <> m.tenant
+            """,
+            "SELECT where_, 'holds content' FROM leaks",
+        ),
+    ),
+    Invariant(id="I15", promise="audit: the chain of records verifies and is complete", absent="the audit chain"),
+    Invariant(
+        id="I16",
+        promise="unknowns are bounded: each unconfirmed message has a fault that explains it",
+        queries=(
+            f"""
+            SELECT m.id, a.code, a.worker, a.started FROM messages m
+            JOIN attempts a ON a.message = m.id AND a.epoch = m.epoch JOIN asked s ON s.reference = m.reference
+            WHERE m.state = 'unconfirmed' AND s.tail NOT IN ({_SCRIPTED})
+              AND m.id NOT IN (SELECT message FROM ledger WHERE message IS NOT NULL)
+              AND NOT EXISTS (
+                SELECT 1 FROM faults f
+                WHERE f.began < coalesce(a.finished, a.started + 60) + 5 AND f.ended > a.started - 5
+                  AND f.kind IN ('kill', 'terminate', 'freeze', 'stop_database', 'provider', 'cut', 'limit', 'delay',
+                                 'swallow', 'refuse', 'half_close'))
+            """,
+        ),
+    ),
+    Invariant(
+        id="I17",
+        promise="at rest nothing is held: transactions, leases, connections, files, memory",
+        queries=(
+            "SELECT what, value, allowed FROM rest WHERE value > allowed",
+            "SELECT message, phase FROM attempts WHERE phase IN ('claimed', 'started')",
+        ),
+    ),
+)
+
+
+def judge(database: sqlite3.Connection) -> list[Judged]:
+    return [_judge(database, invariant) for invariant in INVARIANTS]
+
+
+def _judge(database: sqlite3.Connection, invariant: Invariant) -> Judged:
+    note = ""
+    if invariant.absent is not None:
+        note = f"not built yet: {invariant.absent}"
+    elif invariant.exercised is not None and not database.execute(invariant.exercised).fetchone()[0]:
+        note = "not exercised"
+    if note:
+        return Judged(id=invariant.id, promise=invariant.promise, violations=None, note=note)
+    broken = [row for query in invariant.queries for row in database.execute(query)]
+    shown = tuple(" ".join(map(str, row)) for row in broken[:_SHOWN])
+    return Judged(id=invariant.id, promise=invariant.promise, violations=len(broken), shown=shown)
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """`unconfirmed_scripted` went to recipients whose provider never accepts and never says so; `unconfirmed_heard` are
+    in the ledger although nobody ever told us (their every status was lost or never sent).
+    """
+
+    accepted: int
+    messages: int
+    ledger: int
+    states: dict[str, int]
+    unconfirmed: int
+    unconfirmed_scripted: int
+    unconfirmed_heard: int
+    unconfirmed_others: int
+    callbacks_acked: int
+
+
+def figures(database: sqlite3.Connection) -> Figures:
+    def count(query: str) -> int:
+        found: int = database.execute(query).fetchone()[0]
+        return found
+
+    unconfirmed = "FROM messages m JOIN asked s ON s.reference = m.reference WHERE m.state = 'unconfirmed'"
+    heard = "m.id IN (SELECT message FROM ledger WHERE message IS NOT NULL)"
+    scripted = f"s.tail IN ({_SCRIPTED})"
+    return Figures(
+        accepted=count("SELECT count(DISTINCT message) FROM accepted"),
+        messages=count("SELECT count(*) FROM messages"),
+        ledger=count("SELECT count(*) FROM ledger"),
+        states=dict(database.execute("SELECT state, count(*) FROM messages GROUP BY state ORDER BY 2 DESC")),
+        unconfirmed=count(f"SELECT count(*) {unconfirmed}"),
+        unconfirmed_scripted=count(f"SELECT count(*) {unconfirmed} AND {scripted}"),
+        unconfirmed_heard=count(f"SELECT count(*) {unconfirmed} AND NOT {scripted} AND {heard}"),
+        unconfirmed_others=count(f"SELECT count(*) {unconfirmed} AND NOT {scripted} AND NOT {heard}"),
+        callbacks_acked=count("SELECT count(*) FROM callbacks WHERE acked"),
+    )

@@ -1,0 +1,57 @@
+"""How fast does a storm go by? As fast as the machine can follow: its clock stands still while too much is waiting."""
+
+import asyncio
+import time
+from typing import Final
+
+import asyncpg
+
+# Messages waiting for their first attempt; some are always due, and a second's worth more does not harm.
+_TOO_MANY: Final = 500
+_LOOK_SECONDS: Final = 0.5
+# A platform that does not deliver at all must not stop the storm for ever.
+_LONGEST_PAUSE: Final = 90.0
+
+_WAITING: Final = "SELECT count(*) FROM dispatches WHERE kind = 'deliver' AND due_at <= statement_timestamp()"
+
+
+class Pace:
+    """Storm time in seconds. Without it a slow machine would end every storm with a backlog instead of at rest."""
+
+    def __init__(self, *, url: str) -> None:
+        self._url = url
+        self._began = time.monotonic()
+        self._paused = 0.0
+
+    def begin(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def now(self) -> float:
+        return time.monotonic() - self._began - self._paused
+
+    async def until(self, at: float) -> None:
+        """Return when storm time has come to `at`."""
+        while (rest := at - self.now) > 0:
+            await asyncio.sleep(min(rest, _LOOK_SECONDS))
+
+    async def keep(self) -> None:
+        """Watch the backlog, past the proxies, until cancelled."""
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._paused < _LONGEST_PAUSE and await self._too_much():
+                self._paused += time.monotonic() - began
+
+    async def _too_much(self) -> bool:
+        """False while the database is down: then nothing can be accepted either."""
+        try:
+            connection = await asyncpg.connect(self._url, timeout=2)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        try:
+            return bool(await connection.fetchval(_WAITING) > _TOO_MANY)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        finally:
+            connection.terminate()

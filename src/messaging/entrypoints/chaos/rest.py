@@ -1,0 +1,73 @@
+"""Has the platform come to rest, and what does it still hold then?"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from messaging.entrypoints.dev.client import LocalClient
+
+_POLL: Final = 0.25
+_WAITING: Final = """
+SELECT (SELECT count(*) FROM messages WHERE state IN ('scheduled', 'queued', 'claimed', 'sending', 'unknown')) AS open,
+       (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent')) AS due,
+       (SELECT count(*) FROM raw_callbacks WHERE status = 'stored') AS stored
+"""
+_TRANSACTIONS: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+  AND xact_start < clock_timestamp() - interval '3 s'
+"""
+# What a process may hold more than right after it was started: pools that have grown, caches that have filled.
+_MORE_FILES: Final = 120
+_MORE_MEMORY_MB: Final = 250
+
+
+async def until_quiescent(
+    sandbox: LocalClient, connection: "asyncpg.Connection[asyncpg.Record]", *, within: float
+) -> str:
+    """Returns what was still waiting when the time was over; nothing (`""`) if all came to rest before."""
+    give_up_at = time.monotonic() + within
+    while True:
+        row = await connection.fetchrow(_WAITING)
+        assert row is not None
+        pending = (await sandbox.get("/_callbacks", limit=1))["pending"]
+        waiting = {**dict(row), "callbacks pending": pending}
+        if not any(waiting.values()):
+            return ""
+        if time.monotonic() > give_up_at:
+            return ", ".join(f"{name} {count}" for name, count in waiting.items() if count)
+        await asyncio.sleep(_POLL)
+
+
+def held(pids: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Open files and resident megabytes of each process."""
+    return {name: (_files(pid), _megabytes(pid)) for name, pid in pids.items()}
+
+
+async def figures(
+    before: Mapping[str, tuple[int, int]],
+    after: Mapping[str, tuple[int, int]],
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> list[tuple[str, float, float]]:
+    """What is held, and how much of it is allowed."""
+    transactions = await connection.fetchval(_TRANSACTIONS)
+    found: list[tuple[str, float, float]] = [("transactions open for more than 3 s", float(transactions), 0.0)]
+    for name, (files, megabytes) in after.items():
+        files_before, megabytes_before = before[name]
+        found.append((f"open files of {name}", files, files_before + _MORE_FILES))
+        found.append((f"resident MB of {name}", megabytes, megabytes_before + _MORE_MEMORY_MB))
+    return found
+
+
+def _files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def _megabytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20

@@ -1,0 +1,33 @@
+"""What can be asked of `app`? Commands only: what they start is imported when they run, so `app --help` is quick."""
+
+import sys
+
+import rich_click as click
+
+from messaging.entrypoints.cli import administration, chaos, database, local, messages, processes, reports
+from messaging.entrypoints.cli.failures import exit_code_of
+
+__all__ = ["app", "main"]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Settings are environment variables; `app config` shows them. Start with `app dev` or `app demo`.",
+)
+@click.version_option(package_name="messaging", prog_name="app")
+def app() -> None:
+    """Self-hosted messaging platform: submit intent, get every message to a reported end."""
+
+
+for module in (processes, local, chaos, database, administration, messages, reports):
+    for command in module.COMMANDS:
+        app.add_command(command)
+
+
+def main() -> None:
+    """Exit codes: 0 ok, 1 failure, 2 usage, 3 dependency down, 4 configuration, 130 interrupted."""
+    try:
+        result = app.main(standalone_mode=False, prog_name="app")
+    except BaseException as error:  # noqa: BLE001 - here, and only here, every end becomes an exit code
+        sys.exit(exit_code_of(error))
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,96 @@
+"""Everything on this machine, nothing installed: `app dev`, `app sandbox`, `app demo`, `app bench`."""
+
+import os
+from pathlib import Path
+
+import rich_click as click
+
+from messaging.entrypoints.cli.failures import Exit, Failed, say
+from messaging.entrypoints.cli.printing import json_option, print_json
+
+_MEASUREMENTS = ("accept", "accept_batch", "deliver", "receipts", "loop", "all")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8003, show_default=True, help="0 picks a free one.")
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("sandbox-state"))
+@json_option
+def sandbox(host: str, port: int, state_dir: Path, as_json: bool) -> None:
+    """Run the provider look-alike that test keys send to."""
+    from messaging.entrypoints.cli.running import run
+    from messaging.entrypoints.sandbox import SandboxConfig, serve
+
+    def ready(url: str) -> None:
+        print_json({"url": url}) if as_json else say(f"sandbox provider on {url}, ledger at {url}/_ledger")
+
+    state_dir.mkdir(parents=True, exist_ok=True)
+    run(serve(SandboxConfig(state_dir=state_dir), host, port, ready=ready))
+
+
+@click.command()
+@click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here (else: none).")
+@click.option("--port-base", type=click.IntRange(1_024, 65_000), help="First of six ports; default: free ones.")
+@json_option
+def dev(state_dir: Path | None, port_base: int | None, as_json: bool) -> None:
+    """Run the whole platform with a seeded test tenant until Ctrl-C.
+
+    PostgreSQL and Redis are embedded unless APP_DATABASE_URL or APP_REDIS_URL is set.
+    """
+    from messaging.entrypoints.cli.running import run, until_signalled
+    from messaging.entrypoints.dev.command import run_dev
+
+    def ready(printed: dict[str, str], hints: str) -> None:
+        print_json(printed) if as_json else click.echo(hints)
+
+    try:
+        run(
+            until_signalled(run_dev(state_dir=state_dir, port_base=port_base, environ=os.environ, say=say, ready=ready))
+        )
+    except KeyboardInterrupt:
+        say("stopped")  # the way this command is meant to end
+
+
+@click.command()
+@click.option("--rows", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Another CSV to send.")
+@click.option("--keep-going", is_flag=True, help="Leave everything running afterwards, until Ctrl-C.")
+@json_option
+def demo(rows: Path | None, keep_going: bool, as_json: bool) -> None:
+    """Send 1 000 order notifications through a real platform, follow each to its end, report, and exit."""
+    from messaging.entrypoints.cli.running import run, until_signalled
+    from messaging.entrypoints.demo.command import run_demo
+
+    report = run(until_signalled(run_demo(rows=rows, keep_going=keep_going, quiet=as_json)))
+    if as_json:
+        print_json(report)
+    if not report.agrees:
+        raise Failed(
+            "the sandbox's ledger and the database do not agree; see the report above",
+            next_step="run `app demo --keep-going` and `app trace` the messages named",
+            code=Exit.FAILURE,
+        )
+
+
+@click.command()
+@click.argument("what", type=click.Choice(_MEASUREMENTS), default="all")
+@click.option(
+    "--seconds",
+    "--n",
+    type=click.FloatRange(1, 600),
+    default=8.0,
+    show_default=True,
+    help="Per measurement (make: N=…).",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the recipients (make: SEED=…).")
+@click.option("--concurrency", type=click.IntRange(1, 1_024), default=64, show_default=True)
+@json_option
+def bench(what: str, seconds: float, seed: int, concurrency: int, as_json: bool) -> None:
+    """Measure throughput and latency, next to the floor of this machine in the same minutes."""
+    from messaging.entrypoints.bench.command import run_bench
+    from messaging.entrypoints.cli.running import run, until_signalled
+
+    report = run(until_signalled(run_bench(what, seconds=seconds, seed=seed, concurrency=concurrency, say=say)))
+    print_json(report.as_builtins()) if as_json else click.echo(report.as_table())
+
+
+COMMANDS = (dev, demo, bench, sandbox)

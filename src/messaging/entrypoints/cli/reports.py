@@ -1,0 +1,48 @@
+"""What the installation looks like from outside: `app openapi`, `app config`."""
+
+import os
+
+import rich_click as click
+
+from messaging.entrypoints.cli.printing import json_option, print_json, table
+from messaging.entrypoints.settings import BadSettings, Settings, describe, effective, load
+
+
+@click.command()
+@json_option
+def openapi(as_json: bool) -> None:
+    """Print the API's OpenAPI 3.1 document (always JSON)."""
+    del as_json
+    from messaging.entrypoints.api.openapi import openapi_document
+
+    print_json(openapi_document())
+
+
+@click.command()
+@click.option("--reference", is_flag=True, help="Print every setting there is instead of what is in force.")
+@json_option
+def config(reference: bool, as_json: bool) -> None:
+    """Show the settings in force, secrets redacted; exit 4 if they cannot be used."""
+    if reference:
+        _print_reference(as_json)
+        return
+    try:
+        values = effective(load(Settings, os.environ))
+    except BadSettings:
+        _print_reference(as_json)
+        raise
+    if as_json:
+        print_json(values)
+    else:
+        table(("setting", "value"), values.items())
+
+
+def _print_reference(as_json: bool) -> None:
+    settings = describe()
+    if as_json:
+        print_json(settings)
+    else:
+        table(("setting", "default", "meaning"), [(it.name, it.default, it.description) for it in settings])
+
+
+COMMANDS = (openapi, config)

@@ -1,0 +1,96 @@
+"""How does a long-running command run: event loop, signals, and an HTTP server that finishes what it began?"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar, cast
+
+import uvicorn
+from uvicorn._types import ASGIApplication
+
+T = TypeVar("T")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_BACKLOG = 2_048
+# Longer than the idle time of usual proxies, so that it is they who close a connection, never we under a request.
+_KEEP_ALIVE_SECONDS = 75
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop where it exists."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # there is none for Windows
+        return None
+    return uvloop.new_event_loop
+
+
+async def until_signalled(main: Coroutine[Any, Any, T]) -> T:
+    """Cancel `main` on the first SIGINT or SIGTERM; further ones do not disturb its clean-up.
+
+    Raises KeyboardInterrupt after an interruption.
+    """
+    task = asyncio.ensure_future(main)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if stopped:
+            raise KeyboardInterrupt from None
+        raise
+
+
+async def serve(app: object, *, host: str, port: int, grace: float) -> None:
+    """Answer requests until SIGINT or SIGTERM, then finish those under way within `grace` seconds.
+
+    A second signal ends it at once.
+    """
+    server = _Server(
+        uvicorn.Config(
+            # ASGI applications of different origin agree at run time; their type hints do not.
+            cast(ASGIApplication, app),
+            host=host,
+            port=port,
+            backlog=_BACKLOG,
+            lifespan="on",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, int(grace)),
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    await server.serve()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises the signals it caught once more in the end; a drained process should rather exit with 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def worker_name(process: str) -> str:
+    """Who holds a lease: unique among processes, readable in the database."""
+    return f"{process}-{os.uname().nodename}-{os.getpid()}"

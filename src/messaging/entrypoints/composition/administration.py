@@ -1,0 +1,89 @@
+"""What the command line does to tenants and keys, straight through the use cases."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from messaging.application.tenants.views import IssuedKeyView, KeyView, TenantView
+from messaging.domain.shared.ids import KeyId, Prefix, TenantId, parse_typeid
+from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.refusals import not_found
+from messaging.domain.tenants.tenant import KeyRole, TenantStatus
+from messaging.entrypoints.composition.containers import build
+from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.settings import Settings
+
+
+async def create_tenant(settings: Settings, name: str) -> TenantView:
+    async with _tenants(settings) as tenants:
+        view: TenantView = await tenants.create_tenant()(name=name)
+    return view
+
+
+async def list_tenants(settings: Settings, *, page: int) -> tuple[TenantView, ...]:
+    """All of them, read in pages of the given size."""
+    found: tuple[TenantView, ...] = ()
+    async with _tenants(settings) as tenants:
+        listed, before = tenants.list_tenants(), None
+        while True:
+            part = await listed(before=before, limit=page)
+            found += part.items
+            before = part.next_after
+            if before is None:
+                return found
+
+
+async def change_status(settings: Settings, tenant_id: str, status: str) -> TenantView:
+    async with _tenants(settings) as tenants:
+        view: TenantView = await tenants.change_tenant()(_tenant_id(tenant_id), status=TenantStatus(status))
+    return view
+
+
+async def create_admin_key(settings: Settings, name: str) -> str:
+    """The whole key; it is stored nowhere."""
+    async with _tenants(settings) as tenants:
+        key: str = await tenants.issue_admin_key()(name=name)
+    return key
+
+
+async def create_key(settings: Settings, tenant_id: str, *, mode: str, name: str, role: str) -> IssuedKeyView:
+    async with _tenants(settings) as tenants:
+        view: IssuedKeyView = await tenants.issue_key()(
+            _tenant_id(tenant_id), name=name, mode=Mode(mode), role=KeyRole(role)
+        )
+    return view
+
+
+async def list_keys(settings: Settings, tenant_id: str, *, page: int) -> tuple[KeyView, ...]:
+    found: tuple[KeyView, ...] = ()
+    async with _tenants(settings) as tenants:
+        listed, before = tenants.list_keys(), None
+        while True:
+            part = await listed(_tenant_id(tenant_id), before=before, limit=page)
+            found += part.items
+            before = part.next_after
+            if before is None:
+                return found
+
+
+async def revoke_key(settings: Settings, tenant_id: str, key_id: str) -> KeyView:
+    key = parse_typeid(Prefix.KEY, key_id)
+    if key is None:
+        raise not_found()
+    async with _tenants(settings) as tenants:
+        view: KeyView = await tenants.revoke_key()(_tenant_id(tenant_id), KeyId(key))
+    return view
+
+
+def _tenant_id(text: str) -> TenantId:
+    """A malformed id names nobody, like an unknown one."""
+    found = parse_typeid(Prefix.TENANT, text)
+    if found is None:
+        raise not_found()
+    return TenantId(found)
+
+
+@asynccontextmanager
+async def _tenants(settings: Settings) -> AsyncIterator[Any]:
+    async with open_resources(settings) as resources:
+        yield build(settings, resources, worker="command line").tenants

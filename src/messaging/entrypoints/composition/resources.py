@@ -1,0 +1,40 @@
+"""What does a process hold open, and in which order is it let go?"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from messaging.adapters.postgres.engine import Engines, create_engines
+from messaging.adapters.providers.http import ProviderHttp
+from messaging.entrypoints.settings import Settings
+
+_CONNECT_SECONDS = 2.0
+_REPLY_SECONDS = 5.0
+
+
+class Resources(Struct, frozen=True, kw_only=True):
+    """Built synchronously; each connects on first use."""
+
+    engines: Engines
+    redis: Redis
+    http: ProviderHttp
+    registry: CollectorRegistry
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Closed in reverse order when the block is left, also when opening the later ones failed."""
+    async with AsyncExitStack() as stack:
+        engines = create_engines(settings.database_url.value, pool_size=settings.database_pool_size)
+        stack.push_async_callback(engines.dispose)
+        redis = Redis.from_url(
+            settings.redis_url.value, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_REPLY_SECONDS
+        )
+        stack.push_async_callback(redis.aclose)
+        # More connections than sends at once: what limits sending is our own choice, never the pool.
+        http = ProviderHttp(connections=settings.delivery_concurrency + 16)
+        stack.push_async_callback(http.aclose)
+        yield Resources(engines=engines, redis=redis, http=http, registry=CollectorRegistry())

@@ -1,0 +1,73 @@
+"""From a shop's export to messages: what each row of the CSV asks for, without judging it.
+
+Rows that cannot become a message are submitted like all others: refusing them, with the reason, is the API's job.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+SHIPPED: Final = Path(__file__).with_name("data") / "orders.csv"
+COLUMNS: Final = ("order", "placed_at", "customer", "phone", "language", "event", "total", "carrier", "delivery_day")
+
+
+class NotAnExport(Exception):
+    """The file is not a CSV with the columns of a shop's export."""
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """One row, as text."""
+
+    order: str
+    placed_at: str
+    customer: str
+    phone: str
+    language: str
+    event: str
+    total: str
+    carrier: str
+    delivery_day: str
+
+
+def read_orders(path: Path) -> list[Order]:
+    """Raises NotAnExport, naming the columns that are missing."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise NotAnExport(f"{path} lacks the columns {', '.join(missing)}")
+        return [Order(**{name: row[name] or "" for name in COLUMNS}) for row in reader]
+
+
+def submission_of(order: Order) -> dict[str, Any]:
+    """The body of one message; an empty cell is a variable that is not there."""
+    content: dict[str, Any] = {
+        "type": "template",
+        "name": f"order_{order.event}",
+        "language": order.language,
+        "variables": {name: value for name, value in _variables(order) if value},
+    }
+    if order.event == "confirmed":
+        content["header"] = {"type": "text", "text": order.order}
+    if order.event == "shipped":
+        content["buttons"] = [{"type": "url", "index": 0, "text": order.order}]
+    return {
+        "to": order.phone or "-",
+        "channel": "whatsapp",
+        "content": content,
+        "reference": order.order,
+        "metadata": {"event": order.event},
+    }
+
+
+def _variables(order: Order) -> Iterator[tuple[str, str]]:
+    match order.event:
+        case "confirmed":
+            yield from (("1", order.customer), ("2", order.order), ("3", order.total))
+        case "shipped":
+            yield from (("1", order.customer), ("2", order.order), ("3", order.carrier), ("4", order.delivery_day))
+        case _:
+            yield from (("first_name", order.customer), ("order_number", order.order))

@@ -1,0 +1,65 @@
+"""`app dev`: the whole platform with a test tenant, up until it is told to stop."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from messaging.entrypoints.dev.keeper import Say
+from messaging.entrypoints.dev.onboarding import Business
+from messaging.entrypoints.dev.ports import free_ports, ports_from
+from messaging.entrypoints.dev.seeding import PLAN, seeded
+from messaging.entrypoints.dev.stack import Given, Stack
+
+Ready = Callable[[dict[str, str], str], None]
+
+
+async def run_dev(
+    *, state_dir: Path | None, port_base: int | None, environ: Mapping[str, str], say: Say, ready: Ready
+) -> None:
+    """Runs until cancelled. `ready` is told once what a program needs to know, and the same for a person."""
+    given = Given(
+        database_url=environ.get("APP_DATABASE_URL") or None,
+        redis_url=environ.get("APP_REDIS_URL") or None,
+        master_key=environ.get("APP_MASTER_KEY") or None,
+    )
+    ports = free_ports() if port_base is None else ports_from(port_base)
+    say("starting PostgreSQL, Redis, the sandbox provider, api, webhooks and worker …")
+    async with Stack(ports=ports, say=say, state_dir=state_dir, given=given) as stack:
+        business = await seeded(stack, plan=PLAN, say=say)
+        say(f"logs in {stack.home / 'logs'}; pids: " + ", ".join(f"{k} {v}" for k, v in stack.pids.items()))
+        if state_dir is None:
+            say("nothing will be kept; give --state-dir to keep it")
+        ready(_printed(stack, business), _hints(stack, business))
+        await asyncio.Event().wait()
+
+
+def _printed(stack: Stack, business: Business) -> dict[str, str]:
+    return {
+        "api": stack.api,
+        "webhooks": stack.webhooks,
+        "sandbox": stack.sandbox,
+        "tenant": business.tenant,
+        "api_key": business.api_key,
+        "admin_key": business.admin_key,
+        "postgres": stack.database_url,
+        "redis": stack.redis_url,
+    }
+
+
+def _hints(stack: Stack, business: Business) -> str:
+    return f"""
+ready. Send a first message (the sandbox delivers and reads it):
+
+  curl -s {stack.api}/v1/messages \\
+    -H 'Authorization: Bearer {business.api_key}' -H 'Content-Type: application/json' \\
+    -d '{{"to": "+14155550100", "channel": "whatsapp", "content": {{"type": "template", "name": "order_update",
+         "language": "en_US", "variables": {{"1": "Ana", "2": "A-1042"}}}}}}'
+
+  APP_API_URL={stack.api} APP_API_KEY={business.api_key} app trace msg_…
+
+  api        {stack.api}  (reference at /docs)
+  webhooks   {stack.webhooks}
+  sandbox    {stack.sandbox}  (what it accepted: /_ledger, whom to write to: /_control/recipients)
+  admin key  {business.admin_key}
+
+Ctrl-C stops everything."""

@@ -1,0 +1,296 @@
+"""How does a whole platform run on one machine: databases, sandbox provider, api, webhooks and worker?"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+import asyncpg
+from msgspec import Struct
+
+from messaging.entrypoints.dev.children import ChildFailed, ChildProcess
+from messaging.entrypoints.dev.keeper import Keeper, Say
+from messaging.entrypoints.dev.loopback import HOST
+from messaging.entrypoints.dev.ports import Ports
+from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.dev.redis import EmbeddedRedis
+from messaging.entrypoints.dev.scratch import ScratchDirectory
+
+_DATABASE: Final = "messaging"
+_OWNER: Final = "messaging"
+# `-P`: the directory we are started from must not shadow an installed module.
+APP: Final = (sys.executable, "-P", "-m", "messaging.entrypoints.cli")
+_PREFIX: Final = "APP_"
+_COMMAND_SECONDS: Final = 60
+# Whom the workers call, or who is called about what they did: these outlive them.
+_CALLED: Final = ("sandbox", "webhooks")
+
+
+class StateInUse(Exception):
+    """Another `app dev` runs on the same state directory."""
+
+
+class CommandFailed(Exception):
+    """A command of ours (`app migrate`, …) ended with an error; the text is what it said."""
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """Services to use instead of embedded ones, and a master key to use instead of a stored one."""
+
+    database_url: str | None = None
+    redis_url: str | None = None
+    master_key: str | None = None
+
+
+class Launch(Struct, frozen=True, kw_only=True):
+    """One of our processes about to be started: `command` with `env`, known as `name`."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+# What may change a launch before it happens: a detour over a proxy, another entry point.
+Adjust = Callable[[Launch], Awaitable[Launch]]
+
+
+class Stack:
+    """Everything running, as an async context; leaving it (or dying) leaves nothing behind.
+
+    Without `state_dir` all data is thrown away in the end. `overrides` are further settings of our processes
+    (`APP_…` names); `adjust` sees each of them before it is started, when the services it needs are there.
+    """
+
+    def __init__(
+        self,
+        *,
+        ports: Ports,
+        say: Say,
+        state_dir: Path | None = None,
+        given: Given | None = None,
+        overrides: Mapping[str, str] | None = None,
+        adjust: Adjust | None = None,
+    ) -> None:
+        self.ports = ports
+        self._say = say
+        self._given = given or Given()
+        self._overrides = dict(overrides or {})
+        self._adjust = adjust
+        self._scratch = ScratchDirectory("stack") if state_dir is None else None
+        self.home = self._scratch.path if self._scratch is not None else _made(state_dir)
+        self._keep_data = state_dir
+        self._lock: IO[bytes] | None = None
+        self.postgres: EmbeddedPostgres | None = None
+        self.redis: EmbeddedRedis | None = None
+        self.keepers: dict[str, Keeper] = {}
+        self._stack = AsyncExitStack()
+
+    @property
+    def api(self) -> str:
+        return f"http://{HOST}:{self.ports.api}"
+
+    @property
+    def webhooks(self) -> str:
+        return f"http://{HOST}:{self.ports.webhooks}"
+
+    @property
+    def sandbox(self) -> str:
+        return f"http://{HOST}:{self.ports.sandbox}"
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Of everything that runs now, by name."""
+        embedded = {"postgres": self.postgres, "redis": self.redis}
+        found = {name: server.pid for name, server in embedded.items() if server is not None}
+        return found | {name: keeper.child.pid for name, keeper in self.keepers.items()}
+
+    @property
+    def database_url(self) -> str:
+        """As our processes use it."""
+        return self._environment["APP_DATABASE_URL"]
+
+    @property
+    def redis_url(self) -> str:
+        return self._environment["APP_REDIS_URL"]
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._lock = _lock(self.home)
+            await self._start()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def run(self, *arguments: str) -> str:
+        """Run an `app` command against this platform; return what it printed. Raises CommandFailed."""
+        process = await asyncio.create_subprocess_exec(
+            *APP,
+            *arguments,
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_COMMAND_SECONDS):
+                out, talk = await process.communicate()
+        except BaseException:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            raise
+        if process.returncode != 0:
+            command = " ".join(arguments[:2])
+            raise CommandFailed(f"app {command} ended with exit code {process.returncode}\n{talk.decode()}")
+        return out.decode()
+
+    # --- start ----------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        self._environment = self._base_environment()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_database())
+            group.create_task(self._start_redis())
+            group.create_task(self._keep("sandbox", *self._sandbox_command(), ready=f"{self.sandbox}/healthz"))
+        await self.run("migrate")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep("webhooks", "webhooks", ready=f"{self.webhooks}/readyz"))
+            group.create_task(self._keep("api", "api", ready=f"{self.api}/readyz"))
+            group.create_task(self.start_worker())
+
+    def _base_environment(self) -> dict[str, str]:
+        """The caller's environment without its APP_ settings: those describe some other installation."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
+        return {
+            **inherited,
+            "APP_MASTER_KEY": self._given.master_key or _master_key(self.home),
+            "APP_SANDBOX_BASE_URL": self.sandbox,
+            "APP_WEBHOOKS_PUBLIC_URL": self.webhooks,
+            "APP_API_HOST": HOST,
+            "APP_API_PORT": str(self.ports.api),
+            "APP_WEBHOOKS_HOST": HOST,
+            "APP_WEBHOOKS_PORT": str(self.ports.webhooks),
+            "APP_WORKER_HOST": HOST,
+            "APP_WORKER_PORT": str(self.ports.worker),
+            **self._overrides,
+        }
+
+    async def _start_database(self) -> None:
+        url = self._given.database_url
+        if url is None:
+            self.postgres = EmbeddedPostgres(self._keep_data, port=self.ports.postgres)
+            await self._stack.enter_async_context(self.postgres)
+            url = await _own_database(self.postgres)
+        self._environment["APP_DATABASE_URL"] = url
+
+    async def _start_redis(self) -> None:
+        url = self._given.redis_url
+        if url is None:
+            self.redis = EmbeddedRedis(self._keep_data, port=self.ports.redis)
+            await self._stack.enter_async_context(self.redis)
+            url = self.redis.url
+        self._environment["APP_REDIS_URL"] = url
+
+    def _sandbox_command(self) -> tuple[str, ...]:
+        state = str(self.home / "sandbox")
+        return ("sandbox", "--host", HOST, "--port", str(self.ports.sandbox), "--state-dir", state)
+
+    async def _keep(self, name: str, *arguments: str, ready: str) -> None:
+        launch = Launch(name=name, command=(*APP, *arguments), env=self._environment)
+        if self._adjust is not None:
+            launch = await self._adjust(launch)
+        log = self.home / "logs" / f"{name}.log"
+        child = ChildProcess(name, launch.command, log=log, env=launch.env, cwd=self.home)
+        keeper = Keeper(child, ready_url=ready, say=self._say)
+        self.keepers[name] = keeper
+        await keeper.start()
+
+    async def start_worker(self) -> None:
+        """Also after `stop_worker`; a running platform has one already."""
+        await self._keep("worker", "worker", ready=f"http://{HOST}:{self.ports.worker}/readyz")
+
+    async def add_worker(self, name: str, *, port: int) -> None:
+        """One more beside the first; `port` is for its health listener."""
+        await self._keep(name, "worker", "--port", str(port), ready=f"http://{HOST}:{port}/readyz")
+
+    async def stop_worker(self) -> None:
+        """Let it drain; accepted messages wait in Postgres meanwhile."""
+        await self.keepers.pop("worker").stop()
+
+    # --- stop -----------------------------------------------------------------------------------------------------
+
+    async def _close(self) -> None:
+        """Callers first, then those they call; whatever is left after an interruption is killed."""
+        try:
+            await self._stop_ours("api")
+            await self._stop_ours(*(name for name in self.keepers if name not in _CALLED))
+            await self._stop_ours(*_CALLED)
+        finally:
+            for keeper in self.keepers.values():
+                keeper.kill()
+            try:
+                await self._stack.aclose()
+            finally:
+                if self._lock is not None:
+                    self._lock.close()
+                if self._scratch is not None:
+                    self._scratch.remove()
+
+    async def _stop_ours(self, *names: str) -> None:
+        keepers = [self.keepers[name] for name in names if name in self.keepers]
+        await asyncio.gather(*(keeper.stop() for keeper in keepers))
+
+
+def _made(state_dir: Path | None) -> Path:
+    assert state_dir is not None
+    state_dir.mkdir(parents=True, exist_ok=True)
+    return state_dir.resolve()
+
+
+def _lock(home: Path) -> IO[bytes]:
+    handle = (home / "lock").open("wb")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handle.close()
+        raise StateInUse(f"{home} is used by another `app dev`; stop it, or choose another --state-dir") from error
+    return handle
+
+
+def _master_key(home: Path) -> str:
+    """Made once per state directory: without it nothing stored there can be read again."""
+    path = home / "master_key"
+    if not path.exists():
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+            handle.write(secrets.token_hex(32))
+    return path.read_text()
+
+
+async def _own_database(server: EmbeddedPostgres) -> str:
+    """A database that an ordinary login owns, as in production; its password is new with every start."""
+    password = secrets.token_hex(16)
+    connection = await asyncpg.connect(server.url())
+    try:
+        known = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", _OWNER)
+        verb = "ALTER" if known else "CREATE"
+        await connection.execute(f"{verb} ROLE {_OWNER} LOGIN CREATEROLE PASSWORD '{password}'")
+        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", _DATABASE):
+            await connection.execute(f"CREATE DATABASE {_DATABASE} OWNER {_OWNER}")
+    finally:
+        await connection.close()
+    return server.url(_DATABASE, user=_OWNER, password=password)
+
+
+__all__ = ["APP", "Adjust", "ChildFailed", "CommandFailed", "Given", "Launch", "Stack", "StateInUse"]

@@ -1,0 +1,371 @@
+"""What can an operator set, how is it read from the environment, and what is wrong with it?
+
+Every setting is one annotated field: its type, bounds, default and description are the documentation
+(`docs/settings.md` is generated from them). Names in the environment are `APP_` and the field in capitals. A value can
+also be read from a file: `APP_MASTER_KEY_FILE=/run/secrets/master_key`.
+"""
+
+import base64
+import binascii
+import difflib
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_type_hints
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from messaging.application import crashpoints
+
+PREFIX: Final = "APP_"
+_FILE: Final = "_FILE"
+_MASTER_KEY_BYTES: Final = 32
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Secret(Struct, frozen=True):
+    """A value that shows nowhere: not in logs, not in tracebacks, not in `app config`."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class MasterKey(Struct, frozen=True):
+    """The key that wraps every tenant's data key, as base64 or hex."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if _key_bytes(self.value) is None:
+            raise ValueError("is not 32 bytes in base64 or hex. Make one with `openssl rand -base64 32`.")
+
+    @property
+    def as_bytes(self) -> bytes:
+        key = _key_bytes(self.value)
+        assert key is not None
+        return key
+
+    def __repr__(self) -> str:
+        return "MasterKey(…)"
+
+
+def _key_bytes(text: str) -> bytes | None:
+    for read in (bytes.fromhex, lambda t: base64.b64decode(t, validate=True), base64.urlsafe_b64decode):
+        try:
+            key = read(text)
+        except (ValueError, binascii.Error):
+            continue
+        if len(key) == _MASTER_KEY_BYTES:
+            return key
+    return None
+
+
+class Url(Struct, frozen=True):
+    """A URL that may carry a password; `shown` leaves it out."""
+
+    schemes: ClassVar[tuple[str, ...]]
+    value: str
+
+    def __post_init__(self) -> None:
+        scheme, separator, _ = self.value.partition("://")
+        if not separator or scheme not in self.schemes or self.value != self.value.strip():
+            raise ValueError(f"is not a URL of this kind: {' or '.join(f'{scheme}://…' for scheme in self.schemes)}")
+
+    @property
+    def shown(self) -> str:
+        parts = urlsplit(self.value)
+        if parts.password is None:
+            return self.value
+        return parts._replace(netloc=_without_password(parts)).geturl()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.shown!r})"
+
+
+class DatabaseUrl(Url, frozen=True):
+    schemes = ("postgresql", "postgres", "postgresql+asyncpg")
+
+
+class RedisUrl(Url, frozen=True):
+    schemes = ("redis", "rediss", "unix")
+
+
+class HttpUrl(Url, frozen=True):
+    schemes = ("https", "http")
+
+
+class CrashPoints(Struct, frozen=True):
+    """Places where the process shall die, as `application/crashpoints.py` names them."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        crashpoints.parse(self.value)
+
+    @property
+    def crashes(self) -> tuple[crashpoints.Crash, ...]:
+        return crashpoints.parse(self.value)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def _without_password(parts: SplitResult) -> str:
+    return f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
+
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Positive = Annotated[int, Meta(ge=1, le=10_000)]
+Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+
+
+def _about(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What `api`, `worker`, `webhooks` and the administrative commands are given."""
+
+    database_url: Annotated[
+        DatabaseUrl, _about("PostgreSQL the application connects to; its login may assume our two roles.")
+    ]
+    redis_url: Annotated[
+        RedisUrl, _about("Redis or Valkey that wakes the workers. Losing it delays, and loses nothing.")
+    ]
+    master_key: Annotated[
+        MasterKey,
+        _about("32 random bytes, base64 or hex, that protect all stored credentials and contents. Keep a copy."),
+    ]
+    database_owner_url: Annotated[
+        DatabaseUrl | None, _about("The login `app migrate` uses, if another than APP_DATABASE_URL owns the tables.")
+    ] = None
+    database_pool_size: Annotated[Positive, _about("Connections per process and role.")] = 8
+    whatsapp_base_url: Annotated[HttpUrl, _about("Where accounts in live mode are reached.")] = HttpUrl(
+        "https://graph.facebook.com"
+    )
+    sandbox_base_url: Annotated[HttpUrl, _about("The sandbox provider, where accounts in test mode are reached.")] = (
+        HttpUrl("http://127.0.0.1:8003")
+    )
+    whatsapp_graph_version: Annotated[
+        str, Meta(pattern=r"^v[0-9]{1,3}\.[0-9]$"), _about("Version of the Graph API to call.")
+    ] = "v25.0"
+    webhooks_public_url: Annotated[
+        HttpUrl, _about("How providers reach `app webhooks` from outside; the accounts' webhook_url starts with it.")
+    ] = HttpUrl("http://127.0.0.1:8001")
+    api_host: Annotated[str, _about("Address `app api` listens on.")] = "127.0.0.1"
+    api_port: Annotated[Port, _about("Port `app api` listens on.")] = 8000
+    webhooks_host: Annotated[str, _about("Address `app webhooks` listens on.")] = "127.0.0.1"
+    webhooks_port: Annotated[Port, _about("Port `app webhooks` listens on.")] = 8001
+    worker_host: Annotated[str, _about("Address of the worker's health and metrics listener.")] = "127.0.0.1"
+    worker_port: Annotated[Port, _about("Port of the worker's health and metrics listener.")] = 8002
+    delivery_concurrency: Annotated[Positive, _about("Sends under way at once in one worker.")] = 64
+    delivery_batch: Annotated[Positive, _about("Messages claimed in one transaction.")] = 100
+    claim_lease_seconds: Annotated[
+        Seconds, _about("How long a claimed message may wait for its send to start before another worker takes it.")
+    ] = 30.0
+    sending_lease_seconds: Annotated[
+        Seconds, _about("How long a started send may take before its outcome counts as unknown.")
+    ] = 60.0
+    echo_grace_seconds: Annotated[
+        Seconds | None,
+        _about("How long to wait for the provider's echo of an unclear send, for every category; unset: by category."),
+    ] = None
+    witnesses: Annotated[
+        Positive,
+        _about("For `on_unknown: resend`: later messages of the same sender that must have been heard of."),
+    ] = 20
+    witness_margin_seconds: Annotated[
+        Seconds,
+        _about("How long after the unclear send the newest of their receipts must be, by the provider's clock."),
+    ] = 300.0
+    check_every_seconds: Annotated[
+        Seconds, _about("How often a message that the provider took and says nothing more of is checked: 28 times.")
+    ] = 21_600.0
+    whatsapp_message_history: Annotated[
+        bool, _about("Whether such a check asks Meta's `message_history`, which few accounts have.")
+    ] = False
+    history_requests_per_hour: Annotated[
+        Positive, _about("The most such questions for one account in an hour from one worker.")
+    ] = 100
+    rate_limit_share: Annotated[
+        float, Meta(gt=0, le=1), _about("Part of a sender's documented throughput that is used.")
+    ] = 0.9
+    shutdown_grace_seconds: Annotated[
+        Seconds, _about("How long requests under way may take after SIGTERM (`api`, `webhooks`).")
+    ] = 25.0
+    drain_grace_seconds: Annotated[
+        Seconds, _about("How long started sends may take after SIGTERM (`worker`): longer than any provider call.")
+    ] = 75.0
+    log_level: Annotated[LogLevel, _about("Least severe level that is logged.")] = LogLevel.INFO
+    crashpoint: Annotated[
+        CrashPoints | None,
+        _about("For tests of recovery: where the process kills itself, such as `stamp.after_commit:17`."),
+    ] = None
+
+
+class MigrationSettings(Struct, frozen=True, kw_only=True):
+    """All that `app migrate` needs."""
+
+    database_url: DatabaseUrl
+    database_owner_url: DatabaseUrl | None = None
+
+    @property
+    def owner_url(self) -> DatabaseUrl:
+        return self.database_owner_url or self.database_url
+
+
+class ClientSettings(Struct, frozen=True, kw_only=True):
+    """What `app send` and `app trace` need: they are ordinary callers of the HTTP API."""
+
+    api_url: Annotated[HttpUrl, _about("API that `app send` and `app trace` call.")] = HttpUrl("http://127.0.0.1:8000")
+    api_key: Annotated[Secret, _about("Tenant key that `app send` and `app trace` use.")]
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """One thing wrong with the environment; `detail` never quotes a value."""
+
+    name: str
+    detail: str
+
+
+class BadSettings(Exception):
+    """The environment cannot be used; every problem is listed, not only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{problem.name}: {problem.detail}" for problem in problems))
+        self.problems = problems
+
+
+T = TypeVar("T", bound=Struct)
+_WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints}
+_GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
+
+
+def load(kind: type[T], environ: Mapping[str, str]) -> T:
+    """Read one group of settings; raises BadSettings. Unknown `APP_*` names are refused, since most are typing errors.
+
+    The names of the other groups are allowed, so that one environment can serve every command.
+    """
+    problems = _unknown_names(environ)
+    values: dict[str, Any] = {}
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        name = env_name(field.name)
+        text = _read(name, environ, problems)
+        if text is None:
+            if field.required and not any(problem.name.startswith(name) for problem in problems):
+                problems.append(Problem(name=name, detail=f"is not set. {_HINTS.get(name, '')}"))
+            continue
+        try:
+            values[field.name] = _convert(text, hints[field.name])
+        except msgspec.ValidationError as error:
+            problems.append(Problem(name=name, detail=_reason(error)))
+    if problems:
+        raise BadSettings(tuple(problems))
+    return kind(**values)
+
+
+def _convert(text: str, hint: Any) -> object:
+    value = {"value": text} if _WRAPPERS.intersection(_members(hint)) else text
+    return msgspec.convert(value, hint, strict=False)
+
+
+def _members(hint: Any) -> Iterator[Any]:
+    """The plain types in an annotation, however nested."""
+    if not get_args(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from _members(part) if isinstance(part, type) or get_args(part) else ()
+
+
+def env_name(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+_HINTS: Final = {
+    "APP_DATABASE_URL": "Set it to postgresql://user:password@host/database, or run `app dev` to need none.",
+    "APP_REDIS_URL": "Set it to redis://host:6379/0, or run `app dev` to need none.",
+    "APP_MASTER_KEY": "Make one with `openssl rand -base64 32` and keep a copy.",
+    "APP_API_KEY": "Make one with `app keys create`.",
+}
+
+
+def _read(name: str, environ: Mapping[str, str], problems: list[Problem]) -> str | None:
+    """The value itself, or the content of the file it is in; an empty value counts as not set."""
+    direct, path = environ.get(name) or None, environ.get(name + _FILE) or None
+    if direct is not None and path is not None:
+        problems.append(Problem(name=name, detail=f"is set twice: drop either {name} or {name}{_FILE}."))
+        return None
+    if path is None:
+        return direct
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(name=name + _FILE, detail=f"cannot be read: {error}"))
+        return None
+
+
+def _unknown_names(environ: Mapping[str, str]) -> list[Problem]:
+    known = {env_name(field.name) for group in _GROUPS for field in msgspec.structs.fields(group)}
+    problems = []
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in known or name.removesuffix(_FILE) in known:
+            continue
+        close = difflib.get_close_matches(name, known, n=1)
+        advice = f"Did you mean {close[0]}?" if close else "`app config` lists every name."
+        problems.append(Problem(name=name, detail=f"is not a setting. {advice}"))
+    return problems
+
+
+def _reason(error: Exception) -> str:
+    """msgspec's words without the part that would repeat the value."""
+    text = str(error).partition(" - at ")[0]
+    return text if text.startswith(("is ", "names ", "has ")) else f"is not valid: {text}"
+
+
+class Described(Struct, frozen=True, kw_only=True):
+    """One line of the settings reference."""
+
+    name: str
+    default: str
+    description: str
+
+
+def describe() -> tuple[Described, ...]:
+    """Every setting there is, in the order of declaration."""
+    return tuple(_described(group, field) for group in _GROUPS for field in msgspec.structs.fields(group))
+
+
+def _described(group: type[Struct], field: msgspec.structs.FieldInfo) -> Described:
+    annotated = get_type_hints(group, include_extras=True)[field.name]
+    texts = [meta.description for meta in annotated.__metadata__ if isinstance(meta, Meta) and meta.description]
+    default = "required" if field.required else show(field.default)
+    return Described(name=env_name(field.name), default=default, description=" ".join(texts))
+
+
+def show(value: object) -> str:
+    """A value as `app config` prints it: secrets redacted."""
+    match value:
+        case None:
+            return "unset"
+        case Url():
+            return value.shown
+        case Secret() | MasterKey():
+            return "***"
+        case _:
+            return str(value)
+
+
+def effective(settings: Struct) -> dict[str, str]:
+    """What is in force, by name in the environment, redacted."""
+    return {env_name(name): show(getattr(settings, name)) for name in settings.__struct_fields__}

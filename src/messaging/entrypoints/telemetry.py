@@ -1,0 +1,271 @@
+"""How does a process say what it does (JSON logs) and how it is (health, readiness, metrics)?
+
+A log line carries ids and never what a message says or whom it reaches: the last processor before rendering blanks
+fields that name secrets or people, and anything inside a text that looks like a key, a token, a phone number or a
+password. It is a net under the rule, not a licence to log such things.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.health import Health
+from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.messages.message import Priority
+from messaging.domain.shared.address import Channel
+
+log = logging.getLogger(__name__)
+
+# --- logs ---------------------------------------------------------------------------------------------------------
+
+_BLANK: Final = "[redacted]"
+_UNSPEAKABLE: Final = frozenset(
+    {
+        *("to", "recipient", "recipients", "phone", "email", "address", "wa_id", "from", "user_id", "profile"),
+        *("body", "content", "contents", "payload", "text", "caption", "variables", "parameters", "metadata"),
+        *("authorization", "token", "access_token", "webhook_token", "verify_token", "secret", "app_secret"),
+        *("app_secrets", "password", "api_key", "master_key", "credentials", "cookie", "idempotency_key"),
+    }
+)
+_LOOKS_SECRET: Final = re.compile(
+    r"mpk_(?:live|test|admin)_[A-Za-z0-9_]+"  # our keys
+    r"|(?i:bearer)\s+[^\s\"',]+"
+    r"|\bEAA[A-Za-z0-9]{16,}"  # Meta's access tokens
+    r"|(?<=/webhooks/)[a-z_]+/[A-Za-z0-9_-]{16,}"  # callback paths are secrets
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # credentials in a URL
+    r"|\+[1-9][0-9]{6,14}\b"  # phone numbers
+)
+_QUIET: Final = ("arq", "uvicorn", "httpx", "httpcore", "aiohttp", "sqlalchemy", "asyncio", "alembic", "asyncpg")
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def configure_logging(level: str, *, process: str) -> None:
+    """One JSON object per line on stderr, from structlog and the standard library alike; `process` is on every line.
+
+    Values bound with structlog's context variables (request, tenant, message and trace ids) are on every line of
+    their task.
+    """
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        _stamp(process),
+    ]
+    # `redact` is last but for the rendering itself: nothing can be added behind its back.
+    after: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        redact,
+        _render,
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before[:3],
+            before[4],
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _stamp(process: str) -> Processor:
+    def stamp(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        event["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        event["process"] = process
+        return event
+
+    return stamp
+
+
+def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Blank what must not be read in a log; keys are judged by name, texts by their look."""
+    return {key: _BLANK if key in _UNSPEAKABLE else _clean(value) for key, value in event.items()}
+
+
+def _clean(value: object) -> object:
+    match value:
+        case str():
+            return _LOOKS_SECRET.sub(_BLANK, value)
+        case Mapping():
+            return {key: _BLANK if key in _UNSPEAKABLE else _clean(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_clean(item) for item in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return _LOOKS_SECRET.sub(_BLANK, str(value))
+
+
+def _render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    return _encode(event).decode()
+
+
+# --- health and metrics -------------------------------------------------------------------------------------------
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OPERATIONS_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished HTTP answer, for processes that serve these paths from their own framework."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Operations:
+    """What an orchestrator and a metrics collector ask every process, as an ASGI application."""
+
+    def __init__(self, health: Health, registry: CollectorRegistry) -> None:
+        self._health = health
+        self._registry = registry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await _reply(await self.answer(scope["path"]), scope["method"], send)
+
+    async def answer(self, path: str) -> Answer:
+        """`path` is one of OPERATIONS_PATHS; anything else is a 404."""
+        match path:
+            case "/healthz":
+                return _json(200, {"status": "ok"})
+            case "/readyz":
+                return await self._ready()
+            case "/metrics":
+                return await self._metrics()
+            case _:
+                return _json(404, {"status": "not_found"})
+
+    async def _ready(self) -> Answer:
+        """503 as soon as one check fails; `detail` says what to do about it."""
+        checks = await self._health.checks()
+        ready = all(check.ok for check in checks)
+        return _json(200 if ready else 503, {"status": "ready" if ready else "not_ready", "checks": checks})
+
+    async def _metrics(self) -> Answer:
+        """Our own numbers always; the lanes' depth as far as Postgres answers."""
+        depths: Sequence[LaneDepth] = ()
+        try:
+            depths = await self._health.lane_depths()
+        except StoreUnavailable:
+            log.warning("metrics.lanes_not_read")
+        body = generate_latest(self._registry) + generate_latest(_Depths(depths))
+        return Answer(status=200, content_type=CONTENT_TYPE_LATEST, body=body)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _reply(answer: Answer, method: str, send: Send) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+
+
+def _json(status: int, body: object) -> Answer:
+    return Answer(status=status, content_type="application/json", body=msgspec.json.encode(body))
+
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class CountRequests:
+    """Counts and times what an ASGI application answers, by the route's template: never by a path with ids in it."""
+
+    def __init__(self, app: AsgiApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPERATIONS_PATHS:
+            await self._app(scope, receive, send)
+            return
+        began, status = perf_counter(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            # The router has written the template into the scope by now; callers may invent methods.
+            route = scope.get("path_template") or "unmatched"
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._telemetry.count("http_requests", method=method, route=route, status=str(status))
+            self._telemetry.observe("http_request_seconds", perf_counter() - began, method=method, route=route)
+
+
+_LANES: Final = tuple(DeliverLane(Channel.WHATSAPP, priority) for priority in Priority)
+
+
+class _Depths(CollectorRegistry):
+    """The lanes as they are at this moment; built per scrape, so that an emptied lane leaves no stale number."""
+
+    def __init__(self, depths: Iterable[LaneDepth]) -> None:
+        super().__init__()
+        self._lanes = tuple(depths)
+
+    def collect(self) -> Iterable[Metric]:
+        labels = ("channel", "priority")
+        due = GaugeMetricFamily("messaging_lane_due", "Messages that should be leaving now.", labels=labels)
+        waiting = GaugeMetricFamily("messaging_lane_waiting", "Messages whose time has not come.", labels=labels)
+        age = GaugeMetricFamily(
+            "messaging_lane_oldest_due_seconds", "How long the oldest due message has been due.", labels=labels
+        )
+        now = datetime.now(UTC)
+        for depth in (*self._lanes, *self._empty_lanes()):
+            lane = (depth.lane.channel.value, depth.lane.priority.value)
+            due.add_metric(lane, depth.due)
+            waiting.add_metric(lane, depth.waiting)
+            oldest = depth.oldest_due_at
+            age.add_metric(lane, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+        return (due, waiting, age)
+
+    def _empty_lanes(self) -> Iterable[LaneDepth]:
+        """A lane without work is 0 deep: an absent series would look like a process that is gone."""
+        deep = {depth.lane for depth in self._lanes}
+        return [LaneDepth(lane=lane, due=0, waiting=0, oldest_due_at=None) for lane in _LANES if lane not in deep]

@@ -1,0 +1,217 @@
+"""The worker process: what runs in it, and how it ends without leaving anything half done."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+from msgspec import Struct
+
+from messaging.application.jobs import DeliverLane, ProcessCallbacks, Upkeep, queue_name
+from messaging.application.outbox.relay import RelayDueWork
+from messaging.application.ports import health
+from messaging.application.ports.queue import JobConsumer, JobQueue, QueueUnavailable
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.domain.messages.message import Priority
+from messaging.domain.shared.address import Channel
+from messaging.entrypoints.telemetry import AsgiApp
+from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, pause
+from messaging.entrypoints.worker.listener import listening
+from messaging.entrypoints.worker.runner import JobRunner
+
+log = logging.getLogger(__name__)
+
+# Seconds between two looks at the outbox: after one that found work, and at most after those that did not.
+_BUSY, _IDLE = 0.02, 0.1
+_AFTER_ERROR = 1.0
+_UPKEEP_EVERY = 3600.0
+_SLOWEST_RECONNECT = 2.0
+# Claims look for themselves; this is how soon what a failover left in doubt begins to be put aside.
+_FAILOVER_EVERY = 1.0
+
+# Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
+# keep a lane busy while one waits for the database; callbacks are work for the processor.
+_RUNS_PER_LANE = 2
+_RUNS_OF_CALLBACKS = 2
+
+
+class WorkerDependencies(Struct, frozen=True, kw_only=True):
+    """Finished use cases and the doors they stand on; built by the composition root."""
+
+    deliver: Deliver
+    stop_waiting: Batch
+    check_silent: Batch
+    process_callbacks: Batch
+    rematch: Batch
+    quarantine: Batch
+    open_uow: OpenSystemUnitOfWork
+    queue: JobQueue
+    consumer: JobConsumer
+    watch_snapshots: Callable[[], Awaitable[None]]
+    upkeep: health.Upkeep
+    telemetry: Telemetry
+    operations: AsgiApp
+
+
+class WorkerTerms(Struct, frozen=True, kw_only=True):
+    """Which work this process takes, where it tells its health, and how long an orderly end may take (seconds)."""
+
+    channels: tuple[Channel, ...] = (Channel.WHATSAPP,)
+    priorities: tuple[Priority, ...] = tuple(Priority)
+    inbox: bool = True
+    host: str = "127.0.0.1"
+    port: int = 0
+    grace: float = 75.0
+
+    def lanes(self) -> list[DeliverLane]:
+        return [DeliverLane(channel, priority) for channel in self.channels for priority in self.priorities]
+
+
+class WorkerProcess:
+    """Relay, queue consumers, housekeeping and the health listener, in one event loop."""
+
+    def __init__(self, dependencies: WorkerDependencies, terms: WorkerTerms | None = None) -> None:
+        self._has = dependencies
+        self._terms = terms or WorkerTerms()
+        self._stopping = asyncio.Event()
+        handlers = Handlers(
+            deliver=dependencies.deliver,
+            stop_waiting=dependencies.stop_waiting,
+            check_silent=dependencies.check_silent,
+            process_callbacks=dependencies.process_callbacks,
+            rematch=dependencies.rematch,
+            telemetry=dependencies.telemetry,
+            stopping=self._stopping,
+        )
+        self._at_once = _at_once(self._terms)
+        self._runner = JobRunner(handlers, at_once=self._at_once)
+        self._relay = RelayDueWork(
+            open_uow=dependencies.open_uow,
+            queue=dependencies.queue,
+            lanes=self._terms.lanes(),
+            inbox=self._terms.inbox,
+            fallback=self._runner.start,
+            telemetry=dependencies.telemetry,
+        )
+
+    async def run(self, *, ready: Callable[[int], None] | None = None) -> int:
+        """Work until SIGTERM or SIGINT, drain, and return the exit code: 1 if the grace was too short.
+
+        `ready` is told the health listener's port. A second signal ends the process on the spot, as a crash would.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        try:
+            async with listening(self._has.operations, host=self._terms.host, port=self._terms.port) as port:
+                if ready is not None:
+                    ready(port)
+                return await self._work_until_stopped()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Begin to drain."""
+        self._stopping.set()
+
+    def _signalled(self) -> None:
+        if self._stopping.is_set():
+            # Not a byte more: what is in flight is recovered from its lease, as after a kill.
+            os._exit(1)
+        self._stopping.set()
+
+    async def _work_until_stopped(self) -> int:
+        has = self._has
+        consumers = [asyncio.create_task(self._consume(queue, at_once)) for queue, at_once in self._at_once.items()]
+        relay = asyncio.create_task(self._relay_for_ever())
+        keepers = [
+            asyncio.create_task(self._keep_up("quarantine", has.quarantine, every=_FAILOVER_EVERY)),
+            asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
+            asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
+            asyncio.create_task(self._keep_up("idempotency", has.upkeep.purge_idempotency, every=_UPKEEP_EVERY)),
+        ]
+        log.info("worker.started", extra={"queues": list(self._at_once)})
+        try:
+            await self._stopping.wait()
+            log.info("worker.draining")
+            await _cancel(consumers)
+            return await self._drain()
+        finally:
+            await _cancel([*consumers, relay, *keepers])
+            await has.consumer.close()
+
+    async def _drain(self) -> int:
+        """Claim nothing more; sends that have started end by themselves and write their outcomes down."""
+        try:
+            async with asyncio.timeout(self._terms.grace):
+                await asyncio.gather(self._has.deliver.drain(), self._runner.idle())
+                # A claim that was being committed when draining began has brought its sends only now.
+                await self._has.deliver.drain()
+        except TimeoutError:
+            log.error("worker.drain_incomplete", extra={"grace_seconds": self._terms.grace})
+            return 1
+        log.info("worker.drained")
+        return 0
+
+    async def _relay_for_ever(self) -> None:
+        wait = _IDLE
+        while not self._stopping.is_set():
+            try:
+                found = await self._relay()
+            except StoreUnavailable:
+                log.warning("relay.store_unavailable")
+                wait = _AFTER_ERROR
+            except Exception:
+                log.exception("relay.failed")
+                wait = _AFTER_ERROR
+            else:
+                wait = _BUSY if found else min(wait * 1.5, _IDLE)
+            await pause(self._stopping, wait)
+
+    async def _consume(self, queue: str, at_once: int) -> None:
+        """ARQ's worker ends at the first hiccup of Redis; this one comes back. Meanwhile the relay starts the work."""
+        wait = 0.1
+        while not self._stopping.is_set():
+            began = monotonic()
+            try:
+                await self._has.consumer.consume(queue, self._runner.run_packed, at_once=at_once)
+            except QueueUnavailable:
+                log.warning("queue.unavailable", extra={"queue": queue})
+            except Exception:
+                log.exception("queue.failed", extra={"queue": queue})
+            wait = 0.1 if monotonic() - began > 10 else min(wait * 2, _SLOWEST_RECONNECT)
+            await pause(self._stopping, wait)
+
+    async def _keep_up(self, name: str, work: Callable[[], Awaitable[object]], *, every: float) -> None:
+        """Do it again and again; an error costs a pause, not the process. Ends by cancellation only."""
+        while True:
+            try:
+                await work()
+            except StoreUnavailable:
+                log.warning("upkeep.store_unavailable", extra={"work": name})
+                await asyncio.sleep(_AFTER_ERROR)
+            except Exception:
+                log.exception("upkeep.failed", extra={"work": name})
+                await asyncio.sleep(60 if every else _AFTER_ERROR)
+            else:
+                await asyncio.sleep(every)
+
+
+def _at_once(terms: WorkerTerms) -> dict[str, int]:
+    limits = {queue_name(lane): _RUNS_PER_LANE for lane in terms.lanes()}
+    if terms.inbox:
+        limits[queue_name(ProcessCallbacks())] = _RUNS_OF_CALLBACKS
+    return limits | {queue_name(Upkeep()): 1}
+
+
+async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Again and again: before Python 3.12 `asyncio.wait_for` can lose a cancellation, and libraries use it."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=1.0)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,98 @@
+"""Which use case does each kind of job call, and for how long does one hint keep it going?"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Protocol, assert_never
+
+from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep, queue_name
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+# A hint is worked on while there is something to do, but not for so long that a queue's slots belong to few.
+_BUDGET = 10.0
+_LONGEST_PAUSE = 5.0
+
+Batch = Callable[[], Awaitable[int]]
+
+
+class Deliver(Protocol):
+    async def __call__(self, lane: DeliverLane, /) -> int: ...
+
+    async def drain(self) -> None: ...
+
+
+class Handlers:
+    """Each use case deals with one batch per call and says how much that was; 0 means nothing is left for now.
+
+    An error ends the run, never the worker: the work is still due in Postgres and comes back with the next hint.
+    """
+
+    def __init__(
+        self,
+        *,
+        deliver: Deliver,
+        stop_waiting: Batch,
+        check_silent: Batch,
+        process_callbacks: Batch,
+        rematch: Batch,
+        telemetry: Telemetry,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._deliver = deliver
+        self._stop_waiting = stop_waiting
+        self._check_silent = check_silent
+        self._process_callbacks = process_callbacks
+        self._rematch = rematch
+        self._telemetry = telemetry
+        self._stopping = stopping
+        self._failures: Counter[str] = Counter()
+
+    async def __call__(self, job: Job) -> None:
+        queue = queue_name(job)
+        try:
+            await self._work(job)
+        except StoreUnavailable:
+            log.warning("job.store_unavailable", extra={"job": queue})
+            await self._failed(queue)
+        except Exception:
+            log.exception("job.failed", extra={"job": queue})
+            await self._failed(queue)
+        else:
+            del self._failures[queue]
+
+    async def _work(self, job: Job) -> None:
+        match job:
+            case DeliverLane():
+                await self._repeat(lambda: self._deliver(job))
+            case ProcessCallbacks():
+                await self._repeat(self._process_callbacks)
+                await self._repeat(self._rematch)
+            case Upkeep():
+                await self._repeat(self._stop_waiting)
+                await self._repeat(self._check_silent)
+            case _:
+                assert_never(job)
+
+    async def _repeat(self, batch: Batch) -> None:
+        until = monotonic() + _BUDGET
+        while not self._stopping.is_set() and await batch() and monotonic() < until:
+            pass
+
+    async def _failed(self, queue: str) -> None:
+        """Hold the queue's slot for a while: the relay hints at once again what is still due."""
+        self._telemetry.count("jobs_failed", job=queue)
+        self._failures[queue] += 1
+        await pause(self._stopping, min(_LONGEST_PAUSE, 0.1 * 2 ** min(self._failures[queue], 8)))
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Sleep, unless and until it is time to stop."""
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,63 @@
+"""Which jobs are running in this process, and may another one start?"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from messaging.application.jobs import Job, decode, queue_name
+
+log = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """Runs jobs as tasks of its own, so that nothing that happens to a hint can cancel the work behind it.
+
+    `at_once` bounds the runs of each queue; a job beyond that is dropped, as those running look for everything due.
+    """
+
+    def __init__(self, handle: Callable[[Job], Coroutine[Any, Any, None]], *, at_once: Mapping[str, int]) -> None:
+        self._handle = handle
+        self._at_once = at_once
+        self._running: set[asyncio.Task[None]] = set()
+        self._counts: Counter[str] = Counter()
+
+    async def run_packed(self, payload: bytes) -> None:
+        """Run a hint from the queue to its end; a corrupt one is noted and forgotten, for it is only a hint."""
+        try:
+            job = decode(payload)
+        except msgspec.DecodeError:
+            log.warning("job.corrupt", extra={"bytes": len(payload)})
+            return
+        task = self._start(job)
+        if task is not None:
+            await asyncio.shield(task)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Start what may start and return at once."""
+        for job in jobs:
+            self._start(job)
+
+    async def idle(self) -> None:
+        """Return when nothing is running any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _start(self, job: Job) -> asyncio.Task[None] | None:
+        queue = queue_name(job)
+        if self._counts[queue] >= self._at_once.get(queue, 0):
+            return None
+        task = asyncio.create_task(self._run(job, queue))
+        self._counts[queue] += 1
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _run(self, job: Job, queue: str) -> None:
+        try:
+            await self._handle(job)
+        finally:
+            self._counts[queue] -= 1

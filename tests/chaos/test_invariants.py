@@ -1,0 +1,125 @@
+"""Does each promise notice what breaks it, in evidence made by hand?"""
+
+from uuid import UUID
+
+import pytest
+
+from messaging.domain.shared.ids import MessageId, Prefix, typeid
+from messaging.entrypoints.chaos.clients import Answer
+from messaging.entrypoints.chaos.evidence import Evidence
+from messaging.entrypoints.chaos.inflict import Inflicted
+from messaging.entrypoints.chaos.invariants import INVARIANTS, judge
+from messaging.entrypoints.chaos.plan import Call, Planned, Storm
+from messaging.entrypoints.dev.onboarding import Business, new_seed
+
+_MESSAGE = MessageId(UUID(int=1))
+_TENANT = UUID(int=2)
+_M, _T = str(_MESSAGE), str(_TENANT)
+_STORM = Storm(
+    seed=1,
+    seconds=10,
+    calls=(
+        Call(
+            key="k1",
+            tenant=0,
+            at=0,
+            batch=False,
+            messages=(Planned(to="+4400000014000000", reference="r1", sender=0),),
+            repeat_after=None,
+            twin=False,
+        ),
+    ),
+    faults=(),
+)
+
+
+def _evidence(*changes: str) -> Evidence:
+    """One message that was accepted, sent, delivered and read, and then what `changes` (SQL) make of it."""
+    business = Business(
+        seed=new_seed(),
+        tenant=typeid(Prefix.TENANT, _TENANT),
+        api_key="",
+        admin_key="",
+        account="",
+        senders=(),
+        phone_number_ids=(),
+    )
+    evidence = Evidence(_STORM, (business,))
+    evidence.add_clients([Answer(key="k1", status=202, digest="d", ids=(typeid(Prefix.MESSAGE, _MESSAGE),), at=0)])
+    evidence.add_faults([Inflicted(kind="flush", target="redis", began=1, ended=2, hit=1)])
+    evidence.add_rest([("open files of api", 20, 100)])
+    states = ("queued", "claimed", "sending", "submitted", "read")
+    evidence.complete()
+    for statement in (
+        f"INSERT INTO messages VALUES ('{_M}', '{_T}', 'r1', 'read', 5, 1, 'hold', 0, 0)",
+        f"INSERT INTO attempts VALUES ('{_M}', 1, 'closed', 'accepted', 'w1', 10, 11, 12, 0, 0, NULL, 'w', '{_T}')",
+        *(
+            f"INSERT INTO events VALUES ('{_M}', {seq}, 'event', '{state}', 1, '{_T}')"
+            for seq, state in enumerate(states, start=1)
+        ),
+        f"INSERT INTO ledger VALUES (0, 'w1', '{_M}', 1, '{_T}', 11.5, 0, 3, 5)",
+        "INSERT INTO callbacks VALUES ('c1', 1)",
+        "INSERT INTO raw VALUES ('c1', 'processed', NULL)",
+        *changes,
+    ):
+        evidence.database.execute(statement)
+    return evidence
+
+
+_ACCEPTED_AGAIN = f"INSERT INTO ledger VALUES (1, 'w2', '{_M}', 1, '{_T}', 12, 0, 3, 5)"
+_OVERLAPPING = f"INSERT INTO attempts VALUES ('{_M}', 2, 'closed', '', '', 11.9, NULL, NULL, 0, 0, '', 'w', '{_T}')"
+
+
+def _violated(evidence: Evidence) -> set[str]:
+    return {judged.id for judged in judge(evidence.database) if judged.violations}
+
+
+def test_a_message_that_went_well_breaks_no_promise() -> None:
+    assert _violated(_evidence()) == set()
+
+
+@pytest.mark.parametrize(
+    ("promise", "change"),
+    [
+        ("I1", "DELETE FROM messages"),
+        ("I1", "UPDATE messages SET state = 'queued'"),
+        ("I2", _ACCEPTED_AGAIN),
+        ("I2'", f"UPDATE messages SET on_unknown = 'resend'; {_ACCEPTED_AGAIN}"),
+        ("I3", "UPDATE messages SET state = 'unconfirmed'"),
+        ("I3", "UPDATE attempts SET wamid = NULL"),
+        ("I3", "UPDATE messages SET state = 'sent'"),
+        ("I4", "DELETE FROM ledger"),
+        ("I5", "INSERT INTO ledger VALUES (1, 'w2', NULL, NULL, NULL, 12, 0, 0, NULL)"),
+        ("I6", "UPDATE attempts SET started = 11.6"),
+        ("I6", "UPDATE attempts SET started = NULL"),
+        ("I7", _OVERLAPPING),
+        ("I8", "UPDATE events SET state = 'cancelled' WHERE seq = 4"),
+        ("I8", "DELETE FROM events WHERE seq = 3"),
+        ("I9", "UPDATE events SET state = 'delivered' WHERE seq = 3; UPDATE events SET state = 'sent' WHERE seq = 4"),
+        ("I10", "INSERT INTO answers VALUES ('k1', 202, 'another')"),
+        ("I10", "INSERT INTO messages SELECT 'twin', tenant, reference, state, 5, 1, 'hold', 0, 0 FROM messages"),
+        ("I11", f"INSERT INTO dispatches VALUES ('{_M}', 'deliver')"),
+        ("I12", "DELETE FROM raw"),
+        ("I12", "INSERT INTO raw VALUES ('c1', 'processed', NULL)"),
+        ("I12", "UPDATE raw SET status = 'set_aside'"),
+        ("I12", "UPDATE events SET type = 'receipt.read' WHERE seq > 3"),
+        ("I14", "UPDATE ledger SET tenant = 'another'"),
+        ("I14", "INSERT INTO leaks VALUES ('api.log')"),
+        ("I16", "DELETE FROM ledger; UPDATE messages SET state = 'unconfirmed'"),
+        ("I17", "UPDATE rest SET value = 1000"),
+        ("I17", "UPDATE attempts SET phase = 'started'"),
+    ],
+)  # fmt: skip
+def test_what_breaks_a_promise_is_noticed(promise: str, change: str) -> None:
+    evidence = _evidence(*change.split("; "))
+
+    assert promise in _violated(evidence)
+
+
+def test_what_does_not_exist_yet_or_did_not_happen_is_never_called_kept() -> None:
+    evidence = _evidence("DELETE FROM faults")
+
+    unjudged = {judged.id for judged in judge(evidence.database) if judged.violations is None}
+
+    assert unjudged == {"I2'", "I11", "I13", "I15"}
+    assert {invariant.id for invariant in INVARIANTS if invariant.absent} == {"I13", "I15"}

@@ -1,0 +1,60 @@
+"""Is a storm decided by its seed, and does it leave nothing out?"""
+
+from messaging.entrypoints.chaos.links import Links
+from messaging.entrypoints.chaos.plan import Storm, draw
+from messaging.entrypoints.dev.ports import Ports
+
+_PORTS = Ports(api=1, webhooks=2, sandbox=3, worker=4, postgres=5, redis=6)
+_LINKS = sorted(Links(_PORTS).proxies)
+
+
+def _storm(seed: int = 5, *, messages: int = 2_000, faults: int = 60, focus: str | None = None) -> Storm:
+    return draw(messages=messages, faults=faults, seed=seed, links=_LINKS, focus=focus)
+
+
+def test_the_same_seed_gives_the_same_storm() -> None:
+    assert _storm(5) == _storm(5)
+    assert _storm(5) != _storm(6)
+
+
+def test_every_message_is_asked_for_once_under_a_key_of_its_own() -> None:
+    storm = _storm(messages=2_000)
+
+    references = [planned.reference for call in storm.calls for planned in call.messages]
+
+    assert len(references) == len(set(references)) == 2_000
+    assert len({call.key for call in storm.calls}) == len(storm.calls)
+    assert len({planned.to for call in storm.calls for planned in call.messages}) == 2_000
+
+
+def test_calls_and_faults_fall_within_the_storm_in_order() -> None:
+    storm = _storm()
+
+    for moments in ([call.at for call in storm.calls], [fault.at for fault in storm.faults]):
+        assert moments == sorted(moments)
+        assert moments[0] >= 0
+        assert moments[-1] <= storm.seconds
+
+
+def test_a_short_storm_has_a_fault_of_every_family() -> None:
+    for seed in range(20):
+        kinds = {fault.kind for fault in _storm(seed, faults=6).faults}
+
+        assert kinds & {"kill", "terminate", "freeze"}
+        assert kinds & {"cut", "limit", "delay", "swallow", "refuse", "half_close"}
+        assert kinds & {"flush", "kill_redis"}
+        assert {"stop_database", "provider", "callbacks"} <= kinds
+
+
+def test_a_long_storm_hits_every_process_and_every_link() -> None:
+    faults = _storm(faults=400).faults
+
+    targets = {fault.target for fault in faults}
+
+    assert targets >= {"worker", "worker-2", "api", "webhooks", "postgres", "redis", *_LINKS}
+
+
+def test_a_focus_makes_half_of_the_faults_of_one_kind() -> None:
+    kinds = [fault.kind for fault in _storm(faults=20, focus="stop_database").faults]
+
+    assert kinds.count("stop_database") >= 10

@@ -1,0 +1,136 @@
+"""Which real services do tests get? One PostgreSQL and one Redis per test process, emptied before every test.
+
+Nothing starts until a test asks for it, so unit tests run without services.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from hypothesis import settings
+
+from messaging.adapters.postgres.engine import Engines, create_engines
+from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.dev.redis import EmbeddedRedis
+
+# Servers share the machine with the tests: how long one example takes says nothing about the code.
+settings.register_profile("shared_machine", deadline=None)
+settings.load_profile("shared_machine")
+
+_numbers = itertools.count(1)
+
+# Whoever is still connected goes first. As a replica, the session is held up by no trigger and no reference.
+_EMPTY = """
+DO $$
+DECLARE
+    t text;
+BEGIN
+    PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET LOCAL session_replication_role = replica;
+    FOR t IN SELECT relname FROM pg_class
+             WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
+               AND relname <> 'alembic_version' LOOP
+        EXECUTE format('DELETE FROM %I', t);
+    END LOOP;
+END
+$$
+"""
+
+
+@pytest.fixture(scope="session")
+async def postgres_server() -> AsyncIterator[EmbeddedPostgres]:
+    async with EmbeddedPostgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def postgres(postgres_server: EmbeddedPostgres) -> str:
+    """URL of the server's `postgres` database, as superuser."""
+    return postgres_server.url()
+
+
+@pytest.fixture
+async def empty_database(postgres_server: EmbeddedPostgres) -> AsyncIterator[str]:
+    """URL, as superuser, of a database without any of our tables; dropped after the test."""
+    async for url in _database(postgres_server, template="template1"):
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def _migrated_template(postgres_server: EmbeddedPostgres) -> str:
+    from messaging.adapters.postgres.migrate import upgrade
+
+    await _execute(postgres_server, "CREATE DATABASE migrated TEMPLATE template1")
+    # Alembic drives its own event loop.
+    await asyncio.to_thread(upgrade, postgres_server.url("migrated"))
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+async def _shared_database(postgres_server: EmbeddedPostgres, _migrated_template: str) -> str:
+    await _execute(postgres_server, f"CREATE DATABASE shared TEMPLATE {_migrated_template}")
+    return postgres_server.url("shared")
+
+
+@pytest.fixture
+async def database(_shared_database: str) -> str:
+    """URL, as superuser, of a migrated database without a row in it.
+
+    The same one for every test, emptied before each: making one takes most of a second, because of its partitions.
+    Tests that change the schema take `fresh_database`.
+    """
+    connection = await asyncpg.connect(_shared_database)
+    try:
+        await connection.execute(_EMPTY)
+    finally:
+        await connection.close()
+    return _shared_database
+
+
+@pytest.fixture
+async def fresh_database(postgres_server: EmbeddedPostgres, _migrated_template: str) -> AsyncIterator[str]:
+    """URL, as superuser, of a new database with every migration applied; dropped after the test."""
+    async for url in _database(postgres_server, template=_migrated_template):
+        yield url
+
+
+@pytest.fixture
+async def engines(database: str) -> AsyncIterator[Engines]:
+    """Both pools over `database`."""
+    engines = create_engines(database)
+    yield engines
+    await engines.dispose()
+
+
+@pytest.fixture(scope="session")
+async def redis_server() -> AsyncIterator[EmbeddedRedis]:
+    async with EmbeddedRedis() as server:
+        yield server
+
+
+@pytest.fixture
+async def redis_url(redis_server: EmbeddedRedis) -> AsyncIterator[str]:
+    """URL of an empty Redis; emptied again after the test."""
+    await redis_server.flush()
+    yield redis_server.url
+    await redis_server.flush()
+
+
+async def _database(server: EmbeddedPostgres, *, template: str) -> AsyncIterator[str]:
+    name = f"test_{next(_numbers)}"
+    await _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield server.url(name)
+    finally:
+        await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(server: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(server.url())
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,83 @@
+"""Are answers remembered the same by the fake and by Postgres?"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.idempotency import PostgresIdempotency
+from messaging.application.ports.idempotency import Idempotency
+from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
+from messaging.domain.shared.ids import TenantId
+from tests.builders import TENANT
+from tests.fakes.idempotency import InMemoryIdempotency
+
+MINE, OTHER = b"fingerprint", b"another"
+
+
+@pytest.fixture(params=["in_memory", "postgres"])
+async def idempotency(request: pytest.FixtureRequest, engines: Engines) -> Idempotency:
+    if request.param == "in_memory":
+        return InMemoryIdempotency()
+    return PostgresIdempotency(engines.system)
+
+
+async def begin(
+    idempotency: Idempotency,
+    fingerprint: bytes = MINE,
+    *,
+    scope: TenantId | None = TENANT,
+    lease: timedelta = timedelta(minutes=1),
+) -> Replayed | KeyReused | KeyInFlight | None:
+    now = datetime.now(UTC)
+    return await idempotency.begin(
+        scope, "key", fingerprint, expires_at=now + timedelta(days=7), lease_until=now + lease
+    )
+
+
+async def test_an_unused_key_is_ours(idempotency: Idempotency) -> None:
+    assert await begin(idempotency) is None
+
+
+async def test_a_key_whose_request_has_not_finished_is_in_flight(idempotency: Idempotency) -> None:
+    await begin(idempotency)
+
+    assert await begin(idempotency) == KeyInFlight()
+    assert await begin(idempotency, OTHER) == KeyReused()
+
+
+async def test_a_finished_request_is_replayed_and_another_refused(idempotency: Idempotency) -> None:
+    await begin(idempotency)
+    await idempotency.finish(TENANT, "key", status=201, body=b"{}")
+
+    assert await begin(idempotency) == Replayed(status=201, body=b"{}")
+    assert await begin(idempotency, OTHER) == KeyReused()
+
+
+async def test_an_abandoned_key_may_be_used_again(idempotency: Idempotency) -> None:
+    await begin(idempotency)
+    await idempotency.abandon(TENANT, "key")
+
+    assert await begin(idempotency, OTHER) is None
+
+
+async def test_abandoning_late_does_not_forget_the_answer(idempotency: Idempotency) -> None:
+    await begin(idempotency)
+    await idempotency.finish(TENANT, "key", status=201, body=b"{}")
+
+    await idempotency.abandon(TENANT, "key")
+
+    assert await begin(idempotency) == Replayed(status=201, body=b"{}")
+
+
+async def test_a_reservation_whose_lease_ran_out_is_taken_over(idempotency: Idempotency) -> None:
+    await begin(idempotency, lease=timedelta(0))
+
+    assert await begin(idempotency) is None
+
+
+async def test_tenants_and_the_platform_do_not_share_keys(idempotency: Idempotency) -> None:
+    await begin(idempotency)
+
+    assert await begin(idempotency, scope=None) is None
+    assert await begin(idempotency, scope=None) == KeyInFlight()

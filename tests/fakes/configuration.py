@@ -1,0 +1,103 @@
+"""A tenant's settings in dicts."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from messaging.application.ports.configuration import Duplicate
+from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
+from messaging.domain.templates.template import Template
+from messaging.domain.tenants.routing import RoutingRule
+from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
+
+T = TypeVar("T", ProviderAccount, Sender, Template, ApiKey)
+
+
+class InMemoryConfiguration:
+    """`accounts_`, `senders_`, `templates_`, `keys_` by id, and `rules_`: what a test may look at."""
+
+    def __init__(self) -> None:
+        self.accounts_: dict[UUID, ProviderAccount] = {}
+        self.senders_: dict[UUID, Sender] = {}
+        self.templates_: dict[UUID, Template] = {}
+        self.keys_: dict[UUID, ApiKey] = {}
+        self.rules_: list[RoutingRule] = []
+
+    async def add_account(self, account: ProviderAccount) -> None:
+        _refuse(any(known.webhook_token == account.webhook_token for known in self.accounts_.values()), "webhook_token")
+        self.accounts_[account.id] = account
+
+    async def update_account(self, account: ProviderAccount) -> None:
+        self.accounts_[account.id] = account
+
+    async def account(self, id: AccountId) -> ProviderAccount | None:
+        return self.accounts_.get(id)
+
+    async def accounts(self, *, before: UUID | None, limit: int) -> Sequence[ProviderAccount]:
+        return _page(self.accounts_.values(), before, limit)
+
+    async def add_sender(self, sender: Sender) -> None:
+        own = [known.external_id for known in self.senders_.values() if known.account_id == sender.account_id]
+        _refuse(sender.external_id in own, "sender")
+        self.senders_[sender.id] = sender
+
+    async def update_sender(self, sender: Sender) -> None:
+        self.senders_[sender.id] = sender
+
+    async def sender(self, id: SenderId) -> Sender | None:
+        return self.senders_.get(id)
+
+    async def senders(self, *, before: UUID | None, limit: int) -> Sequence[Sender]:
+        return _page(self.senders_.values(), before, limit)
+
+    async def add_template(self, template: Template) -> None:
+        taken = await self.template_named(template.account_id, template.name, template.language)
+        _refuse(taken is not None, "template")
+        self.templates_[template.id] = template
+
+    async def update_template(self, template: Template) -> None:
+        self.templates_[template.id] = template
+
+    async def template(self, id: TemplateId) -> Template | None:
+        return self.templates_.get(id)
+
+    async def template_named(self, account_id: AccountId, name: str, language: str) -> Template | None:
+        wanted = (account_id, name, language)
+        return next((t for t in self.templates_.values() if (t.account_id, t.name, t.language) == wanted), None)
+
+    async def templates(
+        self, *, before: UUID | None, limit: int, name: str | None = None, status: str | None = None
+    ) -> Sequence[Template]:
+        found = (t for t in self.templates_.values() if name in (None, t.name) and status in (None, t.status))
+        return _page(found, before, limit)
+
+    async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
+        self.rules_ = sorted(rules, key=lambda rule: (rule.position, rule.id))
+
+    async def rules(self) -> Sequence[RoutingRule]:
+        return self.rules_
+
+    async def add_key(self, key: ApiKey) -> None:
+        self.keys_[key.id] = key
+
+    async def keys(self, *, before: UUID | None, limit: int) -> Sequence[ApiKey]:
+        return _page(self.keys_.values(), before, limit)
+
+    async def revoke_key(self, id: KeyId, *, at: datetime) -> ApiKey | None:
+        key = self.keys_.get(id)
+        if key is not None and key.revoked_at is None:
+            key = self.keys_[id] = replace(key, revoked_at=at)
+        return key
+
+
+def _page(values: Iterable[T], before: UUID | None, limit: int) -> list[T]:
+    newest_first = sorted(values, key=lambda value: value.id, reverse=True)
+    return [value for value in newest_first if before is None or value.id < before][:limit]
+
+
+def _refuse(taken: bool, what: str) -> None:
+    if taken:
+        raise Duplicate(what)

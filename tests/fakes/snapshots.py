@@ -1,0 +1,30 @@
+"""Configuration that is simply there."""
+
+from messaging.application.ports.platform import AdminKey
+from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.domain.shared.ids import TenantId
+from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
+
+
+class InMemorySnapshots:
+    """What the test puts in: tenants, and keys by public id. Accounts are found by token in the tenants."""
+
+    def __init__(
+        self, *tenants: TenantSnapshot, api_keys: tuple[ApiKey, ...] = (), admin_keys: tuple[AdminKey, ...] = ()
+    ) -> None:
+        self.tenants: dict[TenantId, TenantSnapshot] = {snapshot.tenant.id: snapshot for snapshot in tenants}
+        self.api_keys = {key.public_id: key for key in api_keys}
+        self.admin_keys = {key.public_id: key for key in admin_keys}
+
+    async def tenant(self, id: TenantId) -> TenantSnapshot | None:
+        return self.tenants.get(id)
+
+    async def api_key(self, public_id: str) -> ApiKey | None:
+        return self.api_keys.get(public_id)
+
+    async def admin_key(self, public_id: str) -> AdminKey | None:
+        return self.admin_keys.get(public_id)
+
+    async def account_by_token(self, token: str) -> ProviderAccount | None:
+        accounts = (account for snapshot in self.tenants.values() for account in snapshot.accounts.values())
+        return next((account for account in accounts if account.webhook_token == token), None)

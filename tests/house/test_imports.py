@@ -1,0 +1,67 @@
+"""Does the core know anything but the standard library and msgspec, and are the architecture's contracts kept?
+
+The contracts in pyproject.toml forbid what they name; this closes the list from the other side.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ALLOWED = {
+    "messaging.domain": {"msgspec"},
+    "messaging.application": {"msgspec"},
+}
+# A core that reads clocks, dice or the outside world cannot be told what time it is by a test.
+IMPURE = {"asyncio", "logging", "os", "random", "secrets", "socket", "time", "subprocess", "threading", "uuid_utils"}
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("messaging", include_external_packages=True)
+
+
+def foreign_imports(graph: grimp.ImportGraph, package: str) -> dict[str, set[str]]:
+    """Top-level names from outside that the package's modules import, each with the importers."""
+    found: dict[str, set[str]] = {}
+    for module in [package, *graph.find_descendants(package)]:
+        for imported in graph.find_modules_directly_imported_by(module):
+            top = imported.partition(".")[0]
+            if top != "messaging":
+                found.setdefault(top, set()).add(module)
+    return found
+
+
+@pytest.mark.parametrize(("package", "allowed"), list(ALLOWED.items()))
+def test_the_core_stands_on_the_standard_library_and_msgspec_alone(
+    graph: grimp.ImportGraph, package: str, allowed: set[str]
+) -> None:
+    imported = foreign_imports(graph, package)
+
+    assert allowed <= set(imported)
+    assert {name: by for name, by in imported.items() if name not in allowed | sys.stdlib_module_names} == {}
+
+
+def test_the_domain_reads_no_clock_rolls_no_dice_and_touches_nothing(graph: grimp.ImportGraph) -> None:
+    imported = foreign_imports(graph, "messaging.domain")
+
+    assert {name: by for name, by in imported.items() if name in IMPURE} == {}
+
+
+def test_the_domain_never_asks_what_time_or_which_id_it_is() -> None:
+    calls = ("datetime.now(", "datetime.utcnow(", "uuid4(", "uuid7(", "uuid1(", "date.today(")
+    sources = {path: path.read_text() for path in (ROOT / "src/messaging/domain").rglob("*.py")}
+
+    assert sources
+    assert [(path.name, call) for path, text in sources.items() for call in calls if call in text] == []
+
+
+def test_the_architectures_contracts_are_kept() -> None:
+    command = Path(sys.executable).with_name("lint-imports")
+
+    result = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stdout

@@ -1,0 +1,19 @@
+"""Does the page about metrics name exactly what the code reports?"""
+
+import re
+from pathlib import Path
+
+from messaging.adapters.telemetry.prometheus import COUNTERS, GAUGES, HISTOGRAMS
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+# Built per scrape from the outbox; see entrypoints/telemetry.py.
+LANES = {"lane_due": 2, "lane_waiting": 2, "lane_oldest_due_seconds": 2}
+
+
+def test_every_metric_has_a_line_with_its_labels_and_no_line_is_of_a_metric_that_is_not() -> None:
+    rows = re.findall(r"^\| `messaging_(\w+)` \| \w+ \| ([^|]*)\|", PAGE.read_text(), re.MULTILINE)
+    told = {name: len([label for label in labels.split(",") if label.strip()]) for name, labels in rows}
+
+    declared = {name: len(it.labels) for name, it in (COUNTERS | HISTOGRAMS | GAUGES).items()}
+
+    assert told == declared | LANES

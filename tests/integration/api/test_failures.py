@@ -1,0 +1,130 @@
+"""What does a caller learn when something on our side is wrong, and what does the log?"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from litestar.types import ASGIApp
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from messaging.application.tenants.queries import WhoAmI
+from messaging.application.tenants.views import WhoAmIView
+from messaging.domain.tenants.tenant import Principal
+from messaging.entrypoints.api.app import create_app
+from messaging.entrypoints.cli.assembly import api_dependencies
+from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.settings import Settings, load
+from tests.integration.api.answers import problem
+from tests.integration.api.callers import Platform, Shop
+
+
+@asynccontextmanager
+async def client(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar's scopes are stricter than httpx's
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+        yield client
+
+
+class Broken(WhoAmI):
+    async def __call__(self, principal: Principal) -> WhoAmIView:
+        raise RuntimeError("SELECT secret FROM somewhere")
+
+
+async def test_a_bug_is_logged_with_its_trace_and_told_without(application: Application, quiet_shop: Shop) -> None:
+    dependencies = api_dependencies(application)
+    broken = replace(dependencies.tenant, who_am_i=Broken(snapshots=application.adapters.snapshots()))
+
+    with capture_logs() as logs:
+        async with client(create_app(replace(dependencies, tenant=broken))) as caller:
+            response = await caller.get("/v1/key", headers={"Authorization": f"Bearer {quiet_shop.key}"})
+
+    problem(response, 500, "internal_error")
+    assert "secret" not in response.text
+    (failure,) = [line for line in logs if line["event"] == "request.failed"]
+    assert isinstance(failure["exc_info"], RuntimeError)
+
+
+async def test_without_the_database_the_answer_is_503_and_when_to_try_again(
+    quiet_shop: Shop, redis_url: str, unused_tcp_port: int
+) -> None:
+    settings = load(
+        Settings,
+        {
+            "APP_DATABASE_URL": f"postgresql://nobody:nothing@127.0.0.1:{unused_tcp_port}/nowhere",
+            "APP_REDIS_URL": redis_url,
+            "APP_MASTER_KEY": bytes(range(32)).hex(),
+        },
+    )
+    async with open_resources(settings) as resources:
+        application = build(settings, resources, worker="test")
+        async with client(create_app(api_dependencies(application))) as caller:
+            response = await caller.post(
+                "/v1/messages", json=quiet_shop.message(), headers={"Authorization": f"Bearer {quiet_shop.key}"}
+            )
+
+    problem(response, 503, "store_unavailable")
+    assert int(response.headers["retry-after"]) > 0
+
+
+async def test_each_request_is_one_line_in_the_log_without_recipients_or_keys(quiet_shop: Shop) -> None:
+    with capture_logs() as logs:
+        await quiet_shop.get("/v1/messages?to=%2B14155550142", headers={"X-Request-Id": "r-1"})
+        await quiet_shop.get("/v1/senders/snd_of_somebody")
+
+    first, second = logs
+    assert (first["event"], first["method"], first["route"], first["status"]) == ("request", "GET", "/v1/messages", 200)
+    assert first["tenant"] == quiet_shop.tenant
+    assert (second["route"], second["status"]) == ("/v1/senders/{sender_id}", 404)
+    assert "14155550142" not in str(logs)
+    assert quiet_shop.key not in str(logs)
+
+
+async def test_every_answer_carries_the_safe_headers(platform: Platform) -> None:
+    for path in ("/v1/key", "/nothing", "/openapi.json"):
+        response = await platform.client.get(path, headers={"X-Request-Id": "x" * 200})
+
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_caller_that_goes_away_while_sending_leaves_nothing_behind(app: ASGIApp, quiet_shop: Shop) -> None:
+    sent: list[dict[str, object]] = []
+    parts = asyncio.Queue[dict[str, object]]()
+    parts.put_nowait({"type": "http.request", "body": b'{"to": ', "more_body": True})
+    parts.put_nowait({"type": "http.disconnect"})
+    headers = [(b"authorization", f"Bearer {quiet_shop.key}".encode()), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/messages",
+        "raw_path": b"/v1/messages",
+        "query_string": b"",
+        "headers": headers,
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("api.test", 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    await app(scope, parts.get, send)  # type: ignore[arg-type]
+
+    assert sent[0]["status"] == 400
+    assert (await quiet_shop.get("/v1/messages")).json()["data"] == []
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,68 @@
+"""What a worker would do with every message that is due, without a provider: only the attempt's fate is made up."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import Enum
+
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.lifecycles import Lifecycles
+from messaging.domain.messages import lifecycle
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.message import Priority
+from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.retry import Uncertain
+from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.ids import SenderId
+from messaging.entrypoints.composition.containers import Application
+
+
+class Fate(Enum):
+    DIES = "its content cannot be rendered"
+    GOES_UNCONFIRMED = "the connection breaks after the request, and no echo ever comes"
+
+
+_LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
+_LEASE = timedelta(seconds=30)
+_ERROR = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
+
+
+async def work_through(application: Application, sender: SenderId, fate: Fate, *, epoch: int = 1) -> None:
+    """Every message due from this sender meets `fate` in its attempt of this number."""
+    keys = await _take_up(application, sender)
+    match fate:
+        case Fate.DIES:
+            await _move(application, keys, lambda standing: lifecycle.bury(standing, epoch=epoch, error=_ERROR))
+        case Fate.GOES_UNCONFIRMED:
+            await _move(
+                application,
+                keys,
+                lambda standing: lifecycle.start(standing, epoch=epoch, worker="test", lease=_LEASE),
+                lambda standing: conclude(standing, epoch=epoch, result=Uncertain(reason="The connection broke.")),
+                lifecycle.stop_waiting,
+            )
+
+
+async def _take_up(application: Application, sender: SenderId) -> list[MessageKey]:
+    async with application.adapters.open_system_uow()() as uow:
+        due = await uow.lifecycles.lock_due(_LANE, [(sender, 100)])
+        assert due, "nothing was due"
+        changes = [lifecycle.take_up(item.standing, worker="test", lease=_LEASE) for item in due]
+        await uow.lifecycles.apply([change for change in changes if change is not None])
+        await uow.commit()
+    return [item.standing.key for item in due]
+
+
+async def _move(application: Application, keys: list[MessageKey], *steps: Callable[[Standing], Change | None]) -> None:
+    for step in steps:
+        async with application.adapters.open_system_uow()() as uow:
+            await _apply(uow.lifecycles, keys, step)
+            await uow.commit()
+
+
+async def _apply(lifecycles: Lifecycles, keys: list[MessageKey], step: Callable[[Standing], Change | None]) -> None:
+    standings = (await lifecycles.lock(keys)).values()
+    changes = [change for standing in standings if (change := step(standing)) is not None]
+    assert len(changes) == len(keys)
+    await lifecycles.apply(changes)

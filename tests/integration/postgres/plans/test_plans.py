@@ -1,0 +1,273 @@
+"""Do the hot statements and every list find their index among many messages, whichever way Postgres plans them?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from messaging.adapters.postgres import (
+    apply_changes,
+    callbacks,
+    conversations,
+    health,
+    idempotency,
+    lifecycles,
+    migrate,
+    records,
+    snapshots,
+    submissions,
+    upkeep,
+)
+from messaging.adapters.postgres.engine import Engines, create_engines
+from messaging.adapters.postgres.transactions import Driver, transaction
+from messaging.application.ports.records import MessageFilter
+from messaging.domain.messages.state import State
+from messaging.domain.shared.ids import MessageId, TenantId
+from messaging.domain.shared.mode import Mode
+from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+
+# Six tenants with 10 000 messages each, of the last seven days.
+POPULATE = """
+INSERT INTO tenants SELECT uuid_tail(n), 't' || n, 'active', now() FROM generate_series(1, 6) n;
+INSERT INTO provider_accounts SELECT uuid_tail(n), uuid_tail(n), 'whatsapp_cloud', 'live', 'a', 'e', '', 't' || n,
+    'active', now() FROM generate_series(1, 6) n;
+INSERT INTO senders SELECT uuid_tail(n), uuid_tail(n), uuid_tail(n), 'whatsapp', 'live', 'e', '+1', 's', 'active',
+    now(), 80, 0 FROM generate_series(1, 6) n;
+CREATE TABLE seeds AS
+SELECT uuid_tail(n % 6 + 1) AS tenant_id, id_of(now() - n * interval '10 seconds', n) AS id, n,
+       CASE WHEN n % 5 = 0 THEN 'failed' WHEN n % 20 = 1 THEN 'queued' ELSE 'read' END AS state,
+       now() - n * interval '10 seconds' AS created_at
+FROM generate_series(1, 60000) n;
+INSERT INTO messages (tenant_id, id, account_id, sender_id, created_at, updated_at, seq, epoch, attempts, checks,
+    claim_failures, possible_duplicate, state, mode, channel, category, priority, on_unknown, policy, recipient_index,
+    recipient_hint, summary, template_name, reference)
+SELECT tenant_id, id, tenant_id, tenant_id, created_at, created_at, 3, CASE state WHEN 'queued' THEN 0 ELSE 1 END, 1,
+    0, 0, false, state, 'live', 'whatsapp', 'utility', 'default', 'hold', 'durable',
+    sha256((n % 3000)::text::bytea), 'hint', 'text', 'template_' || n % 100, 'order-' || n FROM seeds;
+INSERT INTO contents SELECT tenant_id, id, repeat('x', 400)::bytea FROM seeds;
+INSERT INTO attempts (tenant_id, message_id, account_id, epoch, lease_until, possible_duplicate, phase, outcome,
+    lease_owner, provider_message_id)
+SELECT tenant_id, id, tenant_id, 1, created_at, false, 'closed', 'accepted', 'w', 'wamid.' || n FROM seeds
+WHERE state <> 'queued';
+INSERT INTO events (tenant_id, message_id, seq, type, state, detail)
+SELECT tenant_id, id, seq, 'x', CASE seq WHEN 3 THEN state ELSE 'queued' END, '{}'
+FROM seeds, generate_series(1, 3) seq;
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, due_at, kind, channel, priority)
+SELECT tenant_id, id, tenant_id, created_at, 'deliver', 'whatsapp', 'default' FROM seeds WHERE state = 'queued';
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, due_at, kind, channel, priority)
+SELECT tenant_id, id, tenant_id, created_at, 'stop_waiting', 'whatsapp', 'default' FROM seeds WHERE n % 50 = 2;
+INSERT INTO dispatches (tenant_id, subject_id, due_at, kind)
+SELECT tenant_id, id, created_at, 'process_callback' FROM seeds WHERE n % 50 = 4;
+INSERT INTO raw_callbacks SELECT tenant_id, id, tenant_id, created_at, NULL, 'whatsapp_cloud', 'stored', NULL,
+    sha256(n::text::bytea), 'sealed' FROM seeds WHERE n % 5 = 4;
+INSERT INTO callback_digests SELECT tenant_id, tenant_id, created_at, sha256(n::text::bytea) FROM seeds WHERE n % 5 = 4;
+INSERT INTO parked_receipts SELECT tenant_id, tenant_id, created_at, created_at, 0, 'wamid.' || n,
+    sha256(n::text::bytea), 'receipt' FROM seeds WHERE n % 10 = 0;
+INSERT INTO inbound_messages (tenant_id, id, account_id, sender_id, occurred_at, provider_message_id, kind, sealed)
+SELECT tenant_id, id, tenant_id, tenant_id, created_at, 'wamid.in.' || n, 'text', 'sealed' FROM seeds WHERE n % 5 = 0;
+INSERT INTO service_windows SELECT tenant_id, tenant_id, created_at, sha256(n::text::bytea) FROM seeds WHERE n % 5 = 0;
+INSERT INTO dead_letters SELECT tenant_id, id, created_at, NULL, 'code', 'reason' FROM seeds WHERE n % 10 = 3;
+INSERT INTO idempotency_keys (scope, key, fingerprint, status, body, expires_at)
+SELECT tenant_id, 'key-' || n, 'f', 202, '', created_at + interval '7 days' FROM seeds;
+DELETE FROM config_versions;
+INSERT INTO config_versions SELECT uuid_tail(n), 1, now(), n FROM generate_series(1, 20000) n;
+"""
+FUNCTIONS = (
+    "CREATE FUNCTION uuid_tail(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE"
+    " AS $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$",
+    "CREATE FUNCTION id_of(at timestamptz, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE"
+    " AS $$ SELECT (left(uuid_floor(at)::text, 18) || '-8000-' || lpad(to_hex(n), 12, '0'))::uuid $$",
+)
+# No page of these tables may be read without an index. (Configuration is small: there a scan is right.)
+BIG = (
+    *("messages", "contents", "attempts", "events", "raw_callbacks", "dispatches", "callback_digests"),
+    *("parked_receipts", "inbound_messages", "service_windows", "dead_letters", "idempotency_keys", "config_versions"),
+)
+
+
+class Statement(NamedTuple):
+    """`role` names the pool; `indexes` must all be in the plan, by the name of the whole table's index."""
+
+    role: str
+    sql: str
+    arguments: Sequence[Any]
+    indexes: Sequence[str]
+
+
+TENANT = TenantId(UUID(int=1))
+SOME = 50
+
+
+@pytest.fixture(scope="module")
+async def populated() -> AsyncIterator[Engines]:
+    """The pools as the processes have them, over analyzed tables; the partitions of the coming weeks are empty."""
+    async with EmbeddedPostgres() as server:
+        await asyncio.to_thread(migrate.upgrade, server.url())
+        owner = await asyncpg.connect(server.url())
+        for statement in (*FUNCTIONS, POPULATE, "VACUUM ANALYZE"):
+            await owner.execute(statement, timeout=100)
+        await owner.close()
+        engines = create_engines(server.url())
+        yield engines
+        await engines.dispose()
+
+
+def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
+    """Each list: its filter, its form, and the index it lives on."""
+    day = datetime.now(UTC) - timedelta(days=1)
+    return {
+        "everything": (MessageFilter(), "newest", "messages_pkey"),
+        "of a mode": (MessageFilter(mode=Mode.LIVE), "newest", "messages_pkey"),
+        "to a recipient": (MessageFilter(recipient_index=b"\0" * 32), "newest", "messages_recipient_idx"),
+        "by reference": (MessageFilter(reference="order-7"), "newest", "messages_reference_idx"),
+        "by template": (MessageFilter(template="template_7"), "newest", "messages_template_idx"),
+        "of a time": (
+            MessageFilter(created_after=day, created_before=day + timedelta(hours=6)),
+            "newest",
+            "messages_pkey",
+        ),
+        "in a rare state": (MessageFilter(states=(State.FAILED, State.DEAD)), "rare", "events_rare_state_idx"),
+        "in a common state": (MessageFilter(states=(State.SENT, State.READ)), "stretch", "messages_pkey"),
+        "in a state, to a recipient": (
+            MessageFilter(states=(State.FAILED,), recipient_index=b"\0" * 32),
+            "stretch",
+            "messages_recipient_idx",
+        ),
+    }
+
+
+async def _statements(driver: Driver) -> dict[str, Statement]:
+    rows = await driver.fetch("SELECT tenant_id, id FROM messages ORDER BY id DESC LIMIT $1", SOME)
+    tenants, ids = [row["tenant_id"] for row in rows], [row["id"] for row in rows]
+    bounds = (min(ids), max(ids))
+    last = MessageId(max(ids))
+    now = datetime.now(UTC)
+    some: dict[str, list[Any]] = {
+        kind: [value] * SOME
+        for kind, value in {"int": 1, "text": "x", "bytes": b"x", "bool": False, "time": now}.items()
+    }
+    i, t, b, f, w = (some[kind] for kind in ("int", "text", "bytes", "bool", "time"))
+    keys = [f"key-{n}" for n in range(SOME)]
+    lane = ("whatsapp", "default")
+    move = (tenants, ids, i, t, t, i, i, i, i, i, f, f, t, t, *bounds)
+    news = (tenants, ids, i, t, t, t, t, t, i, i, f, f, *bounds)
+    digests = (tenants, tenants, t, b)
+    system = {
+        "lock due": (lifecycles.LOCK_DUE, (*lane, [UUID(int=1)], [20]), ["dispatches_lane_idx", "messages_pkey"]),
+        "senders due": (lifecycles.SENDERS_DUE, (*lane, 50), ["dispatches_lane_idx"]),
+        "lock waits": (lifecycles.LOCK_OTHERS, ("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
+        "witnesses": (
+            lifecycles.WITNESSES,
+            (tenants[:1], tenants[:1], tenants[:1], w[:1], w[:1], 20),
+            [
+                *("messages_pkey", "events_pkey", "attempts_pkey", "raw_callbacks_pkey"),
+                "parked_receipts_provider_message_idx",
+            ],
+        ),
+        "lock": (lifecycles.LOCK, (tenants, ids, *bounds), ["messages_pkey"]),
+        "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i, *bounds), ["attempts_pkey"]),
+        "contents": (lifecycles.CONTENTS, (tenants, ids, *bounds), ["contents_pkey"]),
+        "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
+        "lanes due": (lifecycles.LANES_DUE, (["whatsapp"], ["low"]), ["dispatches_lane_idx"]),
+        "kinds due": (
+            lifecycles.KINDS_DUE,
+            (["stop_waiting", "rematch"],),
+            ["dispatches_other_idx", "parked_receipts_next_look_idx"],
+        ),
+        "move": (apply_changes.MOVE, move, ["messages_pkey"]),
+        "update attempts": (apply_changes.UPDATE_ATTEMPTS, news, ["attempts_pkey"]),
+        "postpone": (lifecycles.POSTPONE, (tenants, ids, timedelta(seconds=1), "deliver"), ["dispatches_pkey"]),
+        "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
+        "flag": (apply_changes.FLAG_DUPLICATES, (tenants, ids), ["messages_pkey"]),
+        "resolve": (apply_changes.RESOLVE, (tenants, ids, t), ["dead_letters_open_idx"]),
+        "lock callbacks": (callbacks.LOCK_DUE, (20,), ["dispatches_other_idx", "raw_callbacks_pkey"]),
+        "settle callbacks": (
+            callbacks.SETTLE,
+            (tenants, ids, "processed", None, *bounds),
+            ["raw_callbacks_pkey", "dispatches_pkey"],
+        ),
+        "lock parked": (callbacks.LOCK_PARKED, (tenants, t), ["parked_receipts_provider_message_idx"]),
+        "lock parked due": (callbacks.LOCK_PARKED_DUE, (20,), ["parked_receipts_next_look_idx"]),
+        "unpark": (callbacks.UNPARK, digests, ["parked_receipts_provider_message_idx"]),
+        "park again": (callbacks.PARK_AGAIN, (*digests, w), ["parked_receipts_provider_message_idx"]),
+        "last inbound": (conversations.LAST_INBOUND, (TENANT, tenants, b), ["service_windows_pkey"]),
+        "urgent lag": (health.LAG, (["whatsapp"],), ["dispatches_lane_idx"]),
+        "changed": (snapshots.CHANGED, (19_990,), ["config_versions_changed_idx"]),
+        "purge keys": (upkeep.PURGE_KEYS, (10,), ["idempotency_keys_expires_idx", "idempotency_keys_pkey"]),
+        "purge digests": (upkeep.PURGE_DIGESTS, (10,), ["callback_digests_received_idx", "callback_digests_pkey"]),
+        "finish": (idempotency.FINISH, (TENANT, "key-1", 200, b""), ["idempotency_keys_pkey"]),
+        "known": (idempotency.KNOWN, (TENANT, "key-1"), ["idempotency_keys_pkey"]),
+    }
+    app = {
+        "known keys": (submissions.KNOWN_KEYS, (TENANT, keys), ["idempotency_keys_pkey"]),
+        "still known": (submissions.STILL_KNOWN, (TENANT, keys), ["idempotency_keys_pkey"]),
+        "known messages": (submissions.KNOWN_MESSAGES, (TENANT, ids), ["messages_pkey"]),
+        "one message": (records.MESSAGE, (TENANT, last), ["messages_pkey", "contents_pkey"]),
+        "timeline": (records.EVENTS, (TENANT, last, 0, 50), ["events_pkey"]),
+        "open letters": (records.OPEN_LETTERS, (TENANT, last, 50), ["dead_letters_open_idx"]),
+        "all letters": (records.ALL_LETTERS, (TENANT, last, 50), ["dead_letters_pkey"]),
+        "one letter": (records.ONE_LETTER, (TENANT, last), ["dead_letters_pkey"]),
+        "of a mode": (records.OF_MODE, (TENANT, ids, *bounds, "live"), ["messages_pkey"]),
+        "open among": (records.OPEN_AMONG, (TENANT, ids), ["dead_letters_open_idx"]),
+        "discard": (records.DISCARD, (TENANT, ids, *bounds, "{}"), ["messages_pkey", "dead_letters_pkey"]),
+        "inbound page": (conversations.PAGE, (TENANT, None, 50), ["inbound_messages_pkey"]),
+    }
+    found = {name: Statement("system", *parts) for name, parts in system.items()}
+    found |= {name: Statement("app", *parts) for name, parts in app.items()}
+    for name, (wanted, form, index) in _filters(last).items():
+        for before in (None, last):
+            sql, *arguments = getattr(records.PageQuery(TENANT, wanted, before), form)(51)
+            title = f"list {name}{' further on' if before else ''}"
+            found[title] = Statement("app", sql, arguments, [index, "contents_pkey"])
+    for name, reference, index in (
+        ("undecided", None, "events_rare_state_idx"),
+        ("undecided by reference", "order-7", "messages_reference_idx"),
+    ):
+        waiting = MessageFilter(states=(State.DEAD, State.UNCONFIRMED), reference=reference, error_code="131026")
+        sql, *arguments = records.PageQuery(TENANT, waiting, None).undecided(1_001)
+        found[name] = Statement("app", sql, arguments, [index, "dead_letters_open_idx"])
+    sql, *arguments = records.PageQuery(TENANT, MessageFilter(states=(State.SENT,)), last).end_of_stretch()
+    found["end of stretch"] = Statement("app", sql, arguments, ["messages_pkey"])
+    return found
+
+
+def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+@pytest.mark.parametrize("options", ["", ", GENERIC_PLAN"], ids=["custom", "generic"])
+async def test_hot_statements_and_lists_use_their_indexes(populated: Engines, options: str) -> None:
+    async with transaction(populated.system) as opened:
+        statements = await _statements(opened.driver)
+        parents = await opened.driver.fetch(
+            "SELECT inhrelid::regclass::text AS part, inhparent::regclass::text AS whole FROM pg_inherits"
+        )
+    whole = {row["part"]: row["whole"] for row in parents}
+
+    problems: list[str] = []
+    for name, statement in statements.items():
+        async with transaction(getattr(populated, statement.role), tenant_id=TENANT) as opened:
+            explained = await opened.driver.fetchval(
+                f"EXPLAIN (FORMAT JSON{options}) {statement.sql}", *statement.arguments
+            )
+        problems.extend(f"{name}: {problem}" for problem in _problems(explained[0]["Plan"], statement.indexes, whole))
+    assert not problems, "\n".join(problems)
+
+
+def _problems(plan: Mapping[str, Any], wanted: Sequence[str], whole: Mapping[str, str]) -> Iterator[str]:
+    nodes = list(_nodes(plan))
+    used = {whole.get(node["Index Name"], node["Index Name"]) for node in nodes if "Index Name" in node}
+    if missing := set(wanted) - used:
+        yield f"{sorted(missing)} not used, but {sorted(used)}"
+    for node in nodes:
+        table = str(node.get("Relation Name", ""))
+        if node["Node Type"] == "Seq Scan" and table.startswith(BIG):
+            yield f"reads all of {table}"
+        elif "Index Name" in node and "Index Cond" not in node:
+            yield f"reads all of the index {node['Index Name']}"

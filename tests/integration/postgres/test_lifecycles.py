@@ -1,0 +1,459 @@
+"""Do messages move in Postgres as the core decided, and in no other way?"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.lifecycles import PostgresLifecycles
+from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.lifecycles import AttemptRef, StaleChange
+from messaging.application.ports.records import EventRow, MessageRow
+from messaging.domain.messages import lifecycle
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.message import Priority
+from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.receipts import ProviderError, ReceiptKind
+from messaging.domain.messages.retry import Rejected, Sent, Uncertain
+from messaging.domain.messages.standing import DispatchKind, MessageKey, Outcome, Phase, Standing
+from messaging.domain.messages.state import State
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.ids import SenderId
+from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, WAMID, a_receipt
+from tests.seeding import (
+    OTHER_ACCOUNT,
+    OTHER_SENDER,
+    a_new_message,
+    accept,
+    seed_other_tenant,
+    seed_tenant,
+)
+
+LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
+LEASE = timedelta(seconds=30)
+
+Decide = Callable[[Standing], Change | None]
+
+
+@pytest.fixture(autouse=True)
+async def _tenants(engines: Engines) -> None:
+    await seed_tenant(engines)
+    await seed_other_tenant(engines)
+
+
+async def move(engines: Engines, key: MessageKey, decide: Decide) -> Change:
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        change = decide((await uow.lifecycles.lock([key]))[key])
+        assert change is not None
+        await uow.lifecycles.apply([change])
+        await uow.commit()
+    return change
+
+
+async def standing(engines: Engines, key: MessageKey) -> Standing:
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        return (await uow.lifecycles.lock([key]))[key]
+
+
+async def record(engines: Engines, key: MessageKey) -> tuple[MessageRow, Sequence[EventRow]]:
+    async with PostgresUnitOfWorkFactory(engines.app)(key.tenant_id) as uow:
+        row = await uow.records.message(key.message_id)
+        assert row is not None
+        return row, await uow.records.events(key.message_id, after=0, limit=100)
+
+
+async def claim(engines: Engines, *, quota: int = 10, lease: timedelta = LEASE) -> Sequence[MessageKey]:
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        due = await uow.lifecycles.lock_due(LANE, [(SENDER, quota)])
+        changes = [lifecycle.take_up(one.standing, worker="w1", lease=lease) for one in due]
+        await uow.lifecycles.apply([change for change in changes if change is not None])
+        await uow.commit()
+    return [one.standing.key for one in due]
+
+
+def starting(standing: Standing) -> Change | None:
+    return lifecycle.start(standing, epoch=standing.epoch, worker="w1", lease=LEASE)
+
+
+def sent(standing: Standing) -> Change:
+    return conclude(standing, epoch=standing.epoch, result=Sent(provider_message_id=WAMID), latency_ms=12)
+
+
+def received(kind: ReceiptKind) -> Decide:
+    return lambda standing: lifecycle.receive(standing, [(1, a_receipt(kind))])
+
+
+def uncertain(standing: Standing) -> Change:
+    return conclude(standing, epoch=standing.epoch, result=Uncertain(reason="no answer"))
+
+
+async def test_a_message_goes_all_the_way_to_read(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+
+    assert await claim(engines) == [key]
+    for decide in (starting, sent, *map(received, (ReceiptKind.SENT, ReceiptKind.DELIVERED, ReceiptKind.READ))):
+        await move(engines, key, decide)
+
+    row, events = await record(engines, key)
+    assert (row.state, row.attempts, row.error_code) == (State.READ, 1, None)
+    assert [(event.seq, event.type, event.state) for event in events] == [
+        (1, "message.accepted", State.QUEUED),
+        (2, "attempt.claimed", State.CLAIMED),
+        (3, "attempt.started", State.SENDING),
+        (4, "message.submitted", State.SUBMITTED),
+        (5, "receipt.sent", State.SENT),
+        (6, "receipt.delivered", State.DELIVERED),
+        (7, "receipt.read", State.READ),
+    ]
+    assert events[3].detail["provider_message_id"] == WAMID
+    assert await claim(engines) == []
+
+
+async def test_a_claim_is_not_due_again_before_its_lease_ends(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+
+    first, second = await claim(engines), await claim(engines)
+
+    assert (first, second) == ([key], [])
+    found = await standing(engines, key)
+    assert found.attempt is not None
+    assert (found.attempt.phase, found.attempt.lease_live, found.attempt.lease_owner) == (Phase.CLAIMED, True, "w1")
+
+
+async def test_an_ended_lease_makes_the_message_due_again(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines, lease=timedelta(0))
+
+    assert await claim(engines) == [key]
+    given_back = await standing(engines, key)
+    assert await claim(engines) == [key]
+    claimed = await standing(engines, key)
+
+    assert (given_back.epoch, given_back.claim_failures, given_back.state) == (1, 1, State.QUEUED)
+    assert (claimed.epoch, claimed.claim_failures, claimed.state) == (2, 1, State.CLAIMED)
+
+
+async def test_a_postponed_message_is_not_due_before_its_time(engines: Engines) -> None:
+    keys = await accept(engines, [a_new_message(), a_new_message()])
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        await uow.lifecycles.postpone(keys[:1], timedelta(seconds=60))
+        await uow.lifecycles.postpone(keys[1:], timedelta(seconds=-1))
+        await uow.commit()
+
+    assert await claim(engines) == keys[1:]
+
+
+async def test_two_workers_never_take_the_same_message(engines: Engines) -> None:
+    keys = await accept(engines, [a_new_message() for _ in range(40)])
+
+    taken = await asyncio.gather(*(claim(engines, quota=5) for _ in range(8)))
+
+    flat = [key for some in taken for key in some]
+    assert len(flat) == len(set(flat))
+    assert set(flat) <= set(keys)
+    assert len(flat) + len(await claim(engines, quota=40)) == 40
+
+
+async def test_each_sender_gives_no_more_than_its_quota(engines: Engines) -> None:
+    theirs = {"tenant_id": OTHER_TENANT, "sender_id": OTHER_SENDER, "account_id": OTHER_ACCOUNT, "template_id": None}
+    mine = await accept(engines, [a_new_message() for _ in range(5)])
+    others = await accept(engines, [a_new_message(**theirs) for _ in range(5)])
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        due = await uow.lifecycles.lock_due(LANE, [(SENDER, 2), (OTHER_SENDER, 3)])
+
+    assert {one.standing.key for one in due} == {*mine[:2], *others[:3]}
+    assert {one.sealed for one in due} == {b"sealed"}
+
+
+async def test_senders_are_counted_up_to_the_limit(engines: Engines) -> None:
+    await accept(engines, [a_new_message() for _ in range(5)])
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        [few] = await uow.lifecycles.senders_due(LANE, at_most=3)
+        [all_of_them] = await uow.lifecycles.senders_due(LANE, at_most=50)
+
+    assert (few.tenant_id, few.sender_id, few.count) == (TENANT, SENDER, 3)
+    assert all_of_them.count == 5
+
+
+async def test_a_scheduled_message_waits_for_its_hour(engines: Engines) -> None:
+    new = a_new_message(state=State.SCHEDULED, send_at=a_new_message().message.created_at.replace(year=2100))
+    [key] = await accept(engines, [new])
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        work = await uow.lifecycles.lanes_with_work(list(DispatchKind))
+
+    assert work == []
+    assert await claim(engines) == []
+    assert (await standing(engines, key)).state is State.SCHEDULED
+
+
+async def test_a_due_scheduled_message_is_queued_and_claimed_in_one_go(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message(state=State.SCHEDULED)])
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        work = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER])
+    await claim(engines)
+
+    assert work == [LANE]
+    _, events = await record(engines, key)
+    assert [event.state for event in events] == [State.SCHEDULED, State.QUEUED, State.CLAIMED]
+
+
+async def test_a_change_decided_on_an_old_standing_is_refused(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    old = await standing(engines, key)
+    await claim(engines)
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        with pytest.raises(StaleChange):
+            await uow.lifecycles.apply([lifecycle.cancel(old, by="key_1")])
+
+    assert (await standing(engines, key)).state is State.CLAIMED
+
+
+async def test_news_weaker_than_acceptance_does_not_undo_it(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+    await move(engines, key, starting)
+    await move(engines, key, received(ReceiptKind.DELIVERED))
+
+    await move(engines, key, uncertain)
+
+    found = await standing(engines, key)
+    assert found.attempt is not None
+    assert (found.state, found.attempt.outcome, found.attempt.phase) == (
+        State.DELIVERED,
+        Outcome.ACCEPTED,
+        Phase.CLOSED,
+    )
+    assert found.attempt.provider_message_id == WAMID
+
+
+async def test_an_unclear_outcome_waits_and_then_stops_waiting(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+    await move(engines, key, starting)
+    await move(engines, key, uncertain)
+    async with transaction(engines.system) as opened:
+        await opened.driver.execute("UPDATE dispatches SET due_at = now() - interval '1 second'")
+        await opened.commit()
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        work = await uow.lifecycles.lanes_with_work(list(DispatchKind))
+        [over] = await uow.lifecycles.lock_waits_over(10)
+        change = lifecycle.stop_waiting(over)
+        assert change is not None
+        await uow.lifecycles.apply([change])
+        await uow.commit()
+
+    assert work == [DispatchKind.STOP_WAITING]
+    assert (await standing(engines, key)).state is State.UNCONFIRMED
+
+
+async def test_a_late_acceptance_beside_another_is_kept_and_flagged(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines, lease=timedelta(0))
+    await claim(engines)
+    await claim(engines)
+    await move(engines, key, starting)
+    await move(engines, key, sent)
+
+    await move(engines, key, lambda at: lifecycle.receive(at, [(1, a_receipt(provider_message_id="wamid.other"))]))
+
+    row, _ = await record(engines, key)
+    assert (row.state, row.possible_duplicate) == (State.DELIVERED, True)
+
+
+async def test_the_dead_are_listed_and_rise_again(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+    error = ProviderError(code="unrenderable", reason="A variable is missing.")
+    await move(engines, key, lambda at: lifecycle.bury(at, epoch=1, error=error))
+
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+        [letter] = await uow.records.dead_letters(before=None, limit=10, open_only=True)
+    await move(engines, key, lambda at: lifecycle.requeue(at, by="key_1"))
+
+    assert (letter.message_id, letter.code, letter.resolved_at) == (key.message_id, "unrenderable", None)
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+        assert await uow.records.dead_letters(before=None, limit=10, open_only=True) == []
+        resolved = await uow.records.dead_letter(key.message_id)
+    assert resolved is not None
+    assert resolved.resolution == "retried"
+    assert await claim(engines) == [key]
+
+
+async def test_a_discarded_letter_stays_dead_and_says_who_discarded_it(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+    error = ProviderError(code="unrenderable", reason="A variable is missing.")
+    await move(engines, key, lambda at: lifecycle.bury(at, epoch=1, error=error))
+
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+        first = await uow.records.discard_dead_letters([key.message_id], by="key_1", reason="obsolete")
+        second = await uow.records.discard_dead_letters([key.message_id], by="key_1", reason="obsolete")
+        await uow.commit()
+
+    assert (first, second) == ({key.message_id}, set())
+    row, events = await record(engines, key)
+    assert row.state is State.DEAD
+    assert (events[-1].type, events[-1].detail) == ("dead_letter.discarded", {"by": "key_1", "reason": "obsolete"})
+    assert (await standing(engines, key)).seq == events[-1].seq
+
+
+async def test_a_refused_message_has_failed_with_the_providers_reason(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+    await move(engines, key, starting)
+
+    await move(engines, key, lambda at: conclude(at, epoch=1, result=Rejected(code="131026", reason="Undeliverable")))
+
+    row, _ = await record(engines, key)
+    assert (row.state, row.error_code, row.error_reason) == (State.FAILED, "131026", "Undeliverable")
+
+
+async def test_whatever_the_provider_says_can_be_written_down(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+    await move(engines, key, starting)
+
+    nonsense = Rejected(code="1\0", reason="\0 \U0001f600 \\u0000")
+    await move(engines, key, lambda at: conclude(at, epoch=1, result=nonsense))
+
+    row, events = await record(engines, key)
+    assert (row.error_code, row.error_reason) == ("1\ufffd", "\ufffd \U0001f600 \\u0000")
+    assert events[-1].detail["code"] == "1\ufffd"
+
+
+async def test_an_attempt_is_found_by_the_providers_id(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+    await move(engines, key, starting)
+    await move(engines, key, sent)
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        found = await uow.lifecycles.find_attempts([(ACCOUNT, WAMID), (ACCOUNT, "wamid.unknown")])
+
+    assert found == {(ACCOUNT, WAMID): AttemptRef(key=key, epoch=1)}
+
+
+async def test_a_stale_dispatch_can_be_withdrawn(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        await uow.lifecycles.withdraw([key])
+        await uow.commit()
+
+    assert await claim(engines) == []
+
+
+async def test_locking_nothing_and_withdrawing_nothing_is_nothing(engines: Engines) -> None:
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        await uow.lifecycles.withdraw([])
+        await uow.lifecycles.apply([])
+
+        assert await uow.lifecycles.lock([]) == {}
+        assert await uow.lifecycles.find_attempts([]) == {}
+        assert await uow.lifecycles.lock_due(LANE, []) == ()
+
+
+async def test_the_database_itself_refuses_an_impossible_move(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+
+    with pytest.raises(asyncpg.CheckViolationError, match="may not move from queued to sending"):
+        async with transaction(engines.system) as opened:
+            await opened.driver.execute("UPDATE messages SET state = 'sending' WHERE id = $1", key.message_id)
+
+
+async def test_the_database_itself_refuses_a_second_open_attempt(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+    await claim(engines)
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with transaction(engines.system) as opened:
+            await opened.driver.execute(
+                "INSERT INTO attempts (tenant_id, message_id, account_id, epoch, lease_owner, lease_until, phase,"
+                " possible_duplicate) VALUES ($1, $2, $3, 2, 'w2', now(), 'claimed', false)",
+                *key,
+                ACCOUNT,
+            )
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET type = 'x'", "DELETE FROM events"])
+async def test_the_timeline_cannot_be_rewritten_even_by_the_owner(
+    engines: Engines, database: str, statement: str
+) -> None:
+    await accept(engines, [a_new_message()])
+    owner = await asyncpg.connect(database)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await owner.execute(statement)
+
+    await owner.close()
+
+
+@pytest.mark.parametrize("column", ["recipient_hint = ''", "created_at = now()", "sender_id = id", "reference = 'x'"])
+async def test_the_envelope_of_a_message_cannot_be_changed(engines: Engines, column: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(engines.system) as opened:
+            await opened.driver.execute(f"UPDATE messages SET {column}")
+
+
+async def test_locks_are_seen_through_a_tenants_own_transaction_only(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+
+    async with transaction(engines.app, tenant_id=OTHER_TENANT) as opened:
+        seen = await PostgresLifecycles(opened.driver).lock([key])
+
+    assert seen == {}
+
+
+async def test_a_message_locked_by_one_is_skipped_by_the_other(engines: Engines) -> None:
+    [key] = await accept(engines, [a_new_message()])
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as first:
+        await first.lifecycles.lock([key])
+        taken = await claim(engines)
+
+    assert taken == []
+    assert await claim(engines) == [key]
+
+
+async def test_what_a_lock_waited_for_is_what_it_returns(engines: Engines) -> None:
+    """A claim commits while another waits for the lock: the waiter sees the claim and its attempt, not the past."""
+    [key] = await accept(engines, [a_new_message()])
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as first:
+        [due] = await first.lifecycles.lock_due(LANE, [(SENDER, 1)])
+        waiting = asyncio.create_task(standing(engines, key))
+        await _until_somebody_waits(engines)
+        change = lifecycle.take_up(due.standing, worker="w1", lease=LEASE)
+        assert change is not None
+        await first.lifecycles.apply([change])
+        await first.commit()
+
+    found = await waiting
+    assert found.state is State.CLAIMED
+    assert found.attempt is not None
+    assert found.now >= due.standing.now
+
+
+async def _until_somebody_waits(engines: Engines) -> None:
+    async with transaction(engines.system) as opened, asyncio.timeout(5):
+        while not await opened.driver.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            await asyncio.sleep(0.01)
+
+
+async def test_unknown_senders_have_nothing_due(engines: Engines) -> None:
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        nobody = SenderId(TENANT)
+
+        assert await uow.lifecycles.lock_due(LANE, [(nobody, 5)]) == ()
+        assert await uow.lifecycles.senders_due(LANE, at_most=5) == []

@@ -1,0 +1,81 @@
+"""The platform as composed in production, with one tenant whose WhatsApp account is connected."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+
+from messaging.application.ports.providers import Credentials
+from messaging.application.ports.secrets import TenantCipher
+from messaging.application.tenants.connections import seal_credentials
+from messaging.entrypoints.cli.assembly import webhooks_dependencies
+from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.telemetry import AsgiApp
+from messaging.entrypoints.webhooks.app import create_app
+from tests.builders import ACCOUNT, TENANT, a_sender, a_template, a_tenant, an_account
+from tests.integration.webhooks.meta import APP_SECRET, VERIFY_TOKEN
+
+TOKEN = an_account().webhook_token
+PATH = f"/webhooks/whatsapp_cloud/{TOKEN}"
+
+
+class Platform(Struct, frozen=True):
+    database: str
+    application: Application
+    app: AsgiApp
+    cipher: TenantCipher
+
+    async def rows(self, query: str, *arguments: object) -> list[Mapping[str, Any]]:
+        """As the superuser sees them."""
+        connection = await asyncpg.connect(self.database)
+        try:
+            return [dict(row) for row in await connection.fetch(query, *arguments)]
+        finally:
+            await connection.close()
+
+    async def value(self, query: str, *arguments: object) -> Any:
+        (row,) = await self.rows(query, *arguments)
+        (value,) = row.values()
+        return value
+
+    async def process(self) -> int:
+        handled: int = await self.application.inbox.process()()
+        return handled
+
+
+@asynccontextmanager
+async def platform_on(database: str, redis_url: str) -> AsyncIterator[Platform]:
+    settings = load(
+        Settings,
+        {
+            "APP_DATABASE_URL": database,
+            "APP_REDIS_URL": redis_url,
+            "APP_MASTER_KEY": bytes(range(32)).hex(),
+            "APP_DATABASE_POOL_SIZE": "4",
+        },
+    )
+    async with open_resources(settings) as resources:
+        application = build(settings, resources, worker="test")
+        cipher = await _connect_tenant(application)
+        yield Platform(database, application, create_app(webhooks_dependencies(application)), cipher)
+
+
+async def _connect_tenant(application: Application) -> TenantCipher:
+    adapters = application.adapters
+    key = adapters.key_ring().new_data_key(TENANT)
+    cipher: TenantCipher = adapters.key_ring().cipher(TENANT, (key,))
+    credentials = Credentials(access_token="EAAtoken", app_secrets=("old", APP_SECRET), verify_token=VERIFY_TOKEN)
+    async with adapters.open_system_uow()() as system:
+        await system.platform.add_tenant(a_tenant(), key)
+        await system.commit()
+    async with adapters.open_uow()(TENANT) as uow:
+        sealed = seal_credentials(ACCOUNT, credentials, cipher)
+        await uow.configuration.add_account(an_account(sealed_credentials=sealed))
+        await uow.configuration.add_sender(a_sender())
+        await uow.configuration.add_template(a_template())
+        await uow.commit()
+    return cipher

@@ -1,0 +1,191 @@
+"""What do stored callbacks change in a real database?"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from messaging.domain.messages import lifecycle
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.reference import write
+from messaging.domain.messages.retry import Sent
+from messaging.domain.messages.standing import MessageKey, Standing
+from tests.builders import ANA, SENDER, TENANT
+from tests.integration.webhooks import meta
+from tests.integration.webhooks.platform import PATH, Platform
+from tests.seeding import a_new_message, an_acceptance
+
+SETTLED = "SELECT status, problem FROM raw_callbacks ORDER BY id"
+
+
+async def post(client: httpx.AsyncClient, *changes: dict[str, Any]) -> None:
+    body = meta.callback(*changes)
+    assert (await client.post(PATH, content=body, headers=meta.signed(body))).status_code == 200
+
+
+async def submitted(platform: Platform, wamid: str) -> MessageKey:
+    """A message that a provider took as `wamid`."""
+    adapters = platform.application.adapters
+    new = a_new_message()
+    await adapters.submissions().accept_many([an_acceptance(new)])
+    key = MessageKey(TENANT, new.message.id)
+    steps: tuple[Callable[[Standing], Change | None], ...] = (
+        lambda at: lifecycle.take_up(at, worker="w1", lease=timedelta(seconds=30)),
+        lambda at: lifecycle.start(at, epoch=1, worker="w1", lease=timedelta(seconds=60)),
+        lambda at: conclude(at, epoch=1, result=Sent(provider_message_id=wamid), latency_ms=5),
+    )
+    for step in steps:
+        async with adapters.open_system_uow()() as uow:
+            change = step((await uow.lifecycles.lock([key]))[key])
+            assert change is not None
+            await uow.lifecycles.apply([change])
+            await uow.commit()
+    return key
+
+
+async def state(platform: Platform, key: MessageKey) -> str:
+    return str(await platform.value("SELECT state FROM messages WHERE id = $1", key.message_id))
+
+
+async def test_receipts_move_their_message_in_whatever_order_they_come(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+
+    await post(client, meta.statuses(meta.status("wamid.1", "read"), meta.status("wamid.1", "sent")))
+    await post(client, meta.statuses(meta.status("wamid.1", "delivered")))
+    assert await platform.process() == 2
+
+    assert await state(platform, key) == "read"
+    assert await platform.rows(SETTLED) == [{"status": "processed", "problem": None}] * 2
+    assert await platform.rows("SELECT * FROM dispatches WHERE kind = 'process_callback'") == []
+    assert await platform.process() == 0
+
+
+async def test_an_echo_finds_its_message_even_without_our_knowing_its_id(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+    echo = write(key.message_id, 1, platform.cipher.tag)
+
+    await post(client, meta.statuses(meta.status("wamid.of-another-spelling", biz_opaque_callback_data=echo)))
+    await platform.process()
+
+    assert await state(platform, key) == "delivered"
+
+
+async def test_a_receipt_of_nobody_is_parked_and_matched_when_its_message_is_known(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    await post(client, meta.statuses(meta.status("wamid.early")))
+    assert await platform.process() == 1
+    assert await platform.value("SELECT count(*) FROM parked_receipts") == 1
+    assert await platform.application.inbox.rematch()() == 0
+
+    key = await submitted(platform, "wamid.early")
+    await _fall_due(platform)
+
+    assert await platform.application.inbox.rematch()() == 1
+    assert await state(platform, key) == "delivered"
+    assert await platform.value("SELECT count(*) FROM parked_receipts") == 0
+
+
+async def _fall_due(platform: Platform) -> None:
+    await platform.rows("UPDATE parked_receipts SET next_look_at = clock_timestamp()")
+
+
+async def test_a_message_from_a_person_is_kept_and_opens_their_window(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    await post(client, meta.texts("Where is my order?", "Hello?"))
+    await post(client, meta.texts("Where is my order?", "Hello?"), meta.statuses())
+    assert await platform.process() == 2
+
+    assert await platform.value("SELECT count(*) FROM inbound_messages") == 2
+    contact = (SENDER, platform.cipher.blind_index(ANA.value))
+    async with platform.application.adapters.open_uow()(TENANT) as uow:
+        opened = await uow.conversations.last_inbound(TENANT, [contact])
+    assert opened == {contact: datetime.fromtimestamp(int(meta.AT), UTC)}
+
+
+async def test_a_person_without_a_number_is_found_by_user_id(client: httpx.AsyncClient, platform: Platform) -> None:
+    change = meta.texts("hi")
+    (message,) = change["value"]["messages"]
+    del message["from"]
+    message["from_user_id"] = "US.13491208655302741918"
+    change["value"]["contacts"] = [{"profile": {"name": "Ana"}, "user_id": "US.13491208655302741918"}]
+
+    await post(client, change)
+    await platform.process()
+
+    contact = (SENDER, platform.cipher.blind_index("US.13491208655302741918"))
+    async with platform.application.adapters.open_uow()(TENANT) as uow:
+        assert contact in await uow.conversations.last_inbound(TENANT, [contact])
+
+
+async def test_news_about_a_template_reach_it(client: httpx.AsyncClient, platform: Platform) -> None:
+    known = {"external_id": "1407680676729941", "name": "order_update", "language": "en_US"}
+    await post(client, meta.template_news("PAUSED", **known))
+    await post(client, meta.template_news("APPROVED", external_id="9", name="never_heard_of", language="de"))
+    assert await platform.process() == 2
+
+    assert await platform.value("SELECT status FROM templates") == "paused"
+
+
+async def test_a_message_to_a_number_we_do_not_know_is_set_aside_for_later(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    await post(client, meta.texts("wrong number?", phone_number_id="999"))
+    assert await platform.process() == 1
+
+    assert await platform.rows(SETTLED) == [{"status": "set_aside", "problem": "sender_unknown"}]
+    assert await platform.process() == 0
+
+
+async def test_a_callback_that_postgres_refuses_does_not_hold_up_the_others(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+    too_long_for_an_index = random.Random(1).randbytes(8_000).hex()
+    await post(client, meta.texts("before", wamid="wamid.before"))
+    await post(client, meta.texts("poison", wamid=too_long_for_an_index))
+    await post(client, meta.statuses(meta.status("wamid.1")))
+    assert await platform.process() == 3
+
+    outcomes = [row["status"] for row in await platform.rows(SETTLED)]
+    assert outcomes == ["processed", "set_aside", "processed"]
+    assert await state(platform, key) == "delivered"
+
+
+async def test_unreadable_bytes_are_kept_with_the_reason(client: httpx.AsyncClient, platform: Platform) -> None:
+    for body in (b"not json", b"[" * 100_000, b"[]"):
+        await client.post(PATH, content=body, headers=meta.signed(body))
+    assert await platform.process() == 3
+
+    assert [row["status"] for row in await platform.rows(SETTLED)] == ["set_aside"] * 3
+    assert all(row["problem"].startswith("malformed: ") for row in await platform.rows(SETTLED))
+
+
+async def test_thousands_of_statuses_in_one_callback_are_processed(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.7")
+    await post(client, meta.statuses(*(meta.status(f"wamid.{n}") for n in range(3_000))))
+    assert await platform.process() == 1
+
+    assert await state(platform, key) == "delivered"
+    assert await platform.value("SELECT count(*) FROM parked_receipts") == 2_999
+
+
+async def test_two_workers_share_the_callbacks_between_them(client: httpx.AsyncClient, platform: Platform) -> None:
+    for n in range(60):
+        await post(client, meta.texts("hi", wamid=f"wamid.{n}"))
+    handled = await asyncio.gather(*(platform.process() for _ in range(3)))
+
+    assert sum(handled) == 60
+    assert await platform.value("SELECT count(*) FROM inbound_messages") == 60
+    assert {row["status"] for row in await platform.rows(SETTLED)} == {"processed"}

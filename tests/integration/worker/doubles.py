@@ -1,0 +1,117 @@
+"""What a worker process works on, in memory: an outbox that says what is due, and use cases that take it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import cast
+
+from messaging.adapters.arq.consumer import ArqJobConsumer
+from messaging.adapters.arq.queue import ArqJobQueue
+from messaging.adapters.arq.wire import connect
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.domain.messages.message import Priority
+from messaging.domain.messages.standing import DispatchKind
+from messaging.domain.shared.address import Channel
+from messaging.entrypoints.telemetry import Receive, Scope, Send
+from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
+from tests.unit.application.inbox.doubles import Counts
+
+OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
+BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
+
+
+class Work:
+    """Units due per lane or kind; every use case takes one batch of up to ten. Doubles as unit of work and upkeep."""
+
+    def __init__(self) -> None:
+        self.due: Counter[DeliverLane | DispatchKind] = Counter()
+        self.done: Counter[DeliverLane | DispatchKind] = Counter()
+        self.error: Exception | None = None
+        self.failures = 0
+        self.upkeep: Counter[str] = Counter()
+        self.sending: set[asyncio.Task[None]] = set()
+        self.let_sends_end = asyncio.Event()
+        self.let_sends_end.set()
+        self.draining = asyncio.Event()
+        self.lifecycles = self
+
+    @asynccontextmanager
+    async def open_uow(self) -> AsyncIterator[SystemUnitOfWork]:
+        yield cast(SystemUnitOfWork, self)
+
+    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
+        return [item for item, count in self.due.items() if count and (isinstance(item, DeliverLane) or item in kinds)]
+
+    async def take(self, item: DeliverLane | DispatchKind) -> int:
+        if self.error is not None:
+            self.failures += 1
+            raise self.error
+        batch = min(10, self.due[item])
+        self.due[item] -= batch
+        self.done[item] += batch
+        return batch
+
+    async def __call__(self, lane: DeliverLane) -> int:
+        batch = 0 if self.draining.is_set() else await self.take(lane)
+        if batch:
+            task = asyncio.create_task(self._send())
+            self.sending.add(task)
+        return batch
+
+    async def _send(self) -> None:
+        await self.let_sends_end.wait()
+
+    async def drain(self) -> None:
+        self.draining.set()
+        while running := [task for task in self.sending if not task.done()]:
+            await asyncio.wait(running)
+
+    async def ensure_partitions(self) -> None:
+        self.upkeep["partitions"] += 1
+        if self.upkeep["partitions"] == 1:
+            raise StoreUnavailable
+
+    async def purge_idempotency(self) -> int:
+        self.upkeep["idempotency"] += 1
+        return 0
+
+    async def quarantine(self) -> int:
+        self.upkeep["quarantine"] += 1
+        return 0
+
+    async def watch_snapshots(self) -> None:
+        self.upkeep["snapshots"] += 1
+        await asyncio.Event().wait()
+
+
+async def healthy(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@asynccontextmanager
+async def worker_process(
+    work: Work, redis_url: str, terms: WorkerTerms | None = None, counts: Counts | None = None
+) -> AsyncIterator[WorkerProcess]:
+    """A worker on a real Redis; the block runs it."""
+    async with connect(redis_url) as redis:
+        yield WorkerProcess(
+            WorkerDependencies(
+                deliver=work,
+                stop_waiting=lambda: work.take(DispatchKind.STOP_WAITING),
+                check_silent=lambda: work.take(DispatchKind.CHECK_SILENT),
+                process_callbacks=lambda: work.take(DispatchKind.PROCESS_CALLBACK),
+                rematch=lambda: work.take(DispatchKind.REMATCH),
+                quarantine=work.quarantine,
+                open_uow=work.open_uow,
+                queue=ArqJobQueue(redis=redis),
+                consumer=ArqJobConsumer(url=redis_url),
+                watch_snapshots=work.watch_snapshots,
+                upkeep=work,
+                telemetry=counts or Counts(),
+                operations=healthy,
+            ),
+            terms,
+        )

@@ -1,0 +1,256 @@
+"""Wherever a process dies, whatever the provider does: is nothing lost, nothing sent twice, nothing misreported?
+
+Every named crash point is tried with real processes; that each crash took place is proven by the exit code.
+"""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+
+from messaging.application.crashpoints import EXIT_CODE, POINTS
+from messaging.entrypoints.dev.keeper import Keeper
+from messaging.entrypoints.dev.onboarding import Number, Plan
+from messaging.entrypoints.dev.ports import free_ports
+from messaging.entrypoints.dev.seeding import seeded
+from messaging.entrypoints.dev.stack import Stack
+from tests.journeys.aftermath import MODES, Accepted, aftermath
+from tests.journeys.platform import Platform, eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+# Short leases and waits, so that recovery is seen in seconds; a hanging provider is cut off within the sending lease.
+_SETTINGS = {
+    "APP_CLAIM_LEASE_SECONDS": "2",
+    "APP_SENDING_LEASE_SECONDS": "2",
+    "APP_ECHO_GRACE_SECONDS": "1.5",
+}
+_SANDBOX = {"hang_max_ms": 700, "callback_late_ms": 3_000, "pair_limit": False}
+_PLAN = Plan(tenant="Crashes", numbers=(Number(address="+15005550007", name="Crashes", per_second=1000),))
+
+_API = [point for point in POINTS if point.startswith("accept.")]
+_WEBHOOKS = [point for point in POINTS if point.startswith("callback_store.")]
+# Six hours of silence and a failover do not come up in these few seconds: tests of their own bring them about.
+_ELSEWHERE = [point for point in POINTS if point.startswith(("check_silent.", "quarantine."))]
+_WORKER = [point for point in POINTS if point not in (*_API, *_WEBHOOKS, *_ELSEWHERE)]
+
+# At their first passage nothing has been started: such a crash delays, and puts nothing before a person.
+_BEFORE_ANY_START = {
+    "relay.before_hint",
+    "claim.before_commit",
+    "claim.after_commit",
+    "render.before_start",
+    "stamp.before_commit",
+}
+
+_MAIN_MODES = [
+    MODES["ok"],
+    MODES["late callbacks"],
+    MODES["error 500, accepted"],
+    MODES["error 500, not accepted"],
+    MODES["hangs, accepted"],
+    MODES["resets, accepted"],
+    MODES["throttled first"],
+    MODES["refused"],
+]
+
+_area_codes = itertools.count(201)
+
+
+@pytest.fixture(scope="session")
+async def ground() -> AsyncIterator[Platform]:
+    """A platform of its own: its processes die all the time."""
+    said: list[str] = []
+    async with Stack(ports=free_ports(), say=said.append, overrides=_SETTINGS) as stack:
+        business = await seeded(stack, plan=_PLAN, say=said.append)
+        authorization = {"Authorization": f"Bearer {business.api_key}"}
+        # Without kept connections: each request meets the process that runs now.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with (
+            httpx.AsyncClient(base_url=stack.api, headers=authorization, timeout=30, limits=limits) as client,
+            httpx.AsyncClient(base_url=stack.sandbox, timeout=30) as sandbox,
+        ):
+            await sandbox.post("/_control/settings", json=_SANDBOX)
+            yield Platform(stack, business, client, sandbox)
+
+
+@pytest.mark.parametrize("crashes", [(point,) for point in _WORKER], ids=lambda crashes: crashes[0])
+async def test_a_worker_may_die_anywhere(ground: Platform, crashes: tuple[str, ...]) -> None:
+    accepted = await _crashing(ground, *crashes)
+
+    after = await aftermath(ground, accepted)
+
+    assert after.violations() == []
+    if _BEFORE_ANY_START.issuperset(crashes):
+        assert after.unclear() == []
+
+
+@pytest.mark.parametrize(
+    "crashes",
+    [
+        pytest.param(("claim.after_commit", "claim.before_commit"), id="taking a claim back"),
+        pytest.param(("claim.after_commit", "claim.before_commit:2"), id="claiming a suspect"),
+        pytest.param(("claim.after_commit", "claim.after_commit:3"), id="holding a suspect"),
+        pytest.param(("stamp.after_commit", "claim.after_commit"), id="giving a started send up"),
+        pytest.param(("outcome.after_commit:2", "stop_waiting.before_commit"), id="giving up the wait for an echo"),
+        pytest.param(("callback_apply.after_commit", "callback_apply.before_commit:2"), id="amid callbacks, twice"),
+    ],
+)
+async def test_the_next_worker_may_die_over_the_same_messages(ground: Platform, crashes: tuple[str, ...]) -> None:
+    accepted = await _crashing(ground, *crashes)
+
+    after = await aftermath(ground, accepted)
+
+    assert after.violations() == []
+    if all(crash.startswith("claim.") for crash in crashes):
+        assert after.unclear() == []
+
+
+async def test_a_worker_may_die_over_what_the_provider_answered(ground: Platform) -> None:
+    """Each way of the provider is met by the very send whose outcome is lost."""
+    worker = ground.stack.keepers["worker"]
+    accepted = []
+    for mode in _MAIN_MODES:
+        worker.kill()
+        one = Accepted(await ground.accepted(ground.order(_recipient(mode.digits))), mode)
+        accepted.append(one)
+        await _dies(worker, f"send.after_reply@{one.id}")
+
+    after = await aftermath(ground, accepted)
+
+    assert after.violations() == []
+    # Refused for now, it is in nobody's hands; but who could know, once the refusal is lost?
+    arrived = {one.id: int(one.mode.takes and one.mode is not MODES["throttled first"]) for one in accepted}
+    assert {one.id: after.ledger[one.id] for one in accepted} == arrived
+    assert {after.status[id] for id, times in arrived.items() if times == 0} == {"unconfirmed"}
+
+
+@pytest.mark.parametrize("point", _API)
+async def test_the_api_may_die_over_a_request(ground: Platform, point: str) -> None:
+    key = f"crash-{point}"
+    body = ground.order(_recipient("00"), reference=key)
+    api = ground.stack.keepers["api"]
+    deaths = len(api.exits)
+    await _armed(api, f"{ground.stack.api}/readyz", point)
+
+    with pytest.raises(httpx.TransportError):
+        await ground.submit(body, key=key)
+    await _died(api, deaths)
+    answer = await _once_it_is_back(lambda: ground.submit(body, key=key))
+
+    assert answer.status_code == 202
+    assert ("idempotent-replayed" in answer.headers) == (point != "accept.before_commit")
+    after = await aftermath(ground, [Accepted(answer.json()["id"], MODES["ok"])])
+    assert after.violations() == []
+    assert after.unclear() == []
+    assert await _count_of_reference(ground, key) == 1
+
+
+@pytest.mark.parametrize("point", _WEBHOOKS)
+async def test_the_webhooks_process_may_die_over_a_callback(ground: Platform, point: str) -> None:
+    webhooks = ground.stack.keepers["webhooks"]
+    deaths = len(webhooks.exits)
+    await _armed(webhooks, f"{ground.stack.webhooks}/readyz", point)
+
+    accepted = await _submitted(ground)
+    await _died(webhooks, deaths)
+
+    after = await aftermath(ground, accepted)
+    assert after.violations() == []
+    assert after.unclear() == []
+
+
+async def test_poison_is_found_out_and_its_neighbours_go_out(ground: Platform) -> None:
+    worker = ground.stack.keepers["worker"]
+    worker.kill()
+    ids = await ground.accepted_batch([ground.order(_recipient("00")) for _ in range(21)])
+    poison, deaths = ids[10], len(worker.exits)
+    # Whoever takes this one up dies, again and again.
+    await worker.restart({"APP_CRASHPOINT": f"render.before_start@{poison}"}, for_ever=True)
+    neighbours = [Accepted(id, MODES["ok"]) for id in ids if id != poison]
+
+    dead = await ground.until(poison, "dead", within=60)
+    after = await aftermath(ground, neighbours)
+    died = await _recorded(ground, poison, "message.dead")
+
+    assert worker.exits[deaths:] == [EXIT_CODE] * 3
+    assert dead["error"]["code"] == "poison"
+    letters = (await ground.client.get("/v1/dead-letters")).json()["data"]
+    assert [letter["code"] for letter in letters if letter["message_id"] == poison] == ["poison"]
+    assert after.violations() == []
+    assert after.unclear() == []
+    for id in (one.id for one in neighbours):
+        assert after.events[id].count("attempt.lease_ended") <= 1
+        assert await _recorded(ground, id, "attempt.started") < died
+    await worker.restart({})
+
+
+# --- making them die ------------------------------------------------------------------------------------------------
+
+
+async def _crashing(ground: Platform, *crashes: str) -> list[Accepted]:
+    """Two messages for each way of the provider, and workers that die over them one after the other."""
+    worker = ground.stack.keepers["worker"]
+    worker.kill()
+    accepted = await _submitted(ground)
+    for crash in crashes:
+        await _dies(worker, crash)
+    return accepted
+
+
+async def _submitted(ground: Platform) -> list[Accepted]:
+    modes = [mode for mode in MODES.values() for _ in range(2)]
+    ids = await ground.accepted_batch([ground.order(_recipient(mode.digits)) for mode in modes])
+    return [Accepted(id, mode) for id, mode in zip(ids, modes, strict=True)]
+
+
+def _recipient(digits: str) -> str:
+    """A new one each time: some magic recipients remember what they did before."""
+    area_code = next(_area_codes)
+    assert area_code <= 999
+    return f"+1{area_code}55501{digits}"
+
+
+async def _dies(keeper: Keeper, crash: str) -> None:
+    deaths = len(keeper.exits)
+    await keeper.restart({"APP_CRASHPOINT": crash})
+    await _died(keeper, deaths)
+
+
+async def _died(keeper: Keeper, before: int) -> None:
+    """It ended by itself, as if killed; its keeper starts it again without a crash point."""
+
+    async def ended() -> bool | None:
+        return True if len(keeper.exits) > before else None
+
+    await eventually(ended, within=30, what=f"{keeper.child.name} did not die\n{keeper.child.log_tail()}")
+    assert keeper.exits[before:] == [EXIT_CODE], keeper.child.log_tail()
+
+
+async def _armed(keeper: Keeper, ready_url: str, crash: str) -> None:
+    await keeper.restart({"APP_CRASHPOINT": crash})
+    await keeper.child.answers(ready_url)
+
+
+async def _once_it_is_back(call: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    async def tried() -> httpx.Response | None:
+        try:
+            return await call()
+        except httpx.TransportError:
+            return None
+
+    return await eventually(tried, within=20, what="the process did not come back")
+
+
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
+async def _count_of_reference(ground: Platform, reference: str) -> int:
+    listed = await ground.client.get("/v1/messages", params={"reference": reference})
+    return len(listed.json()["data"])
+
+
+async def _recorded(ground: Platform, id: str, type_: str) -> str:
+    """When the first line of that type was written, as comparable text."""
+    return str(next(line["recorded_at"] for line in await ground.timeline(id) if line["type"] == type_))

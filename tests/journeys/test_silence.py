@@ -1,0 +1,132 @@
+"""What becomes of messages about which the provider keeps silent, and of those whose fate only the others tell?"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from messaging.entrypoints.dev.onboarding import Number, Plan
+from messaging.entrypoints.dev.ports import free_ports
+from messaging.entrypoints.dev.seeding import seeded
+from messaging.entrypoints.dev.stack import Stack
+from tests.journeys.platform import Platform, eventually
+
+_PLAN = Plan(tenant="Silence", numbers=(Number(address="+15005550007", name="Silence", per_second=1000),))
+# Seven days in fourteen seconds.
+_SETTINGS = {
+    "APP_ECHO_GRACE_SECONDS": "2",
+    "APP_CHECK_EVERY_SECONDS": "0.5",
+    "APP_WHATSAPP_MESSAGE_HISTORY": "true",
+    "APP_HISTORY_REQUESTS_PER_HOUR": "10000",
+    "APP_WITNESSES": "3",
+    "APP_WITNESS_MARGIN_SECONDS": "0.001",
+}
+
+
+@pytest.fixture(scope="module")
+async def impatient() -> AsyncIterator[Platform]:
+    """A platform of its own: where every silence is asked after, no other journey could see a lost callback."""
+    said: list[str] = []
+    async with Stack(ports=free_ports(), say=said.append, overrides=_SETTINGS) as stack:
+        business = await seeded(stack, plan=_PLAN, say=said.append)
+        authorization = {"Authorization": f"Bearer {business.api_key}"}
+        async with (
+            httpx.AsyncClient(base_url=stack.api, headers=authorization, timeout=30) as client,
+            httpx.AsyncClient(base_url=stack.sandbox, timeout=30) as sandbox,
+        ):
+            yield Platform(stack, business, client, sandbox)
+
+
+@asynccontextmanager
+async def provider_set(platform: Platform, **settings: Any) -> AsyncIterator[None]:
+    """The sandbox behaves otherwise for a while."""
+    before = (await platform.sandbox.get("/_control/settings")).json()
+    answer = await platform.sandbox.post("/_control/settings", json=settings)
+    assert answer.is_success, answer.text
+    try:
+        yield
+    finally:
+        await platform.sandbox.post("/_control/settings", json={name: before[name] for name in settings})
+
+
+async def once(platform: Platform, mode: str, to: str) -> None:
+    """The provider fails in this way at the next send to this recipient."""
+    fault = {"mode": mode, "times": 1, "match": {"to": to}}
+    answer = await platform.sandbox.post("/_control/faults", json=fault)
+    assert answer.is_success, answer.text
+
+
+async def entry(platform: Platform, id: str, wanted: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+    """The first line of the timeline of this kind, once it is there."""
+
+    async def look() -> dict[str, Any] | None:
+        return next(filter(wanted, await platform.timeline(id)), None)
+
+    return await eventually(look, within=40, what=f"{what} never stood in the timeline of {id}")
+
+
+async def test_a_message_the_provider_forgets_is_asked_after_28_times_and_stays_what_it_is(impatient: Platform) -> None:
+    id = await impatient.accepted(impatient.order("+14155550103"))
+
+    await entry(impatient, id, lambda entry: entry["type"] == "message.silent", "its end")
+
+    timeline = await impatient.timeline(id)
+    checks = [entry["detail"] for entry in timeline if entry["type"] == "message.checked"]
+    assert checks == [{"check": n, "of": 28, "news": "no", "asked": "yes"} for n in range(1, 29)]
+    assert await impatient.status(id) == "submitted"
+    assert (await impatient.ledger())[id] == 1
+
+
+async def test_when_every_callback_is_lost_the_history_still_tells_the_end(impatient: Platform) -> None:
+    async with provider_set(impatient, drop_probability=1.0):
+        id = await impatient.accepted(impatient.order("+14155561001"))
+        await impatient.until(id, "read")
+
+    timeline = await impatient.timeline(id)
+    receipts = [entry for entry in timeline if entry["type"].startswith("receipt.")]
+    assert receipts
+    assert all(entry["detail"]["source"] == "history" for entry in receipts)
+    assert timeline[-1]["detail"]["news"] == "yes"
+    assert await impatient.illegal_histories() == []
+
+
+async def test_a_lost_send_is_repeated_once_when_the_others_prove_that_it_never_arrived(impatient: Platform) -> None:
+    to = "+14155561002"
+    await once(impatient, "500_before", to)
+    id = await impatient.accepted(impatient.order(to, on_unknown="resend"))
+
+    # Nobody bears witness yet, so it waits on.
+    waiting = await entry(impatient, id, lambda entry: entry["type"] == "message.waiting", "the wait")
+    await impatient.accepted_batch([impatient.order(f"+1415556110{n}") for n in range(5)])
+    await impatient.until(id, "read")
+
+    assert waiting["detail"]["no_resend"] == "too_few_witnesses"
+    assert (await impatient.message(id))["possible_duplicate"] is True
+    assert (await impatient.ledger())[id] == 1
+    assert await impatient.illegal_histories() == []
+
+
+async def test_a_lost_send_that_is_to_be_held_is_never_repeated(impatient: Platform) -> None:
+    to = "+14155561003"
+    await once(impatient, "500_before", to)
+    id = await impatient.accepted(impatient.order(to))
+    await impatient.accepted_batch([impatient.order(f"+1415556120{n}") for n in range(5)])
+
+    await impatient.until(id, "unconfirmed")
+
+    assert (await impatient.ledger())[id] == 0
+
+
+async def test_an_echo_that_comes_after_the_message_was_given_up_corrects_it(impatient: Platform) -> None:
+    to = "+14155550164"
+    await once(impatient, "reset_after", to)
+    async with provider_set(impatient, callback_late_ms=8000):
+        id = await impatient.accepted(impatient.order(to))
+        await impatient.until(id, "unconfirmed")
+
+        await impatient.until(id, "read")
+
+    assert (await impatient.ledger())[id] == 1
+    assert await impatient.illegal_histories() == []

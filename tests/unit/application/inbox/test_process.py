@@ -1,0 +1,189 @@
+"""What becomes of stored callbacks, and what of one that cannot be processed?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from messaging.application.conversations.receive import ReceiveInbound
+from messaging.application.inbox.process import ProcessCallbacks
+from messaging.application.messages.reconcile import Arrived
+from messaging.application.ports.lifecycles import StaleChange
+from messaging.application.ports.platform import TemplateNews
+from messaging.application.ports.providers import CallbackEvent, TemplateQualityChanged, TemplateStatusChanged
+from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.domain.messages.receipts import Receipt, ReceiptKind
+from messaging.domain.shared.ids import InboundId
+from messaging.domain.templates.template import TemplateStatus
+from tests.builders import ACCOUNT, OTHER_TENANT, TENANT, a_receipt, an_inbound_message
+from tests.unit.application.inbox.doubles import KEY_RING, Counts, FixedClock, JsonReader, KnownTenants, Store
+
+SENT, READ = a_receipt(ReceiptKind.SENT), a_receipt(ReceiptKind.READ)
+POISON = a_receipt(provider_message_id="wamid.poison")
+NAMED: dict[str, Any] = {"external_id": "140768", "name": "order_update", "language": "en_US"}
+EVENTS: dict[str, CallbackEvent] = {
+    "sent": SENT,
+    "read": READ,
+    "poison": POISON,
+    "hello": an_inbound_message(),
+    "hello stranger": an_inbound_message(sender_external_id="999"),
+    "approved": TemplateStatusChanged(status=TemplateStatus.APPROVED, **NAMED),
+    "rejected": TemplateStatusChanged(status=TemplateStatus.REJECTED, reason="SCAM", **NAMED),
+    "quality": TemplateQualityChanged(quality="GREEN", **NAMED),
+}
+
+
+class Reconcile:
+    """Remembers receipts; raises `error` for the poisonous one, as often as `times` says."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+        self.error: Exception = StaleChange()
+        self.times = 1_000
+
+    async def __call__(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> None:
+        if any(item.receipt is POISON for item in arrived) and self.times:
+            self.times -= 1
+            raise self.error
+        assert all((item.tenant_id, item.account_id) == (TENANT, ACCOUNT) for item in arrived)
+        self.receipts += [item.receipt for item in arrived]
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def reconcile() -> Reconcile:
+    return Reconcile()
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+@pytest.fixture
+def process(store: Store, reconcile: Reconcile, counts: Counts) -> ProcessCallbacks:
+    tenants = KnownTenants()
+    return ProcessCallbacks(
+        open_uow=store.open_uow,
+        snapshots=tenants,
+        key_ring=KEY_RING,
+        readers={"whatsapp_cloud": JsonReader(EVENTS)},
+        reconcile=reconcile,
+        receive=ReceiveInbound(
+            snapshots=tenants, key_ring=KEY_RING, new_id=lambda: InboundId(TENANT), clock=FixedClock(), telemetry=counts
+        ),
+        telemetry=counts,
+    )
+
+
+async def test_every_event_of_every_callback_goes_where_it_belongs(
+    process: ProcessCallbacks, store: Store, reconcile: Reconcile
+) -> None:
+    stored = [store.add("sent", "hello"), store.add("read", "approved", "flows")]
+
+    assert await process() == 2
+
+    assert reconcile.receipts == [SENT, READ]
+    assert [row.kind for row in store.inbound] == ["text"]
+    assert [news.status for news in store.news] == [TemplateStatus.APPROVED]
+    assert store.processed == [callback.id for callback in stored]
+    assert store.due == []
+    assert await process() == 0
+
+
+async def test_news_about_one_template_are_folded_and_the_latest_wins(process: ProcessCallbacks, store: Store) -> None:
+    store.add("rejected", "quality")
+    store.add("approved")
+
+    await process()
+
+    news = TemplateNews(tenant_id=TENANT, account_id=ACCOUNT, status=TemplateStatus.APPROVED, quality="GREEN", **NAMED)
+    assert store.news == [news]
+
+
+async def test_a_message_to_an_unknown_number_is_set_aside_and_the_rest_of_its_callback_counts(
+    process: ProcessCallbacks, store: Store, reconcile: Reconcile
+) -> None:
+    odd, good = store.add("hello stranger", "sent"), store.add("hello")
+
+    assert await process() == 2
+
+    assert store.set_aside == {odd.id: "sender_unknown"}
+    assert store.processed == [good.id]
+    assert reconcile.receipts == [SENT]
+    assert len(store.inbound) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"body": b"{}"}, "malformed: not a list"),
+        ({"body": b'["\xff"]'}, "unreadable: UnicodeDecodeError"),
+        ({"sealed": b"garbage"}, "cannot_decrypt"),
+        ({"provider": "gone"}, "provider_unknown"),
+        ({"tenant_id": OTHER_TENANT}, "tenant_unknown"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_cannot_be_read_is_set_aside_and_its_neighbours_are_processed(
+    process: ProcessCallbacks, store: Store, changes: dict[str, Any], problem: str
+) -> None:
+    before = store.add("sent")
+    bad = store.add(**changes)
+    after = store.add("read")
+
+    assert await process() == 3
+
+    assert store.set_aside == {bad.id: problem}
+    assert store.processed == [before.id, after.id]
+
+
+async def test_a_callback_that_breaks_its_batch_is_found_and_set_aside_alone(
+    process: ProcessCallbacks, store: Store, reconcile: Reconcile, counts: Counts
+) -> None:
+    before, bad, after = store.add("sent"), store.add("poison", "hello"), store.add("read")
+
+    assert await process() == 3
+
+    assert store.set_aside == {bad.id: "failed: StaleChange"}
+    assert store.processed == [before.id, after.id]
+    assert reconcile.receipts == [SENT, READ]
+    assert store.inbound == []
+    assert counts.seen["callbacks_processed{outcome=set_aside}"] == 1
+
+
+async def test_a_failure_that_passes_sets_nothing_aside(
+    process: ProcessCallbacks, store: Store, reconcile: Reconcile
+) -> None:
+    stored = [store.add("sent"), store.add("poison")]
+    reconcile.times = 3
+
+    assert await process() == 2
+
+    assert store.set_aside == {}
+    assert store.processed == [callback.id for callback in stored]
+
+
+async def test_a_database_that_is_away_is_nobodys_fault(
+    process: ProcessCallbacks, store: Store, reconcile: Reconcile
+) -> None:
+    store.add("poison")
+    reconcile.error = StoreUnavailable()
+
+    with pytest.raises(StoreUnavailable):
+        await process()
+
+    assert store.set_aside == {}
+    assert len(store.due) == 1
+
+
+async def test_a_huge_callback_gets_a_transaction_of_its_own(process: ProcessCallbacks, store: Store) -> None:
+    store.add("sent")
+    store.add(*["read"] * 3_000)
+    store.add("sent")
+
+    assert [await process() for _ in range(4)] == [1, 1, 1, 0]

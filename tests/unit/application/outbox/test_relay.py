@@ -1,0 +1,121 @@
+"""Which hints does a pass publish, and what happens when it cannot?"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+
+from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep
+from messaging.application.outbox.relay import RelayDueWork
+from messaging.application.ports.queue import QueueUnavailable
+from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.domain.messages.message import Priority
+from messaging.domain.messages.standing import DispatchKind
+from messaging.domain.shared.address import Channel
+from tests.unit.application.inbox.doubles import Counts
+
+OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
+BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
+
+
+class Outbox:
+    """Says what is due; doubles as the unit of work and its lifecycles."""
+
+    def __init__(self) -> None:
+        self.due: list[DispatchKind | DeliverLane] = []
+        self.asked: Sequence[DispatchKind] = ()
+        self.away = False
+        self.lifecycles = self
+
+    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
+        self.asked = kinds
+        return self.due
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[SystemUnitOfWork]:
+        if self.away:
+            raise StoreUnavailable
+        yield cast(SystemUnitOfWork, self)
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.hinted: list[Job] = []
+        self.away = False
+
+    async def hint(self, jobs: Sequence[Job]) -> None:
+        if self.away:
+            raise QueueUnavailable
+        self.hinted += jobs
+
+
+class World:
+    def __init__(self, *, lanes: Sequence[DeliverLane] = (OTP, BULK), inbox: bool = True) -> None:
+        self.outbox, self.queue, self.started = Outbox(), Queue(), list[Job]()
+        self.relay = RelayDueWork(
+            open_uow=self.outbox.open,
+            queue=self.queue,
+            lanes=lanes,
+            inbox=inbox,
+            fallback=self.started.extend,
+            telemetry=Counts(),
+        )
+
+
+async def test_each_kind_of_work_that_is_due_gets_one_hint() -> None:
+    world = World()
+    world.outbox.due = [OTP, BULK, DispatchKind.PROCESS_CALLBACK, DispatchKind.REMATCH, DispatchKind.STOP_WAITING]
+    world.outbox.due.append(DispatchKind.CHECK_SILENT)
+
+    assert await world.relay() == 4
+
+    assert world.queue.hinted == [OTP, BULK, ProcessCallbacks(), Upkeep()]
+    assert world.started == []
+
+
+async def test_when_nothing_is_due_the_queue_is_left_alone() -> None:
+    world = World()
+    world.queue.away = True
+
+    assert await world.relay() == 0
+
+
+async def test_a_worker_for_one_lane_hints_that_lane_only() -> None:
+    world = World(lanes=[OTP], inbox=False)
+    world.outbox.due = [OTP, BULK]
+
+    assert await world.relay() == 1
+
+    assert world.queue.hinted == [OTP]
+    assert set(world.outbox.asked) == {DispatchKind.DELIVER, DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT}
+
+
+async def test_without_the_queue_the_work_is_started_here() -> None:
+    world = World()
+    world.outbox.due = [BULK, DispatchKind.REMATCH]
+    world.queue.away = True
+
+    assert await world.relay() == 2
+
+    assert world.started == [BULK, ProcessCallbacks()]
+
+
+async def test_every_pass_asks_again_so_a_lost_hint_is_made_anew() -> None:
+    world = World()
+    world.outbox.due = [OTP]
+
+    await world.relay()
+    await world.relay()
+
+    assert world.queue.hinted == [OTP, OTP]
+
+
+async def test_without_the_store_nothing_is_guessed() -> None:
+    world = World()
+    world.outbox.away = True
+
+    with pytest.raises(StoreUnavailable):
+        await world.relay()
+
+    assert world.queue.hinted == []

@@ -1,0 +1,454 @@
+"""Who may take a message up, start it, give it back, report on it, and send it again?"""
+
+import itertools
+from datetime import timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change, Withdraw
+from messaging.domain.messages.lifecycle import (
+    MAX_CLAIM_FAILURES,
+    IllegalSignal,
+    bury,
+    cancel,
+    is_settled,
+    is_suspect,
+    receive,
+    release,
+    requeue,
+    resolve,
+    start,
+    stop_waiting,
+    take_up,
+)
+from messaging.domain.messages.message import ECHO_GRACE, Category
+from messaging.domain.messages.receipts import ProviderError, ReceiptKind
+from messaging.domain.messages.standing import DispatchKind, Outcome, Phase, Standing
+from messaging.domain.messages.state import RANK, TERMINAL, State
+from messaging.domain.shared.errors import DomainError
+from tests.builders import NOON, WAMID, a_receipt, a_standing, an_attempt
+
+LEASE = timedelta(seconds=30)
+SENDING_LEASE = timedelta(seconds=60)
+LATER = Arrange(kind=DispatchKind.DELIVER, due_at=NOON + timedelta(seconds=5))
+
+
+def types(change: Change) -> list[str]:
+    return [entry.type for entry in change.entries]
+
+
+def taken(standing: Standing, worker: str = "w2") -> Change:
+    change = take_up(standing, worker=worker, lease=LEASE)
+    assert change is not None
+    return change
+
+
+# --- taking up ------------------------------------------------------------------------------------------------------
+
+
+def test_a_queued_message_is_claimed_with_an_attempt_and_comes_back_when_the_lease_ends() -> None:
+    change = taken(a_standing(State.QUEUED))
+
+    assert change.state is State.CLAIMED
+    assert change.epoch == 1
+    assert change.attempt == (AttemptOpened(epoch=1, lease_owner="w2", lease=LEASE),)
+    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON + LEASE)
+    assert types(change) == ["attempt.claimed"]
+    assert (change.attempts, change.checks, change.claim_failures) == (0, 0, 0)
+
+
+def test_a_scheduled_message_is_queued_and_claimed_in_one_step() -> None:
+    change = taken(a_standing(State.SCHEDULED))
+
+    assert [(entry.type, entry.state) for entry in change.entries] == [
+        ("message.queued", State.QUEUED),
+        ("attempt.claimed", State.CLAIMED),
+    ]
+
+
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
+@pytest.mark.parametrize("seconds", [-1, 0])
+def test_a_message_past_its_expiry_is_never_claimed(state: State, seconds: int) -> None:
+    change = taken(a_standing(state, expires_at=NOON + timedelta(seconds=seconds)))
+
+    assert change.state is State.EXPIRED
+    assert change.attempt == ()
+    assert change.dispatch == Withdraw()
+    assert isinstance(change.error, ProviderError)
+    assert change.error.code == "expired"
+
+
+def test_a_message_in_its_last_second_is_still_claimed() -> None:
+    assert taken(a_standing(expires_at=NOON + timedelta(seconds=1))).state is State.CLAIMED
+
+
+def test_a_claim_whose_worker_is_gone_goes_back_to_the_queue_with_a_mark() -> None:
+    change = taken(a_standing(State.CLAIMED))
+
+    assert change.state is State.QUEUED
+    assert (change.epoch, change.claim_failures, change.attempts) == (1, 1, 0)
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)
+    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON)
+    assert types(change) == ["attempt.lease_ended"]
+
+
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
+def test_a_marked_message_is_suspect_until_it_has_been_claimed(state: State) -> None:
+    assert is_suspect(a_standing(state, claim_failures=1))
+    assert not is_suspect(a_standing(state))
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in (State.SCHEDULED, State.QUEUED)])
+def test_what_is_not_waiting_for_a_claim_is_no_suspect(state: State) -> None:
+    assert not is_suspect(a_standing(state, claim_failures=2))
+
+
+def test_a_suspect_is_claimed_under_the_next_epoch_and_keeps_its_marks() -> None:
+    change = taken(a_standing(State.QUEUED, epoch=1, claim_failures=2))
+
+    assert (change.state, change.epoch, change.claim_failures) == (State.CLAIMED, 2, 2)
+    assert change.attempt == (AttemptOpened(epoch=2, lease_owner="w2", lease=LEASE),)
+
+
+def test_a_message_that_was_started_is_not_suspected_any_more() -> None:
+    change = starting(a_standing(State.CLAIMED, claim_failures=2))
+
+    assert change is not None
+    assert change.claim_failures == 0
+
+
+def test_a_message_that_keeps_losing_its_workers_is_poison() -> None:
+    change = taken(a_standing(State.CLAIMED, claim_failures=MAX_CLAIM_FAILURES - 1))
+
+    assert change.state is State.DEAD
+    assert change.claim_failures == MAX_CLAIM_FAILURES == 3
+    assert isinstance(change.error, ProviderError)
+    assert change.error.code == "poison"
+    assert change.dispatch == Withdraw()
+
+
+def test_a_lost_claim_past_its_expiry_ends_expired_with_its_attempt_closed() -> None:
+    change = taken(a_standing(State.CLAIMED, expires_at=NOON))
+
+    assert change.state is State.EXPIRED
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)
+    assert change.claim_failures == 1
+
+
+@pytest.mark.parametrize("category", list(Category))
+def test_a_send_whose_worker_is_gone_is_unknown_and_waits_for_its_echo(category: Category) -> None:
+    change = taken(a_standing(State.SENDING, category=category))
+
+    assert change.state is State.UNKNOWN
+    assert change.epoch == 1
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN),)
+    assert change.dispatch == Arrange(kind=DispatchKind.STOP_WAITING, due_at=NOON + ECHO_GRACE[category])
+
+
+@pytest.mark.parametrize(
+    "state",
+    [state for state in State if state not in (State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING)],
+)
+def test_a_stale_dispatch_does_nothing(state: State) -> None:
+    assert take_up(a_standing(state), worker="w2", lease=LEASE) is None
+
+
+# --- starting, giving back, giving up -------------------------------------------------------------------------------
+
+
+def starting(standing: Standing, *, epoch: int = 1, worker: str = "w1") -> Change | None:
+    return start(standing, epoch=epoch, worker=worker, lease=SENDING_LEASE)
+
+
+def test_a_start_is_stamped_and_covers_the_whole_request() -> None:
+    change = starting(a_standing(State.CLAIMED))
+
+    assert change is not None
+    assert change.state is State.SENDING
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.STARTED),)
+    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON + SENDING_LEASE)
+
+
+def test_no_byte_leaves_under_a_lost_fence() -> None:
+    claimed = a_standing(State.CLAIMED)
+
+    assert starting(claimed, epoch=2) is None
+    assert starting(claimed, worker="w2") is None
+    assert starting(replace(claimed, attempt=an_attempt(lease_live=False))) is None
+    assert starting(replace(claimed, attempt=an_attempt(phase=Phase.STARTED))) is None
+    assert starting(replace(claimed, attempt=None)) is None
+    assert starting(replace(claimed, epoch=2, attempt=an_attempt(epoch=2))) is None
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.CLAIMED])
+def test_no_byte_leaves_from_any_state_but_a_claim(state: State) -> None:
+    assert starting(a_standing(state, epoch=1, attempt=an_attempt())) is None
+
+
+def test_no_byte_leaves_after_the_validity_even_when_it_ended_within_the_lease() -> None:
+    assert starting(a_standing(State.CLAIMED, expires_at=NOON)) is None
+    assert starting(a_standing(State.CLAIMED, expires_at=NOON + timedelta(seconds=1))) is not None
+
+
+def test_a_claim_given_back_uses_up_nothing() -> None:
+    standing = a_standing(State.CLAIMED)
+
+    change = release(standing, epoch=1, reason="draining", due_at=LATER.due_at)
+
+    assert change is not None
+    assert change.state is State.QUEUED
+    assert change.dispatch == LATER
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)
+    assert (change.attempts, change.checks, change.claim_failures) == (0, 0, 0)
+
+
+def test_content_that_cannot_be_rendered_is_buried_with_its_reason() -> None:
+    error = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
+
+    change = bury(a_standing(State.CLAIMED), epoch=1, error=error)
+
+    assert change is not None
+    assert (change.state, change.error, change.dispatch) == (State.DEAD, error, Withdraw())
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)
+
+
+@pytest.mark.parametrize(("state", "epoch"), [(State.SENDING, 1), (State.QUEUED, 1), (State.CLAIMED, 2)])
+def test_who_does_not_hold_the_claim_can_neither_give_it_back_nor_bury_it(state: State, epoch: int) -> None:
+    standing = a_standing(state)
+    error = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
+
+    assert release(standing, epoch=epoch, reason="draining", due_at=NOON) is None
+    assert bury(standing, epoch=epoch, error=error) is None
+
+
+# --- receipts -------------------------------------------------------------------------------------------------------
+
+KINDS = st.sampled_from(list(ReceiptKind))
+_REPORTS = {
+    ReceiptKind.SENT: State.SENT,
+    ReceiptKind.DELIVERED: State.DELIVERED,
+    ReceiptKind.READ: State.READ,
+    ReceiptKind.FAILED: State.FAILED,
+}
+# Nobody reports on what never left; every other state may be corrected.
+REPORTABLE = [state for state in State if state is not State.SCHEDULED]
+
+
+def standing_after(standing: Standing, change: Change) -> Standing:
+    return replace(standing, state=change.state, seq=standing.seq + len(change.entries))
+
+
+@given(
+    state=st.sampled_from(REPORTABLE),
+    kinds=st.lists(KINDS, min_size=1, max_size=6),
+    repeated=st.lists(st.integers(0, 5), max_size=4),
+    cuts=st.sets(st.integers(1, 9)),
+    random=st.randoms(use_true_random=False),
+)
+def test_receipts_converge_in_any_order_repetition_and_batching(
+    state: State, kinds: list[ReceiptKind], repeated: list[int], cuts: set[int], random: Random
+) -> None:
+    order = kinds + [kinds[index % len(kinds)] for index in repeated]
+    random.shuffle(order)
+    standing = a_standing(state)
+
+    for batch in _batches(order, cuts):
+        change = receive(standing, [(1, a_receipt(kind)) for kind in batch])
+        assert len(change.entries) == len(batch)
+        assert RANK.get(change.state, 0) >= RANK.get(standing.state, 0)
+        standing = standing_after(standing, change)
+
+    reported = [_REPORTS[kind] for kind in kinds] + ([state] if state in RANK else [])
+    assert standing.state is max(reported, key=RANK.__getitem__)
+
+
+def _batches(order: list[ReceiptKind], cuts: set[int]) -> list[list[ReceiptKind]]:
+    edges = [0, *sorted(cut for cut in cuts if cut < len(order)), len(order)]
+    return [order[start:end] for start, end in itertools.pairwise(edges)]
+
+
+@pytest.mark.parametrize("state", REPORTABLE)
+@pytest.mark.parametrize("kind", [kind for kind in ReceiptKind if kind is not ReceiptKind.SENT])
+def test_a_final_receipt_stops_whatever_was_waiting(state: State, kind: ReceiptKind) -> None:
+    assert receive(a_standing(state), [(1, a_receipt(kind))]).dispatch == Withdraw()
+
+
+def test_a_receipt_for_what_was_never_tried_is_noted_and_moves_nothing() -> None:
+    change = receive(a_standing(State.SCHEDULED), [(None, a_receipt())])
+
+    assert change.state is State.SCHEDULED
+    assert change.dispatch is None
+    assert change.entries[0].detail["effect"] == "none"
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.UNKNOWN, State.UNCONFIRMED])
+def test_a_receipt_closes_the_attempt_it_proves(state: State) -> None:
+    change = receive(a_standing(state), [(1, a_receipt(ReceiptKind.SENT))])
+
+    assert change.attempt == (
+        AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.ACCEPTED, provider_message_id=WAMID),
+    )
+    assert change.error is None
+
+
+def test_a_receipt_during_the_send_counts_the_try_that_its_late_answer_will_not_count_again() -> None:
+    assert receive(a_standing(State.SENDING), [(1, a_receipt())]).attempts == 1
+    assert receive(a_standing(State.UNKNOWN), [(1, a_receipt())]).attempts == 1
+
+
+def test_a_receipt_of_an_older_attempt_closes_the_claim_that_was_to_repeat_it() -> None:
+    standing = a_standing(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
+
+    change = receive(standing, [(1, a_receipt())])
+
+    assert [(a.epoch, a.outcome) for a in change.attempt if isinstance(a, AttemptUpdated)] == [
+        (2, Outcome.NOT_SENT),
+        (1, Outcome.ACCEPTED),
+    ]
+
+
+def test_a_failed_receipt_brings_its_reason_and_a_later_delivery_clears_it() -> None:
+    reason = ProviderError(code="131049", reason="Not delivered to keep the ecosystem healthy.")
+    failed = receive(a_standing(State.SUBMITTED), [(1, a_receipt(ReceiptKind.FAILED, error=reason))])
+    corrected = receive(a_standing(State.FAILED), [(1, a_receipt(ReceiptKind.DELIVERED))])
+
+    assert (failed.state, failed.error) == (State.FAILED, reason)
+    assert (corrected.state, corrected.error) == (State.DELIVERED, None)
+
+
+def test_a_failed_receipt_without_a_reason_still_names_an_error() -> None:
+    change = receive(a_standing(State.SUBMITTED), [(1, a_receipt(ReceiptKind.FAILED))])
+
+    assert isinstance(change.error, ProviderError)
+
+
+def test_a_late_failure_does_not_undo_a_delivery_and_is_noted_all_the_same() -> None:
+    change = receive(a_standing(State.DELIVERED), [(1, a_receipt(ReceiptKind.FAILED))])
+
+    assert change.state is State.DELIVERED
+    assert change.error is UNSET
+    assert change.entries[0].type == "receipt.failed"
+    assert change.entries[0].detail["effect"] == "none"
+
+
+def test_receipts_tell_the_providers_time() -> None:
+    receipt = a_receipt(occurred_at=NOON - timedelta(hours=2))
+
+    assert receive(a_standing(State.SUBMITTED), [(1, receipt)]).entries[0].occurred_at == NOON - timedelta(hours=2)
+
+
+# --- people and patience --------------------------------------------------------------------------------------------
+
+
+def test_when_the_echo_does_not_come_a_person_must_decide() -> None:
+    change = stop_waiting(a_standing(State.UNKNOWN))
+
+    assert change is not None
+    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Withdraw())
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.UNKNOWN])
+def test_news_that_came_first_end_the_wait_without_a_trace(state: State) -> None:
+    assert stop_waiting(a_standing(state)) is None
+
+
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
+def test_what_has_not_been_claimed_can_be_cancelled(state: State) -> None:
+    change = cancel(a_standing(state), by="key_1")
+
+    assert (change.state, change.dispatch) == (State.CANCELLED, Withdraw())
+    assert change.entries[0].detail == {"by": "key_1"}
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in (State.SCHEDULED, State.QUEUED)])
+def test_what_may_have_left_cannot_be_cancelled(state: State) -> None:
+    with pytest.raises(IllegalSignal) as refusal:
+        cancel(a_standing(state), by="key_1")
+
+    assert refusal.value.code == "state_conflict"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.UNAVAILABLE, Outcome.THROTTLED, Outcome.NOT_SENT])
+def test_a_dead_message_whose_last_try_is_proven_absent_is_sent_again_afresh(outcome: Outcome) -> None:
+    attempt = an_attempt(epoch=8, phase=Phase.CLOSED, outcome=outcome)
+    standing = a_standing(State.DEAD, epoch=8, attempts=7, checks=28, claim_failures=2, attempt=attempt)
+
+    change = requeue(standing, by="key_1")
+
+    assert change.state is State.QUEUED
+    assert (change.attempts, change.checks, change.claim_failures, change.epoch) == (0, 0, 0, 8)
+    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON)
+    assert (change.error, change.possible_duplicate) == (None, False)
+
+
+def test_an_unconfirmed_message_is_not_sent_again_unless_the_risk_is_accepted() -> None:
+    with pytest.raises(DomainError) as refusal:
+        requeue(a_standing(State.UNCONFIRMED), by="key_1")
+
+    assert refusal.value.code == "duplicate_risk"
+
+
+def test_with_the_risk_accepted_the_old_attempt_is_presumed_absent_and_the_new_one_is_marked() -> None:
+    standing = a_standing(State.UNCONFIRMED)
+
+    change = requeue(standing, by="key_1", possible_duplicate=True)
+    again = taken(replace(standing, state=State.QUEUED, possible_duplicate=change.possible_duplicate))
+
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
+    assert change.possible_duplicate
+    assert change.entries[0].detail == {"by": "key_1", "possible_duplicate": "true"}
+    assert isinstance(again.attempt[-1], AttemptOpened)
+    assert again.attempt[-1].possible_duplicate
+
+
+def test_a_proven_message_is_not_marked_because_the_caller_would_have_taken_the_risk() -> None:
+    assert not requeue(a_standing(State.DEAD), by="key_1", possible_duplicate=True).possible_duplicate
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in (State.UNCONFIRMED, State.DEAD)])
+def test_what_is_not_at_a_dead_end_cannot_be_sent_again(state: State) -> None:
+    with pytest.raises(IllegalSignal):
+        requeue(a_standing(state), by="key_1", possible_duplicate=True)
+
+
+def test_a_requeue_says_who_ordered_it_and_why() -> None:
+    change = requeue(a_standing(State.DEAD), by="key_1", reason="The outage is over.")
+
+    assert change.entries[0].detail == {"by": "key_1", "possible_duplicate": "false", "reason": "The outage is over."}
+
+
+def test_a_person_settles_an_unconfirmed_message_as_failed() -> None:
+    change = resolve(a_standing(State.UNCONFIRMED), by="key_1", reason="The customer says it never came.")
+
+    assert change.state is State.FAILED
+    assert change.error == ProviderError(code="resolved_by_operator", reason="The customer says it never came.")
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
+    assert change.dispatch == Withdraw()
+    (entry,) = change.entries
+    assert (entry.type, entry.state) == ("message.resolved", State.FAILED)
+    assert entry.detail == {"by": "key_1", "reason": "The customer says it never came."}
+
+
+def test_a_late_delivery_corrects_what_a_person_had_settled() -> None:
+    settled = resolve(a_standing(State.UNCONFIRMED), by="key_1", reason="No news.")
+    attempt = an_attempt(phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT)
+
+    late = receive(a_standing(settled.state, attempt=attempt), [(1, a_receipt(ReceiptKind.DELIVERED))])
+
+    assert (late.state, late.error) == (State.DELIVERED, None)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.UNCONFIRMED])
+def test_only_an_unconfirmed_message_is_settled_by_a_person(state: State) -> None:
+    with pytest.raises(IllegalSignal):
+        resolve(a_standing(state), by="key_1", reason="No news.")
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_settled_is_what_a_customer_may_regard_as_an_end(state: State) -> None:
+    assert is_settled(state) == (state in TERMINAL)

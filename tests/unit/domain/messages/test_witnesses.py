@@ -1,0 +1,118 @@
+"""When may an unclear send be repeated without a person, and when never?"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from messaging.domain.messages.change import Arrange, AttemptUpdated, Change, Withdraw
+from messaging.domain.messages.lifecycle import stop_waiting
+from messaging.domain.messages.message import ECHO_GRACE, Category, OnUnknown
+from messaging.domain.messages.standing import DispatchKind, Outcome, Phase, Standing
+from messaging.domain.messages.state import State
+from messaging.domain.messages.witnesses import Evidence, WitnessRule, may_resend
+from tests.builders import NOON, a_standing, an_attempt
+
+GRACE = ECHO_GRACE[Category.UTILITY]
+STARTED = NOON - GRACE
+
+
+def unclear(*, started_at: Any = STARTED, http_status: int | None = None, **changes: Any) -> Standing:
+    """An unclear send whose grace ends at noon, by a customer who wants it repeated."""
+    attempt = an_attempt(phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN, started_at=started_at, http_status=http_status)
+    return a_standing(State.UNKNOWN, **({"attempt": attempt, "on_unknown": OnUnknown.RESEND} | changes))
+
+
+def proof(**changes: Any) -> Evidence:
+    """Just enough of everything."""
+    fields: dict[str, Any] = {"witnesses": 20, "heard_until": STARTED + timedelta(minutes=5, seconds=1)}
+    return Evidence(**(fields | changes))
+
+
+def decided(standing: Standing, evidence: Evidence | None) -> Change:
+    change = stop_waiting(standing, evidence)
+    assert change is not None
+    return change
+
+
+def test_on_proof_it_is_sent_again_at_once_and_both_attempts_say_why() -> None:
+    change = decided(unclear(), proof())
+
+    assert (change.state, change.possible_duplicate) == (State.QUEUED, True)
+    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON)
+    assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
+    [entry] = change.entries
+    assert entry.type == "message.requeued"
+    assert entry.detail == {"by": "on_unknown", "possible_duplicate": "true", "witnesses": 20}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "missing"),
+    [
+        (proof(witnesses=19), "too_few_witnesses"),
+        (proof(heard_until=STARTED + timedelta(minutes=5)), "nothing_heard_lately"),
+        (proof(heard_until=None), "nothing_heard_lately"),
+        (proof(unread=True), "callbacks_unread"),
+        (proof(unmatched=True), "receipts_unmatched"),
+        (proof(paused=True), "sender_paused"),
+    ],
+)
+def test_while_anything_is_missing_it_waits_another_grace_and_says_what(evidence: Evidence, missing: str) -> None:
+    change = decided(unclear(), evidence)
+
+    assert (change.state, change.attempt, change.possible_duplicate) == (State.UNKNOWN, (), False)
+    assert change.dispatch == Arrange(kind=DispatchKind.STOP_WAITING, due_at=NOON + GRACE)
+    assert [(entry.type, entry.detail["no_resend"]) for entry in change.entries] == [("message.waiting", missing)]
+
+
+def test_nothing_is_proven_before_the_grace_is_over() -> None:
+    change = decided(unclear(started_at=STARTED + timedelta(seconds=1)), proof(heard_until=NOON + timedelta(days=1)))
+
+    assert (change.state, change.entries[0].detail["no_resend"]) == (State.UNKNOWN, "too_early")
+
+
+def test_after_three_more_graces_a_person_is_asked() -> None:
+    waits, standing = 0, unclear()
+    while (change := decided(standing, proof(witnesses=0))).state is State.UNKNOWN:
+        assert isinstance(change.dispatch, Arrange)
+        waits += 1
+        standing = unclear(now=change.dispatch.due_at)
+
+    assert waits == 3
+    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Withdraw())
+    assert change.entries[0].detail["no_resend"] == "too_few_witnesses"
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        pytest.param(unclear(on_unknown=OnUnknown.HOLD), id="the customer wants it held"),
+        pytest.param(unclear(possible_duplicate=True), id="it was sent again before"),
+        pytest.param(unclear(expires_at=NOON), id="it would come too late"),
+        pytest.param(unclear(http_status=200), id="the provider most likely has it"),
+        pytest.param(unclear(started_at=None), id="nobody knows when it left"),
+        pytest.param(unclear(attempt=None), id="its attempt was lost with a backup"),
+    ],
+)
+def test_otherwise_not_even_proof_has_it_sent_again(standing: Standing) -> None:
+    change = decided(standing, proof())
+
+    assert not may_resend(standing)
+    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Withdraw())
+
+
+def test_without_evidence_a_person_is_asked() -> None:
+    assert decided(unclear(), None).state is State.UNCONFIRMED
+
+
+def test_the_rule_can_be_another() -> None:
+    rule = WitnessRule(witnesses=1, margin=timedelta(0), waits=0)
+    heard = proof(witnesses=1, heard_until=STARTED + timedelta(seconds=1))
+
+    again = stop_waiting(unclear(), heard, rule=rule)
+    given_up = stop_waiting(unclear(), proof(witnesses=0), rule=rule)
+
+    assert again is not None
+    assert again.state is State.QUEUED
+    assert given_up is not None
+    assert given_up.state is State.UNCONFIRMED

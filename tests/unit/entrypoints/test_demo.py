@@ -1,0 +1,163 @@
+"""The demo's input and its judgement: what a row asks for, and what counts as lost or sent twice."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from messaging.domain.shared.address import Phone, parse_recipient
+from messaging.domain.shared.ids import MessageId, Prefix, typeid
+from messaging.entrypoints.demo.accounts import compare
+from messaging.entrypoints.demo.orders import SHIPPED, NotAnExport, Order, read_orders, submission_of
+from messaging.entrypoints.demo.report import build, latency
+from messaging.entrypoints.demo.submitting import Refusal, Submitted
+
+
+def an_order(**changes: str) -> Order:
+    values = {
+        "order": "A-1042",
+        "placed_at": "2026-11-19T06:02:27Z",
+        "customer": "Ana",
+        "phone": "+14155550176",
+        "language": "en_US",
+        "event": "shipped",
+        "total": "",
+        "carrier": "UPS",
+        "delivery_day": "Monday",
+    }
+    return Order(**(values | changes))
+
+
+def test_the_shipped_export_is_a_thousand_orders_in_several_languages() -> None:
+    orders = read_orders(SHIPPED)
+
+    assert len(orders) == 1_000
+    assert len({order.order for order in orders}) == 1_000
+    assert {"en_US", "en_GB", "es_MX", "pt_BR", "de"} <= {order.language for order in orders}
+    assert {"confirmed", "shipped", "delivered"} <= {order.event for order in orders}
+
+
+def test_the_shipped_export_holds_every_kind_of_row_that_must_be_refused() -> None:
+    orders = read_orders(SHIPPED)
+
+    bad_numbers = [order for order in orders if not isinstance(parse_recipient(order.phone), Phone)]
+    assert len(bad_numbers) == 14
+    assert any("\n" in order.carrier + order.customer for order in orders)
+    assert any(order.event not in ("confirmed", "shipped", "delivered") for order in orders)
+    assert any(order.language == "fr" for order in orders)
+    assert any(not order.customer for order in orders)
+
+
+def test_nobody_gets_two_messages_in_the_shipped_export() -> None:
+    phones = [order.phone for order in read_orders(SHIPPED) if isinstance(parse_recipient(order.phone), Phone)]
+
+    assert len(phones) == len(set(phones))
+
+
+def test_a_file_with_other_columns_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("order,phone\n1,2\n")
+
+    with pytest.raises(NotAnExport, match="customer"):
+        read_orders(path)
+
+
+def test_a_row_becomes_a_template_message_with_its_own_reference() -> None:
+    body = submission_of(an_order())
+
+    assert (body["to"], body["reference"]) == ("+14155550176", "A-1042")
+    assert body["content"]["name"] == "order_shipped"
+    assert body["content"]["variables"] == {"1": "Ana", "2": "A-1042", "3": "UPS", "4": "Monday"}
+    assert body["content"]["buttons"] == [{"type": "url", "index": 0, "text": "A-1042"}]
+
+
+def test_an_empty_cell_is_a_variable_that_is_not_there() -> None:
+    body = submission_of(an_order(carrier=""))
+
+    assert body["content"]["variables"] == {"1": "Ana", "2": "A-1042", "4": "Monday"}
+
+
+def a_message(status: str) -> tuple[MessageId, dict[str, Any]]:
+    uuid = MessageId(uuid4())
+    return uuid, {"id": typeid(Prefix.MESSAGE, uuid), "status": status, "error": None}
+
+
+def test_books_that_agree_have_nothing_lost_and_nothing_twice() -> None:
+    (read, read_view), (_, failed_view) = a_message("read"), a_message("failed")
+    messages = {view["id"]: view for view in (read_view, failed_view)}
+
+    verdict = compare(messages, ledger={read: 1}, accepted={read: 1})
+
+    assert verdict.agrees
+    assert verdict.compared == 2
+
+
+def test_a_message_we_believe_accepted_and_the_provider_never_saw_is_lost() -> None:
+    uuid, view = a_message("delivered")
+
+    verdict = compare({view["id"]: view}, ledger={}, accepted={uuid: 1})
+
+    assert verdict.lost == (view["id"],)
+    assert not verdict.agrees
+
+
+def test_a_message_in_the_ledger_twice_was_sent_twice_whatever_we_believe() -> None:
+    uuid, view = a_message("unconfirmed")
+
+    verdict = compare({view["id"]: view}, ledger={uuid: 2}, accepted={})
+
+    assert verdict.twice == (view["id"],)
+    assert not verdict.agrees
+
+
+def test_a_send_we_do_not_admit_is_unreported() -> None:
+    (uuid, view), stranger = a_message("failed"), MessageId(uuid4())
+
+    verdict = compare({view["id"]: view}, ledger={uuid: 1, stranger: 1}, accepted={})
+
+    assert set(verdict.unreported) == {view["id"], typeid(Prefix.MESSAGE, stranger)}
+
+
+def test_an_unclear_outcome_reported_as_such_is_not_wrong() -> None:
+    uuid, view = a_message("unconfirmed")
+
+    with_it = compare({view["id"]: view}, ledger={uuid: 1}, accepted={})
+    without_it = compare({view["id"]: view}, ledger={}, accepted={})
+
+    assert with_it.agrees
+    assert without_it.agrees
+    assert with_it.unclear == (view["id"],)
+
+
+def test_the_report_counts_refusals_and_failures_by_code() -> None:
+    (_, read), (_, failed) = a_message("read"), a_message("failed")
+    failed["error"] = {"code": "131026", "reason": "Undeliverable. [fbtrace_id x]"}
+    submitted = Submitted(
+        accepted={read["id"]: "A-1", failed["id"]: "A-2"},
+        refused=(Refusal(order="A-3", codes=("variable_missing", "recipient_invalid"), detail=""),),
+        seconds=(0.010, 0.020),
+    )
+    messages = {view["id"]: view for view in (read, failed)}
+
+    report = build(
+        submitted=submitted,
+        messages=messages,
+        delays=[timedelta(seconds=1)],
+        verdict=compare(messages, {}, {}),
+        seconds=12.34,
+    )
+
+    assert (report.rows, report.accepted, report.refused) == (3, 2, 1)
+    assert report.refusals == {"variable_missing": 1, "recipient_invalid": 1}
+    assert report.failures == {"failed 131026": 1}
+    assert report.reasons == {"131026": "Undeliverable."}
+
+
+def test_percentiles_are_in_milliseconds() -> None:
+    found = latency([n / 1000 for n in range(1, 101)])
+
+    assert found.p50_ms == pytest.approx(50.5)
+    assert 99 <= found.p99_ms <= 100
+    assert latency([]).p99_ms == 0

@@ -1,0 +1,143 @@
+"""Settings: typed, complete, and every mistake told at once, without repeating a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from messaging.entrypoints.settings import (
+    BadSettings,
+    ClientSettings,
+    LogLevel,
+    MigrationSettings,
+    Settings,
+    effective,
+    load,
+)
+
+GOOD = {
+    "APP_DATABASE_URL": "postgresql://shop:s3cret@db.internal/messaging",
+    "APP_REDIS_URL": "redis://:hush@cache.internal:6379/0",
+    "APP_MASTER_KEY": "ab" * 32,
+}
+
+
+def problems_of(environ: dict[str, str]) -> dict[str, str]:
+    with pytest.raises(BadSettings) as caught:
+        load(Settings, environ)
+    return {problem.name: problem.detail for problem in caught.value.problems}
+
+
+def test_values_are_converted_to_their_types() -> None:
+    settings = load(Settings, GOOD | {"APP_API_PORT": "9000", "APP_RATE_LIMIT_SHARE": "0.5", "APP_LOG_LEVEL": "debug"})
+
+    assert (settings.api_port, settings.rate_limit_share, settings.log_level) == (9000, 0.5, LogLevel.DEBUG)
+    assert settings.master_key.as_bytes == bytes.fromhex("ab" * 32)
+
+
+@pytest.mark.parametrize("text", ["fb" * 32, "+/v7" * 10 + "+/s=", "-_v7" * 10 + "-_s="])
+def test_the_master_key_may_be_hex_or_either_base64(text: str) -> None:
+    settings = load(Settings, GOOD | {"APP_MASTER_KEY": text})
+
+    assert len(settings.master_key.as_bytes) == 32
+
+
+def test_every_missing_setting_is_listed_with_what_to_do() -> None:
+    problems = problems_of({})
+
+    assert set(problems) == {"APP_DATABASE_URL", "APP_REDIS_URL", "APP_MASTER_KEY"}
+    assert "openssl rand" in problems["APP_MASTER_KEY"]
+    assert "app dev" in problems["APP_DATABASE_URL"]
+
+
+def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
+    problems = problems_of(GOOD | {"APP_DATBASE_URL": "x"})
+
+    assert problems == {"APP_DATBASE_URL": "is not a setting. Did you mean APP_DATABASE_URL?"}
+
+
+def test_names_of_other_programs_do_not_matter() -> None:
+    assert load(Settings, GOOD | {"APPLICATION": "x", "PATH": "/bin"}).api_port == 8000
+
+
+def test_settings_of_another_command_are_allowed() -> None:
+    assert load(Settings, GOOD | {"APP_API_KEY": "mpk_test_x"}).api_port == 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APP_API_PORT", "70000"),
+        ("APP_API_PORT", "http"),
+        ("APP_MASTER_KEY", "c2hvcnQ="),
+        ("APP_DATABASE_URL", "mysql://db/messaging"),
+        ("APP_REDIS_URL", "cache.internal:6379"),
+        ("APP_WHATSAPP_BASE_URL", "ftp://graph.example"),
+        ("APP_WHATSAPP_GRAPH_VERSION", "25"),
+        ("APP_RATE_LIMIT_SHARE", "1.5"),
+        ("APP_LOG_LEVEL", "loud"),
+        ("APP_DELIVERY_CONCURRENCY", "0"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
+    assert set(problems_of(GOOD | {name: value})) == {name}
+
+
+def test_no_problem_repeats_the_value_of_a_secret() -> None:
+    told = str(problems_of(GOOD | {"APP_MASTER_KEY": "not-a-key-but-secret", "APP_DATABASE_URL": "my://u:s3cret@h"}))
+
+    assert "not-a-key-but-secret" not in told
+    assert "s3cret" not in told
+
+
+def test_all_problems_come_at_once() -> None:
+    problems = problems_of({"APP_REDIS_URL": "nope", "APP_API_PORT": "0", "APP_TYPO": "1"})
+
+    assert set(problems) == {"APP_DATABASE_URL", "APP_REDIS_URL", "APP_MASTER_KEY", "APP_API_PORT", "APP_TYPO"}
+
+
+def test_a_secret_can_be_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("cd" * 32 + "\n")
+    environ = {name: value for name, value in GOOD.items() if name != "APP_MASTER_KEY"}
+
+    settings = load(Settings, environ | {"APP_MASTER_KEY_FILE": str(path)})
+
+    assert settings.master_key.as_bytes == bytes.fromhex("cd" * 32)
+
+
+def test_an_unreadable_file_is_a_problem_of_its_own(tmp_path: Path) -> None:
+    environ = {name: value for name, value in GOOD.items() if name != "APP_MASTER_KEY"}
+
+    problems = problems_of(environ | {"APP_MASTER_KEY_FILE": str(tmp_path / "missing")})
+
+    assert set(problems) == {"APP_MASTER_KEY_FILE"}
+
+
+def test_a_value_and_a_file_for_it_are_refused(tmp_path: Path) -> None:
+    assert "set twice" in problems_of(GOOD | {"APP_MASTER_KEY_FILE": str(tmp_path)})["APP_MASTER_KEY"]
+
+
+def test_an_empty_value_counts_as_not_set() -> None:
+    assert load(Settings, GOOD | {"APP_ECHO_GRACE_SECONDS": ""}).echo_grace_seconds is None
+
+
+def test_what_is_shown_holds_no_secret() -> None:
+    settings = load(Settings, GOOD)
+
+    shown = str(effective(settings)) + repr(settings)
+
+    assert effective(settings)["APP_DATABASE_URL"] == "postgresql://shop:***@db.internal/messaging"
+    assert not any(secret in shown for secret in ("s3cret", "hush", "abab"))
+
+
+def test_a_migration_needs_the_owner_url_or_else_the_database_url() -> None:
+    owner = "postgresql://owner:pw@db.internal/messaging"
+
+    assert load(MigrationSettings, GOOD).owner_url.value == GOOD["APP_DATABASE_URL"]
+    assert load(MigrationSettings, GOOD | {"APP_DATABASE_OWNER_URL": owner}).owner_url.value == owner
+
+
+def test_a_client_needs_a_key_only() -> None:
+    settings = load(ClientSettings, {"APP_API_KEY": "mpk_test_x"})
+
+    assert (settings.api_url.value, settings.api_key.value) == ("http://127.0.0.1:8000", "mpk_test_x")

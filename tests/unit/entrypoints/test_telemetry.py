@@ -1,0 +1,221 @@
+"""Logs never say a secret or a person; health and metrics tell what an orchestrator needs."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.health import Check
+from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.messages.message import Priority
+from messaging.domain.shared.address import Channel
+from messaging.entrypoints.telemetry import (
+    CountRequests,
+    Message,
+    Operations,
+    Receive,
+    Scope,
+    Send,
+    configure_logging,
+    redact,
+)
+
+CRITICAL = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What the process writes to stderr, with the logging of the test run put back afterwards."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure_logging("info", process="api")
+    yield stream
+    root.handlers, root.level = before
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_log_line_is_json_with_the_ids_of_its_task(written: io.StringIO) -> None:
+    structlog.contextvars.bind_contextvars(request_id="req_1", trace_id="abc")
+
+    logging.getLogger("messaging.x").info("message.attempted", extra={"message_id": "msg_1", "ms": 12, "code": None})
+
+    (line,) = lines(written)
+    assert line["event"] == "message.attempted"
+    assert (line["request_id"], line["trace_id"], line["message_id"]) == ("req_1", "abc", "msg_1")
+    assert (line["process"], line["level"], line["ms"], line["code"]) == ("api", "info", 12, None)
+
+
+def test_structlog_and_the_standard_library_write_the_same_way(written: io.StringIO) -> None:
+    structlog.get_logger("access").info("request", status=200)
+
+    (line,) = lines(written)
+    assert (line["event"], line["status"], line["logger"], line["process"]) == ("request", 200, "access", "api")
+
+
+def test_an_exception_is_logged_without_what_it_quotes(written: io.StringIO) -> None:
+    try:
+        raise RuntimeError("could not send to +14155550100 with Bearer abc.def")
+    except RuntimeError:
+        logging.getLogger("messaging.x").exception("job.failed")
+
+    (line,) = lines(written)
+    assert "RuntimeError" in str(line["exception"])
+    assert "4155550100" not in str(line)
+    assert "abc.def" not in str(line)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "mpk_live_abcdefghijkl_0123456789012345678901234567890123ABCDEF",
+        "Authorization: Bearer abcdef",
+        "postgresql://shop:hush@db/messaging",
+        "EAAGm0PX4ZCpsBAIZAs5zZ",
+        "/webhooks/whatsapp_cloud/AbCdEfGhIjKlMnOpQrSt",
+        "to +4930231250123 please",
+    ],
+)
+def test_what_looks_like_a_secret_or_a_person_is_blanked_in_any_text(secret: str) -> None:
+    kept = ("hush", "mpk_live_abc", "abcdef", "EAAGm0", "AbCdEfGhIj", "4930231250123")
+
+    event = redact(None, "info", {"event": "x", "detail": secret, "list": [secret], "nested": {"deep": secret}})
+
+    assert not any(part in str(event) for part in kept)
+
+
+def test_fields_that_name_content_or_people_are_blanked_whatever_they_hold() -> None:
+    event = redact(
+        None, "info", {"event": "x", "to": "Ana", "body": b"hi", "nested": {"token": 1}, "message_id": "msg_1"}
+    )
+
+    assert event == {
+        "event": "x",
+        "to": "[redacted]",
+        "body": "[redacted]",
+        "nested": {"token": "[redacted]"},
+        "message_id": "msg_1",
+    }
+
+
+class Stub:
+    """The `Health` port with fixed answers; None for a database that is away."""
+
+    def __init__(self, *, checks: Sequence[Check] = (), depths: Sequence[LaneDepth] | None = ()) -> None:
+        self._checks = checks
+        self._depths = depths
+
+    async def checks(self) -> Sequence[Check]:
+        return self._checks
+
+    async def lane_depths(self) -> Sequence[LaneDepth]:
+        if self._depths is None:
+            raise StoreUnavailable
+        return self._depths
+
+
+async def test_a_process_is_ready_when_every_check_is() -> None:
+    good, bad = Check(name="postgres", ok=True, detail=""), Check(name="redis", ok=False, detail="run `app doctor`")
+
+    ready = await Operations(Stub(checks=[good]), CollectorRegistry()).answer("/readyz")
+    not_ready = await Operations(Stub(checks=[good, bad]), CollectorRegistry()).answer("/readyz")
+
+    assert (ready.status, not_ready.status) == (200, 503)
+    assert json.loads(not_ready.body)["checks"][1] == {"name": "redis", "ok": False, "detail": "run `app doctor`"}
+
+
+async def test_a_process_is_alive_even_when_nothing_else_is() -> None:
+    answer = await Operations(Stub(depths=None), CollectorRegistry()).answer("/healthz")
+
+    assert answer.status == 200
+
+
+async def test_metrics_tell_depth_and_age_of_every_lane() -> None:
+    due_since = datetime.now(UTC) - timedelta(seconds=30)
+    depths = [LaneDepth(lane=CRITICAL, due=3, waiting=7, oldest_due_at=due_since)]
+
+    answer = await Operations(Stub(depths=depths), CollectorRegistry()).answer("/metrics")
+
+    samples = dict(line.rsplit(" ", 1) for line in answer.body.decode().splitlines() if not line.startswith("#"))
+    assert samples['messaging_lane_due{channel="whatsapp",priority="critical"}'] == "3.0"
+    assert samples['messaging_lane_waiting{channel="whatsapp",priority="critical"}'] == "7.0"
+    assert 30 <= float(samples['messaging_lane_oldest_due_seconds{channel="whatsapp",priority="critical"}']) < 40
+    assert samples['messaging_lane_due{channel="whatsapp",priority="low"}'] == "0.0"
+
+
+async def test_metrics_of_the_process_are_there_without_the_database() -> None:
+    answer = await Operations(Stub(depths=None), CollectorRegistry()).answer("/metrics")
+
+    assert answer.status == 200
+
+
+async def test_any_other_path_is_not_found() -> None:
+    assert (await Operations(Stub(), CollectorRegistry()).answer("/secret")).status == 404
+
+
+class Recorded:
+    """The `Telemetry` port, remembering."""
+
+    def __init__(self) -> None:
+        self.counts: list[tuple[str, dict[str, str]]] = []
+        self.observations: list[tuple[str, dict[str, str]]] = []
+
+    def count(self, name: str, value: int = 1, **labels: str) -> None:
+        self.counts.append((name, labels))
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        self.observations.append((name, labels))
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        raise AssertionError(name)
+
+
+async def _answers(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"].startswith("/v1/messages/"):
+        scope["path_template"] = "/v1/messages/{message_id}"
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _call(telemetry: Recorded, method: str, path: str) -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        assert message["type"].startswith("http.response")
+
+    await CountRequests(_answers, telemetry)({"type": "http", "method": method, "path": path}, receive, send)
+
+
+async def test_requests_are_counted_by_template_and_never_by_path() -> None:
+    telemetry = Recorded()
+
+    await _call(telemetry, "GET", "/v1/messages/msg_1")
+    await _call(telemetry, "BREW", "/coffee")
+
+    first = {"method": "GET", "route": "/v1/messages/{message_id}"}
+    assert telemetry.counts[0] == ("http_requests", first | {"status": "404"})
+    assert telemetry.observations[0] == ("http_request_seconds", first)
+    assert telemetry.counts[1][1] == {"method": "other", "route": "unmatched", "status": "404"}
+
+
+async def test_probes_are_not_counted() -> None:
+    telemetry = Recorded()
+
+    await _call(telemetry, "GET", "/readyz")
+
+    assert telemetry.counts == []
