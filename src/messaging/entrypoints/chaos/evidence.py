@@ -132,14 +132,15 @@ class Evidence:
         )
 
     async def add_platform(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        for table, query in (
-            ("messages", _MESSAGES),
-            ("attempts", _ATTEMPTS),
-            ("events", _EVENTS),
-            ("raw", _RAW),
-            ("dispatches", _DISPATCHES),
-        ):
-            async with connection.transaction():
+        """One snapshot of all tables: what is compared must have been true at the same time."""
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            for table, query in (
+                ("messages", _MESSAGES),
+                ("attempts", _ATTEMPTS),
+                ("events", _EVENTS),
+                ("raw", _RAW),
+                ("dispatches", _DISPATCHES),
+            ):
                 cursor = await connection.cursor(query)
                 while rows := await cursor.fetch(20_000):
                     self._insert(table, map(tuple, rows))

@@ -17,6 +17,11 @@ SELECT (SELECT count(*) FROM messages WHERE state IN ('scheduled', 'queued', 'cl
        (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent')) AS due,
        (SELECT count(*) FROM raw_callbacks WHERE status = 'stored') AS stored
 """
+# Whatever happens leaves an event, a raw callback or an attempt.
+_HAPPENED: Final = """
+SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM raw_callbacks) AS callbacks,
+       (SELECT count(*) FROM attempts) AS attempts
+"""
 _TRANSACTIONS: Final = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
@@ -30,18 +35,30 @@ _MORE_MEMORY_MB: Final = 250
 async def until_quiescent(
     sandbox: LocalClient, connection: "asyncpg.Connection[asyncpg.Record]", *, within: float
 ) -> str:
-    """Returns what was still waiting when the time was over; nothing (`""`) if all came to rest before."""
+    """Returns what was still waiting when the time was over; nothing (`""`) if all came to rest before.
+
+    Database and provider cannot be asked at the same instant, and a callback on its way between the two is seen by
+    neither. So rest is: nothing waits on either side, twice in a row, and nothing happened between the two looks.
+    """
     give_up_at = time.monotonic() + within
+    happened_before: dict[str, int] | None = None
     while True:
-        row = await connection.fetchrow(_WAITING)
-        assert row is not None
+        happened = await _row(connection, _HAPPENED)
         pending = (await sandbox.get("/_callbacks", limit=1))["pending"]
-        waiting = {**dict(row), "callbacks pending": pending}
-        if not any(waiting.values()):
+        waiting = {**await _row(connection, _WAITING), "callbacks pending": pending}
+        at_rest = not any(waiting.values())
+        if at_rest and happened == happened_before:
             return ""
         if time.monotonic() > give_up_at:
-            return ", ".join(f"{name} {count}" for name, count in waiting.items() if count)
+            return ", ".join(f"{name} {count}" for name, count in waiting.items() if count) or "new events"
+        happened_before = happened if at_rest else None
         await asyncio.sleep(_POLL)
+
+
+async def _row(connection: "asyncpg.Connection[asyncpg.Record]", query: str) -> dict[str, int]:
+    row = await connection.fetchrow(query)
+    assert row is not None
+    return dict(row)
 
 
 def held(pids: Mapping[str, int]) -> dict[str, tuple[int, int]]:
