@@ -17,7 +17,8 @@ from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages import payload
-from messaging.application.messages.deliver import DeliverMessages, DeliveryTerms
+from messaging.application.messages.deliver import DeliverMessages
+from messaging.application.messages.delivery_terms import DeliveryTerms
 from messaging.application.messages.outgoing import RenderOutgoing
 from messaging.application.messages.reconcile import ReconcileReceipts
 from messaging.application.ports.providers import (

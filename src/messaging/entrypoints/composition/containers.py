@@ -37,7 +37,8 @@ from messaging.application.messages.act import ActOnMessages
 from messaging.application.messages.cancel import CancelMessage
 from messaging.application.messages.check import CheckMessage
 from messaging.application.messages.check_silent import CheckSilent, CheckTerms
-from messaging.application.messages.deliver import DeliverMessages, DeliveryTerms
+from messaging.application.messages.deliver import DeliverMessages
+from messaging.application.messages.delivery_terms import DeliveryTerms
 from messaging.application.messages.discard import DiscardDeadLetter
 from messaging.application.messages.outgoing import RenderOutgoing
 from messaging.application.messages.quarantine import NoticeFailover, QuarantineAfterFailover

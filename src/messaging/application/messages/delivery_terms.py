@@ -1,0 +1,23 @@
+"""Under what terms does one process deliver?"""
+
+from datetime import timedelta
+
+from msgspec import Struct, field
+
+from messaging.domain.messages import lifecycle
+from messaging.domain.messages.message import ECHO_GRACE
+
+
+class DeliveryTerms(Struct, frozen=True, kw_only=True):
+    """`lease` covers the time from claim to stamp, `sending_lease` the provider's whole request; both are the
+    database's time. `concurrency` bounds the sends under way in this process. `check_every` overrides how often the
+    policies have a silent message checked.
+    """
+
+    worker: str
+    batch: int = 100
+    concurrency: int = 64
+    lease: timedelta = timedelta(seconds=30)
+    sending_lease: timedelta = timedelta(seconds=60)
+    grace: lifecycle.EchoGrace = field(default_factory=lambda: ECHO_GRACE)
+    check_every: timedelta | None = None

@@ -1,0 +1,132 @@
+"""Write down what came of sends: concurrent outcomes share one transaction, and none is given up lightly."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic
+
+from msgspec import Struct
+
+from messaging.application import crashpoints
+from messaging.application.gather import Gatherer
+from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.outgoing import Unrenderable
+from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.domain.messages import lifecycle
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.retry import SendResult, Sent
+from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.shared.ids import AccountId, Prefix, typeid
+
+log = logging.getLogger(__name__)
+
+# How long a finished send keeps trying to write its outcome down while Postgres is away. After that the lease ends,
+# and the echo has to tell what this process could not.
+_OUTCOME_PATIENCE = 300.0
+
+
+class Concluded(Struct, frozen=True):
+    key: MessageKey
+    epoch: int
+    account_id: AccountId
+    result: SendResult
+    latency_ms: int | None
+
+
+class Released(Struct, frozen=True):
+    key: MessageKey
+    epoch: int
+    reason: str
+
+
+class Undeliverable(Struct, frozen=True):
+    key: MessageKey
+    epoch: int
+    problem: Unrenderable
+
+
+Outcome = Concluded | Released | Undeliverable
+
+
+class WriteOutcomes:
+    """One call for each finished send; it returns when the outcome is committed."""
+
+    def __init__(self, *, open_uow: OpenSystemUnitOfWork, reconcile: ReconcileReceipts, terms: DeliveryTerms) -> None:
+        self._open_uow = open_uow
+        self._reconcile = reconcile
+        self._terms = terms
+        self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many)
+
+    async def __call__(self, outcome: Outcome) -> None:
+        """Keep trying while Postgres is away: what a provider said is worth more than a quick end."""
+        give_up_at = monotonic() + _OUTCOME_PATIENCE
+        pause = 0.1
+        while True:
+            try:
+                await self._outcomes(outcome)
+                return
+            except StoreUnavailable:
+                if monotonic() > give_up_at:
+                    log.exception("message.outcome_not_written", extra=attempt_ids(outcome.key, outcome.epoch))
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def _write_many(self, batch: Sequence[Outcome]) -> Sequence[None]:
+        async with self._open_uow() as uow:
+            for wave in _waves(batch):
+                standings = await uow.lifecycles.lock([outcome.key for outcome in wave])
+                changes = [
+                    self._decide(outcome, standings[outcome.key]) for outcome in wave if outcome.key in standings
+                ]
+                await uow.lifecycles.apply([change for change in changes if change is not None])
+            learnt = [
+                (outcome.account_id, outcome.result.provider_message_id)
+                for outcome in batch
+                if isinstance(outcome, Concluded) and isinstance(outcome.result, Sent)
+            ]
+            await self._reconcile.match_parked(uow, learnt)
+            crashpoints.reach("outcome.before_commit")
+            await uow.commit()
+        crashpoints.reach("outcome.after_commit")
+        return [None] * len(batch)
+
+    def _decide(self, outcome: Outcome, standing: Standing) -> Change | None:
+        match outcome:
+            case Concluded(epoch=epoch, result=result, latency_ms=latency):
+                return lifecycle.conclude(
+                    standing,
+                    epoch=epoch,
+                    result=result,
+                    latency_ms=latency,
+                    grace=self._terms.grace,
+                    check_every=self._terms.check_every,
+                )
+            case Released(epoch=epoch, reason=reason):
+                return lifecycle.release(standing, epoch=epoch, reason=reason, due_at=standing.now)
+            case Undeliverable(epoch=epoch, problem=problem):
+                if problem.retry_after is not None:
+                    later = standing.now + problem.retry_after
+                    return lifecycle.release(standing, epoch=epoch, reason=problem.error.code, due_at=later)
+                return lifecycle.bury(standing, epoch=epoch, error=problem.error)
+
+
+def _waves(batch: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Split so that no message comes twice in one set: each change is decided on what the one before left behind."""
+    waves: list[dict[MessageKey, Outcome]] = []
+    for outcome in batch:
+        wave = next((wave for wave in waves if outcome.key not in wave), None)
+        if wave is None:
+            wave = {}
+            waves.append(wave)
+        wave[outcome.key] = outcome
+    return [list(wave.values()) for wave in waves]
+
+
+def attempt_ids(key: MessageKey, epoch: int) -> dict[str, str | int | None]:
+    return {
+        "tenant_id": typeid(Prefix.TENANT, key.tenant_id),
+        "message_id": typeid(Prefix.MESSAGE, key.message_id),
+        "attempt": epoch,
+    }
