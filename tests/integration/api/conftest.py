@@ -10,7 +10,7 @@ import pytest
 from litestar.types import ASGIApp
 
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.assembly import api_dependencies
+from messaging.entrypoints.cli.assembly.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres

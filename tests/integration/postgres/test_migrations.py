@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
 
-from messaging.adapters.postgres import migrate
+from messaging.adapters.postgres import migrate, revisions
 from messaging.adapters.postgres.engine import create_engines
 from messaging.adapters.postgres.health import PostgresHealth
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
@@ -78,15 +78,15 @@ async def test_an_empty_database_gets_the_newest_schema_and_keeps_it(empty_datab
     await asyncio.to_thread(migrate.upgrade, empty_database)
 
     assert before is None
-    assert await asyncio.to_thread(migrate.current, empty_database) == migrate.head()
+    assert await asyncio.to_thread(migrate.current, empty_database) == revisions.head()
 
 
 async def test_every_migration_carries_the_data_before_it_along(empty_database: str) -> None:
     config = migrate._config(empty_database)
-    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
 
     counted: dict[str, int] = {}
-    for revision in revisions:
+    for revision in known:
         await asyncio.to_thread(migrate.upgrade, empty_database, to=revision)
         await execute(empty_database, *DATA.get(revision, ()))
     connection = await asyncpg.connect(empty_database)
@@ -95,8 +95,8 @@ async def test_every_migration_carries_the_data_before_it_along(empty_database: 
         counted[table] = await connection.fetchval(f"SELECT count(*) FROM {table}")
     await connection.close()
 
-    assert revisions[-1] == migrate.head()
-    assert set(DATA) <= set(revisions)
+    assert known[-1] == revisions.head()
+    assert set(DATA) <= set(known)
     assert set(counted.values()) == {1}
 
 
@@ -129,7 +129,7 @@ async def test_databases_of_one_cluster_are_migrated_at_the_same_time(fresh_serv
     await asyncio.gather(*(upgrade_elsewhere(fresh_server.url(name)) for name in names))
 
     for name in names:
-        assert await asyncio.to_thread(migrate.current, fresh_server.url(name)) == migrate.head()
+        assert await asyncio.to_thread(migrate.current, fresh_server.url(name)) == revisions.head()
 
 
 async def test_a_cluster_without_our_roles_says_that_it_wants_migrating(fresh_server: EmbeddedPostgres) -> None:
@@ -145,4 +145,4 @@ async def test_two_migrations_of_one_database_take_turns(empty_database: str) ->
     threads = (asyncio.to_thread(migrate.upgrade, empty_database) for _ in range(2))
     await asyncio.gather(*threads, *(upgrade_elsewhere(empty_database) for _ in range(2)))
 
-    assert await asyncio.to_thread(migrate.current, empty_database) == migrate.head()
+    assert await asyncio.to_thread(migrate.current, empty_database) == revisions.head()

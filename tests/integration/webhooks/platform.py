@@ -10,7 +10,7 @@ from msgspec import Struct
 from messaging.application.ports.providers import Credentials
 from messaging.application.ports.secrets import TenantCipher
 from messaging.application.tenants.connections import seal_credentials
-from messaging.entrypoints.cli.assembly import webhooks_dependencies
+from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings, load

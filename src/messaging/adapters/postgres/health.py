@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messaging.adapters.postgres.migrate import head
+from messaging.adapters.postgres.revisions import head
 from messaging.adapters.postgres.transactions import driver_error, transaction
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check

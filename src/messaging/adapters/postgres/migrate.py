@@ -2,14 +2,13 @@
 
 import asyncio
 import threading
-from pathlib import Path
 from typing import Final
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 
+from messaging.adapters.postgres.revisions import scripts
 from messaging.adapters.postgres.urls import driver_url, sqlalchemy_url
 
 # Alembic keeps its context in module globals: within a process, threads have to take turns.
@@ -26,14 +25,6 @@ def upgrade(url: str, *, to: str = "head", login: str | None = None) -> None:
         command.upgrade(_config(url), to)
     if login is not None:
         asyncio.run(_let_assume_roles(url, login))
-
-
-def head() -> str:
-    """The newest migration this code knows."""
-    found = ScriptDirectory.from_config(_config("")).get_current_head()
-    if found is None:
-        raise FileNotFoundError(f"no migrations in {_scripts()}")
-    return found
 
 
 def current(url: str) -> str | None:
@@ -63,16 +54,6 @@ async def _let_assume_roles(url: str, login: str) -> None:
 
 def _config(url: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     config.attributes["url"] = sqlalchemy_url(url) if url else None
     return config
-
-
-def _scripts() -> Path:
-    """Beside the package in a wheel, at the top of the repository in a checkout."""
-    package = Path(__file__).resolve().parents[2]
-    candidates = (package / "migrations", package.parents[1] / "migrations")
-    for candidate in candidates:
-        if (candidate / "env.py").is_file():
-            return candidate
-    raise FileNotFoundError("no migrations in " + " or ".join(map(str, candidates)))

@@ -24,7 +24,7 @@ def _listen(command: click.Command) -> click.Command:
 def api(host: str | None, port: int | None) -> None:
     """Serve the HTTP API: /v1 for tenants, /admin/v1 for administrators."""
     settings = _settings()
-    from messaging.entrypoints.cli.assembly import run_api
+    from messaging.entrypoints.cli.assembly.api import run_api
 
     run_api(settings, host=host or settings.api_host, port=settings.api_port if port is None else port)
 
@@ -34,7 +34,7 @@ def api(host: str | None, port: int | None) -> None:
 def webhooks(host: str | None, port: int | None) -> None:
     """Receive providers' callbacks: verify, store, acknowledge."""
     settings = _settings()
-    from messaging.entrypoints.cli.assembly import run_webhooks
+    from messaging.entrypoints.cli.assembly.webhooks import run_webhooks
 
     run_webhooks(settings, host=host or settings.webhooks_host, port=settings.webhooks_port if port is None else port)
 
@@ -70,7 +70,7 @@ def worker(
     settings = _settings()
     if concurrency is not None:
         settings = replace(settings, delivery_concurrency=concurrency)
-    from messaging.entrypoints.cli.assembly import WorkerScope, run_worker
+    from messaging.entrypoints.cli.assembly.worker import WorkerScope, run_worker
 
     scope = WorkerScope(
         channels=chosen_channels,

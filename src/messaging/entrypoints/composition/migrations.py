@@ -4,14 +4,14 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from messaging.adapters.postgres import migrate
+from messaging.adapters.postgres import migrate, revisions
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.entrypoints.settings import MigrationSettings
 
 
 def head() -> str:
     """The newest revision this code knows."""
-    return migrate.head()
+    return revisions.head()
 
 
 def current(settings: MigrationSettings) -> str | None:

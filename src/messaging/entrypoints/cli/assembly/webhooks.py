@@ -1,0 +1,27 @@
+"""What `app webhooks` is made of."""
+
+from messaging.entrypoints.cli.assembly import prepare
+from messaging.entrypoints.cli.running import run, serve, worker_name
+from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.webhooks.app import WebhooksDependencies, create_app
+
+
+def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
+    prepare(settings, process="webhooks")
+
+    async def main() -> None:
+        async with open_resources(settings) as resources:
+            app = create_app(webhooks_dependencies(build(settings, resources, worker=worker_name("webhooks"))))
+            await serve(app, host=host, port=port, grace=settings.shutdown_grace_seconds)
+
+    run(main())
+
+
+def webhooks_dependencies(application: Application) -> WebhooksDependencies:
+    return WebhooksDependencies(
+        accept=application.inbox.accept(),
+        watch_snapshots=application.adapters.snapshots().watch,
+        operations=application.adapters.operations(),
+    )

@@ -1,0 +1,64 @@
+"""What `app worker` is made of."""
+
+from msgspec import Struct
+
+from messaging.domain.messages.message import Priority
+from messaging.domain.shared.address import Channel
+from messaging.entrypoints.cli.assembly import prepare
+from messaging.entrypoints.cli.running import run, worker_name
+from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
+
+
+class WorkerScope(Struct, frozen=True, kw_only=True):
+    """Which part of the work one worker takes, and where it tells its health."""
+
+    channels: tuple[str, ...]
+    priorities: tuple[str, ...]
+    inbox: bool
+    host: str
+    port: int
+
+
+def run_worker(settings: Settings, scope: WorkerScope) -> int:
+    """The exit code: 1 when started sends did not end within the grace."""
+    prepare(settings, process="worker")
+
+    async def main() -> int:
+        async with open_resources(settings) as resources:
+            has = worker_dependencies(build(settings, resources, worker=worker_name("worker")))
+            return await WorkerProcess(has, _terms(settings, scope)).run()
+
+    return run(main())
+
+
+def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
+    return WorkerTerms(
+        channels=tuple(Channel(name) for name in scope.channels),
+        priorities=tuple(Priority(name) for name in scope.priorities),
+        inbox=scope.inbox,
+        host=scope.host,
+        port=scope.port,
+        grace=settings.drain_grace_seconds,
+    )
+
+
+def worker_dependencies(application: Application) -> WorkerDependencies:
+    adapters = application.adapters
+    return WorkerDependencies(
+        deliver=application.messages.deliver(),
+        stop_waiting=application.messages.stop_waiting(),
+        check_silent=application.messages.check_silent(),
+        process_callbacks=application.inbox.process(),
+        rematch=application.inbox.rematch(),
+        quarantine=application.messages.quarantine(),
+        open_uow=adapters.open_system_uow(),
+        queue=adapters.queue(),
+        consumer=adapters.consumer(),
+        watch_snapshots=adapters.snapshots().watch,
+        upkeep=adapters.upkeep(),
+        telemetry=adapters.telemetry(),
+        operations=adapters.operations(),
+    )
