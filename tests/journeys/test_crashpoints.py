@@ -22,11 +22,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 # Short leases and waits, so that recovery is seen in seconds; a hanging provider is cut off within the sending lease.
 _SETTINGS = {
-    "APP_CLAIM_LEASE_SECONDS": "2",
-    "APP_SENDING_LEASE_SECONDS": "2",
-    "APP_ECHO_GRACE_SECONDS": "1.5",
+    "APP_CLAIM_LEASE_SECONDS": "1.5",
+    "APP_SENDING_LEASE_SECONDS": "1.5",
+    "APP_ECHO_GRACE_SECONDS": "1",
 }
-_SANDBOX = {"hang_max_ms": 700, "callback_late_ms": 3_000, "pair_limit": False}
+_SANDBOX = {"hang_max_ms": 500, "callback_late_ms": 2_000, "pair_limit": False}
 _PLAN = Plan(tenant="Crashes", numbers=(Number(address="+15005550007", name="Crashes", per_second=1000),))
 
 _API = [point for point in POINTS if point.startswith("accept.")]
