@@ -13,36 +13,51 @@ from collections.abc import AsyncIterator
 import pytest
 
 from messaging.entrypoints.bench import bodies
-from messaging.entrypoints.bench.cpu import seconds_used
+from messaging.entrypoints.bench.cpu import difference, seconds_by_process
 from messaging.entrypoints.bench.generator import Generator, Job
 from messaging.entrypoints.bench.report import Floor, Machine, Measured, Report
 
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 
 
+def used_by(pid: int) -> float:
+    return seconds_by_process({"it": pid})["it"]
+
+
 def test_the_time_of_a_process_is_counted() -> None:
-    before = seconds_used([os.getpid()])
+    before = used_by(os.getpid())
 
     end = time.process_time() + 0.2
     while time.process_time() < end:
         pass
 
-    assert 0.15 <= seconds_used([os.getpid()]) - before <= 1.0
+    assert 0.15 <= used_by(os.getpid()) - before <= 1.0
 
 
 def test_the_time_of_children_counts_after_they_have_ended() -> None:
-    before = seconds_used([], with_children_of=os.getpid())
+    before = used_by(os.getpid())
 
     subprocess.run([sys.executable, "-c", BURN], check=True)
 
-    assert seconds_used([], with_children_of=os.getpid()) - before >= 0.25
+    assert used_by(os.getpid()) - before >= 0.25
 
 
 def test_a_process_that_is_gone_counts_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
 
-    assert seconds_used([gone.pid]) == 0
+    assert used_by(gone.pid) == 0
+
+
+def test_processes_of_one_kind_are_one_entry() -> None:
+    used = seconds_by_process({"worker": os.getpid(), "worker-2": os.getpid()})
+
+    assert set(used) == {"worker"}
+    assert used["worker"] > 0
+
+
+def test_what_came_or_went_meanwhile_is_left_out_of_the_difference() -> None:
+    assert difference({"api": 3.0, "worker": 1.0}, {"api": 1.0, "webhooks": 1.0}) == {"api": 2.0}
 
 
 class Counting:
@@ -125,6 +140,7 @@ def a_report() -> Report:
         p99_ms=27.0,
         latency="request to 202",
         cpu_ms_per_message=0.3,
+        cpu_ms_by_process={"api": 0.2, "postgres": 0.1, "generator": 0.05},
         messages=40_000,
         floor=floor,
         ratio=0.5,
@@ -146,3 +162,7 @@ def test_the_table_says_what_the_floor_is() -> None:
 
     assert "no-op endpoint" in table
     assert "5,000" in table
+
+
+def test_the_table_says_which_process_the_time_went_to() -> None:
+    assert "api 0.200  postgres 0.100  generator 0.050" in a_report().as_table()

@@ -1,7 +1,8 @@
 """How much processor time have given processes used so far? From /proc, so Linux only."""
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,25 +11,37 @@ _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _PARENT, _USER, _SYSTEM, _REAPED_USER, _REAPED_SYSTEM = 1, 11, 12, 13, 14
 
 
-def seconds_used(pids: Iterable[int], *, with_children_of: int | None = None) -> float:
-    """User and system time of `pids`, plus one process with all its children, also those that have ended.
+def seconds_by_process(pids: Mapping[str, int]) -> dict[str, float]:
+    """User and system time of each process with its children, also of those that have ended; 0 for one that is gone.
 
-    PostgreSQL is counted the second way: a backend's time lives on in the postmaster after the backend is gone.
+    PostgreSQL needs the children: a backend's time lives on in the postmaster after the backend is gone. A name up to
+    its first hyphen is what counts, so that `worker` and `worker-2` are one entry.
     """
-    ticks = sum(_own(fields) for pid in pids if (fields := _stat(pid)) is not None)
-    if with_children_of is not None:
-        ticks += _family(with_children_of)
-    return ticks / _TICKS_PER_SECOND
+    children = _ticks_of_children()
+    ticks: Counter[str] = Counter()
+    for name, pid in pids.items():
+        ticks[name.partition("-")[0]] += _family(pid, children)
+    return {name: used / _TICKS_PER_SECOND for name, used in ticks.items()}
 
 
-def _family(root: int) -> int:
+def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """What was used in between; a process that came or went meanwhile is left out."""
+    return {name: after[name] - before[name] for name in after if name in before}
+
+
+def _family(root: int, children: Mapping[int, int]) -> int:
     fields = _stat(root)
     if fields is None:
         return 0
-    ticks = _own(fields) + fields[_REAPED_USER] + fields[_REAPED_SYSTEM]
+    return _own(fields) + fields[_REAPED_USER] + fields[_REAPED_SYSTEM] + children.get(root, 0)
+
+
+def _ticks_of_children() -> Counter[int]:
+    """What living processes have used, by parent."""
+    ticks: Counter[int] = Counter()
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (child := _stat(int(entry.name))) is not None and child[_PARENT] == root:
-            ticks += _own(child)
+        if entry.name.isdigit() and (child := _stat(int(entry.name))) is not None:
+            ticks[child[_PARENT]] += _own(child)
     return ticks
 
 

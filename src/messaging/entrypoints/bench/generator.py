@@ -41,12 +41,16 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """`others` counts answers by status other than 2xx. Latencies are of 2xx answers, in milliseconds."""
+    """`others` counts answers by status other than 2xx. Latencies are of 2xx answers, in milliseconds.
+
+    `cpu_seconds` is what generating the load cost: it shares the machine with what it measures.
+    """
 
     answered: int
     seconds: float
     p50_ms: float
     p99_ms: float
+    cpu_seconds: float = 0.0
     others: dict[str, int] = {}
 
     @property
@@ -67,14 +71,21 @@ class Generator:
         self._others: dict[str, int] = {}
 
     async def run(self) -> Result:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         self._began, self._end = began, began + self._job.seconds
         async with asyncio.TaskGroup() as group:
             for _ in range(self._job.concurrency):
                 group.create_task(self._connection())
         elapsed = time.perf_counter() - began
         p50, p99 = _percentiles(self._latencies)
-        return Result(answered=len(self._latencies), seconds=elapsed, p50_ms=p50, p99_ms=p99, others=self._others)
+        return Result(
+            answered=len(self._latencies),
+            seconds=elapsed,
+            p50_ms=p50,
+            p99_ms=p99,
+            cpu_seconds=time.process_time() - cpu,
+            others=self._others,
+        )
 
     async def _connection(self) -> None:
         reader, writer = await asyncio.open_connection(self._host, self._port)

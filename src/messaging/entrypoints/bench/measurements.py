@@ -11,7 +11,7 @@ import msgspec
 
 from messaging.entrypoints.bench import bodies
 from messaging.entrypoints.bench.books import Books
-from messaging.entrypoints.bench.cpu import seconds_used
+from messaging.entrypoints.bench.cpu import difference, seconds_by_process
 from messaging.entrypoints.bench.generator import Job, Result
 from messaging.entrypoints.bench.report import Floor, Measured
 from messaging.entrypoints.dev.client import LocalClient
@@ -27,6 +27,7 @@ _COMFORTABLE: Final = 0.6
 _RECEIPTS_PER_SECOND: Final = 3_000  # more than can be acknowledged; the run ends when its time is over
 _NUMBERS_PER_JOB: Final = 200_000
 _FIRST_NUMBERS: Final = 10_000
+_NOT_OURS: Final = ("sandbox", "generator")
 
 
 class MeasurementFailed(Exception):
@@ -61,7 +62,7 @@ class Measurements:
         await self._generate(self._job(path, body, seconds=_WARM_UP_SECONDS))
         since, cpu = await self._books.now(), self._cpu()
         result = await self._generate(self._job(path, body, seconds=self._seconds))
-        used = self._cpu() - cpu
+        used = difference(self._cpu(), cpu)
         count = result.answered * per_request
         stored = await self._books.accepted(since)
         if stored < count:
@@ -73,7 +74,7 @@ class Measurements:
             per_second=result.per_second * per_request,
             latencies=(result.p50_ms, result.p99_ms),
             latency="request to 202" if per_request == 1 else f"request of {per_request} to 202",
-            cpu=used,
+            cpu=used | {"generator": result.cpu_seconds},
             count=count,
             floor=Floor(what="no-op endpoint, same body", per_second=floor.per_second * per_request),
         )
@@ -87,7 +88,7 @@ class Measurements:
         await asyncio.sleep(_WARM_UP_SECONDS)
         since, cpu = await self._books.now(), self._cpu()
         await asyncio.sleep(self._seconds)
-        used, until = self._cpu() - cpu, await self._books.now()
+        used, until = difference(self._cpu(), cpu), await self._books.now()
         done = await self._books.attempts(since, until)
         await self._worker(False)
         await self._books.forget_due_work()
@@ -117,13 +118,13 @@ class Measurements:
         cpu, began = self._cpu(), time.perf_counter()
         result = await self._generate(job)
         await self._books.callbacks_processed(within=_SETTLE_SECONDS)
-        elapsed, used = time.perf_counter() - began, self._cpu() - cpu
+        elapsed, used = time.perf_counter() - began, difference(self._cpu(), cpu)
         floor = await self._generate(msgspec.structs.replace(job, url=self._noop, seconds=_FLOOR_SECONDS))
         return _measured(
             per_second=result.answered / elapsed,
             latencies=(result.p50_ms, result.p99_ms),
             latency="callback to 200",
-            cpu=used,
+            cpu=used | {"generator": result.cpu_seconds},
             count=result.answered,
             floor=Floor(what="no-op endpoint, same body", per_second=floor.per_second),
         )
@@ -133,9 +134,9 @@ class Measurements:
         await self._worker(True)
         await self._sandbox(drop_probability=0.0)
         since, cpu = await self._books.now(), self._cpu()
-        await self._generate(self._job("/v1/messages", bodies.single(), seconds=self._seconds))
+        result = await self._generate(self._job("/v1/messages", bodies.single(), seconds=self._seconds))
         await self._all_told()
-        used, until = self._cpu() - cpu, await self._books.now()
+        used, until = difference(self._cpu(), cpu), await self._books.now()
         done = await self._books.reports(since, until)
         per_second = done.count / done.seconds if done.seconds else 0.0
         paced = self._job(
@@ -149,7 +150,7 @@ class Measurements:
             per_second=per_second,
             latencies=(comfortable.p50_ms, comfortable.p99_ms),
             latency=f"request to delivery report at {paced.rate:,.0f}/s",
-            cpu=used,
+            cpu=used | {"generator": result.cpu_seconds},
             count=done.count,
             floor=await self._client_loop(),
         )
@@ -260,23 +261,23 @@ class Measurements:
         url: str = account["webhook_url"]
         return url
 
-    def _cpu(self) -> float:
-        pids = self._stack.pids
-        ours = [pid for name, pid in pids.items() if name not in ("postgres", "sandbox")]
-        return seconds_used(ours, with_children_of=pids["postgres"])
+    def _cpu(self) -> dict[str, float]:
+        return seconds_by_process(self._stack.pids)
 
 
 def _measured(
-    *, per_second: float, latencies: tuple[float, float], latency: str, cpu: float, count: int, floor: Floor
+    *, per_second: float, latencies: tuple[float, float], latency: str, cpu: dict[str, float], count: int, floor: Floor
 ) -> Measured:
     if not count:
         raise MeasurementFailed("nothing happened in the measured time")
+    each = {name: round(seconds * 1000 / count, 3) for name, seconds in cpu.items()}
     return Measured(
         per_second=round(per_second, 1),
         p50_ms=latencies[0],
         p99_ms=latencies[1],
         latency=latency,
-        cpu_ms_per_message=round(cpu * 1000 / count, 3),
+        cpu_ms_per_message=round(sum(spent for name, spent in each.items() if name not in _NOT_OURS), 3),
+        cpu_ms_by_process=each,
         messages=count,
         floor=Floor(what=floor.what, per_second=round(floor.per_second, 1)),
         ratio=round(per_second / floor.per_second, 3),

@@ -16,6 +16,7 @@ class Floor(Struct, frozen=True, kw_only=True):
 class Measured(Struct, frozen=True, kw_only=True):
     """`cpu_ms_per_message` is of all our processes, Postgres and Redis; sandbox and generator are not in it.
 
+    `cpu_ms_by_process` is the same per message for each of them, and for the sandbox and the generator too.
     `latency` says what p50 and p99 are the times of. `ratio` is `per_second` over the floor's.
     """
 
@@ -24,6 +25,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     p99_ms: float
     latency: str
     cpu_ms_per_message: float
+    cpu_ms_by_process: dict[str, float]
     messages: int
     floor: Floor
     ratio: float
@@ -63,6 +65,7 @@ class Report(Struct, frozen=True, kw_only=True):
         widths = [max(len(line[index]) for line in lines) for index in range(len(head))]
         rows = ["  ".join(f"{cell:>{width}}" for cell, width in zip(line[:-1], widths, strict=False)) for line in lines]
         table = [f"{row}  {line[-1]}" for row, line in zip(rows, lines, strict=True)]
+        table += ["", "CPU ms each by process", *(_split(name, it) for name, it in self.measured.items())]
         machine = self.machine
         table.append(
             f"\n{machine.cpus} CPUs, Python {machine.python}, data on {machine.filesystem}; "
@@ -83,3 +86,8 @@ def _line(name: str, measured: Measured) -> tuple[str, ...]:
         f"{measured.ratio:.2f}",
         f"{measured.floor.what}; {measured.latency}",
     )
+
+
+def _split(name: str, measured: Measured) -> str:
+    parts = (f"{process} {spent:.3f}" for process, spent in measured.cpu_ms_by_process.items())
+    return f"{name:>12}  " + "  ".join(parts)
