@@ -9,6 +9,7 @@ import base64
 import binascii
 import difflib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_type_hints
@@ -120,6 +121,23 @@ class CrashPoints(Struct, frozen=True):
         return self.value
 
 
+class RetentionDays(Struct, frozen=True):
+    """A number of days, or 0 for ever. Late echoes are taken for 30 days and need what they are about."""
+
+    value: int
+
+    def __post_init__(self) -> None:
+        if self.value and not 30 <= self.value <= 36_500:
+            raise ValueError("is neither 0 (for ever) nor between 30 and 36500.")
+
+    @property
+    def duration(self) -> timedelta | None:
+        return timedelta(days=self.value) if self.value else None
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
 def _without_password(parts: SplitResult) -> str:
     return f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
 
@@ -200,6 +218,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_limit_share: Annotated[
         float, Meta(gt=0, le=1), _about("Part of a sender's documented throughput that is used.")
     ] = 0.9
+    retention_days: Annotated[
+        RetentionDays, _about("How long messages, contents, attempts and events are kept, in whole weeks; 0: for ever.")
+    ] = RetentionDays(365)
+    callback_retention_days: Annotated[
+        RetentionDays, _about("How long providers' raw callbacks are kept, in whole weeks; 0: for ever.")
+    ] = RetentionDays(90)
     shutdown_grace_seconds: Annotated[
         Seconds, _about("How long requests under way may take after SIGTERM (`api`, `webhooks`).")
     ] = 25.0
@@ -247,7 +271,7 @@ class BadSettings(Exception):
 
 
 T = TypeVar("T", bound=Struct)
-_WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints}
+_WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints, RetentionDays}
 _GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
 
 

@@ -13,13 +13,19 @@ from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.application.jobs import DeliverLane
+from messaging.application.ports.health import Retention
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
 from tests.builders import ACCOUNT, NOON, TENANT
 from tests.seeding import a_claim, a_new_message, accept, an_acceptance, seed_tenant
+from tests.unit.application.inbox.doubles import Counts
 
 PARTITIONED = {"messages", "contents", "attempts", "events", "raw_callbacks"}
+
+
+def an_upkeep(engines: Engines) -> PostgresUpkeep:
+    return PostgresUpkeep(engines.system, retention=Retention(), telemetry=Counts())
 
 
 async def partitions(database: str) -> list[str]:
@@ -45,9 +51,25 @@ async def test_missing_partitions_are_made_again_by_several_processes_at_once(fr
     await owner.execute(f"DROP TABLE {last}")
     await owner.close()
 
-    await asyncio.gather(*(PostgresUpkeep(engines.system).ensure_partitions() for _ in range(3)))
+    await asyncio.gather(*(an_upkeep(engines).ensure_partitions() for _ in range(3)))
 
     assert await partitions(fresh_database) == before
+    await engines.dispose()
+
+
+async def test_a_database_whose_partitions_nobody_makes_is_not_ready(fresh_database: str) -> None:
+    owner = await asyncpg.connect(fresh_database)
+    coming = sorted(name for name in await partitions(fresh_database) if name.startswith("messages_2"))[2:]
+    for name in coming:
+        for table in ("contents", "attempts", "messages"):
+            await owner.execute(f"DROP TABLE {name.replace('messages', table)}")
+    await owner.close()
+    engines = create_engines(fresh_database)
+
+    check = next(check for check in await PostgresHealth(engines.system).checks() if check.name == "partitions")
+
+    assert not check.ok
+    assert "app worker" in check.detail
     await engines.dispose()
 
 
@@ -77,7 +99,7 @@ async def test_expired_keys_and_old_digests_are_forgotten(engines: Engines) -> N
             )
         await opened.commit()
 
-    gone = await PostgresUpkeep(engines.system).purge_idempotency()
+    gone = await an_upkeep(engines).purge_idempotency()
 
     assert gone == 3
     async with transaction(engines.system) as opened:
@@ -91,6 +113,7 @@ async def test_a_migrated_and_idle_database_is_ready(engines: Engines) -> None:
     assert [(check.name, check.ok) for check in checks] == [
         ("postgres", True),
         ("migrations", True),
+        ("partitions", True),
         ("relay_lag", True),
         ("identity", True),
     ]

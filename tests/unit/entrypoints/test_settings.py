@@ -1,5 +1,6 @@
 """Settings: typed, complete, and every mistake told at once, without repeating a secret."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def test_the_master_key_may_be_hex_or_either_base64(text: str) -> None:
     settings = load(Settings, GOOD | {"APP_MASTER_KEY": text})
 
     assert len(settings.master_key.as_bytes) == 32
+
+
+def test_retention_is_for_ever_or_longer_than_late_echoes_take() -> None:
+    settings = load(Settings, GOOD | {"APP_RETENTION_DAYS": "0", "APP_CALLBACK_RETENTION_DAYS": "30"})
+
+    assert settings.retention_days.duration is None
+    assert settings.callback_retention_days.duration == timedelta(days=30)
+    assert "between 30 and" in problems_of(GOOD | {"APP_RETENTION_DAYS": "7"})["APP_RETENTION_DAYS"]
 
 
 def test_every_missing_setting_is_listed_with_what_to_do() -> None:

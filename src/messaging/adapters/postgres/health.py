@@ -36,6 +36,11 @@ WHERE d.kind = 'deliver' AND d.channel = ANY($1::text[]) AND d.priority = ANY('{
   AND d.due_at <= statement_timestamp()
 """
 
+# Workers make the partitions of eight weeks ahead, every hour. What finds none lands in the default partition.
+WEEKS_AHEAD: Final = """
+SELECT count(*) FROM generate_series(0, 8) n
+WHERE to_regclass(partition_name('messages', clock_timestamp() + n * interval '7 days')) IS NOT NULL
+"""
 
 # Which server this is, and since when one is in doubt about what it has forgotten.
 IDENTITY: Final = """
@@ -44,6 +49,8 @@ SELECT p.system_identifier, p.timeline,
 FROM present_identity() p LEFT JOIN platform_identity i ON i.one
 """
 
+
+_FEWEST_WEEKS: Final = 2
 
 # No tables, tables of somebody else, or not even the role.
 _NOT_MIGRATED: Final = (
@@ -67,6 +74,7 @@ class PostgresHealth:
         try:
             async with transaction(self._engine) as opened:
                 version = await opened.driver.fetchval("SELECT version_num FROM alembic_version")
+                weeks = await opened.driver.fetchval(WEEKS_AHEAD)
                 lag = await opened.driver.fetchval(LAG, list(Channel))
                 identity = await opened.driver.fetchrow(IDENTITY)
         except StoreUnavailable:
@@ -79,6 +87,7 @@ class PostgresHealth:
         return [
             Check(name="postgres", ok=True, detail="answers"),
             _migrated(version, self._head),
+            _partitioned(weeks),
             _relayed(lag, self._tolerated_lag),
             _settled(identity),
         ]
@@ -101,6 +110,14 @@ def _migrated(version: str | None, head: str) -> Check:
     ok = version == head
     detail = f"at {version}" if ok else f"at {version or 'nothing'}, this code needs {head}: app migrate"
     return Check(name="migrations", ok=ok, detail=detail)
+
+
+def _partitioned(weeks: int) -> Check:
+    ok = weeks > _FEWEST_WEEKS
+    detail = f"made for {weeks} weeks, this one included"
+    return Check(
+        name="partitions", ok=ok, detail=detail if ok else f"{detail}; is a worker running? Start one: app worker"
+    )
 
 
 def _relayed(lag: float, tolerated: float) -> Check:

@@ -1,10 +1,17 @@
 """What must be done to the tables every now and then?"""
 
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.transactions import transaction
+from messaging.application.ports.health import Retention
+from messaging.application.ports.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
 
 # Small bites: each is its own transaction, well below the statement timeout. Two processes at it do no harm.
 _BITE: Final = 5_000
@@ -26,22 +33,53 @@ DELETE FROM callback_digests c USING (
 ) AS old WHERE c.tenant_id = old.tenant_id AND c.account_id = old.account_id AND c.digest = old.digest
 """
 
+DROP_WEEK: Final = "SELECT drop_oldest_week($1, $2)"
+
+# Before a week of messages goes, all of it is read once for what may be unfinished. No lock is held meanwhile: those
+# come last, and whoever freezes with them is idle in a transaction, which has its own limit.
+_LOOKING_SECONDS: Final = 600
+_UNHURRIED: Final = f"SET LOCAL statement_timeout = '{_LOOKING_SECONDS}s'; SET LOCAL transaction_timeout = 0"
+
 
 class PostgresUpkeep:
     """Runs on the `system` engine; safe in several processes at once."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, retention: Retention, telemetry: Telemetry) -> None:
         self._engine = engine
+        self._retention = retention
+        self._telemetry = telemetry
 
     async def ensure_partitions(self) -> None:
         async with transaction(self._engine) as opened:
             await opened.driver.fetchval("SELECT ensure_partitions()")
             await opened.commit()
 
+    async def drop_old_partitions(self) -> Sequence[str]:
+        dropped = [
+            *await self._drop("messages", self._retention.messages),
+            *await self._drop("raw_callbacks", self._retention.callbacks),
+        ]
+        for partition in dropped:
+            log.info("partition.dropped", extra={"partition": partition})
+            self._telemetry.count("partitions_dropped", table=partition.rpartition("_")[0])
+        return dropped
+
     async def purge_idempotency(self) -> int:
         """Also forgets the digests of callbacks that cannot be repeated any more; returns how many keys went."""
         await self._purge(PURGE_DIGESTS)
         return await self._purge(PURGE_KEYS)
+
+    async def _drop(self, family: str, kept: timedelta | None) -> Sequence[str]:
+        """A week at a time, each in its own transaction: what is locked is locked for a moment."""
+        dropped: list[str] = []
+        while kept is not None:
+            async with transaction(self._engine, settings=_UNHURRIED) as opened:
+                week = await opened.driver.fetchval(DROP_WEEK, family, kept, timeout=_LOOKING_SECONDS)
+                await opened.commit()
+            if not week:
+                break
+            dropped += week
+        return dropped
 
     async def _purge(self, statement: str) -> int:
         total = 0

@@ -32,6 +32,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),
     "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
     "relay_fallbacks": Declared("Relay passes that found Redis away and started the work in their own process."),
+    "partitions_dropped": Declared("Weekly partitions dropped because they were past their retention.", ("table",)),
 }
 HISTOGRAMS: Final[dict[str, Declared]] = {
     "attempt_seconds": Declared("From taking a message up to the provider's answer.", ("provider",)),

@@ -1,6 +1,7 @@
 """Whether a process may take traffic, and how deep the lanes are."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -24,11 +25,22 @@ class Health(Protocol):
     async def lane_depths(self) -> Sequence[LaneDepth]: ...
 
 
+class Retention(Struct, frozen=True, kw_only=True):
+    """How long messages with all that belongs to them, and providers' raw callbacks, are kept; None: for ever."""
+
+    messages: timedelta | None = None
+    callbacks: timedelta | None = None
+
+
 class Upkeep(Protocol):
     """The tables' own housekeeping; every method may run in several processes at once (advisory lock inside)."""
 
     async def ensure_partitions(self) -> None:
         """Make the partitions of the coming weeks."""
+        ...
+
+    async def drop_old_partitions(self) -> Sequence[str]:
+        """Drop the weeks that are older than the retention and hold nothing unfinished; returns their tables' names."""
         ...
 
     async def purge_idempotency(self) -> int:

@@ -53,6 +53,7 @@ from messaging.application.messages.reconcile import ReconcileReceipts
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.stop_waiting import StopWaiting
 from messaging.application.messages.submit import SubmitMessages
+from messaging.application.ports.health import Retention
 from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncTemplates
@@ -119,6 +120,10 @@ def _witness_rule(settings: Settings) -> WitnessRule:
     return WitnessRule(witnesses=settings.witnesses, margin=timedelta(seconds=settings.witness_margin_seconds))
 
 
+def _retention(settings: Settings) -> Retention:
+    return Retention(messages=settings.retention_days.duration, callbacks=settings.callback_retention_days.duration)
+
+
 class Adapters(DeclarativeContainer):
     """The outside world, behind the ports. `worker` is the name under which this process holds leases."""
 
@@ -136,7 +141,12 @@ class Adapters(DeclarativeContainer):
     callback_store = Singleton(PostgresCallbackStore, engine=resources.provided.engines.system)
     idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)
     snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system)
-    upkeep = Singleton(PostgresUpkeep, engine=resources.provided.engines.system)
+    upkeep = Singleton(
+        PostgresUpkeep,
+        engine=resources.provided.engines.system,
+        retention=Singleton(_retention, settings),
+        telemetry=telemetry,
+    )
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)
 
     limits = Singleton(RedisRateLimits, redis=resources.provided.redis, share=settings.provided.rate_limit_share)
