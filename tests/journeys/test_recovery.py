@@ -1,7 +1,7 @@
 """Does the platform come back by itself, in time and without sending twice, from the loss of each of its parts?
 
-It runs on a platform of its own, with leases fifteen times shorter than the defaults: a worker that dies with claims costs
-its lease of 30 s (here 2 s) and the second or two until somebody looks.
+It runs on a platform of its own, with leases fifteen times shorter than the defaults: a worker that dies with claims
+costs its lease of 30 s (here 2 s) and the second or two until somebody looks.
 """
 
 import asyncio

@@ -5,12 +5,12 @@ fields that name secrets or people, and anything inside a text that looks like a
 password. It is a net under the rule, not a licence to log such things.
 """
 
+import asyncio
 import logging
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +23,6 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Health
 from messaging.application.ports.lifecycles import LaneDepth
-from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.address import Channel
@@ -95,11 +94,15 @@ def configure_logging(level: str, *, process: str) -> None:
 
 def _stamp(process: str) -> Processor:
     def stamp(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        event["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        event["at"] = _now()
         event["process"] = process
         return event
 
     return stamp
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -123,6 +126,60 @@ def _clean(value: object) -> object:
 
 def _render(logger: WrappedLogger, method: str, event: EventDict) -> str:
     return _encode(event).decode()
+
+
+class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of one request; all but the request id is ours or of a closed set."""
+
+    request_id: str
+    trace_id: str
+    method: str
+    route: str
+    status: int
+    ms: float
+    tenant: str | None
+    process: str
+    at: str = msgspec.field(default_factory=_now)
+    event: str = "request"
+    level: str = "info"
+    logger: str = "access"
+
+
+class AccessLog:
+    """One wide line per request, past the machinery of loggers, which takes longer than the rest of a request's edge.
+
+    The lines of one turn of the event loop are written together, when it ends.
+    """
+
+    def __init__(self, *, process: str) -> None:
+        self._process = process
+        self._level = logging.getLogger("access")
+        self._lines: list[bytes] = []
+
+    def __call__(
+        self, *, request_id: str, trace_id: str, method: str, route: str, status: int, ms: float, tenant: str | None
+    ) -> None:
+        if not self._level.isEnabledFor(logging.INFO):
+            return
+        line = AccessLine(
+            # The caller may have chosen it, and chosen badly.
+            request_id=_LOOKS_SECRET.sub(_BLANK, request_id),
+            trace_id=trace_id,
+            method=method,
+            route=route,
+            status=status,
+            ms=ms,
+            tenant=tenant,
+            process=self._process,
+        )
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._lines.append(_encode(line))
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        sys.stderr.write(b"\n".join((*lines, b"")).decode())
+        sys.stderr.flush()
 
 
 # --- health and metrics -------------------------------------------------------------------------------------------
@@ -205,38 +262,6 @@ async def _reply(answer: Answer, method: str, send: Send) -> None:
 
 def _json(status: int, body: object) -> Answer:
     return Answer(status=status, content_type="application/json", body=msgspec.json.encode(body))
-
-
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-class CountRequests:
-    """Counts and times what an ASGI application answers, by the route's template: never by a path with ids in it."""
-
-    def __init__(self, app: AsgiApp, telemetry: Telemetry) -> None:
-        self._app = app
-        self._telemetry = telemetry
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPERATIONS_PATHS:
-            await self._app(scope, receive, send)
-            return
-        began, status = perf_counter(), 0
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            # The router has written the template into the scope by now; callers may invent methods.
-            route = scope.get("path_template") or "unmatched"
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._telemetry.count("http_requests", method=method, route=route, status=str(status))
-            self._telemetry.observe("http_request_seconds", perf_counter() - began, method=method, route=route)
 
 
 _LANES: Final = tuple(DeliverLane(Channel.WHATSAPP, priority) for priority in Priority)

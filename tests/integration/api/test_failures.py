@@ -1,6 +1,7 @@
 """What does a caller learn when something on our side is wrong, and what does the log?"""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -70,17 +71,35 @@ async def test_without_the_database_the_answer_is_503_and_when_to_try_again(
     assert int(response.headers["retry-after"]) > 0
 
 
-async def test_each_request_is_one_line_in_the_log_without_recipients_or_keys(quiet_shop: Shop) -> None:
-    with capture_logs() as logs:
-        await quiet_shop.get("/v1/messages?to=%2B14155550142", headers={"X-Request-Id": "r-1"})
-        await quiet_shop.get("/v1/senders/snd_of_somebody")
+async def test_each_request_is_one_line_in_the_log_without_recipients_or_keys(
+    quiet_shop: Shop, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("INFO", logger="access")
 
-    first, second = logs
+    await quiet_shop.get("/v1/messages?to=%2B14155550142", headers={"X-Request-Id": "r-1"})
+    await quiet_shop.get("/v1/senders/snd_of_somebody", headers={"X-Request-Id": "+14155550142"})
+    await asyncio.sleep(0)
+
+    written = capsys.readouterr().err
+    first, second = [json.loads(line) for line in written.splitlines()]
     assert (first["event"], first["method"], first["route"], first["status"]) == ("request", "GET", "/v1/messages", 200)
-    assert first["tenant"] == quiet_shop.tenant
+    assert (first["tenant"], first["request_id"]) == (quiet_shop.tenant, "r-1")
+    assert (first["level"], first["logger"], first["process"]) == ("info", "access", "api")
+    assert {"at", "trace_id", "ms"} <= first.keys()
     assert (second["route"], second["status"]) == ("/v1/senders/{sender_id}", 404)
-    assert "14155550142" not in str(logs)
-    assert quiet_shop.key not in str(logs)
+    assert "14155550142" not in written
+    assert quiet_shop.key not in written
+
+
+async def test_no_line_is_written_below_the_wanted_level(
+    quiet_shop: Shop, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("WARNING", logger="access")
+
+    await quiet_shop.get("/v1/messages")
+    await asyncio.sleep(0)
+
+    assert capsys.readouterr().err == ""
 
 
 async def test_every_answer_carries_the_safe_headers(platform: Platform) -> None:

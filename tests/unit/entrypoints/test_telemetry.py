@@ -18,12 +18,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.address import Channel
 from messaging.entrypoints.telemetry import (
-    CountRequests,
-    Message,
     Operations,
-    Receive,
-    Scope,
-    Send,
     configure_logging,
     redact,
 )
@@ -165,57 +160,3 @@ async def test_metrics_of_the_process_are_there_without_the_database() -> None:
 
 async def test_any_other_path_is_not_found() -> None:
     assert (await Operations(Stub(), CollectorRegistry()).answer("/secret")).status == 404
-
-
-class Recorded:
-    """The `Telemetry` port, remembering."""
-
-    def __init__(self) -> None:
-        self.counts: list[tuple[str, dict[str, str]]] = []
-        self.observations: list[tuple[str, dict[str, str]]] = []
-
-    def count(self, name: str, value: int = 1, **labels: str) -> None:
-        self.counts.append((name, labels))
-
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
-        self.observations.append((name, labels))
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        raise AssertionError(name)
-
-
-async def _answers(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["path"].startswith("/v1/messages/"):
-        scope["path_template"] = "/v1/messages/{message_id}"
-    await send({"type": "http.response.start", "status": 404, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _call(telemetry: Recorded, method: str, path: str) -> None:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        assert message["type"].startswith("http.response")
-
-    await CountRequests(_answers, telemetry)({"type": "http", "method": method, "path": path}, receive, send)
-
-
-async def test_requests_are_counted_by_template_and_never_by_path() -> None:
-    telemetry = Recorded()
-
-    await _call(telemetry, "GET", "/v1/messages/msg_1")
-    await _call(telemetry, "BREW", "/coffee")
-
-    first = {"method": "GET", "route": "/v1/messages/{message_id}"}
-    assert telemetry.counts[0] == ("http_requests", first | {"status": "404"})
-    assert telemetry.observations[0] == ("http_request_seconds", first)
-    assert telemetry.counts[1][1] == {"method": "other", "route": "unmatched", "status": "404"}
-
-
-async def test_probes_are_not_counted() -> None:
-    telemetry = Recorded()
-
-    await _call(telemetry, "GET", "/readyz")
-
-    assert telemetry.counts == []

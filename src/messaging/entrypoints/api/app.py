@@ -1,13 +1,13 @@
 """The API process's application: which routes there are, who guards them, and what they are given."""
 
+from functools import partial
+
 from litestar import Litestar, Router
-from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from messaging.application.conversations.queries import ListInbound
-from messaging.application.gather import Overloaded
 from messaging.application.messages.act import ActOnMessages
 from messaging.application.messages.cancel import CancelMessage
 from messaging.application.messages.check import CheckMessage
@@ -21,7 +21,7 @@ from messaging.application.messages.queries import (
 )
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.submit import SubmitMessages
-from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.ports.telemetry import Telemetry
 from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncTemplates
@@ -43,25 +43,20 @@ from messaging.application.tenants.queries import (
 )
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
-from messaging.domain.shared.errors import DomainError
 from messaging.entrypoints.api.auth import admin_guard, tenant_guard
 from messaging.entrypoints.api.cursors import Cursors
 from messaging.entrypoints.api.dependencies import use_case
 from messaging.entrypoints.api.edge import Edge
-from messaging.entrypoints.api.errors import (
-    on_anything_else,
-    on_domain_error,
-    on_http_exception,
-    on_overloaded,
-    on_unavailable,
-)
+from messaging.entrypoints.api.errors import HANDLERS
+from messaging.entrypoints.api.express import Express
 from messaging.entrypoints.api.idempotency import Once
 from messaging.entrypoints.api.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
 from messaging.entrypoints.api.probes import ProbesController
 from messaging.entrypoints.api.reference import ReferenceController
 from messaging.entrypoints.api.sealing import SealForTenant
+from messaging.entrypoints.api.submitting import submit_many, submit_one
 from messaging.entrypoints.api.watching import Watch, watching
-from messaging.entrypoints.telemetry import Operations
+from messaging.entrypoints.telemetry import AccessLog, Operations
 
 
 class TenantUseCases(Struct, frozen=True, kw_only=True):
@@ -119,12 +114,28 @@ class ApiDependencies(Struct, frozen=True, kw_only=True):
     cursors: Cursors
     once: Once
     operations: Operations
+    telemetry: Telemetry
+    access_log: AccessLog
     watch_snapshots: Watch
 
 
 def create_app(dependencies: ApiDependencies) -> ASGIApp:
     """An ASGI application; it opens and closes nothing, whoever built `dependencies` does."""
-    return Edge(create_litestar(dependencies))
+    return Edge(
+        create_litestar(dependencies),
+        express=_express(dependencies),
+        log=dependencies.access_log,
+        telemetry=dependencies.telemetry,
+    )
+
+
+def _express(dependencies: ApiDependencies) -> dict[tuple[str, str], ASGIApp]:
+    work = partial(Express, authenticate=dependencies.authenticate, submit_messages=dependencies.tenant.submit_messages)
+    operations = (
+        work("submit_message", "/v1/messages", submit_one),
+        work("submit_batch", "/v1/messages/batch", submit_many),
+    )
+    return {("POST", operation.path): operation for operation in operations}
 
 
 def create_litestar(dependencies: ApiDependencies) -> Litestar:
@@ -147,13 +158,7 @@ def create_litestar(dependencies: ApiDependencies) -> Litestar:
     )
     return Litestar(
         route_handlers=[tenant, admin, probes, ReferenceController],
-        exception_handlers={
-            DomainError: on_domain_error,
-            HTTPException: on_http_exception,
-            StoreUnavailable: on_unavailable,
-            Overloaded: on_overloaded,
-            Exception: on_anything_else,
-        },
+        exception_handlers=HANDLERS.copy(),
         lifespan=[watching(dependencies.watch_snapshots)],
         openapi_config=None,
         logging_config=None,

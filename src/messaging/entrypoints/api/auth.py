@@ -24,18 +24,24 @@ def tenant_guard(authenticate: Authenticate) -> Guard:
     """Sets `request.auth` to the Principal. All reasons for 401 look the same from outside."""
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
-        match await authenticate.tenant(_bearer(connection)):
-            case Principal() as principal:
-                connection.scope["auth"] = principal
-                # OPTIONS is the framework's own: it tells which methods an address has, and is no operation.
-                if connection.scope.get("method") != "OPTIONS":
-                    _require_role(principal, handler)
-            case Suspended():
-                raise DomainError("tenant_suspended", "This tenant is suspended. Ask the platform's operator.")
-            case Unknown():
-                raise _unauthorized()
+        # OPTIONS is the framework's own: it tells which methods an address has, and is no operation.
+        operates = connection.scope.get("method") != "OPTIONS"
+        await admit(authenticate, connection, operation_of(handler.opt).id if operates else None)
 
     return guard
+
+
+async def admit(authenticate: Authenticate, connection: Connection, operation_id: str | None) -> None:
+    """What the guard does: the key's holder becomes `request.auth`, if its role opens the operation."""
+    match await authenticate.tenant(_bearer(connection)):
+        case Principal() as principal:
+            connection.scope["auth"] = principal
+            if operation_id is not None:
+                _require_role(principal, operation_id)
+        case Suspended():
+            raise DomainError("tenant_suspended", "This tenant is suspended. Ask the platform's operator.")
+        case Unknown():
+            raise _unauthorized()
 
 
 def admin_guard(authenticate: Authenticate) -> Guard:
@@ -51,8 +57,8 @@ def admin_guard(authenticate: Authenticate) -> Guard:
     return guard
 
 
-def _require_role(principal: Principal, handler: BaseRouteHandler) -> None:
-    allowed = roles_for(operation_of(handler.opt).id)
+def _require_role(principal: Principal, operation_id: str) -> None:
+    allowed = roles_for(operation_id)
     if principal.role not in allowed:
         names = ", ".join(sorted(allowed))
         raise DomainError("role_not_allowed", f"This key's role is {principal.role}; this operation needs: {names}.")

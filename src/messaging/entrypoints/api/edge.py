@@ -1,23 +1,28 @@
-"""What every request gets, whatever becomes of it: an id, a trace, safe headers and one line in the log."""
+"""What every request gets, whatever becomes of it: an id, a trace, safe headers, one line in the log and its metrics.
 
+One layer does all of it: each further one would cost every request another function around every event.
+"""
+
+import os
 import re
-import secrets
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from time import perf_counter
+from typing import Final
 
 import structlog
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.routes import HTTPRoute
-from litestar.types import HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from msgspec import Struct
 
+from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.tenants.tenant import Principal
-from messaging.entrypoints.telemetry import OPERATIONS_PATHS
+from messaging.entrypoints.telemetry import OPERATIONS_PATHS, AccessLog
 
 Headers = Iterable[tuple[bytes, bytes]]
-
-_log = structlog.get_logger("access")
+Express = Mapping[tuple[str, str], ASGIApp]
 
 # What callers may choose as a request id: visible, harmless in logs and headers.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
@@ -25,6 +30,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 _SAFE_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+# Callers may invent methods; metrics and logs must not follow them.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def request_id_of(scope: Scope) -> str:
@@ -35,16 +42,33 @@ def trace_id_of(scope: Scope) -> str:
     return str(scope["state"]["trace_id"])
 
 
-class Edge:
-    """The outermost layer, so that 404s and failures are covered as well."""
+class _Identity(Struct, frozen=True):
+    """`traceparent` names a span of our own within the trace."""
 
-    def __init__(self, app: Litestar) -> None:
+    request_id: str
+    trace_id: str
+    traceparent: bytes
+
+    def headers(self) -> Headers:
+        return ((b"x-request-id", self.request_id.encode()), (b"traceparent", self.traceparent), *_SAFE_HEADERS)
+
+
+class Edge:
+    """The outermost layer, so that 404s and failures are covered as well.
+
+    `express` are applications by method and path that take the framework's place.
+    """
+
+    def __init__(self, app: Litestar, *, express: Express, log: AccessLog, telemetry: Telemetry) -> None:
         self.app = app
         self._allowed = {
             route.path_format: ", ".join(sorted(route.methods)).encode()
             for route in app.routes
             if isinstance(route, HTTPRoute)
         }
+        self._express = express
+        self._log = log
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -53,14 +77,11 @@ class Edge:
             await self.app(scope, receive, send)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        request_id, trace_id, flags = _identify(scope["headers"])
+        began = perf_counter()
+        identity = _identify(scope["headers"])
         state = scope.setdefault("state", {})
-        state["request_id"], state["trace_id"] = request_id, trace_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id)
-        traceparent = f"00-{trace_id}-{secrets.token_hex(8)}-{flags}".encode()
-        added = ((b"x-request-id", request_id.encode()), (b"traceparent", traceparent), *_SAFE_HEADERS)
+        state["request_id"], state["trace_id"] = identity.request_id, identity.trace_id
+        structlog.contextvars.bind_contextvars(request_id=identity.request_id, trace_id=identity.trace_id)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -69,43 +90,49 @@ class Edge:
                 status = message["status"]
                 headers = [*self._corrected(scope, message["headers"])]
                 present = {name for name, _ in headers}
-                message["headers"] = [*headers, *(item for item in added if item[0] not in present)]
+                headers += [item for item in identity.headers() if item[0] not in present]
+                message["headers"] = headers
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_headers)
+            app = self._express.get((scope["method"], scope["path"]), self.app)
+            await app(scope, receive, send_with_headers)
         finally:
             # Probes come every few seconds and say nothing new.
             if scope["path"] not in OPERATIONS_PATHS:
-                _write_line(scope, status, started)
+                self._tell(scope, identity, status, perf_counter() - began)
 
     def _corrected(self, scope: HTTPScope, headers: Headers) -> Headers:
         """Litestar 2.25 answers OPTIONS with the methods of a path's first handler only."""
-        allowed = self._allowed.get(scope.get("path_template", ""))
-        if scope["method"] != "OPTIONS" or allowed is None:
+        if scope["method"] != "OPTIONS" or (allowed := self._allowed.get(scope.get("path_template", ""))) is None:
             return headers
         return [(name, allowed if name == b"allow" else value) for name, value in headers]
 
+    def _tell(self, scope: HTTPScope, identity: _Identity, status: int, seconds: float) -> None:
+        """The route's template, not the path; no query, no body: neither recipients nor ids of others get out."""
+        principal = scope.get("auth")
+        route = scope.get("path_template") or "unmatched"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._telemetry.count("http_requests", method=method, route=route, status=str(status))
+        self._telemetry.observe("http_request_seconds", seconds, method=method, route=route)
+        self._log(
+            request_id=identity.request_id,
+            trace_id=identity.trace_id,
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            tenant=typeid(Prefix.TENANT, principal.tenant_id) if isinstance(principal, Principal) else None,
+        )
 
-def _identify(headers: Headers) -> tuple[str, str, str]:
+
+def _identify(headers: Headers) -> _Identity:
     """The request id and trace the caller gave, else new ones; what it gave in a wrong form is not kept."""
-    request_id = trace_id = flags = None
+    new = os.urandom(36).hex()
+    request_id, trace_id, flags = f"req_{new[:24]}", new[24:56], "00"
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             request_id = value.decode()
         elif name == b"traceparent" and (found := _TRACEPARENT.fullmatch(value)) and value[:2] != b"ff":
             trace_id, flags = found[1].decode(), found[2].decode()
-    return request_id or f"req_{secrets.token_hex(12)}", trace_id or secrets.token_hex(16), flags or "00"
-
-
-def _write_line(scope: HTTPScope, status: int, started: float) -> None:
-    """The route's template, not the path; no query, no body: neither recipients nor ids of others end up in logs."""
-    principal = scope.get("auth")
-    _log.info(
-        "request",
-        method=scope["method"],
-        route=scope.get("path_template") or "unmatched",
-        status=status,
-        ms=round((time.perf_counter() - started) * 1000, 2),
-        tenant=typeid(Prefix.TENANT, principal.tenant_id) if isinstance(principal, Principal) else None,
-    )
+    return _Identity(request_id, trace_id, f"00-{trace_id}-{new[56:]}-{flags}".encode())

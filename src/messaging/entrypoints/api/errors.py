@@ -1,6 +1,7 @@
 """How every refusal and failure leaves the API: one table of codes, one document shape (RFC 9457)."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -133,3 +134,18 @@ def on_anything_else(request: AnyRequest, error: Exception) -> Response[bytes]:
     _log.error("request.failed", exc_info=error)
     detail = "It has been logged. If it happens again, report the request_id."
     return problem_response(request_id_of(request.scope), "internal_error", detail)
+
+
+HANDLERS: Final[dict[int | type[Exception], Callable[[AnyRequest, Any], Response[Any]]]] = {
+    DomainError: on_domain_error,
+    HTTPException: on_http_exception,
+    StoreUnavailable: on_unavailable,
+    Overloaded: on_overloaded,
+    Exception: on_anything_else,
+}
+
+
+def problem_of(request: AnyRequest, error: Exception) -> Response[Any]:
+    """As the framework would choose among `HANDLERS`, for what is answered without it."""
+    handle = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    return handle(request, error)

@@ -51,7 +51,7 @@ def idempotency_of(request: Request[Any, Any, Any], raw: bytes) -> IdempotencyRe
         return None
     if not _KEY.fullmatch(key):
         raise DomainError("idempotency_key_invalid", "Use 1 to 255 visible ASCII characters, such as a UUID.")
-    head = f"{request.method}\n{request.url.path}\n".encode()
+    head = f"{request.method}\n{request.scope['path']}\n".encode()
     return IdempotencyRequest(key=key, fingerprint=hashlib.sha256(head + canonical(raw)).digest())
 
 

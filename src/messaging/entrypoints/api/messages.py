@@ -1,34 +1,28 @@
 """Sending messages and reading them back: /v1/messages."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from messaging.application.messages.cancel import CancelMessage
 from messaging.application.messages.check import CheckMessage, CheckView
-from messaging.application.messages.prepare import Invalid, Submission
 from messaging.application.messages.queries import FindMessage, ListEvents, ListMessages, Wanted
 from messaging.application.messages.retry import RetryMessage
-from messaging.application.messages.submit import MAX_BATCH, AcceptedView, BatchView, Reply, SubmitMessages
+from messaging.application.messages.submit import AcceptedView, BatchView, Reply, SubmitMessages
 from messaging.application.messages.views import EventView, MessageView, StatusView
-from messaging.domain.messages.content import Content
-from messaging.domain.messages.message import Category, OnUnknown, Priority
-from messaging.domain.shared.address import Channel
-from messaging.domain.shared.errors import DomainError, Violation
-from messaging.domain.shared.ids import MessageId, Prefix, SenderId, parse_typeid
+from messaging.domain.shared.ids import MessageId, Prefix
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.bodies import Body, read_bytes, require_json
 from messaging.entrypoints.api.cursors import Cursors, ListView
 from messaging.entrypoints.api.edge import trace_id_of
-from messaging.entrypoints.api.idempotency import Once, idempotency_of, json_response
-from messaging.entrypoints.api.ids import NOBODY, in_path
+from messaging.entrypoints.api.idempotency import Once, json_response
+from messaging.entrypoints.api.ids import in_path
 from messaging.entrypoints.api.operations import operation
 from messaging.entrypoints.api.queries import PageQuery, Query, within_reason
+from messaging.entrypoints.api.submitting import SUBMIT, BatchBody, Instant, SubmitBody, submit_many, submit_one
 
 # The state machine's public names; a test compares them with `State`.
 PublicStatus = Literal[
@@ -46,67 +40,6 @@ PublicStatus = Literal[
     "unconfirmed",
     "dead",
 ]
-Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
-
-
-class SubmitBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """One message to one recipient."""
-
-    to: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=200,
-            description="A phone number in E.164 form, or a business-scoped user id.",
-            examples=["+14155550100"],
-        ),
-    ]
-    channel: Channel
-    content: Content
-    sender: Annotated[str, Meta(max_length=100, description="A sender's id; left out, routing decides.")] | None = None
-    category: Category | None = None
-    priority: Priority | None = None
-    send_at: Instant | None = None
-    expires_at: Instant | None = None
-    reference: Annotated[str, Meta(max_length=128, description="Your own id for it, echoed everywhere.")] | None = None
-    metadata: Annotated[dict[str, str], Meta(max_length=20)] = field(default_factory=dict)
-    on_unknown: OnUnknown = OnUnknown.HOLD
-
-    def to_submission(self, trace_id: str) -> Submission:
-        return Submission(
-            to=self.to,
-            channel=self.channel,
-            content=self.content,
-            sender_id=None if self.sender is None else SenderId(parse_typeid(Prefix.SENDER, self.sender) or NOBODY),
-            category=self.category,
-            priority=self.priority,
-            send_at=self.send_at,
-            expires_at=self.expires_at,
-            reference=self.reference,
-            metadata=self.metadata,
-            on_unknown=self.on_unknown,
-            trace_id=trace_id,
-        )
-
-
-class BatchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Each item is judged by itself; one that is refused, even for its shape, holds nobody up."""
-
-    messages: Annotated[
-        list[Any],
-        Meta(
-            min_length=1,
-            max_length=MAX_BATCH,
-            description="Messages. An item that is none is refused by itself; the request is accepted all the same.",
-            extra_json_schema={"items": {"anyOf": [{"$ref": "#/components/schemas/SubmitBody"}, {}]}},
-        ),
-    ]
-
-
-class _BatchEnvelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The batch with its items unread, so that one malformed item does not refuse its neighbours."""
-
-    messages: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,8 +69,6 @@ class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
 
-SUBMIT = Body(SubmitBody)
-ENVELOPE = Body(_BatchEnvelope, judged_as=BatchBody)
 RETRY = Body(RetryBody)
 LIST = Query(MessagesQuery)
 PAGE = Query(PageQuery)
@@ -174,10 +105,7 @@ class MessagesController(Controller):
         ),
     )
     async def submit(self, request: TenantRequest, submit_messages: NamedDependency[SubmitMessages]) -> Response[bytes]:
-        body, raw = await SUBMIT.read(request)
-        submission = body.to_submission(trace_id_of(request.scope))
-        reply = await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
-        return _answer(reply)
+        return _answer(await submit_one(request, submit_messages))
 
     @post(
         "/batch",
@@ -197,11 +125,7 @@ class MessagesController(Controller):
     async def submit_batch(
         self, request: TenantRequest, submit_messages: NamedDependency[SubmitMessages]
     ) -> Response[bytes]:
-        envelope, raw = await ENVELOPE.read(request)
-        trace_id = trace_id_of(request.scope)
-        items = [_read_item(item, trace_id) for item in envelope.messages]
-        reply = await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
-        return _answer(reply)
+        return _answer(await submit_many(request, submit_messages))
 
     @post(
         "/check",
@@ -332,14 +256,6 @@ async def read_retry(request: TenantRequest) -> tuple[RetryBody, bytes]:
         return RetryBody(), raw
     require_json(request)
     return RETRY.decode(raw), raw
-
-
-def _read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Invalid:
-    try:
-        return SUBMIT.decode(raw).to_submission(trace_id)
-    except DomainError as error:
-        whole = Violation(pointer="", code=error.code, detail=error.detail)
-        return Invalid(error.violations or (whole,))
 
 
 def _answer(reply: Reply) -> Response[bytes]:

@@ -25,9 +25,9 @@ from messaging.domain.shared.refusals import invalid
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.bodies import Body
 from messaging.entrypoints.api.idempotency import Once
-from messaging.entrypoints.api.messages import Instant
 from messaging.entrypoints.api.operations import operation
 from messaging.entrypoints.api.queries import within_reason
+from messaging.entrypoints.api.submitting import Instant
 
 _DESCRIPTION = """\
 `requeue` sends dead and unconfirmed messages again, `resolve` settles unconfirmed ones as failed, `discard` settles

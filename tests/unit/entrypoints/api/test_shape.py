@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from messaging.domain.shared.errors import DomainError
 from messaging.entrypoints.api.bodies import Body, canonical
-from messaging.entrypoints.api.messages import SUBMIT, MessagesQuery, SubmitBody
+from messaging.entrypoints.api.messages import MessagesQuery
 from messaging.entrypoints.api.shape import MAX_VIOLATIONS, nul_violations, shape_violations
+from messaging.entrypoints.api.submitting import SUBMIT, SubmitBody
 
 GOOD: dict[str, Any] = {
     "to": "+14155550100",

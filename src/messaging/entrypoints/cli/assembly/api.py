@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from typing import cast
 
 from messaging.entrypoints.api.app import AdminUseCases, ApiDependencies, TenantUseCases, create_app
 from messaging.entrypoints.api.cursors import Cursors
@@ -13,7 +12,7 @@ from messaging.entrypoints.cli.running import run, serve, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings
-from messaging.entrypoints.telemetry import AsgiApp, CountRequests
+from messaging.entrypoints.telemetry import AccessLog
 
 
 def run_api(settings: Settings, *, host: str, port: int) -> None:
@@ -22,14 +21,8 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
     async def main() -> None:
         async with open_resources(settings) as resources:
             application = build(settings, resources, worker=worker_name("api"))
-            # Litestar types its ASGI callables more narrowly than the protocol is.
-            api = cast(AsgiApp, create_app(api_dependencies(application)))
-            await serve(
-                CountRequests(api, application.adapters.telemetry()),
-                host=host,
-                port=port,
-                grace=settings.shutdown_grace_seconds,
-            )
+            api = create_app(api_dependencies(application))
+            await serve(api, host=host, port=port, grace=settings.shutdown_grace_seconds)
 
     run(main())
 
@@ -43,6 +36,8 @@ def api_dependencies(application: Application) -> ApiDependencies:
         cursors=Cursors(sign=adapters.key_ring().sign),
         once=Once(idempotency=adapters.idempotency(), clock=adapters.clock()),
         operations=adapters.operations(),
+        telemetry=adapters.telemetry(),
+        access_log=AccessLog(process="api"),
         watch_snapshots=partial(_watch_store, application),
     )
 

@@ -1,0 +1,110 @@
+"""How a request becomes a submission: the bodies of POST /v1/messages and /v1/messages/batch, and their handlers' work.
+
+Kept apart from the routes, because `express` answers these two without the framework.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from messaging.application.messages.prepare import Invalid, Submission
+from messaging.application.messages.submit import MAX_BATCH, Reply, SubmitMessages
+from messaging.domain.messages.content import Content
+from messaging.domain.messages.message import Category, OnUnknown, Priority
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.errors import DomainError, Violation
+from messaging.domain.shared.ids import Prefix, SenderId, parse_typeid
+from messaging.entrypoints.api.auth import TenantRequest
+from messaging.entrypoints.api.bodies import Body
+from messaging.entrypoints.api.edge import trace_id_of
+from messaging.entrypoints.api.idempotency import idempotency_of
+from messaging.entrypoints.api.ids import NOBODY
+
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
+
+
+class SubmitBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """One message to one recipient."""
+
+    to: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="A phone number in E.164 form, or a business-scoped user id.",
+            examples=["+14155550100"],
+        ),
+    ]
+    channel: Channel
+    content: Content
+    sender: Annotated[str, Meta(max_length=100, description="A sender's id; left out, routing decides.")] | None = None
+    category: Category | None = None
+    priority: Priority | None = None
+    send_at: Instant | None = None
+    expires_at: Instant | None = None
+    reference: Annotated[str, Meta(max_length=128, description="Your own id for it, echoed everywhere.")] | None = None
+    metadata: Annotated[dict[str, str], Meta(max_length=20)] = field(default_factory=dict)
+    on_unknown: OnUnknown = OnUnknown.HOLD
+
+    def to_submission(self, trace_id: str) -> Submission:
+        return Submission(
+            to=self.to,
+            channel=self.channel,
+            content=self.content,
+            sender_id=None if self.sender is None else SenderId(parse_typeid(Prefix.SENDER, self.sender) or NOBODY),
+            category=self.category,
+            priority=self.priority,
+            send_at=self.send_at,
+            expires_at=self.expires_at,
+            reference=self.reference,
+            metadata=self.metadata,
+            on_unknown=self.on_unknown,
+            trace_id=trace_id,
+        )
+
+
+class BatchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Each item is judged by itself; one that is refused, even for its shape, holds nobody up."""
+
+    messages: Annotated[
+        list[Any],
+        Meta(
+            min_length=1,
+            max_length=MAX_BATCH,
+            description="Messages. An item that is none is refused by itself; the request is accepted all the same.",
+            extra_json_schema={"items": {"anyOf": [{"$ref": "#/components/schemas/SubmitBody"}, {}]}},
+        ),
+    ]
+
+
+class _BatchEnvelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The batch with its items unread, so that one malformed item does not refuse its neighbours."""
+
+    messages: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+SUBMIT = Body(SubmitBody)
+ENVELOPE = Body(_BatchEnvelope, judged_as=BatchBody)
+
+
+async def submit_one(request: TenantRequest, submit_messages: SubmitMessages) -> Reply:
+    body, raw = await SUBMIT.read(request)
+    submission = body.to_submission(trace_id_of(request.scope))
+    return await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
+
+
+async def submit_many(request: TenantRequest, submit_messages: SubmitMessages) -> Reply:
+    envelope, raw = await ENVELOPE.read(request)
+    trace_id = trace_id_of(request.scope)
+    items = [_read_item(item, trace_id) for item in envelope.messages]
+    return await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
+
+
+def _read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Invalid:
+    try:
+        return SUBMIT.decode(raw).to_submission(trace_id)
+    except DomainError as error:
+        whole = Violation(pointer="", code=error.code, detail=error.detail)
+        return Invalid(error.violations or (whole,))
