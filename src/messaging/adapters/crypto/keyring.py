@@ -36,18 +36,21 @@ class AesTenantCipher:
     """
 
     def __init__(self, tenant: str, data_keys: dict[int, bytes]) -> None:
-        self._tenant = tenant.encode()
+        # A TypeID holds no NUL, so tenant and context cannot flow into each other.
+        self._tenant = tenant.encode() + b"\0"
         self._data_keys = data_keys
-        self._newest = max(data_keys)
+        newest = max(data_keys)
+        self._newest_key = data_keys[newest]
+        self._newest_header = _FORMAT + newest.to_bytes(_VERSION_BYTES)
         oldest = data_keys[min(data_keys)]
         self._index_key = derive(oldest, "messaging/blind-index")
         self._tag_key = derive(oldest, "messaging/reference-tag")
 
     def seal(self, context: str, plaintext: bytes) -> bytes:
         place = context.encode()
-        header = _FORMAT + self._newest.to_bytes(_VERSION_BYTES)
+        header = self._newest_header
         nonce = os.urandom(_NONCE_BYTES)
-        cipher = _cipher_for(self._data_keys[self._newest], place)
+        cipher = _cipher_for(self._newest_key, place)
         return header + nonce + cipher.encrypt(nonce, plaintext, self._associated(header, place))
 
     def open(self, context: str, sealed: bytes) -> bytes:
@@ -72,8 +75,7 @@ class AesTenantCipher:
         return base64.b32encode(hmac.digest(self._tag_key, text.encode(), "sha256")[:5]).decode().lower()
 
     def _associated(self, header: bytes, place: bytes) -> bytes:
-        # A TypeID holds no NUL, so tenant and context cannot flow into each other.
-        return header + self._tenant + b"\0" + place
+        return header + self._tenant + place
 
 
 class AesKeyRing:

@@ -27,7 +27,7 @@ from messaging.domain.shared.ids import MessageId, SenderId
 from messaging.domain.templates.template import Template
 from messaging.domain.templates.validation import find_template, send_violations
 from messaging.domain.tenants.routing import route
-from messaging.domain.tenants.tenant import AccountStatus, Principal, Sender
+from messaging.domain.tenants.tenant import Principal, Sender
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -114,13 +114,12 @@ _WINDOW_CLOSED = Violation(
 def _sender(
     principal: Principal, submission: Submission, recipient: Recipient | Violation, facts: TenantSnapshot
 ) -> Sender | Violation:
-    active = {account.id for account in facts.accounts.values() if account.status is AccountStatus.ACTIVE}
     return route(
         channel=submission.channel,
         mode=principal.mode,
         recipient=None if isinstance(recipient, Violation) else recipient,
         requested=submission.sender_id,
-        senders=[sender for sender in facts.senders.values() if sender.account_id in active],
+        senders=facts.routable,
         rules=facts.rules,
     )
 

@@ -1,6 +1,7 @@
 """What every process remembers of the configuration, so that the hot paths read nothing."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 from msgspec import Struct
@@ -9,10 +10,10 @@ from messaging.application.ports.platform import AdminKey, WrappedKey
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
-from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender, Tenant
+from messaging.domain.tenants.tenant import AccountStatus, ApiKey, ProviderAccount, Sender, Tenant
 
 
-class TenantSnapshot(Struct, frozen=True, kw_only=True):
+class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     """One tenant's configuration at one version: immutable, replaced as a whole.
 
     `by_account` holds each account's templates by (name, language): on the accept path a template is two lookups.
@@ -25,6 +26,15 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True):
     by_account: Mapping[AccountId, Mapping[tuple[str, str], Template]]
     rules: tuple[RoutingRule, ...]
     data_keys: tuple[WrappedKey, ...]
+
+    @cached_property
+    def routable(self) -> tuple[Sender, ...]:
+        """The senders of active accounts; worked out once per version."""
+        return tuple(
+            sender
+            for sender in self.senders.values()
+            if (account := self.accounts.get(sender.account_id)) and account.status is AccountStatus.ACTIVE
+        )
 
     def templates_of(self, account_id: AccountId) -> Mapping[tuple[str, str], Template]:
         """One account's templates by (name, language)."""

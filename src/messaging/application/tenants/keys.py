@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable
 from enum import StrEnum
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -64,8 +65,12 @@ def make_key(kind: KeyKind, choose: Choose) -> KeyText:
     )
 
 
+@lru_cache(maxsize=1024)
 def parse_key(text: str) -> KeyText | None:
-    """None for anything that cannot be one of our keys, mistyped ones included."""
+    """None for anything that cannot be one of our keys, mistyped ones included.
+
+    Remembered, because a caller sends the same one with every request; whether it opens anything is asked anew.
+    """
     found = _SHAPE.fullmatch(text)
     if found is None or _check(text[:-_CHECK_LENGTH]) != found[4]:
         return None

@@ -4,7 +4,7 @@ TypeID: a lower-case prefix, an underscore and 26 characters of Crockford base32
 spec 0.3). The text sorts like the UUID, and a UUIDv7 sorts by its time of creation.
 """
 
-from base64 import b32decode, b32encode
+from base64 import b32decode
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
@@ -34,17 +34,17 @@ class Prefix(StrEnum):
 
 _RFC4648 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
-_TO_CROCKFORD = bytes.maketrans(_RFC4648, _CROCKFORD)
 _TO_RFC4648 = bytes.maketrans(_CROCKFORD, _RFC4648)
 _ALPHABET = frozenset(_CROCKFORD.decode())
+_PAIRS = tuple(first + second for first in _CROCKFORD.decode() for second in _CROCKFORD.decode())
 _LENGTH = 26
-# 128 bits are 26 characters of 5 bits with two zero bits in front; b32encode wants whole groups of 5 bytes.
+# 128 bits are 26 characters of 5 bits with two zero bits in front; b32decode wants whole groups of 5 bytes.
 _LEAD_BYTES, _LEAD_CHARS = b"\0\0\0\0", 6
 
 
 def typeid(prefix: Prefix, value: UUID) -> str:
     """`msg_01j…`: the public spelling of an id."""
-    return f"{prefix}_{encode_uuid(value)}"
+    return prefix + "_" + encode_uuid(value)
 
 
 def parse_typeid(prefix: Prefix, text: str) -> UUID | None:
@@ -54,7 +54,23 @@ def parse_typeid(prefix: Prefix, text: str) -> UUID | None:
 
 
 def encode_uuid(value: UUID) -> str:
-    return b32encode(_LEAD_BYTES + value.bytes)[_LEAD_CHARS:].translate(_TO_CROCKFORD).decode()
+    # Two characters at a time, written out: this runs for every id in every answer, and a loop takes twice as long.
+    bits, of = value.int, _PAIRS
+    return (
+        of[bits >> 120]
+        + of[bits >> 110 & 1023]
+        + of[bits >> 100 & 1023]
+        + of[bits >> 90 & 1023]
+        + of[bits >> 80 & 1023]
+        + of[bits >> 70 & 1023]
+        + of[bits >> 60 & 1023]
+        + of[bits >> 50 & 1023]
+        + of[bits >> 40 & 1023]
+        + of[bits >> 30 & 1023]
+        + of[bits >> 20 & 1023]
+        + of[bits >> 10 & 1023]
+        + of[bits & 1023]
+    )
 
 
 def decode_uuid(text: str) -> UUID | None:

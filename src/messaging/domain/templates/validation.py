@@ -49,6 +49,8 @@ _MOST_SURPLUS = 20
 # Meta writes the body of authentication templates itself and does not always list its text.
 AUTHENTICATION_BODY = "*{{1}}* is your verification code."
 _CODE = "1"
+# One space more than Meta takes in a row.
+_GAP = "     "
 
 _NOT_SENDABLE: dict[TemplateStatus, str] = {
     TemplateStatus.PENDING: "It is still in review. Send it once it is approved (usually within 24 hours).",
@@ -134,13 +136,12 @@ def _variable_violations(template: Template, variables: Mapping[str, str]) -> li
     longest = MAX_CODE if template.category is TemplateCategory.AUTHENTICATION else MAX_BODY
     found: list[Violation] = []
     for name in body.names:
-        pointer = f"/variables{step(name)}"
         value = variables.get(name)
         if value is None:
             detail = f"The template's body needs a value for {{{{{name}}}}}. Add it to variables."
-            found.append(Violation(pointer=pointer, code="variable_missing", detail=detail))
-        else:
-            found += _parameter_violations(pointer, value, limit=longest)
+            found.append(Violation(pointer=f"/variables{step(name)}", code="variable_missing", detail=detail))
+        elif not _is_plain(value, limit=longest):
+            found += _parameter_violations(f"/variables{step(name)}", value, limit=longest)
     if len(variables) > len(body.names) or not variables.keys() <= set(body.names):
         found += _surplus(body, variables)
     if (units := filled_units(body, variables)) > MAX_BODY:
@@ -161,12 +162,17 @@ def _surplus(body: Pattern, variables: Mapping[str, str]) -> list[Violation]:
     return [Violation(pointer=f"/variables{step(name)}", code="variable_unexpected", detail=detail) for name in surplus]
 
 
+def _is_plain(value: str, *, limit: int) -> bool:
+    """What most values are, in a glance: short ASCII on one line, against which no rule says anything."""
+    return value.isascii() and value.isprintable() and not is_blank(value) and len(value) <= limit and _GAP not in value
+
+
 def _parameter_violations(pointer: str, value: str, *, limit: int) -> list[Violation]:
     """The rules for every text that goes into a template, wherever it goes."""
     if is_blank(value):
         return [value_empty(pointer, "A template's parameter must not be empty. Send a visible text.")]
     found = []
-    if "\n" in value or "\r" in value or "\t" in value or "     " in value:
+    if "\n" in value or "\r" in value or "\t" in value or _GAP in value:
         detail = (
             "A parameter must not hold a line break, a tab or more than 4 spaces in a row; the provider refuses it. "
             "Replace them by single spaces; line breaks belong into the template's own text."

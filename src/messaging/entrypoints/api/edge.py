@@ -6,6 +6,7 @@ One layer does all of it: each further one would cost every request another func
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from time import perf_counter
 from typing import Final
 
@@ -17,7 +18,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from messaging.application.ports.telemetry import Telemetry
-from messaging.domain.shared.ids import Prefix, typeid
+from messaging.domain.shared.ids import Prefix, TenantId, typeid
 from messaging.domain.tenants.tenant import Principal
 from messaging.entrypoints.telemetry import OPERATIONS_PATHS, AccessLog
 
@@ -122,8 +123,13 @@ class Edge:
             route=route,
             status=status,
             ms=round(seconds * 1000, 2),
-            tenant=typeid(Prefix.TENANT, principal.tenant_id) if isinstance(principal, Principal) else None,
+            tenant=_public(principal.tenant_id) if isinstance(principal, Principal) else None,
         )
+
+
+@lru_cache(maxsize=4096)
+def _public(tenant_id: TenantId) -> str:
+    return typeid(Prefix.TENANT, tenant_id)
 
 
 def _identify(headers: Headers) -> _Identity:
