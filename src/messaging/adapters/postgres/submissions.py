@@ -38,7 +38,7 @@ _SETTINGS: Final = "SET LOCAL lock_timeout = '2s'; SET LOCAL plan_cache_mode = f
 # Index: idempotency_keys_pkey. A record that has expired, or a reservation whose lease ran out, is taken over.
 CLAIM_KEYS: Final = """
 INSERT INTO idempotency_keys AS k (scope, key, fingerprint, status, body, expires_at)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::bytea[], $6::timestamptz[])
+SELECT $1::uuid, g.* FROM unnest($2::text[], $3::bytea[], $4::int[], $5::bytea[], $6::timestamptz[]) AS g
 ON CONFLICT (scope, key) DO UPDATE
 SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
     expires_at = excluded.expires_at, created_at = clock_timestamp(), lease_until = NULL
@@ -59,11 +59,11 @@ KNOWN_MESSAGES: Final = "SELECT m.id FROM messages m WHERE m.tenant_id = $1 AND 
 # One statement for the five rows of a message: what is sent once over the wire is used four times.
 ADD_MESSAGES: Final = """
 WITH given AS (
-    SELECT * FROM unnest(
-        $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[], $7::timestamptz[],
+    SELECT $1::uuid AS tenant_id, g.* FROM unnest(
+        $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[], $7::timestamptz[],
         $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
         $16::bytea[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bytea[]
-    ) AS g(tenant_id, id, account_id, sender_id, template_id, created_at, send_at, expires_at, state, mode, channel,
+    ) AS g(id, account_id, sender_id, template_id, created_at, send_at, expires_at, state, mode, channel,
            category, priority, on_unknown, policy, recipient_index, recipient_hint, summary, template_name, reference,
            trace_id, sealed)
 ), added AS (
@@ -117,10 +117,12 @@ class PostgresSubmissions:
         # By tenant and then by key, always: two batches with the same keys wait for each other in one order only.
         order = sorted(range(len(batch)), key=lambda index: (batch[index].tenant_id, _key(batch[index])))
         outcomes: list[AcceptOutcome] = [Stored()] * len(batch)
-        async with transaction(self._engine, settings=_SETTINGS) as opened:
+        current = batch[order[0]].tenant_id if order else None
+        async with transaction(self._engine, tenant_id=current, settings=_SETTINGS) as opened:
             for tenant_id, group in groupby(order, key=lambda index: batch[index].tenant_id):
                 indexes = list(group)
-                await set_tenant(opened.driver, tenant_id)
+                if tenant_id != current:
+                    await set_tenant(opened.driver, tenant_id)
                 found = await _accept_slice(opened.driver, tenant_id, [batch[index] for index in indexes])
                 for index, outcome in zip(indexes, found, strict=True):
                     outcomes[index] = outcome
@@ -157,7 +159,7 @@ async def _accept_slice(driver: Driver, tenant_id: TenantId, members: Sequence[A
         for number, member in enumerate(members)
         if (claim := member.idempotency) is None or (claim.key in claimed and first[claim.key] == number)
     ]
-    await _add(driver, [new for member in fresh for new in member.messages])
+    await _add(driver, tenant_id, [new for member in fresh for new in member.messages])
     if len(fresh) == len(members):
         return [Stored()] * len(members)
     return await _judged(driver, tenant_id, members, {id(member) for member in fresh})
@@ -166,13 +168,13 @@ async def _accept_slice(driver: Driver, tenant_id: TenantId, members: Sequence[A
 async def _claim(driver: Driver, tenant_id: TenantId, claims: Sequence[IdempotencyClaim]) -> set[str]:
     if not claims:
         return set()
-    rows = [(tenant_id, claim.key, claim.fingerprint, claim.status, claim.body, claim.expires_at) for claim in claims]
-    return {row["key"] for row in await driver.fetch(CLAIM_KEYS, *zip(*rows, strict=True))}
+    rows = [(claim.key, claim.fingerprint, claim.status, claim.body, claim.expires_at) for claim in claims]
+    return {row["key"] for row in await driver.fetch(CLAIM_KEYS, tenant_id, *zip(*rows, strict=True))}
 
 
-async def _add(driver: Driver, messages: Sequence[NewMessage]) -> None:
+async def _add(driver: Driver, tenant_id: TenantId, messages: Sequence[NewMessage]) -> None:
     if messages:
-        await driver.execute(ADD_MESSAGES, *zip(*map(_row, messages), strict=True))
+        await driver.execute(ADD_MESSAGES, tenant_id, *zip(*map(_row, messages), strict=True))
 
 
 async def _judged(
@@ -204,7 +206,6 @@ def _row(new: NewMessage) -> tuple[Any, ...]:
     message = new.message
     content = message.content
     return (
-        message.tenant_id,
         message.id,
         message.account_id,
         message.sender_id,
@@ -212,12 +213,12 @@ def _row(new: NewMessage) -> tuple[Any, ...]:
         message.created_at,
         message.send_at,
         message.expires_at,
-        message.state.value,
-        message.mode.value,
-        message.channel.value,
-        message.category.value,
-        message.priority.value,
-        message.on_unknown.value,
+        message.state,
+        message.mode,
+        message.channel,
+        message.category,
+        message.priority,
+        message.on_unknown,
         message.policy,
         new.recipient_index,
         mask(message.recipient),

@@ -29,4 +29,9 @@ def decode(packed: bytes) -> Payload:
 
 def context(message_id: MessageId) -> str:
     """Where the ciphertext belongs: sealed under this, it opens nowhere else."""
-    return f"messages.contents:{typeid(Prefix.MESSAGE, message_id)}"
+    return context_of(typeid(Prefix.MESSAGE, message_id))
+
+
+def context_of(public_id: str) -> str:
+    """The same for a message whose public id is at hand."""
+    return f"messages.contents:{public_id}"

@@ -208,8 +208,8 @@ class SubmitMessages:
         packed = payload.encode(
             payload.Payload(to=message.recipient, content=message.content, metadata=message.metadata)
         )
-        sealed = cipher.seal(payload.context(message.id), packed)
         id_ = typeid(Prefix.MESSAGE, message.id)
+        sealed = cipher.seal(payload.context_of(id_), packed)
         view = AcceptedView(
             id=id_,
             status=public(message.state),
