@@ -30,6 +30,16 @@ _SESSION: Final = {
     # One commit, one promise: whatever the server's default, ours are on disk before we say so.
     "synchronous_commit": "on",
 }
+# The platform's statements are few, set-based, and always the same. Planned anew for every batch over all the weeks'
+# partitions, as PostgreSQL would by itself, they cost more to plan than to run; planned once, they still skip the other
+# weeks when they run. Such a plan outlives the table sizes it was made for, so it may only be made of index lookups,
+# key by key: a hash over a small table becomes a scan of a big one.
+_PLATFORM_PLANS: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_memoize": "off",
+}
 _CONNECT_SECONDS: Final = 5.0
 # Longer than every server-side limit above: only a connection that has died silently gets here.
 _COMMAND_SECONDS: Final = 10.0
@@ -49,12 +59,12 @@ class Engines(Struct, frozen=True, kw_only=True):
 def create_engines(url: str, *, pool_size: int = 8, pool_wait: float = _CONNECT_SECONDS) -> Engines:
     """Connects to nothing yet. `pool_size` bounds each of the two pools; callers beyond it wait `pool_wait` seconds."""
     return Engines(
-        app=_engine(url, APP_ROLE, pool_size, pool_wait),
-        system=_engine(url, SYSTEM_ROLE, pool_size, pool_wait),
+        app=_engine(url, APP_ROLE, pool_size, pool_wait, _SESSION),
+        system=_engine(url, SYSTEM_ROLE, pool_size, pool_wait, _SESSION | _PLATFORM_PLANS),
     )
 
 
-def _engine(url: str, role: str, pool_size: int, pool_wait: float) -> AsyncEngine:
+def _engine(url: str, role: str, pool_size: int, pool_wait: float, session: dict[str, str]) -> AsyncEngine:
     return create_async_engine(
         sqlalchemy_url(url),
         # Transactions are begun, committed and rolled back in `transactions.py`, in one place for Core and asyncpg.
@@ -69,6 +79,6 @@ def _engine(url: str, role: str, pool_size: int, pool_wait: float) -> AsyncEngin
         connect_args={
             "timeout": _CONNECT_SECONDS,
             "command_timeout": _COMMAND_SECONDS,
-            "server_settings": {**_SESSION, "role": role, "application_name": role},
+            "server_settings": {**session, "role": role, "application_name": role},
         },
     )
