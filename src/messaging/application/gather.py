@@ -20,7 +20,9 @@ class Overloaded(Exception):
 class Gatherer(Generic[A, R]):
     """`write(batch)` must return one result per member, in order, and commit before it returns.
 
-    `writers` batches may be under way at once; `capacity` bounds the calls waiting for a place in one.
+    `writers` batches may be under way at once; `capacity` bounds the calls waiting for a place in one. `pause` is how
+    long (seconds) a writer collects after a batch before it writes the next, for calls that are in no hurry: the first
+    call after such a pause is written at once.
     """
 
     def __init__(
@@ -30,11 +32,13 @@ class Gatherer(Generic[A, R]):
         max_batch: int = 200,
         capacity: int = 10_000,
         writers: int = 2,
+        pause: float = 0.0,
     ) -> None:
         self._write = write
         self._max_batch = max_batch
         self._capacity = capacity
         self._idle_writers = writers
+        self._pause = pause
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -59,6 +63,8 @@ class Gatherer(Generic[A, R]):
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
                 await self._flush(batch)
+                if self._pause and len(self._waiting) < self._max_batch:
+                    await asyncio.sleep(self._pause)
         finally:
             self._idle_writers += 1
 

@@ -186,7 +186,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     webhooks_port: Annotated[Port, _about("Port `app webhooks` listens on.")] = 8001
     worker_host: Annotated[str, _about("Address of the worker's health and metrics listener.")] = "127.0.0.1"
     worker_port: Annotated[Port, _about("Port of the worker's health and metrics listener.")] = 8002
-    delivery_concurrency: Annotated[Positive, _about("Sends under way at once in one worker.")] = 64
+    delivery_concurrency: Annotated[Positive, _about("Sends under way at once in one worker.")] = 128
     delivery_batch: Annotated[Positive, _about("Messages claimed in one transaction.")] = 100
     claim_lease_seconds: Annotated[
         Seconds, _about("How long a claimed message may wait for its send to start before another worker takes it.")

@@ -82,6 +82,29 @@ async def test_a_second_writer_does_not_wait_for_the_first() -> None:
     assert await asyncio.gather(*tasks) == ["#1", "#2", "#3"]
 
 
+async def test_with_a_pause_a_lone_call_is_written_at_once_and_those_after_it_are_collected() -> None:
+    ledger = Ledger()
+    gather = Gatherer(ledger, writers=1, pause=0.05)
+
+    first = await gather(1)
+    rest = [await ready(gather(item)) for item in (2, 3, 4)]
+
+    assert first == "#1"
+    assert ledger.batches == [[1]]
+    assert await asyncio.gather(*(task for tasks in rest for task in tasks)) == ["#2", "#3", "#4"]
+    assert ledger.batches == [[1], [2, 3, 4]]
+
+
+async def test_a_full_batch_does_not_wait_for_the_pause_to_end() -> None:
+    ledger = Ledger()
+    gather = Gatherer(ledger, max_batch=2, writers=1, pause=3600)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(gather(item) for item in range(4)))
+
+    assert ledger.batches == [[0, 1], [2, 3]]
+
+
 async def test_a_batch_has_at_most_the_agreed_size() -> None:
     ledger = Ledger()
     gather = Gatherer(ledger, max_batch=4, writers=1)

@@ -265,6 +265,8 @@ class _GatedRequest(httpx.Request):
         # aiohttp knows two: the socket's connect, and everything up to a usable connection, which httpx calls "pool".
         timeout = {"connect": limits.connect, "pool": limits.connect, "read": limits.read}
         super().__init__(method, url, headers=headers, stream=_Freight(body, flight), extensions={"timeout": timeout})
+        # They were encoded as such just now; httpx would find out by decoding each of them.
+        self.headers.encoding = "ascii"
         self.body = body
         self.flight = flight
 
@@ -362,4 +364,6 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
 
 
 def _lower(response: httpx.Response) -> dict[str, str]:
+    # Whatever it is, it can be read as this; httpx would try each of them as two others first.
+    response.headers.encoding = "iso-8859-1"
     return {name.lower(): value for name, value in response.headers.items()}

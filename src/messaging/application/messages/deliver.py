@@ -64,7 +64,7 @@ class DeliverMessages:
         self._terms = terms
         self._places = Places(concurrency=terms.concurrency, batch=terms.batch)
         self._claim = ClaimDue(open_uow=open_uow, snapshots=snapshots, limits=limits, terms=terms)
-        self._stamps: Gatherer[_Stamp, bool] = Gatherer(self._stamp_many)
+        self._stamps: Gatherer[_Stamp, bool] = Gatherer(self._stamp_many, writers=1)
         self._write = WriteOutcomes(open_uow=open_uow, reconcile=reconcile, terms=terms)
         self._suspects = TrySuspects(
             open_uow=open_uow,

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 # How long a finished send keeps trying to write its outcome down while Postgres is away. After that the lease ends,
 # and the echo has to tell what this process could not.
 _OUTCOME_PATIENCE = 300.0
+# Outcomes trickle in as providers answer, and nobody waits for them but a free place: collected for this long (seconds)
+# they make a batch worth its transaction.
+_COLLECT = 0.015
 
 
 class Concluded(Struct, frozen=True):
@@ -56,7 +59,7 @@ class WriteOutcomes:
         self._open_uow = open_uow
         self._reconcile = reconcile
         self._terms = terms
-        self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many)
+        self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many, writers=1, pause=_COLLECT)
 
     async def __call__(self, outcome: Outcome) -> None:
         """Keep trying while Postgres is away: what a provider said is worth more than a quick end."""
