@@ -40,7 +40,7 @@ POINTS: Final[Mapping[str, str]] = {
     "check_silent.after_claim": "worker: checks of silent messages are put off by a lease, nobody is asked yet",
     "check_silent.before_commit": "worker: checks of silent messages are written, nothing is committed",
     "quarantine.before_commit": "worker: messages in doubt after a failover are put aside, nothing is committed",
-    "callback_store.before_commit": "webhooks: callbacks are inserted, nothing is committed",
+    "callback_store.before_commit": "webhooks: callbacks are about to be inserted and committed in one statement",
     "callback_store.after_commit": "webhooks: callbacks are committed, the provider does not know",
     "callback_apply.before_commit": "worker: callbacks are applied, nothing is committed",
     "callback_apply.after_commit": "worker: callbacks are applied for good",

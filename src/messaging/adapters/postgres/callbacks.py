@@ -9,7 +9,7 @@ import msgspec
 from asyncpg import Record
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messaging.adapters.postgres.transactions import Driver, transaction
+from messaging.adapters.postgres.transactions import Driver, autocommit
 from messaging.application import crashpoints
 from messaging.application.ports.callbacks import ParkedReceipt, RawCallback
 from messaging.domain.messages.receipts import Receipt
@@ -107,7 +107,7 @@ _decoder: msgspec.msgpack.Decoder[Receipt] = msgspec.msgpack.Decoder(Receipt)
 
 
 class PostgresCallbackStore:
-    """One whole transaction a call, on the `system` engine."""
+    """One whole transaction a call, and that one statement, on the `system` engine."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -121,10 +121,9 @@ class PostgresCallbackStore:
         rows = [_raw_row(first[key]) for key in sorted(first)]
         if not rows:
             return []
-        async with transaction(self._engine) as opened:
-            stored = {row["subject_id"] for row in await opened.driver.fetch(STORE, *zip(*rows, strict=True))}
+        async with autocommit(self._engine) as driver:
             crashpoints.reach("callback_store.before_commit")
-            await opened.commit()
+            stored = {row["subject_id"] for row in await driver.fetch(STORE, *zip(*rows, strict=True))}
         crashpoints.reach("callback_store.after_commit")
         return [callback.id in stored for callback in batch]
 

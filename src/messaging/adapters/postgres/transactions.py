@@ -32,12 +32,15 @@ class Transaction:
         self.driver = driver
         self._over = False
 
-    async def commit(self) -> None:
-        """Durable when it returns. Afterwards the transaction can do nothing more."""
+    async def commit(self, *, durable: bool = True) -> None:
+        """Durable when it returns. Afterwards the transaction can do nothing more.
+
+        With `durable=False` a crash of the server within the next second may undo it, and everything after it.
+        """
         if self._over:
             raise RuntimeError("this transaction is over")
         self._over = True
-        answer = await self.driver.execute("COMMIT")
+        answer = await self.driver.execute("COMMIT" if durable else "SET LOCAL synchronous_commit = off; COMMIT")
         if answer != "COMMIT":
             # A statement had failed and its error was swallowed: Postgres then rolls back, and only the tag says so.
             raise RuntimeError(f"the transaction was not committed: {answer}")
@@ -72,6 +75,25 @@ async def transaction(
                 raise
             except BaseException:
                 # Cancelled: a query may still be under way. The server rolls back when the connection is gone.
+                await core.invalidate()
+                raise
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[Driver]:
+    """Every statement is a transaction of its own, durable when it returns: one round trip where three would do.
+
+    Raises StoreUnavailable like `transaction`; then it is not known whether the statement was committed.
+    """
+    with unavailable():
+        async with engine.connect() as core:
+            driver = await _live_driver(core)
+            try:
+                yield driver
+            except Exception:
+                await _roll_back(core, driver)
+                raise
+            except BaseException:
                 await core.invalidate()
                 raise
 

@@ -71,8 +71,8 @@ class PostgresSystemUnitOfWork:
     def platform(self) -> PostgresPlatform:
         return PostgresPlatform(self._opened.core)
 
-    async def commit(self) -> None:
-        await self._opened.commit()
+    async def commit(self, *, durable: bool = True) -> None:
+        await self._opened.commit(durable=durable)
 
 
 class PostgresUnitOfWorkFactory:

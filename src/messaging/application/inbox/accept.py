@@ -7,12 +7,14 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from msgspec import Struct
 
 from messaging.application.inbox import raw
 from messaging.application.ports.callbacks import RawCallback
 from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.providers import CallbackReader, Credentials
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
@@ -23,6 +25,8 @@ from messaging.domain.tenants.tenant import ProviderAccount
 
 # What tokens are made of; anything else cannot be one, and need not be looked for.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
+# Opened credentials of this many accounts are kept in memory.
+_REMEMBERED = 4096
 
 
 class Unknown(Struct, frozen=True, tag="unknown"):
@@ -87,6 +91,8 @@ class AcceptCallback:
         self._new_id = new_id
         self._clock = clock
         self._telemetry = telemetry
+        # By account and keys as they are now: whatever of them is changed is opened anew.
+        self._opened = lru_cache(maxsize=_REMEMBERED)(self._open)
 
     async def __call__(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
         """Raises StoreUnavailable or Overloaded: then it must not be acknowledged."""
@@ -114,17 +120,17 @@ class AcceptCallback:
         return Stored() if await self._store(callback) else Duplicate()
 
     async def _endpoint(self, provider: str, token: str) -> _Endpoint | None:
-        reader = self._readers.get(provider)
-        if reader is None or _TOKEN.fullmatch(token) is None:
+        if provider not in self._readers or _TOKEN.fullmatch(token) is None:
             return None
         account = await self._snapshots.account_by_token(token)
         if account is None or account.provider != provider:
             return None
         facts = await self._snapshots.tenant(account.tenant_id)
-        if facts is None:
-            return None
-        cipher = self._key_ring.cipher(account.tenant_id, facts.data_keys)
-        return _Endpoint(account, cipher, open_credentials(account, cipher), reader)
+        return None if facts is None else self._opened(account, facts.data_keys)
+
+    def _open(self, account: ProviderAccount, data_keys: tuple[WrappedKey, ...]) -> _Endpoint:
+        cipher = self._key_ring.cipher(account.tenant_id, data_keys)
+        return _Endpoint(account, cipher, open_credentials(account, cipher), self._readers[account.provider])
 
 
 def _callback(endpoint: _Endpoint, arriving: Arriving, *, id: CallbackId, now: datetime) -> RawCallback:

@@ -35,7 +35,7 @@ from messaging.domain.shared.ids import CallbackId, Prefix, typeid
 
 log = logging.getLogger(__name__)
 
-_BATCH = 100
+_BATCH = 200
 # A provider may put thousands of statuses into one callback; a transaction takes one such, or many small ones.
 _EVENTS_AT_ONCE = 1_000
 # Alone, a failure may still be somebody else's (a deadlock, a restart); a third one is the callback's own.
@@ -97,10 +97,10 @@ class ProcessCallbacks:
             readings = await self._read_some(locked)
             set_aside = await self._apply(uow, readings)
             crashpoints.reach("callback_apply.before_commit")
-            await uow.commit()
+            # Until it is on disk the callbacks stay due: a crash of the database has them processed once more.
+            await uow.commit(durable=False)
         crashpoints.reach("callback_apply.after_commit")
-        for reading in readings:
-            self._report(reading, set_aside.get(reading.callback.id))
+        self._report(readings, set_aside)
         return len(readings)
 
     async def _read_some(self, locked: Sequence[RawCallback]) -> list[_Reading]:
@@ -205,15 +205,16 @@ class ProcessCallbacks:
                 await uow.callbacks.set_aside(callback, problem=problem)
             await uow.commit()
         for callback in mine:
-            self._report(_Reading(callback=callback), problem)
+            self._report([_Reading(callback=callback)], {id: problem})
         return 1
 
-    def _report(self, reading: _Reading, problem: str | None) -> None:
-        callback = reading.callback
-        outcome = "processed" if problem is None else "set_aside"
-        self._telemetry.count("callbacks_processed", outcome=outcome)
-        if problem is not None:
-            log.warning("callback.set_aside", extra=_ids(callback) | {"problem": problem})
+    def _report(self, readings: Sequence[_Reading], set_aside: Mapping[CallbackId, str]) -> None:
+        counts = Counter("set_aside" if reading.callback.id in set_aside else "processed" for reading in readings)
+        for outcome, count in counts.items():
+            self._telemetry.count("callbacks_processed", count, outcome=outcome)
+        for reading in readings:
+            if (problem := set_aside.get(reading.callback.id)) is not None:
+                log.warning("callback.set_aside", extra=_ids(reading.callback) | {"problem": problem})
 
 
 def _news(callback: RawCallback, event: TemplateStatusChanged | TemplateQualityChanged) -> TemplateNews:

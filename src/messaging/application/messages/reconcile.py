@@ -1,19 +1,20 @@
 """Bring receipts home: match each to its attempt, fold them into their messages, park what matches nothing yet."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from messaging.application.ports.callbacks import ParkedReceipt
 from messaging.application.ports.clock import Clock
-from messaging.application.ports.secrets import KeyRing
+from messaging.application.ports.lifecycles import AttemptRef
+from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.receipts import Receipt
-from messaging.domain.messages.reference import parse
+from messaging.domain.messages.reference import verify
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.shared.ids import AccountId, TenantId
 
@@ -36,12 +37,6 @@ class Arrived(NamedTuple):
     tenant_id: TenantId
     account_id: AccountId
     receipt: Receipt
-
-
-class _Located(NamedTuple):
-    key: MessageKey
-    epoch: int
-    arrived: Arrived
 
 
 class ReconcileReceipts:
@@ -69,8 +64,8 @@ class ReconcileReceipts:
         unmatched = await self._settle(uow, arrived)
         now = self._clock.now()
         await uow.callbacks.park([_parked(item, now) for item in unmatched])
-        for item in arrived:
-            self._telemetry.count("receipts", kind=item.receipt.kind)
+        for kind, count in Counter(item.receipt.kind for item in arrived).items():
+            self._telemetry.count("receipts", count, kind=kind)
 
     async def match_parked(self, uow: SystemUnitOfWork, learnt: Sequence[tuple[AccountId, str]]) -> None:
         """Provider ids just became known: fetch the receipts that were quicker than we."""
@@ -96,48 +91,46 @@ class ReconcileReceipts:
     async def _settle(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
         """Fold what can be matched; returns the rest."""
         located = await self._locate(uow, arrived)
-        standings = await uow.lifecycles.lock([item.key for item in located])
+        standings = await uow.lifecycles.lock(list({place.key for place in located if place is not None}))
         by_message: dict[MessageKey, list[tuple[int | None, Receipt]]] = defaultdict(list)
-        for item in located:
-            if item.key in standings:
-                by_message[item.key].append((item.epoch, item.arrived.receipt))
+        unmatched: list[Arrived] = []
+        for item, place in zip(arrived, located, strict=True):
+            if place is not None and place.key in standings:
+                by_message[place.key].append((place.epoch, item.receipt))
+            else:
+                unmatched.append(item)
         changes = [
             lifecycle.receive(standings[key], receipts, check_every=self._check_every)
             for key, receipts in by_message.items()
         ]
         await uow.lifecycles.apply(changes)
-        settled = {item.arrived for item in located if item.key in standings}
-        return [item for item in arrived if item not in settled]
+        return unmatched
 
-    async def _locate(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[_Located]:
+    async def _locate(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[AttemptRef | None]:
         """By the reference we asked to be echoed; where it is missing, by the provider's own message id."""
-        located: list[_Located] = []
-        by_provider_id: list[Arrived] = []
-        for item in arrived:
-            if (match := await self._by_reference(item)) is not None:
-                located.append(match)
-            else:
-                by_provider_id.append(item)
-        if by_provider_id:
-            wanted = [(item.account_id, item.receipt.provider_message_id) for item in by_provider_id]
-            attempts = await uow.lifecycles.find_attempts(wanted)
-            for item, provider_id in zip(by_provider_id, wanted, strict=True):
-                if (attempt := attempts.get(provider_id)) is not None:
-                    located.append(_Located(attempt.key, attempt.epoch, item))
-        return located
+        ciphers = await self._ciphers({item.tenant_id for item in arrived})
+        located = [_by_reference(item, ciphers.get(item.tenant_id)) for item in arrived]
+        wanted = {_provider_id(item) for item, place in zip(arrived, located, strict=True) if place is None}
+        if not wanted:
+            return located
+        attempts = await uow.lifecycles.find_attempts(list(wanted))
+        return [place or attempts.get(_provider_id(item)) for item, place in zip(arrived, located, strict=True)]
 
-    async def _by_reference(self, item: Arrived) -> _Located | None:
-        text = item.receipt.reference
-        if text is None or (echoed := parse(text)) is None:
-            return None
-        facts = await self._snapshots.tenant(item.tenant_id)
-        if facts is None:
-            return None
-        cipher = self._key_ring.cipher(item.tenant_id, facts.data_keys)
-        if cipher.tag(echoed.signed_part) != echoed.tag:
-            # Another tenant's or another platform's reference: it must not speak for a message of this tenant.
-            return None
-        return _Located(MessageKey(item.tenant_id, echoed.message_id), echoed.epoch, item)
+    async def _ciphers(self, tenants: Collection[TenantId]) -> dict[TenantId, TenantCipher]:
+        known = {id: await self._snapshots.tenant(id) for id in tenants}
+        return {id: self._key_ring.cipher(id, facts.data_keys) for id, facts in known.items() if facts is not None}
+
+
+def _by_reference(item: Arrived, cipher: TenantCipher | None) -> AttemptRef | None:
+    text = item.receipt.reference
+    # Another tenant's or another platform's reference must not speak for a message of this tenant.
+    if text is None or cipher is None or (echoed := verify(text, cipher.tag)) is None:
+        return None
+    return AttemptRef(key=MessageKey(item.tenant_id, echoed.message_id), epoch=echoed.epoch)
+
+
+def _provider_id(item: Arrived) -> tuple[AccountId, str]:
+    return item.account_id, item.receipt.provider_message_id
 
 
 def _parked(item: Arrived, now: datetime) -> ParkedReceipt:

@@ -46,7 +46,9 @@ class SystemUnitOfWork(Protocol):
     @property
     def platform(self) -> Platform: ...
 
-    async def commit(self) -> None: ...
+    async def commit(self, *, durable: bool = True) -> None:
+        """`durable=False` is for what stays due until it is committed: a crash of the database may undo it."""
+        ...
 
 
 OpenUnitOfWork = Callable[[TenantId], AbstractAsyncContextManager[UnitOfWork]]

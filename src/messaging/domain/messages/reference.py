@@ -17,22 +17,20 @@ class Reference(Struct, frozen=True, kw_only=True):
     epoch: int
     tag: str
 
-    @property
-    def signed_part(self) -> str:
-        return _signed_part(self.message_id, self.epoch)
-
-
-def _signed_part(message_id: MessageId, epoch: int) -> str:
-    return f"v1.{encode_uuid(message_id)}.{epoch}"
-
 
 def write(message_id: MessageId, epoch: int, tag: Callable[[str], str]) -> str:
-    part = _signed_part(message_id, epoch)
+    part = f"v1.{encode_uuid(message_id)}.{epoch}"
     return f"{part}.{tag(part)}"
 
 
+def verify(text: str, tag: Callable[[str], str]) -> Reference | None:
+    """None for anything we did not write for the tenant whose `tag` it is."""
+    reference = parse(text)
+    return reference if reference is not None and tag(text.rpartition(".")[0]) == reference.tag else None
+
+
 def parse(text: str) -> Reference | None:
-    """None for anything we did not write; whether the tag is right is for the caller, who has the key."""
+    """None for anything we cannot have written; the tag is not looked at."""
     parts = text.split(".")
     if len(parts) != 4 or parts[0] != "v1" or not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) <= 9):
         return None

@@ -355,7 +355,8 @@ class InboxUseCases(DeclarativeContainer):
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
         readers=adapters.readers,
-        store=Singleton(Gatherer, adapters.callback_store.provided.store_many),
+        # One writer: under a trickle two would commit half as many each.
+        store=Singleton(Gatherer, adapters.callback_store.provided.store_many, writers=1),
         new_id=adapters.new_id,
         clock=adapters.clock,
         telemetry=adapters.telemetry,

@@ -33,9 +33,10 @@ _SLOWEST_RECONNECT = 2.0
 _FAILOVER_EVERY = 1.0
 
 # Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
-# keep a lane busy while one waits for the database; callbacks are work for the processor.
+# keep a lane busy while one waits for the database. Two batches of callbacks would halve what one could take, and wait
+# for each other's messages.
 _RUNS_PER_LANE = 2
-_RUNS_OF_CALLBACKS = 2
+_RUNS_OF_CALLBACKS = 1
 
 
 class WorkerDependencies(Struct, frozen=True, kw_only=True):

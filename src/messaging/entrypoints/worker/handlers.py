@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 # A hint is worked on while there is something to do, but not for so long that a queue's slots belong to few.
 _BUDGET = 10.0
 _LONGEST_PAUSE = 5.0
+# Callbacks come one by one, and a transaction for twenty costs little more than one for two: after a small batch the
+# next ones are given this long to gather. A backlog is worked off without pause.
+_GATHERING = 0.02
+_FEW_CALLBACKS = 50
 
 Batch = Callable[[], Awaitable[int]]
 
@@ -70,13 +74,19 @@ class Handlers:
             case DeliverLane():
                 await self._repeat(lambda: self._deliver(job))
             case ProcessCallbacks():
-                await self._repeat(self._process_callbacks)
+                await self._repeat(self._process_some_callbacks)
                 await self._repeat(self._rematch)
             case Upkeep():
                 await self._repeat(self._stop_waiting)
                 await self._repeat(self._check_silent)
             case _:
                 assert_never(job)
+
+    async def _process_some_callbacks(self) -> int:
+        done = await self._process_callbacks()
+        if 0 < done < _FEW_CALLBACKS:
+            await pause(self._stopping, _GATHERING)
+        return done
 
     async def _repeat(self, batch: Batch) -> None:
         until = monotonic() + _BUDGET

@@ -158,7 +158,7 @@ class _Transaction:
         self._news += news
         return []
 
-    async def commit(self) -> None:
+    async def commit(self, *, durable: bool = True) -> None:
         gone = {callback.id for callback in self._done} | self._aside.keys()
         self._store.due = [callback for callback in self._store.due if callback.id not in gone]
         self._store.processed += [callback.id for callback in self._done]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.messages.reference import Reference, parse, write
+from messaging.domain.messages.reference import Reference, parse, verify, write
 from messaging.domain.shared.ids import MessageId
 
 
@@ -21,7 +21,7 @@ def test_what_we_wrote_is_read_back(value: UUID, epoch: int) -> None:
     reference = parse(text)
 
     assert reference == Reference(message_id=MessageId(value), epoch=epoch, tag="k7q2m9xa")
-    assert text == f"{reference.signed_part}.{reference.tag}"
+    assert verify(text, tag) == reference
     assert text.isascii()
     assert len(text) <= 256
 
@@ -45,6 +45,13 @@ def test_what_we_wrote_is_read_back(value: UUID, epoch: int) -> None:
 )
 def test_what_we_did_not_write_is_not_read(text: str) -> None:
     assert parse(text) is None
+    assert verify(text, tag) is None
+
+
+def test_what_was_written_for_another_tenant_is_not_believed() -> None:
+    text = write(MessageId(UUID(int=7)), 1, lambda part: "another0")
+
+    assert verify(text, tag) is None
 
 
 @given(text=st.text(max_size=80))
