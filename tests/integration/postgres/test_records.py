@@ -150,18 +150,36 @@ async def test_a_list_by_a_rare_state_shows_those_that_are_still_in_it(engines: 
 
 
 @pytest.mark.parametrize("limit", [1, 2, 50])
-async def test_a_list_by_a_common_state_looks_back_stretch_by_stretch(
-    engines: Engines, monkeypatch: pytest.MonkeyPatch, limit: int
+@pytest.mark.parametrize("state", [State.SUBMITTED, State.CLAIMED, State.FAILED], ids=["common", "waiting", "rare"])
+async def test_a_list_by_state_looks_back_stretch_by_stretch(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, state: State, limit: int
 ) -> None:
     keys = [key.message_id for key in await accept(engines, [a_new_message(**at(minute)) for minute in range(9)])]
-    await set_states(engines, [(keys[0], State.CLAIMED), (keys[1], State.CLAIMED), (keys[8], State.CLAIMED)])
-    wanted = MessageFilter(states=(State.CLAIMED,))
+    await set_states(engines, [(key, state) for key in (keys if state is State.FAILED else [*keys[:2], keys[8]])])
+    async with transaction(engines.system) as opened:
+        await opened.driver.execute("UPDATE messages SET state = 'delivered' WHERE id = ANY($1)", keys[2:8])
+        await opened.commit()
+    wanted = MessageFilter(states=(state,))
     monkeypatch.setattr(records, "STRETCH", 3)
 
     found = await pages(engines, wanted, limit=limit)
 
     assert [row.id for page in found for row in page] == [keys[8], keys[1], keys[0]]
     assert any(page == [] for page in found)
+
+
+async def test_messages_that_wait_are_found_through_the_outbox_however_many_came_after(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [key.message_id for key in await accept(engines, [a_new_message(**at(minute)) for minute in range(9)])]
+    async with transaction(engines.system) as opened:
+        await opened.driver.execute("DELETE FROM dispatches WHERE subject_id > $1", keys[1])
+        await opened.commit()
+    monkeypatch.setattr(records, "STRETCH", 3)
+
+    [page] = await pages(engines, MessageFilter(states=(State.QUEUED, State.CLAIMED)), limit=2)
+
+    assert [row.id for row in page] == [keys[1], keys[0]]
 
 
 async def test_a_state_and_a_recipient_together_look_at_the_recipients_messages_only(engines: Engines) -> None:

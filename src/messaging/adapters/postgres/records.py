@@ -15,9 +15,11 @@ from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, Prefix, TenantId, typeid
 from messaging.domain.shared.mode import Mode
 
-# How far a list by a common state looks back for one page; what it has not seen by then comes with the next.
+# How far a list by state looks back for one page; what it has not seen by then comes with the next.
 STRETCH: Final = 5_000
-# States few messages are in. Lists by these start from events_rare_state_idx instead of looking back.
+# States with a dispatch, always. Lists by these look through the outbox: few rows, however many messages there are.
+WAITING: Final = frozenset({State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING})
+# States few messages are in. Lists by one of these look through the events that led there.
 RARE: Final = frozenset({State.UNKNOWN, State.FAILED, State.EXPIRED, State.CANCELLED, State.UNCONFIRMED, State.DEAD})
 # Spelt out so that the planner can prove the partial index fits.
 _RARE_CONDITION: Final = "e.state IN ('unknown', 'failed', 'expired', 'cancelled', 'unconfirmed', 'dead')"
@@ -81,6 +83,10 @@ SELECT $1, message.id, message.seq, 'dead_letter.discarded', 'dead', $5::jsonb F
 RETURNING message_id
 """
 
+# For lists. Planning for a year of partitions takes longer than the query, so it is done once: the values decide
+# nothing, what is filtered by does. And every list has an index in its order: a sort would read all there is first.
+LIST_SETTINGS: Final = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off"
+
 _LAST: Final = UUID(int=2**128 - 1)
 
 
@@ -97,10 +103,9 @@ class PostgresRecords:
 
     async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
         query = PageQuery(self._tenant_id, wanted, before)
+        await self._driver.execute(LIST_SETTINGS)
         if not wanted.states:
             rows = await self._driver.fetch(*query.newest(limit + 1))
-        elif query.starts_from_events():
-            rows = await self._driver.fetch(*query.rare(limit + 1))
         else:
             rows = await self._driver.fetch(*query.stretch(limit + 1))
             if len(rows) <= limit:
@@ -132,6 +137,7 @@ class PostgresRecords:
         return None if row is None else _letter(row)
 
     async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
+        await self._driver.execute(LIST_SETTINGS)
         rows = await self._driver.fetch(*PageQuery(self._tenant_id, wanted, None).undecided(limit))
         return [MessageId(row["id"]) for row in rows]
 
@@ -152,8 +158,9 @@ class PostgresRecords:
 class PageQuery:
     """A filter as SQL: each form is a statement and its arguments.
 
-    Indexes, by what is asked for: messages_pkey, messages_recipient_idx, messages_reference_idx, messages_template_idx
-    (all backwards from the cursor), events_rare_state_idx. Instants become bounds of ids, which are in time order.
+    Indexes, by what is asked for: messages_pkey, messages_recipient_idx, messages_reference_idx, messages_template_idx,
+    dispatches_pkey, events_rare_state_idx; all backwards from the cursor. Instants become bounds of ids, which are in
+    time order.
     """
 
     def __init__(self, tenant_id: TenantId, wanted: MessageFilter, before: MessageId | None) -> None:
@@ -165,29 +172,28 @@ class PageQuery:
             self._ceiling = min(self._ceiling, _id_at(wanted.created_before, _CLOCK_SLACK))
         self._range = f"BETWEEN {self._argument(self._floor)} AND {self._argument(self._ceiling)}"
         # BETWEEN includes the cursor itself, which has been shown.
-        self._conditions = ["m.tenant_id = $1", f"m.id {self._range}", f"m.id <> {self._argument(before or _LAST)}"]
-        for column, value, operator in (
-            ("recipient_index", wanted.recipient_index, "="),
-            ("reference", wanted.reference, "="),
-            ("template_name", wanted.template, "="),
-            ("mode", wanted.mode, "="),
-            ("error_code", wanted.error_code, "="),
-            ("created_at", wanted.created_after, ">="),
-            ("created_at", wanted.created_before, "<"),
+        self._shown = self._argument(before or _LAST)
+        self._bounds = len(self._arguments)
+        self._conditions = ["m.tenant_id = $1", f"m.id {self._range}", f"m.id <> {self._shown}"]
+        self._selective = wanted.recipient_index is not None or wanted.reference is not None
+        # Of several indexes that would do, a plan made without the values might take the worst: one is left to it.
+        template = "m.template_name || ''" if self._selective else "m.template_name"
+        recipient = "m.recipient_index" if wanted.reference is None else "m.recipient_index || ''"
+        for left, value in (
+            (f"{recipient} =", wanted.recipient_index),
+            ("m.reference =", wanted.reference),
+            (f"{template} =", wanted.template),
+            ("m.mode =", wanted.mode),
+            ("m.error_code =", wanted.error_code),
+            ("m.created_at >=", wanted.created_after),
+            ("m.created_at <", wanted.created_before),
         ):
             if value is not None:
-                self._conditions.append(f"m.{column} {operator} {self._argument(value)}")
+                self._conditions.append(f"{left} {self._argument(value)}")
         self._filters = len(self._arguments)
 
-    def starts_from_events(self) -> bool:
-        selective = self._wanted.recipient_index or self._wanted.reference
-        return not selective and RARE.issuperset(self._wanted.states)
-
     def newest(self, limit: int) -> tuple[Any, ...]:
-        return self._page(f"SELECT m.* FROM messages m WHERE {self._where()} ORDER BY m.id DESC", limit)
-
-    def rare(self, limit: int) -> tuple[Any, ...]:
-        return self._page(self._walk(limit), limit)
+        return self._page(f"SELECT m.* {self._newest_first()}", limit)
 
     def undecided(self, limit: int) -> tuple[Any, ...]:
         """Ids only. A dead message whose letter is settled stays dead, but somebody has decided about it."""
@@ -195,7 +201,7 @@ class PageQuery:
             "(m.state <> 'dead' OR EXISTS (SELECT FROM dead_letters l WHERE l.tenant_id = m.tenant_id"
             " AND l.message_id = m.id AND l.resolved_at IS NULL))"
         )
-        if self.starts_from_events():
+        if not self._selective and RARE.issuperset(self._wanted.states):
             source = self._walk(limit)
         else:
             states = self._argument([state.value for state in self._wanted.states])
@@ -222,23 +228,56 @@ class PageQuery:
             ) AS m ORDER BY m.id DESC"""
 
     def stretch(self, limit: int) -> tuple[Any, ...]:
+        candidates = self._candidates()
         states = self._argument([state.value for state in self._wanted.states])
-        source = f"""
-            SELECT m.* FROM (
-                SELECT m.* FROM messages m WHERE {self._where()} ORDER BY m.id DESC LIMIT {STRETCH}
-            ) AS m WHERE m.state = ANY({states}::text[]) ORDER BY m.id DESC"""
+        if candidates is None:
+            source = f"""
+                SELECT m.* FROM (SELECT m.* {self._newest_first()} LIMIT {STRETCH}) AS m
+                WHERE m.state = ANY({states}::text[]) ORDER BY m.id DESC"""
+        else:
+            # The inner LIMIT goes message by message, up to the last one wanted, instead of joining the two as wholes.
+            source = f"""
+                SELECT DISTINCT ON (s.id) m.* FROM ({candidates} LIMIT {STRETCH}) AS s CROSS JOIN LATERAL (
+                    SELECT m.* FROM messages m
+                    WHERE m.id = s.id AND {self._where()} AND m.state = ANY({states}::text[]) LIMIT 1
+                ) AS m ORDER BY s.id DESC"""
         return self._page(source, limit)
 
     def end_of_stretch(self) -> tuple[Any, ...]:
         """The last id of a full stretch; nothing when the list ends inside it."""
-        query = f"SELECT m.id FROM messages m WHERE {self._where()} ORDER BY m.id DESC OFFSET {STRETCH - 1} LIMIT 1"
-        return query, *self._arguments[: self._filters]
+        candidates, arguments = self._candidates(), self._arguments[: self._bounds]
+        if candidates is None:
+            candidates, arguments = f"SELECT m.id {self._newest_first()}", self._arguments[: self._filters]
+        return f"SELECT s.id FROM ({candidates} OFFSET {STRETCH - 1} LIMIT 1) AS s", *arguments
+
+    def _candidates(self) -> str | None:
+        """Ids, newest first, that all messages in the wanted states are among; None: nothing narrower than them all."""
+        if self._selective:
+            return None
+        if WAITING.issuperset(self._wanted.states):
+            return f"""
+                SELECT d.subject_id AS id FROM dispatches d
+                WHERE d.tenant_id = $1 AND d.subject_id {self._range} AND d.subject_id <> {self._shown}
+                ORDER BY d.subject_id DESC"""
+        if RARE.issuperset(self._wanted.states) and len(self._wanted.states) == 1:
+            # Written out, so that the planner can prove the partial index fits.
+            return f"""
+                SELECT e.message_id AS id FROM events e
+                WHERE e.tenant_id = $1 AND e.state = '{self._wanted.states[0].value}'
+                  AND e.message_id {self._range} AND e.message_id <> {self._shown}
+                ORDER BY e.message_id DESC"""
+        return None
+
+    def _newest_first(self) -> str:
+        return f"FROM messages m WHERE {self._where()} ORDER BY m.id DESC"
 
     def _page(self, source: str, limit: int) -> tuple[Any, ...]:
         query = f"""
             SELECT {_COLUMNS}, c.sealed
             FROM ({source} LIMIT {self._argument(limit)}) AS m
-            JOIN contents c ON c.tenant_id = $1 AND c.message_id = m.id AND c.message_id {self._range}
+            CROSS JOIN LATERAL (
+                SELECT c.sealed FROM contents c WHERE c.tenant_id = $1 AND c.message_id = m.id LIMIT 1
+            ) AS c
             ORDER BY m.id DESC"""
         return query, *self._arguments
 

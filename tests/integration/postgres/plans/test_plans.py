@@ -88,14 +88,20 @@ BIG = (
     *("parked_receipts", "inbound_messages", "service_windows", "dead_letters", "idempotency_keys", "config_versions"),
 )
 
+WHOLESALE = ("Sort", "Hash Join", "Merge Join", "Bitmap Heap Scan")
+
 
 class Statement(NamedTuple):
-    """`role` names the pool; `indexes` must all be in the plan, by the name of the whole table's index."""
+    """`role` names the pool; `indexes` must all be in the plan, by the name of the whole table's index.
+
+    A list must come out of its index in order: whatever reads and sorts, or joins, all there is would grow with it.
+    """
 
     role: str
     sql: str
     arguments: Sequence[Any]
     indexes: Sequence[str]
+    is_list: bool = False
 
 
 TENANT = TenantId(UUID(int=1))
@@ -130,7 +136,23 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
             "newest",
             "messages_pkey",
         ),
-        "in a rare state": (MessageFilter(states=(State.FAILED, State.DEAD)), "rare", "events_rare_state_idx"),
+        "to a recipient, by template": (
+            MessageFilter(recipient_index=b"\0" * 32, template="template_7"),
+            "newest",
+            "messages_recipient_idx",
+        ),
+        "in a rare state": (MessageFilter(states=(State.FAILED,)), "stretch", "events_rare_state_idx"),
+        "in a rare state, by template": (
+            MessageFilter(states=(State.FAILED,), template="template_7", mode=Mode.LIVE),
+            "stretch",
+            "events_rare_state_idx",
+        ),
+        "in a waiting state": (MessageFilter(states=(State.QUEUED, State.CLAIMED)), "stretch", "dispatches_pkey"),
+        "in a common state, by template": (
+            MessageFilter(states=(State.SENT,), template="template_7"),
+            "stretch",
+            "messages_template_idx",
+        ),
         "in a common state": (MessageFilter(states=(State.SENT, State.READ)), "stretch", "messages_pkey"),
         "in a state, to a recipient": (
             MessageFilter(states=(State.FAILED,), recipient_index=b"\0" * 32),
@@ -222,7 +244,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         for before in (None, last):
             sql, *arguments = getattr(records.PageQuery(TENANT, wanted, before), form)(51)
             title = f"list {name}{' further on' if before else ''}"
-            found[title] = Statement("app", sql, arguments, [index, "contents_pkey"])
+            found[title] = Statement("app", sql, arguments, [index, "contents_pkey"], is_list=True)
     for name, reference, index in (
         ("undecided", None, "events_rare_state_idx"),
         ("undecided by reference", "order-7", "messages_reference_idx"),
@@ -230,8 +252,13 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         waiting = MessageFilter(states=(State.DEAD, State.UNCONFIRMED), reference=reference, error_code="131026")
         sql, *arguments = records.PageQuery(TENANT, waiting, None).undecided(1_001)
         found[name] = Statement("app", sql, arguments, [index, "dead_letters_open_idx"])
-    sql, *arguments = records.PageQuery(TENANT, MessageFilter(states=(State.SENT,)), last).end_of_stretch()
-    found["end of stretch"] = Statement("app", sql, arguments, ["messages_pkey"])
+    for state, index in (
+        (State.SENT, "messages_pkey"),
+        (State.FAILED, "events_rare_state_idx"),
+        (State.QUEUED, "dispatches_pkey"),
+    ):
+        sql, *arguments = records.PageQuery(TENANT, MessageFilter(states=(state,)), last).end_of_stretch()
+        found[f"end of stretch, {state}"] = Statement("app", sql, arguments, [index], is_list=True)
     return found
 
 
@@ -253,20 +280,31 @@ async def test_hot_statements_and_lists_use_their_indexes(populated: Engines, op
     problems: list[str] = []
     for name, statement in statements.items():
         async with transaction(getattr(populated, statement.role), tenant_id=TENANT) as opened:
+            if statement.is_list:
+                await opened.driver.execute(records.LIST_SETTINGS)
             explained = await opened.driver.fetchval(
                 f"EXPLAIN (FORMAT JSON{options}) {statement.sql}", *statement.arguments
             )
-        problems.extend(f"{name}: {problem}" for problem in _problems(explained[0]["Plan"], statement.indexes, whole))
+        problems.extend(f"{name}: {problem}" for problem in _problems(explained[0]["Plan"], statement, whole))
     assert not problems, "\n".join(problems)
 
 
-def _problems(plan: Mapping[str, Any], wanted: Sequence[str], whole: Mapping[str, str]) -> Iterator[str]:
+def _is_limited(node: Mapping[str, Any]) -> bool:
+    """Whether no more than a page comes in from the side that drives the node."""
+    while node["Node Type"] != "Limit" and "Plans" in node:
+        node = node["Plans"][0]
+    return bool(node["Node Type"] == "Limit")
+
+
+def _problems(plan: Mapping[str, Any], statement: Statement, whole: Mapping[str, str]) -> Iterator[str]:
     nodes = list(_nodes(plan))
     used = {whole.get(node["Index Name"], node["Index Name"]) for node in nodes if "Index Name" in node}
-    if missing := set(wanted) - used:
+    if missing := set(statement.indexes) - used:
         yield f"{sorted(missing)} not used, but {sorted(used)}"
     for node in nodes:
         table = str(node.get("Relation Name", ""))
+        if statement.is_list and node["Node Type"] in WHOLESALE and not _is_limited(node):
+            yield f"goes by way of a {node['Node Type']}"
         if node["Node Type"] == "Seq Scan" and table.startswith(BIG):
             yield f"reads all of {table}"
         elif "Index Name" in node and "Index Cond" not in node:
