@@ -143,6 +143,7 @@ def _without_password(parts: SplitResult) -> str:
 
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
+Unlimited = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000)]
 Seconds = Annotated[float, Meta(gt=0, le=604_800)]
 
@@ -224,6 +225,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     callback_retention_days: Annotated[
         RetentionDays, _about("How long providers' raw callbacks are kept, in whole weeks; 0: for ever.")
     ] = RetentionDays(90)
+    tenant_messages_per_minute: Annotated[
+        Unlimited, _about("The most messages a tenant may submit in a minute, unless told otherwise; 0: any number.")
+    ] = 1_500_000
+    key_messages_per_minute: Annotated[
+        Unlimited, _about("The same for each of its keys by itself; 0: any number.")
+    ] = 0
     shutdown_grace_seconds: Annotated[
         Seconds, _about("How long requests under way may take after SIGTERM (`api`, `webhooks`).")
     ] = 25.0

@@ -27,7 +27,11 @@ class PostgresPlatform:
         )
 
     async def update_tenant(self, tenant: Tenant) -> None:
-        values = {"name": tenant.name, "status": tenant.status}
+        values = {
+            "name": tenant.name,
+            "status": tenant.status,
+            "limits": rows.limits_column(tenant.limits),
+        }
         await self._core.execute(sa.update(tenants).where(tenants.c.id == tenant.id).values(values))
 
     async def tenant(self, id: TenantId) -> Tenant | None:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy import Row
 
 from messaging.application.ports.platform import AdminKey, WrappedKey
@@ -17,6 +18,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from messaging.domain.tenants.limits import SubmissionLimits
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import (
     AccountStatus,
@@ -33,11 +35,22 @@ AnyRow = Row[Any]
 
 
 def to_tenant(row: AnyRow) -> Tenant:
-    return Tenant(id=TenantId(row.id), name=row.name, status=TenantStatus(row.status), created_at=row.created_at)
+    return Tenant(
+        id=TenantId(row.id),
+        name=row.name,
+        status=TenantStatus(row.status),
+        created_at=row.created_at,
+        limits=msgspec.convert(row.limits, SubmissionLimits | None),
+    )
 
 
 def from_tenant(tenant: Tenant) -> dict[str, object]:
-    return _columns(tenant)
+    return _columns(tenant) | {"limits": limits_column(tenant.limits)}
+
+
+def limits_column(limits: SubmissionLimits | None) -> object:
+    """SQL's NULL, not JSON's: the platform's defaults apply."""
+    return sa.null() if limits is None else msgspec.to_builtins(limits)
 
 
 def to_data_key(row: AnyRow) -> WrappedKey:

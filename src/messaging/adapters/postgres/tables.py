@@ -42,6 +42,7 @@ tenants = sa.Table(
     _required("name", sa.Text()),
     _required("status", sa.Text()),
     _required("created_at", _AT),
+    _optional("limits", JSONB()),
     _key("tenants", "id"),
     _one_of("tenants", "status", "active", "suspended"),
 )

@@ -1,4 +1,4 @@
-"""Renaming, suspending and reactivating a tenant."""
+"""Renaming, suspending, reactivating and limiting a tenant."""
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -7,6 +7,7 @@ from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 from messaging.application.tenants.views import TenantView
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.refusals import not_found
+from messaging.domain.tenants.limits import SubmissionLimits
 from messaging.domain.tenants.tenant import TenantStatus
 
 
@@ -17,7 +18,12 @@ class ChangeTenant:
         self._open = open_system_uow
 
     async def __call__(
-        self, id: TenantId, *, name: str | UnsetType = UNSET, status: TenantStatus | UnsetType = UNSET
+        self,
+        id: TenantId,
+        *,
+        name: str | UnsetType = UNSET,
+        status: TenantStatus | UnsetType = UNSET,
+        limits: SubmissionLimits | UnsetType | None = UNSET,
     ) -> TenantView:
         async with self._open() as uow:
             tenant = await uow.platform.tenant(id)
@@ -27,6 +33,7 @@ class ChangeTenant:
                 tenant,
                 name=tenant.name if name is UNSET else name,
                 status=tenant.status if status is UNSET else status,
+                limits=tenant.limits if limits is UNSET else limits,
             )
             await uow.platform.update_tenant(changed)
             await uow.commit()

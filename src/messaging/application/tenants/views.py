@@ -7,6 +7,7 @@ from msgspec import Struct
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.shared.mode import Mode
+from messaging.domain.tenants.limits import SubmissionLimits
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import (
     AccountStatus,
@@ -21,15 +22,22 @@ from messaging.domain.tenants.tenant import (
 
 
 class TenantView(Struct, frozen=True, kw_only=True):
+    """`limits` is null while the platform's defaults apply."""
+
     id: str
     name: str
     status: TenantStatus
     created_at: datetime
+    limits: SubmissionLimits | None
 
     @classmethod
     def of(cls, tenant: Tenant) -> "TenantView":
         return cls(
-            id=typeid(Prefix.TENANT, tenant.id), name=tenant.name, status=tenant.status, created_at=tenant.created_at
+            id=typeid(Prefix.TENANT, tenant.id),
+            name=tenant.name,
+            status=tenant.status,
+            created_at=tenant.created_at,
+            limits=tenant.limits,
         )
 
 

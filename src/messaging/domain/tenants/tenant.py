@@ -10,6 +10,7 @@ from msgspec import Struct
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.tenants.limits import SubmissionLimits
 
 
 class TenantStatus(StrEnum):
@@ -22,6 +23,7 @@ class Tenant(Struct, frozen=True, kw_only=True):
     name: str
     status: TenantStatus
     created_at: datetime
+    limits: SubmissionLimits | None = None
 
 
 class KeyRole(StrEnum):

@@ -1,0 +1,151 @@
+"""How many messages may still be submitted, over all API processes, without asking Redis for every request?
+
+Redis counts what a window has handed out; a process takes portions of it in advance and grants from those. Nothing is
+granted that Redis has not counted, so all processes together never exceed a quota. The price is that a portion lies
+unused where no requests come: a caller may be refused while other processes still hold up to a fiftieth each.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic
+from typing import Final
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from messaging.application.ports.submission_limits import Exceeded, Standing, Taken, Wanted
+from messaging.domain.tenants.limits import Quota
+
+log = logging.getLogger(__name__)
+
+# KEYS: per counter the messages handed out in its window, which ends when the key does. ARGV: per counter the least
+# that helps, the most to take, quota, seconds. Returns per counter: taken, left, milliseconds to the window's end.
+_TAKE: Final = """
+local answer = {}
+for n = 1, #KEYS do
+    local at = (n - 1) * 4
+    local quota = tonumber(ARGV[at + 3])
+    local used = tonumber(redis.call('GET', KEYS[n]) or 0)
+    local taken = math.max(0, math.min(tonumber(ARGV[at + 2]), quota - used))
+    if taken < tonumber(ARGV[at + 1]) then taken = 0 end
+    if taken > 0 then
+        redis.call('INCRBY', KEYS[n], taken)
+        if used == 0 then redis.call('PEXPIRE', KEYS[n], tonumber(ARGV[at + 4]) * 1000) end
+    end
+    local ends = redis.call('PTTL', KEYS[n])
+    if ends < 0 then ends = tonumber(ARGV[at + 4]) * 1000 end
+    answer[#answer + 1] = taken
+    answer[#answer + 1] = math.max(0, quota - used - taken)
+    answer[#answer + 1] = ends
+end
+return answer
+"""
+
+# One in so many parts of a quota is taken at a time.
+_PORTIONS: Final = 50
+# Without Redis every process is on its own, and how many there are nobody can tell it.
+_PROCESSES_ASSUMED: Final = 4
+# How long to wait for Redis, and after a failure how long not to ask it: requests must not wait for it every time.
+_PATIENCE: Final = 1.0
+_REST: Final = 1.0
+_MOST: Final = 10_000
+
+
+class _Lease(Struct):
+    """`held` is ours to grant, `left` was not handed out to anybody when Redis was asked, until `ends` (monotonic)."""
+
+    held: int
+    left: int
+    ends: float
+
+
+class RedisSubmissionLimits:
+    def __init__(self, *, redis: Redis) -> None:
+        self._take = redis.register_script(_TAKE)
+        # By quota too: a limit that is raised counts at once, though it is exhausted.
+        self._leases: dict[tuple[str, Quota], _Lease] = {}
+        self._asking = asyncio.Lock()
+        self._asks_again_at = 0.0
+
+    async def take(self, wanted: Sequence[Wanted]) -> Taken | Exceeded:
+        if not self._lacking(wanted):
+            return self._grant(wanted)
+        async with self._asking:
+            # Whoever waited here may find that the one before has brought enough for two; whoever asked, that another
+            # request was quicker.
+            while lacking := self._lacking(wanted):
+                await self._replenish(lacking)
+            return self._grant(wanted)
+
+    def _lacking(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """What Redis should be asked about: it is not when it is known to have too little left in this window."""
+        now = monotonic()
+        return [
+            each
+            for each in wanted
+            if (lease := self._leases.get(_key(each))) is None
+            or lease.ends <= now
+            or lease.held < each.count <= lease.held + lease.left
+        ]
+
+    def _grant(self, wanted: Sequence[Wanted]) -> Taken | Exceeded:
+        now = monotonic()
+        leases = [self._leases[_key(each)] for each in wanted]
+        short = [(each, lease) for each, lease in zip(wanted, leases, strict=True) if lease.held < each.count]
+        if not short:
+            for each, lease in zip(wanted, leases, strict=True):
+                lease.held -= each.count
+        standings = tuple(_standing(each, lease, now) for each, lease in zip(wanted, leases, strict=True))
+        if not short:
+            return Taken(standings)
+        return Exceeded(max((_standing(*pair, now) for pair in short), key=lambda it: it.resets_in), standings)
+
+    async def _replenish(self, lacking: Sequence[Wanted]) -> None:
+        now = monotonic()
+        self._forget_ended(now)
+        if now < self._asks_again_at:
+            return self._share_alone(lacking, now)
+        needs = [each.count - self._held(each) for each in lacking]
+        arguments: list[int] = []
+        for each, need in zip(lacking, needs, strict=True):
+            quota = each.policy.quota
+            arguments += [need, max(need, quota.messages // _PORTIONS), quota.messages, quota.seconds]
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                answer = await self._take(keys=[_counted_at(each) for each in lacking], args=arguments)
+        except (RedisError, OSError) as error:
+            self._asks_again_at = monotonic() + _REST
+            log.warning("submission_limits.on_their_own", extra={"error": type(error).__name__})
+            return self._share_alone(lacking, now)
+        for n, each in enumerate(lacking):
+            taken, left, milliseconds = (int(number) for number in answer[3 * n : 3 * n + 3])
+            # By the clock from before the question: the window ends here before it does in Redis, never after.
+            self._leases[_key(each)] = _Lease(self._held(each) + taken, left, now + milliseconds / 1000)
+
+    def _share_alone(self, lacking: Sequence[Wanted], now: float) -> None:
+        """A window of our own with a part of the quota; Redis is asked again when it ends."""
+        for each in lacking:
+            quota = each.policy.quota
+            self._leases[_key(each)] = _Lease(max(1, quota.messages // _PROCESSES_ASSUMED), 0, now + quota.seconds)
+
+    def _held(self, each: Wanted) -> int:
+        lease = self._leases.get(_key(each))
+        return 0 if lease is None or lease.ends <= monotonic() else lease.held
+
+    def _forget_ended(self, now: float) -> None:
+        if len(self._leases) > _MOST:
+            self._leases = {key: lease for key, lease in self._leases.items() if lease.ends > now}
+
+
+def _standing(each: Wanted, lease: _Lease, now: float) -> Standing:
+    return Standing(each.policy, lease.held + lease.left, max(0.0, lease.ends - now))
+
+
+def _key(each: Wanted) -> tuple[str, Quota]:
+    return each.counter, each.policy.quota
+
+
+def _counted_at(each: Wanted) -> str:
+    return f"messaging:submissions:{each.counter}:{each.policy.quota.seconds}"

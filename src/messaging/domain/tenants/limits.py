@@ -1,0 +1,46 @@
+"""How many messages may a tenant submit in how much time?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from messaging.domain.shared.address import Channel
+
+
+class Quota(Struct, frozen=True, kw_only=True):
+    """So many messages in a window of so many seconds; a window begins with the first message after the last one."""
+
+    messages: int
+    seconds: int
+
+
+class SubmissionLimits(Struct, frozen=True, kw_only=True):
+    """What is UNSET follows the platform's default, None is no limit. `key` applies to each key by itself."""
+
+    tenant: Quota | UnsetType | None = UNSET
+    key: Quota | UnsetType | None = UNSET
+    channels: Mapping[Channel, Quota] = field(default_factory=dict)
+    categories: Mapping[str, Quota] = field(default_factory=dict)
+
+
+class Policy(Struct, frozen=True):
+    """One limit by its public name, such as `tenant` or `category-marketing`."""
+
+    name: str
+    quota: Quota
+
+
+def policies(
+    own: SubmissionLimits | None, default: SubmissionLimits, submitted: Sequence[tuple[Channel, str]]
+) -> Iterator[tuple[Policy, int]]:
+    """Which limits apply to messages of these channels and categories, and how many of them each concerns."""
+    limits = own or default
+    for name, quota, fallback in (("tenant", limits.tenant, default.tenant), ("key", limits.key, default.key)):
+        if chosen := fallback if quota is UNSET else quota:
+            yield Policy(name, chosen), len(submitted)
+    for channel, quota in limits.channels.items():
+        if count := sum(each == channel for each, _ in submitted):
+            yield Policy(f"channel-{channel}", quota), count
+    for category, quota in limits.categories.items():
+        if count := sum(each == category for _, each in submitted):
+            yield Policy(f"category-{category}", quota), count
