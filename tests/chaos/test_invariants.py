@@ -47,14 +47,15 @@ def _evidence(*changes: str) -> Evidence:
     evidence = Evidence(_STORM, (business,))
     evidence.add_clients([Answer(key="k1", status=202, digest="d", ids=(typeid(Prefix.MESSAGE, _MESSAGE),), at=0)])
     evidence.add_faults([Inflicted(kind="flush", target="redis", began=1, ended=2, hit=1)])
+    evidence.add_processes({"worker": [7], "worker-2": [8]})
     evidence.add_rest([("open files of api", 20, 100)])
     states = ("queued", "claimed", "sending", "submitted", "read")
     evidence.complete()
     for statement in (
         f"INSERT INTO messages VALUES ('{_M}', '{_T}', 'r1', 'read', 5, 1, 'hold', 0, 0)",
-        f"INSERT INTO attempts VALUES ('{_M}', 1, 'closed', 'accepted', 'w1', 10, 11, 12, 0, 0, NULL, 'w', '{_T}')",
+        f"INSERT INTO attempts VALUES ('{_M}', 1, 'closed', 'accepted', 'w1', 10, 11, 12, 0, 0, NULL, 'w-7', '{_T}')",
         *(
-            f"INSERT INTO events VALUES ('{_M}', {seq}, 'event', '{state}', 1, '{_T}')"
+            f"INSERT INTO events VALUES ('{_M}', {seq}, 'event', '{state}', 1, '{_T}', {seq})"
             for seq, state in enumerate(states, start=1)
         ),
         f"INSERT INTO ledger VALUES (0, 'w1', '{_M}', 1, '{_T}', 11.5, 0, 3, 5)",
@@ -67,6 +68,16 @@ def _evidence(*changes: str) -> Evidence:
 
 
 _ACCEPTED_AGAIN = f"INSERT INTO ledger VALUES (1, 'w2', '{_M}', 1, '{_T}', 12, 0, 3, 5)"
+_RESENT = (
+    "UPDATE messages SET on_unknown = 'resend', possible_duplicate = 1;"
+    " UPDATE events SET state = 'unknown' WHERE seq = 3;"
+    " UPDATE events SET type = 'message.requeued', state = 'queued', at = 40 WHERE seq = 4"
+)
+# Started at 11, called unknown at 13.
+_LOST = (
+    "DELETE FROM ledger; UPDATE messages SET state = 'unconfirmed'; UPDATE events SET state = 'unknown', at = 13"
+    " WHERE seq = 5; DELETE FROM faults"
+)
 _OVERLAPPING = f"INSERT INTO attempts VALUES ('{_M}', 2, 'closed', '', '', 11.9, NULL, NULL, 0, 0, '', 'w', '{_T}')"
 
 
@@ -85,6 +96,10 @@ def test_a_message_that_went_well_breaks_no_promise() -> None:
         ("I1", "UPDATE messages SET state = 'queued'"),
         ("I2", _ACCEPTED_AGAIN),
         ("I2'", f"UPDATE messages SET on_unknown = 'resend'; {_ACCEPTED_AGAIN}"),
+        ("I2'", f"{_RESENT}; UPDATE messages SET on_unknown = 'hold'"),
+        ("I2'", f"{_RESENT}; UPDATE events SET type = 'message.requeued' WHERE seq = 5"),
+        ("I2'", f"{_RESENT}; UPDATE events SET at = 12 WHERE seq = 4"),
+        ("I2'", f"{_RESENT}; UPDATE events SET state = 'sending' WHERE seq = 3"),
         ("I3", "UPDATE messages SET state = 'unconfirmed'"),
         ("I3", "UPDATE attempts SET wamid = NULL"),
         ("I3", "UPDATE messages SET state = 'sent'"),
@@ -105,7 +120,7 @@ def test_a_message_that_went_well_breaks_no_promise() -> None:
         ("I12", "UPDATE events SET type = 'receipt.read' WHERE seq > 3"),
         ("I14", "UPDATE ledger SET tenant = 'another'"),
         ("I14", "INSERT INTO leaks VALUES ('api.log')"),
-        ("I16", "DELETE FROM ledger; UPDATE messages SET state = 'unconfirmed'"),
+        ("I16", _LOST),
         ("I17", "UPDATE rest SET value = 1000"),
         ("I17", "UPDATE attempts SET phase = 'started'"),
     ],
@@ -114,6 +129,34 @@ def test_what_breaks_a_promise_is_noticed(promise: str, change: str) -> None:
     evidence = _evidence(*change.split("; "))
 
     assert promise in _violated(evidence)
+
+
+@pytest.mark.parametrize(
+    ("fault", "explains"),
+    [
+        ("'kill', 'worker', 12, 12, 1, 7", True),
+        ("'kill', 'worker', 12, 12, 1, 6", False),
+        ("'kill', 'worker-2', 12, 12, 1, 8", False),
+        ("'kill', 'api', 12, 12, 1, 9", False),
+        ("'kill', 'worker', 14, 14, 1, 7", False),
+        ("'cut', 'worker→sandbox', 12, 12, 1, NULL", True),
+        ("'cut', 'worker→redis', 12, 12, 1, NULL", False),
+        ("'cut', 'worker-2→sandbox', 12, 12, 1, NULL", False),
+        ("'kill', 'sandbox', 12, 13, 1, 5", True),
+        ("'provider', 'hang_before', 12, 13, 1, NULL", True),
+        ("'provider', 'hang_before', 12, 13, 0, NULL", False),
+        ("'provider', '429', 12, 13, 1, NULL", False),
+        ("'stop_database', 'postgres', 12, 13, 1, NULL", True),
+    ],
+)
+def test_an_unconfirmed_message_is_explained_only_by_what_concerned_its_attempt(fault: str, explains: bool) -> None:
+    evidence = _evidence(*_LOST.split("; "), f"INSERT INTO faults VALUES ({fault})")
+
+    assert ("I16" not in _violated(evidence)) == explains
+
+
+def test_one_repetition_on_evidence_is_allowed_where_it_was_asked_for() -> None:
+    assert "I2'" not in _violated(_evidence(*_RESENT.split("; ")))
 
 
 def test_what_does_not_exist_yet_or_did_not_happen_is_never_called_kept() -> None:

@@ -228,9 +228,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     tenant_messages_per_minute: Annotated[
         Unlimited, _about("The most messages a tenant may submit in a minute, unless told otherwise; 0: any number.")
     ] = 1_500_000
-    key_messages_per_minute: Annotated[
-        Unlimited, _about("The same for each of its keys by itself; 0: any number.")
-    ] = 0
+    key_messages_per_minute: Annotated[Unlimited, _about("The same for each of its keys by itself; 0: any number.")] = 0
     shutdown_grace_seconds: Annotated[
         Seconds, _about("How long requests under way may take after SIGTERM (`api`, `webhooks`).")
     ] = 25.0

@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from messaging.application.jobs import DeliverLane
@@ -262,6 +263,21 @@ async def _reply(answer: Answer, method: str, send: Send) -> None:
 
 def _json(status: int, body: object) -> Answer:
     return Answer(status=status, content_type="application/json", body=msgspec.json.encode(body))
+
+
+class PoolUse(Collector):
+    """Connections that are taken at this moment, asked of each pool per scrape."""
+
+    def __init__(self, pools: Mapping[str, Callable[[], int]]) -> None:
+        self._pools = pools
+
+    def collect(self) -> Iterable[Metric]:
+        taken = GaugeMetricFamily(
+            "messaging_database_connections_in_use", "Pooled connections in somebody's hands.", labels=("pool",)
+        )
+        for name, count in self._pools.items():
+            taken.add_metric((name,), count())
+        return (taken,)
 
 
 _LANES: Final = tuple(DeliverLane(Channel.WHATSAPP, priority) for priority in Priority)

@@ -116,6 +116,7 @@ def _message(planned: Planned, business: Business, mark: str) -> dict[str, Any]:
         },
         "from": business.senders[planned.sender],
         "reference": planned.reference,
+        "on_unknown": "resend" if planned.resend else "hold",
     }
 
 

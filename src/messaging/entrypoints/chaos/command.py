@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from messaging.entrypoints.chaos import rest
 from messaging.entrypoints.chaos.clients import Clients
-from messaging.entrypoints.chaos.evidence import Evidence
+from messaging.entrypoints.chaos.evidence import ECHO_GRACE_SECONDS, Evidence
+from messaging.entrypoints.chaos.figures import figures
 from messaging.entrypoints.chaos.inflict import Inflict
-from messaging.entrypoints.chaos.invariants import figures, judge
+from messaging.entrypoints.chaos.invariants import judge
 from messaging.entrypoints.chaos.links import WORKERS, Links
 from messaging.entrypoints.chaos.pace import Pace
 from messaging.entrypoints.chaos.plan import SENDERS, TENANTS, Storm, draw
@@ -25,6 +26,7 @@ from messaging.entrypoints.chaos.planted import PLANTS, planted_in
 from messaging.entrypoints.chaos.report import Report
 from messaging.entrypoints.dev.client import LocalClient
 from messaging.entrypoints.dev.keeper import Say
+from messaging.entrypoints.dev.loopback import HOST
 from messaging.entrypoints.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
 from messaging.entrypoints.dev.ports import free_ports
 from messaging.entrypoints.dev.seeding import admin_key_of
@@ -33,9 +35,11 @@ from messaging.entrypoints.dev.stack import Stack
 # Leases and waits short enough to see their ends within a storm; the code that watches over them is the same.
 _SETTINGS: Final = {
     "APP_LOG_LEVEL": "info",
-    "APP_CLAIM_LEASE_SECONDS": "10",
-    "APP_SENDING_LEASE_SECONDS": "20",
-    "APP_ECHO_GRACE_SECONDS": "8",
+    "APP_CLAIM_LEASE_SECONDS": "8",
+    "APP_SENDING_LEASE_SECONDS": "12",
+    "APP_ECHO_GRACE_SECONDS": str(ECHO_GRACE_SECONDS),
+    "APP_WITNESSES": "5",
+    "APP_WITNESS_MARGIN_SECONDS": "1",
 }
 
 
@@ -78,7 +82,8 @@ async def run_chaos(order: Order, *, say: Say) -> Report:
     try:
         async with Stack(ports=ports, say=brief, overrides=_SETTINGS, adjust=links.adjust) as stack:
             await stack.add_worker(WORKERS[1], port=more.worker)
-            return await _Run(order, storm, stack, links, brief).judged()
+            worker_ports = dict(zip(WORKERS, (ports.worker, more.worker), strict=True))
+            return await _Run(order, storm, stack, links, worker_ports, brief).judged()
     finally:
         await links.close()
 
@@ -86,11 +91,14 @@ async def run_chaos(order: Order, *, say: Say) -> Report:
 class _Run:
     """One storm over one running platform."""
 
-    def __init__(self, order: Order, storm: Storm, stack: Stack, links: Links, say: Say) -> None:
+    def __init__(
+        self, order: Order, storm: Storm, stack: Stack, links: Links, worker_ports: dict[str, int], say: Say
+    ) -> None:
         self._order = order
         self._storm = storm
         self._stack = stack
         self._links = links
+        self._worker_ports = worker_ports
         self._say = say
 
     async def judged(self) -> Report:
@@ -112,7 +120,8 @@ class _Run:
                 quiescent_after = None if waiting else time.time() - last
                 evidence = Evidence(self._storm, businesses)
                 await evidence.add_platform(connection)
-                evidence.add_rest(await rest.figures(before, rest.held(self._processes()), connection))
+                evidence.add_rest(rest.grown(before, rest.held(self._processes())))
+                evidence.add_rest(await rest.busy(connection, self._listeners()))
         self._complete(evidence, clients, inflict)
         return self._report(evidence, clients, inflict, took, quiescent_after, waiting)
 
@@ -134,6 +143,7 @@ class _Run:
         evidence.add_clients(clients.answers)
         evidence.add_provider(self._stack.home / "sandbox")
         evidence.add_faults(inflict.done)
+        evidence.add_processes({name: keeper.child.pids for name, keeper in self._stack.keepers.items()})
         evidence.add_logs((self._stack.home / "logs").glob("*.log"))
         evidence.complete()
         if self._order.evidence is not None:
@@ -164,6 +174,11 @@ class _Run:
 
     def _processes(self) -> dict[str, int]:
         return {name: keeper.child.pid for name, keeper in self._stack.keepers.items()}
+
+    def _listeners(self) -> dict[str, str]:
+        """Where each process of ours tells its metrics."""
+        workers = {name: f"http://{HOST}:{port}" for name, port in self._worker_ports.items()}
+        return {**workers, "api": self._stack.api, "webhooks": self._stack.webhooks}
 
     @property
     def _database(self) -> str:

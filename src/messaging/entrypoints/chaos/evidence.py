@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 import msgspec
+from msgspec.structs import astuple
 
 from messaging.domain.messages.reference import parse
 from messaging.domain.messages.state import LEGAL_MOVES, RANK, State
@@ -31,16 +32,20 @@ CREATE TABLE messages (id TEXT PRIMARY KEY, tenant TEXT, reference TEXT, state T
                        on_unknown TEXT, possible_duplicate INT, claim_failures INT);
 CREATE TABLE attempts (message TEXT, epoch INT, phase TEXT, outcome TEXT, wamid TEXT, opened REAL, started REAL,
                        finished REAL, is_open INT, possible_duplicate INT, code TEXT, worker TEXT, tenant TEXT);
-CREATE TABLE events (message TEXT, seq INT, type TEXT, state TEXT, moved INT, tenant TEXT);
+CREATE TABLE events (message TEXT, seq INT, type TEXT, state TEXT, moved INT, tenant TEXT, at REAL);
 CREATE TABLE callbacks (digest TEXT, acked INT);
 CREATE TABLE raw (digest TEXT, status TEXT, problem TEXT);
 CREATE TABLE dispatches (subject TEXT, kind TEXT);
-CREATE TABLE faults (kind TEXT, target TEXT, began REAL, ended REAL, hit INT);
+CREATE TABLE faults (kind TEXT, target TEXT, began REAL, ended REAL, hit INT, pid INT);
+CREATE TABLE processes (name TEXT, pid INT PRIMARY KEY);
+CREATE TABLE terms (echo_grace REAL);
 CREATE TABLE legal (source TEXT, target TEXT);
 CREATE TABLE ranks (state TEXT, rank INT);
 CREATE TABLE rest (what TEXT, value REAL, allowed REAL);
 CREATE TABLE leaks (where_ TEXT);
 """
+# The waits of a storm are shorter than those of a real day.
+ECHO_GRACE_SECONDS: Final = 4.0
 _INDEXES: Final = """
 CREATE INDEX ledger_message ON ledger (message);
 CREATE INDEX messages_reference ON messages (reference);
@@ -61,7 +66,9 @@ SELECT message_id::text, epoch, phase, outcome, provider_message_id, extract(epo
 FROM attempts
 """
 _EVENTS: Final = """
-SELECT message_id::text, seq, type, state, (detail ->> 'effect' IS NULL)::int, tenant_id::text FROM events
+SELECT message_id::text, seq, type, state, (detail ->> 'effect' IS NULL)::int, tenant_id::text,
+       extract(epoch FROM recorded_at)::float8
+FROM events
 """
 _RAW: Final = "SELECT encode(digest, 'hex'), status, problem FROM raw_callbacks"
 _DISPATCHES: Final = "SELECT subject_id::text, kind FROM dispatches"
@@ -146,7 +153,11 @@ class Evidence:
                     self._insert(table, map(tuple, rows))
 
     def add_faults(self, done: Iterable[Inflicted]) -> None:
-        self._insert("faults", ((fault.kind, fault.target, fault.began, fault.ended, fault.hit) for fault in done))
+        self._insert("faults", map(astuple, done))
+
+    def add_processes(self, pids: Mapping[str, Sequence[int]]) -> None:
+        """Everything that ran under each name."""
+        self._insert("processes", ((name, pid) for name, known in pids.items() for pid in known))
 
     def add_rest(self, figures: Iterable[tuple[str, float, float]]) -> None:
         """What processes hold when nothing is to be done, and how much of it they may."""
@@ -159,6 +170,7 @@ class Evidence:
 
     def complete(self) -> None:
         """Everything is there: what the domain allows goes beside it, and the indexes are made."""
+        self._insert("terms", [(ECHO_GRACE_SECONDS,)])
         self._insert("legal", ((source.value, target.value) for source, target in LEGAL_MOVES))
         self._insert("ranks", ((state.value, RANK.get(state, 0)) for state in State))
         self.database.executescript(_INDEXES)

@@ -21,6 +21,8 @@ from messaging.entrypoints.dev.stack import Stack
 
 _PATIENCE: Final = 20.0
 _BUSY_WITHIN: Final = 3.0
+_STRUCK_WITHIN: Final = 4.0
+_LOOK: Final = 0.1
 # What the sandbox does between faults: quick, unlimited, and never silent for so long that a storm waits for it.
 CALM: Final[dict[str, Any]] = {
     "pair_limit": False,
@@ -45,13 +47,17 @@ _CALLBACKS: Final[dict[str, dict[str, Any]]] = {
 
 
 class Inflicted(Struct, frozen=True, kw_only=True):
-    """A fault that was done; times are epoch seconds, `hit` says how much of what it was aimed at it met."""
+    """A fault that was done; times are epoch seconds, `hit` says how much of what it was aimed at it met.
+
+    `pid` is of the process it was done to, where it was one.
+    """
 
     kind: str
     target: str
     began: float
     ended: float
     hit: int
+    pid: int | None = None
 
 
 class Inflict:
@@ -81,17 +87,21 @@ class Inflict:
         await self._sandbox.delete("/_control/faults")
 
     async def _one(self, fault: Fault) -> None:
-        async with self._turns[fault.target]:
+        async with self._turns["provider" if fault.kind == "provider" else fault.target]:
             began = time.time()
-            hit = await self._inflict(fault)
-            done = Inflicted(kind=fault.kind, target=fault.target, began=began, ended=time.time(), hit=hit)
+            hit, pid = await self._inflict(fault)
+            done = Inflicted(kind=fault.kind, target=fault.target, began=began, ended=time.time(), hit=hit, pid=pid)
             self.done.append(done)
             self._say(f"{fault.at:6.1f} s  {fault.kind} {fault.target} ({done.ended - began:.1f} s, hit {hit})")
 
-    async def _inflict(self, fault: Fault) -> int:
+    async def _inflict(self, fault: Fault) -> tuple[int, int | None]:
+        """What it met, and the process it was done to."""
+        if fault.kind in ("kill", "terminate", "freeze"):
+            return 1, await self._process(fault)
+        return await self._other(fault), None
+
+    async def _other(self, fault: Fault) -> int:
         match fault.kind:
-            case "kill" | "terminate" | "freeze":
-                return await self._process(fault)
             case "kill_redis" | "flush":
                 return await self._redis(fault)
             case "stop_database":
@@ -108,8 +118,15 @@ class Inflict:
                 return await self._link(fault)
 
     async def _process(self, fault: Fault) -> int:
+        """Returns the victim's pid."""
         child = await self._running(fault.target)
+        pid = child.pid
         match fault.kind:
+            case "kill" if fault.target == "sandbox":
+                child.kill()
+                # Until it is back, requests still go out over connections that nobody holds any more.
+                await child.wait()
+                await self._sandbox.get("/healthz")
             case "kill":
                 child.kill()
             case "terminate":
@@ -120,7 +137,7 @@ class Inflict:
                     await asyncio.sleep(fault.seconds)
                 finally:
                     child.send(signal.SIGCONT)
-        return 1
+        return pid
 
     async def _running(self, name: str) -> ChildProcess:
         """A process that was hit a moment ago is started again first."""
@@ -171,10 +188,15 @@ class Inflict:
 
     async def _provider(self, fault: Fault) -> int:
         body = {"mode": fault.target, "times": fault.amount, "match": {"path": "/messages"}}
-        armed = await self._sandbox.post("/_control/faults", body)
-        await asyncio.sleep(fault.seconds)
-        listed = await self._sandbox.get("/_control/faults")
-        return sum(view["struck"] for view in listed["data"] if view["id"] == armed["id"])
+        await self._sandbox.post("/_control/faults", body)
+        struck, give_up_at = 0, time.monotonic() + max(fault.seconds, _STRUCK_WITHIN)
+        while struck < fault.amount and time.monotonic() < give_up_at:
+            await asyncio.sleep(_LOOK)
+            listed = await self._sandbox.get("/_control/faults")
+            struck = sum(view["struck"] for view in listed["data"])
+        # What was not struck by now must not strike when nobody reckons with it any more.
+        await self._sandbox.delete("/_control/faults")
+        return struck
 
     async def _link(self, fault: Fault) -> int:
         proxy = self._links.proxies[fault.target]

@@ -15,7 +15,9 @@ TENANTS: Final = 2
 SENDERS: Final = 3
 # What two cores that have nothing else to do carry; on slower ones storm time goes by more slowly, see `pace`.
 _MESSAGES_PER_SECOND: Final = 130.0
-_FAULTS_PER_SECOND: Final = 0.6
+_FAULTS_PER_SECOND: Final = 0.7
+# Of a hundred messages, how many may be sent again where the silence proves that the provider never had them.
+_MAY_BE_RESENT: Final = 15
 
 # What recipients do, in per mille; the rest is sent, delivered and read. See the table in docs/sandbox.md.
 _ACCEPTED_BUT: Final = (46, 47, 51, 52, 54, 55, 56)
@@ -30,11 +32,15 @@ _RECIPIENTS: Final[dict[int, int]] = {
 
 
 class Planned(Struct, frozen=True, kw_only=True):
-    """One message: `to` decides its fate at the provider, `reference` is unique in the storm."""
+    """One message: `to` decides its fate at the provider, `reference` is unique in the storm.
+
+    `resend`: its policy for an unclear outcome is to be sent once more on negative evidence, not to be held.
+    """
 
     to: str
     reference: str
     sender: int
+    resend: bool = False
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -115,12 +121,15 @@ def _message(dice: random.Random, seed: int, tenant: int, number: int) -> Planne
         to=f"+44{number:06d}{tail}",
         reference=f"{canary(seed, tenant)}-{number}",
         sender=dice.randrange(SENDERS),
+        resend=dice.randrange(100) < _MAY_BE_RESENT,
     )
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------
 
 _PROCESSES: Final = ("worker", "worker-2", "api", "webhooks")
+# The provider, gone for a second: what it accepted, it still knows afterwards.
+_PROVIDER: Final = "sandbox"
 _LINK_KINDS: Final = ("cut", "limit", "delay", "swallow", "refuse", "half_close")
 _PROVIDER_MODES: Final = (
     *("429", "503", "invalid_token", "500_before", "reset_before", "hang_before"),
@@ -150,7 +159,7 @@ def _cards(links: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     return {
         # Workers are where a crash hurts most, so they crash most.
         "process": [
-            *(("kill", name) for name in ("worker", "worker-2", *_PROCESSES)),
+            *(("kill", name) for name in ("worker", "worker-2", *_PROCESSES, _PROVIDER)),
             *(("terminate", name) for name in _PROCESSES),
             *(("freeze", name) for name in ("worker", *_PROCESSES)),
         ],

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from messaging.entrypoints.chaos.invariants import Figures, Judged
+from messaging.entrypoints.chaos.figures import Figures
+from messaging.entrypoints.chaos.invariants import Judged
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -51,7 +52,9 @@ class Report(Struct, frozen=True, kw_only=True):
             "ended as: " + _listed(known.states),
             f"unconfirmed: {known.unconfirmed} = {known.unconfirmed_scripted} to recipients whose provider neither "
             f"accepts nor answers + {known.unconfirmed_heard} accepted of which no status was ever told + "
-            f"{known.unconfirmed_others} others ({self._share(known.unconfirmed_others)})",
+            f"{known.unconfirmed_others} others ({self._share(known.unconfirmed_others)}), "
+            f"{known.unconfirmed_lost} of them lost with their worker",
+            f"sent again by policy: {known.resent}, of which the provider had taken {known.accepted_twice} before",
             f"quiescent: {rest}" + (f" ({self.still_waiting})" if self.still_waiting else ""),
         ]
 

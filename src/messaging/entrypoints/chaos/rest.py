@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import asyncpg
+import httpx
 
 from messaging.entrypoints.dev.client import LocalClient
 
@@ -22,11 +24,15 @@ _HAPPENED: Final = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM raw_callbacks) AS callbacks,
        (SELECT count(*) FROM attempts) AS attempts
 """
+# A connection is in a transaction while it runs a query; one that is in the same transaction a second later holds it.
 _TRANSACTIONS: Final = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
-  AND xact_start < clock_timestamp() - interval '3 s'
+SELECT pid, xact_start FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+  AND backend_type = 'client backend'
 """
+_HELD_SECONDS: Final = 1.0
+_LOOKS: Final = 5
+_POOLS: Final = re.compile(r"^messaging_database_connections_in_use\{.*\} ([0-9.]+)$", re.MULTILINE)
 # What a process may hold more than right after it was started: pools that have grown, caches that have filled.
 _MORE_FILES: Final = 120
 _MORE_MEMORY_MB: Final = 250
@@ -66,19 +72,37 @@ def held(pids: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     return {name: (_files(pid), _megabytes(pid)) for name, pid in pids.items()}
 
 
-async def figures(
-    before: Mapping[str, tuple[int, int]],
-    after: Mapping[str, tuple[int, int]],
-    connection: "asyncpg.Connection[asyncpg.Record]",
-) -> list[tuple[str, float, float]]:
-    """What is held, and how much of it is allowed."""
-    transactions = await connection.fetchval(_TRANSACTIONS)
-    found: list[tuple[str, float, float]] = [("transactions open for more than 3 s", float(transactions), 0.0)]
+Figures = list[tuple[str, float, float]]
+"""What is held, how much of it, and how much is allowed."""
+
+
+def grown(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> Figures:
+    found: Figures = []
     for name, (files, megabytes) in after.items():
         files_before, megabytes_before = before[name]
         found.append((f"open files of {name}", files, files_before + _MORE_FILES))
         found.append((f"resident MB of {name}", megabytes, megabytes_before + _MORE_MEMORY_MB))
     return found
+
+
+async def busy(connection: "asyncpg.Connection[asyncpg.Record]", listeners: Mapping[str, str]) -> Figures:
+    """Transactions and pooled connections that nobody gives back; `listeners` tell the metrics of each process."""
+    held = set(await connection.fetch(_TRANSACTIONS))
+    await asyncio.sleep(_HELD_SECONDS)
+    held &= set(await connection.fetch(_TRANSACTIONS))
+    taken = [(f"pooled connections taken by {name}", await _taken(url), 0.0) for name, url in listeners.items()]
+    return [("transactions held", float(len(held)), 0.0), *taken]
+
+
+async def _taken(url: str) -> float:
+    """The fewest of several looks: what a process does at rest, such as looking for work, is short."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        looks = []
+        for _ in range(_LOOKS):
+            text = (await client.get("/metrics")).text
+            looks.append(sum(float(number) for number in _POOLS.findall(text)))
+            await asyncio.sleep(0.05)
+    return min(looks)
 
 
 def _files(pid: int) -> int:

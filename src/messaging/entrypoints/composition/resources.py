@@ -1,15 +1,18 @@
 """What does a process hold open, and in which order is it let go?"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from messaging.adapters.postgres.engine import Engines, create_engines
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.telemetry import PoolUse
 
 _CONNECT_SECONDS = 2.0
 _REPLY_SECONDS = 5.0
@@ -37,4 +40,18 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         # More connections than sends at once: what limits sending is our own choice, never the pool.
         http = ProviderHttp(connections=settings.delivery_concurrency + 16)
         stack.push_async_callback(http.aclose)
-        yield Resources(engines=engines, redis=redis, http=http, registry=CollectorRegistry())
+        yield Resources(engines=engines, redis=redis, http=http, registry=_registry(engines))
+
+
+def _registry(engines: Engines) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(
+        PoolUse({name: _taken(engine) for name, engine in (("app", engines.app), ("system", engines.system))})
+    )
+    return registry
+
+
+def _taken(engine: AsyncEngine) -> Callable[[], int]:
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout

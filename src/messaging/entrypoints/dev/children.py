@@ -53,6 +53,8 @@ class ChildProcess:
         self._stop_signal = stop_signal
         self._death_signal = death_signal
         self._process: subprocess.Popen[bytes] | None = None
+        self.pids: list[int] = []
+        """Of every start, the present one last."""
 
     @property
     def pid(self) -> int:
@@ -84,6 +86,7 @@ class ChildProcess:
                 cwd=self._cwd,
                 start_new_session=True,
             )
+        self.pids.append(self._process.pid)
 
     def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         return {**(os.environ if self._env is None else self._env), **extra}
