@@ -92,7 +92,8 @@ class Inflict:
             hit, pid = await self._inflict(fault)
             done = Inflicted(kind=fault.kind, target=fault.target, began=began, ended=time.time(), hit=hit, pid=pid)
             self.done.append(done)
-            self._say(f"{fault.at:6.1f} s  {fault.kind} {fault.target} ({done.ended - began:.1f} s, hit {hit})")
+            when = f"{fault.at:6.1f} of {self._storm.seconds:.0f} s"
+            self._say(f"{when}  {fault.kind} {fault.target} ({done.ended - began:.1f} s, hit {hit})")
 
     async def _inflict(self, fault: Fault) -> tuple[int, int | None]:
         """What it met, and the process it was done to."""

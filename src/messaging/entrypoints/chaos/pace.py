@@ -9,7 +9,7 @@ import asyncpg
 # Messages waiting for their first attempt; some are always due, and a second's worth more does not harm.
 _TOO_MANY: Final = 500
 _LOOK_SECONDS: Final = 0.5
-# A platform that does not deliver at all must not stop the storm for ever.
+# A platform that does not deliver at all must not stop the storm for ever: so long a pause at a stretch, no longer.
 _LONGEST_PAUSE: Final = 90.0
 
 _WAITING: Final = "SELECT count(*) FROM dispatches WHERE kind = 'deliver' AND due_at <= statement_timestamp()"
@@ -37,10 +37,12 @@ class Pace:
 
     async def keep(self) -> None:
         """Watch the backlog, past the proxies, until cancelled."""
+        since: float | None = None
         while True:
             began = time.monotonic()
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._paused < _LONGEST_PAUSE and await self._too_much():
+            since = (since or began) if await self._too_much() else None
+            if since is not None and began - since < _LONGEST_PAUSE:
                 self._paused += time.monotonic() - began
 
     async def _too_much(self) -> bool:

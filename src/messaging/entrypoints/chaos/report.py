@@ -38,7 +38,7 @@ class Report(Struct, frozen=True, kw_only=True):
         return built | {"holds": self.holds, "violated": list(self.violated)}
 
     def as_text(self) -> str:
-        return "\n".join([*self._head(), "", *self._table(), "", self._verdict()])
+        return "\n".join([*self._head(), "", *self._summary(), "", *self._table(), "", self._verdict()])
 
     def _head(self) -> list[str]:
         known = self.figures
@@ -62,13 +62,26 @@ class Report(Struct, frozen=True, kw_only=True):
         return f"{100 * count / max(1, self.figures.messages):.3f} %"
 
     def _table(self) -> list[str]:
-        lines = ["violations"]
+        """Also for pages in Markdown; what was found broken follows below it."""
+        lines = ["| promise | violations | |", "|---|---|---|"]
         for judged in self.invariants:
             count = "-" if judged.violations is None else str(judged.violations)
             note = f" ({judged.note})" if judged.note else ""
-            lines.append(f"{judged.id:<4} {count:>5}  {judged.promise}{note}")
-            lines += [f"       {row}" for row in judged.shown]
-        return lines
+            lines.append(f"| {judged.id:<3} | {count:>5} | {judged.promise}{note} |")
+        return lines + [f"{judged.id}: {row}" for judged in self.invariants for row in judged.shown]
+
+    def _summary(self) -> list[str]:
+        """The line that this storm gets in the list of results."""
+        known = self.figures
+        others = f"{known.unconfirmed_others} ({self._share(known.unconfirmed_others)})"
+        violations = sum(judged.violations or 0 for judged in self.invariants)
+        rest = "never" if self.quiescent_after is None else f"{self.quiescent_after:.1f} s"
+        row = (self.seed, known.messages, sum(self.faults.values()), violations, others, known.resent, rest)
+        return [
+            "| seed | messages | faults | violations | unconfirmed beyond scripted | sent again | at rest after |",
+            "|---|---|---|---|---|---|---|",
+            f"| {' | '.join(map(str, row))} |",
+        ]
 
     def _verdict(self) -> str:
         if self.holds:

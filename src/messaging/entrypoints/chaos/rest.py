@@ -99,8 +99,9 @@ async def _taken(url: str) -> float:
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         looks = []
         for _ in range(_LOOKS):
-            text = (await client.get("/metrics")).text
-            looks.append(sum(float(number) for number in _POOLS.findall(text)))
+            found = _POOLS.findall((await client.get("/metrics")).text)
+            assert found, f"{url} does not tell of its pools"
+            looks.append(sum(map(float, found)))
             await asyncio.sleep(0.05)
     return min(looks)
 
