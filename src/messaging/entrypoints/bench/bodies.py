@@ -1,17 +1,18 @@
 """What is sent in the measurements: the same order notification as a request, as Meta gets it, and its receipts."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
-BATCH: Final = 100
+BATCH: Final = 500
+STATUSES_PER_CALLBACK: Final = 10
 _TEMPLATE: Final = "order_confirmed"
 _LANGUAGE: Final = "en_US"
 _STATUSES: Final = ("sent", "delivered", "read")
 
 
-def _message(to: str) -> dict[str, Any]:
-    return {
+def _message(to: str, priority: str | None) -> dict[str, Any]:
+    message: dict[str, Any] = {
         "to": to,
         "channel": "whatsapp",
         "content": {
@@ -23,16 +24,22 @@ def _message(to: str) -> dict[str, Any]:
         },
         "reference": "order-{n}",
     }
+    return message if priority is None else message | {"priority": priority}
 
 
-def single() -> str:
+def single(*, priority: str | None = None) -> str:
     """`POST /v1/messages`; `{n}` (7 digits) makes each recipient and reference unique."""
-    return json.dumps(_message("+1999{n}"))
+    return json.dumps(_message("+1999{n}", priority))
 
 
-def batch() -> str:
+def one_to(to: str) -> Any:
+    """The same to a given recipient."""
+    return json.loads(json.dumps(_message(to, None)).replace("{n}", "1042"))
+
+
+def batch(*, priority: str | None = None) -> str:
     """`POST /v1/messages/batch` with BATCH messages."""
-    return json.dumps({"messages": [_message(f"+1{index:02d}{{n}}") for index in range(BATCH)]})
+    return json.dumps({"messages": [_message(f"+1{index:03d}{{n}}", priority) for index in range(BATCH)]})
 
 
 def graph() -> str:
@@ -55,24 +62,27 @@ def graph() -> str:
     )
 
 
-def receipts(waba_id: str, ledger: Iterable[dict[str, Any]]) -> list[str]:
-    """One POST per status, as Meta mostly does; all `sent`, then all `delivered`, then all `read`."""
-    entries = list(ledger)
-    return [_receipt(waba_id, entry, status) for status in _STATUSES for entry in entries]
+def receipts(waba_id: str, ledger: Sequence[dict[str, Any]], *, per_callback: int) -> list[str]:
+    """Callbacks of so many statuses each; all `sent` first, then all `delivered`, then all `read`."""
+    groups = [ledger[start : start + per_callback] for start in range(0, len(ledger), per_callback)]
+    return [_callback(waba_id, group, status) for status in _STATUSES for group in groups]
 
 
-def _receipt(waba_id: str, entry: dict[str, Any], status: str) -> str:
-    told = {
+def _callback(waba_id: str, entries: Sequence[dict[str, Any]], status: str) -> str:
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "15005550006", "phone_number_id": entries[0]["sender"]},
+        "statuses": [_told(entry, status) for entry in entries],
+    }
+    change = {"field": "messages", "value": value}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [{"id": waba_id, "changes": [change]}]})
+
+
+def _told(entry: dict[str, Any], status: str) -> dict[str, Any]:
+    return {
         "id": entry["message_id"],
         "status": status,
         "timestamp": str(int(entry["received_at"]) + 1),
         "recipient_id": entry["to"].lstrip("+"),
         "biz_opaque_callback_data": entry["reference"],
     }
-    value = {
-        "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": "15005550006", "phone_number_id": entry["sender"]},
-        "statuses": [told],
-    }
-    change = {"field": "messages", "value": value}
-    return json.dumps({"object": "whatsapp_business_account", "entry": [{"id": waba_id, "changes": [change]}]})

@@ -41,7 +41,7 @@ async def _send(client: httpx.AsyncClient, job: Job, index: int, began: float, l
     while time.perf_counter() - began < job.seconds:
         sent = time.perf_counter()
         body = job.bodies[0].replace("{n}", f"{number:07d}").encode()
-        answer = await client.post(job.url, content=body, headers={"content-type": "application/json"})
+        answer = await client.post(job.urls[0], content=body, headers={"content-type": "application/json"})
         answer.raise_for_status()
         latencies.append(time.perf_counter() - sent)
         number += job.concurrency

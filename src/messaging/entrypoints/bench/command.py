@@ -3,68 +3,87 @@
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
+from messaging.entrypoints.bench.accept import accept, accept_batch
 from messaging.entrypoints.bench.books import open_books
-from messaging.entrypoints.bench.commits import commits_per_second
-from messaging.entrypoints.bench.measurements import Measurements
-from messaging.entrypoints.bench.report import Machine, Measured, Report
+from messaging.entrypoints.bench.deliver import deliver
+from messaging.entrypoints.bench.fairness import fairness
+from messaging.entrypoints.bench.growth import growth
+from messaging.entrypoints.bench.limits import limits
+from messaging.entrypoints.bench.loop import loop
+from messaging.entrypoints.bench.queued import memory
+from messaging.entrypoints.bench.receipts import receipts
+from messaging.entrypoints.bench.report import Findings, Machine, Report, medians, together
+from messaging.entrypoints.bench.rig import Order, Rig, onboard
+from messaging.entrypoints.bench.scale import scale
 from messaging.entrypoints.dev.children import ChildProcess
 from messaging.entrypoints.dev.client import LocalClient
 from messaging.entrypoints.dev.keeper import Say
 from messaging.entrypoints.dev.loopback import HOST, free_port
-from messaging.entrypoints.dev.onboarding import Number, Onboarding, Plan, new_seed
 from messaging.entrypoints.dev.ports import free_ports
 from messaging.entrypoints.dev.seeding import admin_key_of
 from messaging.entrypoints.dev.stack import Stack
 
-_ORDER: Final = ("accept", "accept_batch", "deliver", "receipts", "loop")
-# The provider's limits are not what is measured.
+STANDARD: Final = ("accept", "accept_batch", "deliver", "receipts", "loop")
+_MEASUREMENTS: Final[Mapping[str, Callable[[Rig], Awaitable[Findings]]]] = MappingProxyType(
+    {
+        "accept": accept,
+        "accept_batch": accept_batch,
+        "deliver": deliver,
+        "receipts": receipts,
+        "loop": loop,
+        "memory": memory,
+        "scale": scale,
+        "fairness": fairness,
+        "limits": limits,
+        "growth": growth,
+    }
+)
+# The provider's limits are not what is measured, except where a sender has one of its own.
 _UNLIMITED: Final = {
     "pair_limit": False,
     "throughput_mps": None,
     "callback_delay_min_ms": 5,
     "callback_delay_max_ms": 20,
 }
-_PLAN: Final = Plan(
-    tenant="Bench", numbers=(Number(address="+15005550006", name="Bench", per_second=10_000),), refused=()
-)
-_COMMIT_SECONDS: Final = 2.0
 
 
-async def run_bench(what: str, *, seconds: float, seed: int, concurrency: int, say: Say) -> Report:
-    """`what` is one of the measurements or `all`; everything is stopped when this returns or is cancelled."""
-    chosen = _ORDER if what == "all" else (what,)
+async def run_bench(what: str, order: Order, *, runs: int, say: Say) -> Report:
+    """`what` is one of the measurements, or `all` for the standard ones.
+
+    Everything is stopped when this returns or is cancelled.
+    """
+    chosen = STANDARD if what == "all" else (what,)
     say("starting a platform of its own, with durable PostgreSQL …")
-    async with (
-        Stack(ports=free_ports(), say=say) as stack,
-        _noop(stack) as noop,
-    ):
+    async with _rig(order, say) as rig:
+        findings = [await _repeated(rig, name, runs, say) for name in chosen]
+        assert rig.stack.postgres is not None
+        return Report(machine=_machine(rig.stack.postgres.home), runs=runs, findings=together(findings))
+
+
+async def _repeated(rig: Rig, name: str, runs: int, say: Say) -> Findings:
+    found = []
+    for number in range(1, runs + 1):
+        say(f"measuring {name}" + (f", run {number} of {runs} …" if runs > 1 else " …"))
+        found.append(await _MEASUREMENTS[name](rig))
+    return medians(found)
+
+
+@asynccontextmanager
+async def _rig(order: Order, say: Say) -> AsyncIterator[Rig]:
+    async with Stack(ports=free_ports(), say=say) as stack, _noop(stack) as noop:
         assert stack.postgres is not None
         async with LocalClient(stack.sandbox) as sandbox:
             await sandbox.post("/_control/settings", _UNLIMITED)
-        onboard = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=_PLAN, seed=new_seed(), say=lambda _: None)
-        business = await onboard(await admin_key_of(stack))
-        url = stack.postgres.url("messaging")
-        commits = await commits_per_second(url, seconds=_COMMIT_SECONDS)
-        measured: dict[str, Measured] = {}
-        async with open_books(url) as books:
-            measurements = Measurements(
-                stack=stack,
-                business=business,
-                books=books,
-                noop=noop,
-                seconds=seconds,
-                seed=seed,
-                concurrency=concurrency,
-            )
-            for name in chosen:
-                say(f"measuring {name} …")
-                measured[name] = await getattr(measurements, name)()
-        return Report(machine=_machine(stack.postgres.home), commits_per_second=round(commits, 1), measured=measured)
+        admin_key = await admin_key_of(stack)
+        business = await onboard(stack, admin_key, "Bench")
+        async with open_books(stack.postgres.url("messaging")) as books:
+            yield Rig(stack=stack, admin_key=admin_key, business=business, books=books, noop=noop, order=order)
 
 
 @asynccontextmanager

@@ -23,13 +23,14 @@ _NUMBER: Final = "{n}"
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """`bodies` are posted in turn, each once if `once`, else over and over for `seconds`.
+    """`bodies` are posted in turn, each once if `once`, else over and over for `seconds`; connections share the `urls`.
 
-    `rate` paces the whole job (requests per second); None means as fast as answers come. `app_secret` signs each body
-    as Meta does.
+    `rate` paces the whole job (requests per second); None means as fast as answers come. A request that had to wait for
+    a free connection counts as begun when it was due: a slow system shall not slow down its own examiner. `app_secret`
+    signs each body as Meta does.
     """
 
-    url: str
+    urls: tuple[str, ...]
     bodies: tuple[str, ...]
     concurrency: int
     seconds: float
@@ -61,10 +62,6 @@ class Result(Struct, frozen=True, kw_only=True):
 class Generator:
     def __init__(self, job: Job) -> None:
         self._job = job
-        parts = urlsplit(job.url)
-        self._host, self._port = parts.hostname or "", parts.port or 80
-        lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc}", "content-type: application/json"]
-        self._head = "\r\n".join(lines + [f"{name}: {value}" for name, value in job.headers.items()])
         self._numbers = itertools.count(job.first_number)
         self._bodies: Iterator[str] = iter(job.bodies) if job.once else itertools.cycle(job.bodies)
         self._latencies: list[float] = []
@@ -74,8 +71,8 @@ class Generator:
         began, cpu = time.perf_counter(), time.process_time()
         self._began, self._end = began, began + self._job.seconds
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._job.concurrency):
-                group.create_task(self._connection())
+            for index in range(self._job.concurrency):
+                group.create_task(self._connection(self._job.urls[index % len(self._job.urls)]))
         elapsed = time.perf_counter() - began
         p50, p99 = _percentiles(self._latencies)
         return Result(
@@ -87,14 +84,14 @@ class Generator:
             others=self._others,
         )
 
-    async def _connection(self) -> None:
-        reader, writer = await asyncio.open_connection(self._host, self._port)
+    async def _connection(self, url: str) -> None:
+        parts, head = urlsplit(url), _head(url, self._job.headers)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
         try:
             while time.perf_counter() < self._end and (body := next(self._bodies, None)) is not None:
                 number = next(self._numbers)
-                await self._pace(number - self._job.first_number)
-                began = time.perf_counter()
-                writer.write(self._request(body, number))
+                began = await self._pace(number - self._job.first_number)
+                writer.write(self._request(head, body, number))
                 status = await _read_answer(reader)
                 if status.startswith("2"):
                     self._latencies.append(time.perf_counter() - began)
@@ -103,17 +100,30 @@ class Generator:
         finally:
             writer.close()
 
-    async def _pace(self, index: int) -> None:
-        if self._job.rate is not None:
-            await asyncio.sleep(max(0.0, self._began + index / self._job.rate - time.perf_counter()))
+    async def _pace(self, index: int) -> float:
+        """Wait until the request is due; return the instant its latency counts from."""
+        now = time.perf_counter()
+        if self._job.rate is None:
+            return now
+        due = self._began + index / self._job.rate
+        if due <= now:
+            return due
+        await asyncio.sleep(due - now)
+        return time.perf_counter()
 
-    def _request(self, body: str, number: int) -> bytes:
+    def _request(self, head: str, body: str, number: int) -> bytes:
         content = body.replace(_NUMBER, f"{number:07d}").encode()
-        head = self._head.replace(_NUMBER, str(number))
+        head = head.replace(_NUMBER, str(number))
         if self._job.app_secret is not None:
             digest = hmac.new(self._job.app_secret.encode(), content, hashlib.sha256).hexdigest()
             head += f"\r\nx-hub-signature-256: sha256={digest}"
         return f"{head}\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content
+
+
+def _head(url: str, headers: dict[str, str]) -> str:
+    parts = urlsplit(url)
+    lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc}", "content-type: application/json"]
+    return "\r\n".join(lines + [f"{name}: {value}" for name, value in headers.items()])
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> str:

@@ -1,9 +1,14 @@
 """What was measured, as an object for programs and a table for people."""
 
-from typing import Any
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+
+_NOT_OURS: Final = ("sandbox", "generator")
+_HEAD: Final = ("", "per second", "p50 ms", "p99 ms", "CPU ms each", "floor/s", "ratio", "floor; latency")
 
 
 class Floor(Struct, frozen=True, kw_only=True):
@@ -31,6 +36,37 @@ class Measured(Struct, frozen=True, kw_only=True):
     ratio: float
 
 
+def measured(
+    *,
+    per_second: float,
+    latencies: tuple[float, float],
+    latency: str,
+    cpu: Mapping[str, float],
+    count: int,
+    floor: Floor,
+) -> Measured:
+    """`cpu` are seconds by process, for `count` messages."""
+    each = {name: round(seconds * 1000 / count, 3) if count else 0.0 for name, seconds in cpu.items()}
+    return Measured(
+        per_second=round(per_second, 1),
+        p50_ms=latencies[0],
+        p99_ms=latencies[1],
+        latency=latency,
+        cpu_ms_per_message=round(sum(spent for name, spent in each.items() if name not in _NOT_OURS), 3),
+        cpu_ms_by_process=each,
+        messages=count,
+        floor=Floor(what=floor.what, per_second=round(floor.per_second, 1)),
+        ratio=round(per_second / floor.per_second, 3),
+    )
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """Of one measurement: throughputs by name, and further figures by the name they belong to."""
+
+    measured: dict[str, Measured] = {}
+    figures: dict[str, dict[str, float]] = {}
+
+
 class Machine(Struct, frozen=True, kw_only=True):
     """Where the figures were taken; `filesystem` is that of the database's files."""
 
@@ -40,54 +76,91 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
+    """`runs` is how many runs the figures are the medians of."""
+
     machine: Machine
-    commits_per_second: float
-    measured: dict[str, Measured]
+    runs: int
+    findings: Findings
 
     def as_builtins(self) -> dict[str, Any]:
-        """One object: each measurement under its own name."""
-        built: dict[str, Any] = msgspec.to_builtins(self)
-        measured: dict[str, Any] = built.pop("measured")
-        return measured | built
+        """One object: each measurement under its own name, with its further figures."""
+        throughputs: dict[str, Any] = msgspec.to_builtins(self.findings.measured)
+        figures = self.findings.figures
+        names = [*throughputs, *(name for name in figures if name not in throughputs)]
+        found = {name: throughputs.get(name, {}) | figures.get(name, {}) for name in names}
+        return found | {"machine": msgspec.to_builtins(self.machine), "runs": self.runs}
 
     def as_table(self) -> str:
-        head = (
-            "",
-            "per second",
-            "p50 ms",
-            "p99 ms",
-            "CPU ms each",
-            "floor/s",
-            "ratio",
-            "floor: what; latency: of what",
-        )
-        lines = [head, *(_line(name, measured) for name, measured in self.measured.items())]
-        widths = [max(len(line[index]) for line in lines) for index in range(len(head))]
-        rows = ["  ".join(f"{cell:>{width}}" for cell, width in zip(line[:-1], widths, strict=False)) for line in lines]
-        table = [f"{row}  {line[-1]}" for row, line in zip(rows, lines, strict=True)]
-        table += ["", "CPU ms each by process", *(_split(name, it) for name, it in self.measured.items())]
         machine = self.machine
-        table.append(
-            f"\n{machine.cpus} CPUs, Python {machine.python}, data on {machine.filesystem}; "
-            f"{self.commits_per_second:,.0f} single-row commits per second over 8 connections. "
-            "Load generator and sandbox share these CPUs."
+        parts = (
+            _throughputs(self.findings.measured),
+            _splits(self.findings.measured),
+            *(_figures(name, figures) for name, figures in self.findings.figures.items()),
+            f"{machine.cpus} CPUs, Python {machine.python}, data on {machine.filesystem}; medians of {self.runs}. "
+            "Load generator and sandbox share these CPUs.",
         )
-        return "\n".join(table)
+        return "\n\n".join(part for part in parts if part)
 
 
-def _line(name: str, measured: Measured) -> tuple[str, ...]:
-    return (
-        name,
-        f"{measured.per_second:,.0f}",
-        f"{measured.p50_ms:,.1f}",
-        f"{measured.p99_ms:,.1f}",
-        f"{measured.cpu_ms_per_message:.3f}",
-        f"{measured.floor.per_second:,.0f}",
-        f"{measured.ratio:.2f}",
-        f"{measured.floor.what}; {measured.latency}",
+def together(findings: Sequence[Findings]) -> Findings:
+    """Of different measurements."""
+    return Findings(
+        measured={name: it for found in findings for name, it in found.measured.items()},
+        figures={name: it for found in findings for name, it in found.figures.items()},
     )
 
 
-def _split(name: str, measured: Measured) -> str:
-    parts = (f"{process} {spent:.3f}" for process, spent in measured.cpu_ms_by_process.items())
-    return f"{name:>12}  " + "  ".join(parts)
+def medians(runs: Sequence[Findings]) -> Findings:
+    """Of several runs of one measurement, figure by figure."""
+    built = _median([msgspec.to_builtins(run) for run in runs])
+    return msgspec.convert(built, Findings, strict=False)
+
+
+def _median(values: Sequence[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, dict):
+        return {name: _median([value[name] for value in values if name in value]) for name in first}
+    if isinstance(first, int):
+        return int(statistics.median(values))
+    return statistics.median(values) if isinstance(first, float) else first
+
+
+def _throughputs(found: Mapping[str, Measured]) -> str:
+    if not found:
+        return ""
+    lines = [_HEAD, *(_line(name, it) for name, it in found.items())]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(_HEAD) - 1)]
+    return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    """Figures to the right, the last cell as long as it likes."""
+    return "  ".join([*(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=False)), line[-1]])
+
+
+def _line(name: str, it: Measured) -> tuple[str, ...]:
+    return (
+        name,
+        f"{it.per_second:,.0f}",
+        f"{it.p50_ms:,.1f}",
+        f"{it.p99_ms:,.1f}",
+        f"{it.cpu_ms_per_message:.3f}",
+        f"{it.floor.per_second:,.0f}",
+        f"{it.ratio:.2f}",
+        f"{it.floor.what}; {it.latency}",
+    )
+
+
+def _splits(found: Mapping[str, Measured]) -> str:
+    if not found:
+        return ""
+    lines = [f"{name}: {_pairs(it.cpu_ms_by_process, '.3f')}" for name, it in found.items()]
+    return "\n".join(["CPU ms each by process", *lines])
+
+
+def _figures(name: str, figures: Mapping[str, float]) -> str:
+    return f"{name}: {_pairs(figures, ',.10g')}"
+
+
+def _pairs(figures: Mapping[str, float], form: str) -> str:
+    return "  ".join(f"{name} {figure:{form}}" for name, figure in figures.items())

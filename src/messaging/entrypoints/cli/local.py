@@ -8,7 +8,10 @@ import rich_click as click
 from messaging.entrypoints.cli.failures import Exit, Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_json
 
-_MEASUREMENTS = ("accept", "accept_batch", "deliver", "receipts", "loop", "all")
+_STANDARD = ("accept", "accept_batch", "deliver", "receipts", "loop")
+_MEASUREMENTS = ("all", *_STANDARD, "memory", "scale", "fairness", "limits", "growth")
+# Whose size is a number of messages; that of the others is a time.
+_SIZED_IN_MESSAGES = ("memory", "fairness", "growth")
 
 
 @click.command()
@@ -73,23 +76,39 @@ def demo(rows: Path | None, keep_going: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("what", type=click.Choice(_MEASUREMENTS), default="all")
+@click.option("--seconds", type=click.FloatRange(1, 3_600), help="Of each measurement; default: its own.")
+@click.option("--rate", type=click.FloatRange(1, 100_000), default=400.0, show_default=True, help="Of `loop`.")
 @click.option(
-    "--seconds",
     "--n",
-    type=click.FloatRange(1, 600),
-    default=8.0,
-    show_default=True,
-    help="Per measurement (make: N=…).",
+    type=click.IntRange(1, 100_000_000),
+    help="Messages queued (memory), queued per tenant (fairness), in the tables (growth); else the same as --seconds.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the recipients (make: SEED=…).")
+@click.option("--runs", type=click.IntRange(1, 100), default=1, show_default=True, help="Medians of so many are shown.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the recipients.")
 @click.option("--concurrency", type=click.IntRange(1, 1_024), default=64, show_default=True)
 @json_option
-def bench(what: str, seconds: float, seed: int, concurrency: int, as_json: bool) -> None:
-    """Measure throughput and latency, next to the floor of this machine in the same minutes."""
+def bench(
+    what: str,
+    seconds: float | None,
+    rate: float,
+    n: int | None,
+    runs: int,
+    seed: int,
+    concurrency: int,
+    as_json: bool,
+) -> None:
+    """Measure throughput and latency, next to the floor of this machine in the same minutes.
+
+    `all` is accept, accept_batch, deliver, receipts and loop; the others are for the asking.
+    """
     from messaging.entrypoints.bench.command import run_bench
+    from messaging.entrypoints.bench.rig import Order
     from messaging.entrypoints.cli.running import run, until_signalled
 
-    report = run(until_signalled(run_bench(what, seconds=seconds, seed=seed, concurrency=concurrency, say=say)))
+    if n is not None and seconds is None and what not in _SIZED_IN_MESSAGES:
+        seconds, n = float(n), None
+    order = Order(seconds=seconds, rate=rate, n=n, seed=seed, concurrency=concurrency)
+    report = run(until_signalled(run_bench(what, order, runs=runs, say=say)))
     print_json(report.as_builtins()) if as_json else click.echo(report.as_table())
 
 

@@ -225,9 +225,18 @@ class Stack:
         """One more beside the first; `port` is for its health listener."""
         await self._keep(name, "worker", "--port", str(port), ready=f"http://{HOST}:{port}/readyz")
 
+    async def add_api(self, name: str, *, port: int) -> str:
+        """One more beside the first; returns its URL."""
+        await self._keep(name, "api", "--port", str(port), ready=f"http://{HOST}:{port}/readyz")
+        return f"http://{HOST}:{port}"
+
     async def stop_worker(self) -> None:
         """Let it drain; accepted messages wait in Postgres meanwhile."""
-        await self.keepers.pop("worker").stop()
+        await self.stop("worker")
+
+    async def stop(self, name: str) -> None:
+        """One of our processes, which finishes what it is doing."""
+        await self.keepers.pop(name).stop()
 
     # --- stop -----------------------------------------------------------------------------------------------------
 

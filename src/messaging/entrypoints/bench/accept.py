@@ -1,0 +1,64 @@
+"""What does it cost to promise? Messages accepted with no worker beside the API, one by one and in batches."""
+
+from msgspec.structs import replace
+
+from messaging.entrypoints.bench import bodies
+from messaging.entrypoints.bench.commits import CONNECTIONS, commits_per_second
+from messaging.entrypoints.bench.cpu import difference
+from messaging.entrypoints.bench.generator import Job, Result
+from messaging.entrypoints.bench.report import Findings, Measured, measured
+from messaging.entrypoints.bench.rig import MeasurementFailed, Rig
+
+_SECONDS = 8.0
+_COMMIT_SECONDS = 3.0
+# Of the throughput found, for the run that measures latency: a system at its limit has no latency, only a queue.
+_COMFORTABLE = 0.7
+_PARALLEL_BATCHES = 8
+
+
+async def accept(rig: Rig) -> Findings:
+    """Single POSTs with everything on: key, validation, encryption, idempotency."""
+    job = rig.job(bodies.single(), seconds=rig.order.seconds or _SECONDS)
+    found = await accepted(rig, job)
+    comfortable = await _comfortable(rig, job, found.per_second)
+    await rig.books.forget_due_work()
+    commits = await commits_per_second(rig.books.url, seconds=_COMMIT_SECONDS)
+    figures = {
+        f"commits_at_{CONNECTIONS}": round(commits, 1),
+        "p50_at_70_percent_ms": comfortable.p50_ms,
+        "p99_at_70_percent_ms": comfortable.p99_ms,
+    }
+    return Findings(measured={"accept": found}, figures={"accept": figures})
+
+
+async def accept_batch(rig: Rig) -> Findings:
+    seconds = rig.order.seconds or _SECONDS
+    job = rig.job(bodies.batch(), seconds=seconds, path="/v1/messages/batch", concurrency=_PARALLEL_BATCHES)
+    return Findings(measured={"accept_batch": await accepted(rig, job, per_request=bodies.BATCH)})
+
+
+async def accepted(rig: Rig, job: Job, *, per_request: int = 1) -> Measured:
+    """As many as the API takes of `job`, compared with what the database has of them."""
+    await rig.workers(0)
+    await rig.warm_up(job)
+    since, cpu = await rig.books.now(), rig.cpu()
+    result = await rig.generate(job)
+    used = difference(rig.cpu(), cpu) | {"generator": result.cpu_seconds}
+    count = result.answered * per_request
+    stored = await rig.books.accepted(since)
+    if stored < count:
+        raise MeasurementFailed(f"{count} messages were answered with 202 and {stored} are stored")
+    await rig.books.forget_due_work()
+    return measured(
+        per_second=result.per_second * per_request,
+        latencies=(result.p50_ms, result.p99_ms),
+        latency="request to 202" if per_request == 1 else f"request of {per_request} to 202",
+        cpu=used,
+        count=count,
+        floor=await rig.noop_floor(job, per_request=per_request),
+    )
+
+
+async def _comfortable(rig: Rig, job: Job, most: float) -> Result:
+    fresh = rig.job(job.bodies[0], seconds=job.seconds, rate=max(1.0, most * _COMFORTABLE))
+    return await rig.generate(replace(fresh, concurrency=job.concurrency))

@@ -1,0 +1,38 @@
+"""What does it cost to send? A backlog and workers: from claim to recorded outcome, callbacks held back."""
+
+import asyncio
+
+from messaging.entrypoints.bench.cpu import difference
+from messaging.entrypoints.bench.report import Findings, Measured, measured
+from messaging.entrypoints.bench.rig import WARM_UP_SECONDS, Rig
+
+_SECONDS = 8.0
+# More than workers on one machine can send.
+_BACKLOG_PER_SECOND = 2_500
+
+
+async def deliver(rig: Rig) -> Findings:
+    return Findings(measured={"deliver": await delivered(rig, workers=1)})
+
+
+async def delivered(rig: Rig, *, workers: int) -> Measured:
+    seconds = rig.order.seconds or _SECONDS
+    await rig.workers(0)
+    await rig.sandbox(drop_probability=1.0)
+    await rig.queue(round(_BACKLOG_PER_SECOND * (seconds + WARM_UP_SECONDS)))
+    await rig.workers(workers)
+    await asyncio.sleep(WARM_UP_SECONDS)
+    since, cpu = await rig.books.now(), rig.cpu()
+    await asyncio.sleep(seconds)
+    used, until = difference(rig.cpu(), cpu), await rig.books.now()
+    await rig.workers(0)
+    await rig.books.forget_due_work()
+    done = await rig.books.attempts(since, until)
+    return measured(
+        per_second=done.per_second,
+        latencies=(done.p50_ms, done.p99_ms),
+        latency="stamp to recorded outcome",
+        cpu=used,
+        count=done.count,
+        floor=await rig.client_floor(),
+    )
