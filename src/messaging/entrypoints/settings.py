@@ -9,7 +9,6 @@ import base64
 import binascii
 import difflib
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_type_hints
@@ -129,10 +128,6 @@ class RetentionDays(Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.value and not 30 <= self.value <= 36_500:
             raise ValueError("is neither 0 (for ever) nor between 30 and 36500.")
-
-    @property
-    def duration(self) -> timedelta | None:
-        return timedelta(days=self.value) if self.value else None
 
     def __str__(self) -> str:
         return str(self.value)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from messaging.application.ports.health import Retention
+from messaging.entrypoints.composition.terms import retention
 from messaging.entrypoints.settings import (
     BadSettings,
     ClientSettings,
@@ -45,8 +47,7 @@ def test_the_master_key_may_be_hex_or_either_base64(text: str) -> None:
 def test_retention_is_for_ever_or_longer_than_late_echoes_take() -> None:
     settings = load(Settings, GOOD | {"APP_RETENTION_DAYS": "0", "APP_CALLBACK_RETENTION_DAYS": "30"})
 
-    assert settings.retention_days.duration is None
-    assert settings.callback_retention_days.duration == timedelta(days=30)
+    assert retention(settings) == Retention(messages=None, callbacks=timedelta(days=30))
     assert "between 30 and" in problems_of(GOOD | {"APP_RETENTION_DAYS": "7"})["APP_RETENTION_DAYS"]
 
 

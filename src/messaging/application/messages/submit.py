@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from messaging.application import crashpoints
 from messaging.application.messages import payload
+from messaging.application.messages.limit import LimitSubmissions
 from messaging.application.messages.prepare import (
     Invalid,
     Routed,
@@ -21,6 +23,7 @@ from messaging.application.messages.prepare import (
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.submission_limits import Standing
 from messaging.application.ports.submissions import (
     Acceptance,
     AcceptOutcome,
@@ -51,11 +54,15 @@ class IdempotencyRequest(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """The response, byte for byte: a replay answers with the very bytes of the first time."""
+    """The response, byte for byte: a replay answers with the very bytes of the first time.
+
+    `standings` is what the caller's limits leave.
+    """
 
     status: int
     body: bytes
     replayed: bool
+    standings: tuple[Standing, ...] = ()
 
 
 class AcceptedView(Struct, frozen=True, kw_only=True):
@@ -107,6 +114,7 @@ class SubmitMessages:
         self,
         *,
         accept: Accept,
+        limit: LimitSubmissions,
         submissions: Submissions,
         snapshots: Snapshots,
         key_ring: KeyRing,
@@ -116,6 +124,7 @@ class SubmitMessages:
         telemetry: Telemetry,
     ) -> None:
         self._accept = accept
+        self._limit = limit
         self._submissions = submissions
         self._snapshots = snapshots
         self._key_ring = key_ring
@@ -127,7 +136,7 @@ class SubmitMessages:
     async def one(
         self, principal: Principal, submission: Submission, *, key: IdempotencyRequest | None = None
     ) -> Reply:
-        """Raises DomainError: `validation_failed`, `idempotency_key_reused`, `request_in_flight`."""
+        """Raises DomainError: `validation_failed`, `rate_limited`, `idempotency_key_reused`, `request_in_flight`."""
         now = self._clock.now()
         cipher, (prepared,) = await self._prepare(principal, [submission], now=now)
         memory = _Memory(key, cipher)
@@ -138,9 +147,10 @@ class SubmitMessages:
                 return self._reply(known, b"", (), memory)
             self._count_refused(prepared)
             raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
+        standings = await self._limit(principal, [prepared.stored.message])
         body = _encode(prepared.view)
         outcome = await self._accept(_acceptance(principal.tenant_id, [prepared], memory.claim(body, now)))
-        return self._reply(outcome, body, (prepared,), memory)
+        return replace(self._reply(outcome, body, (prepared,), memory), standings=standings)
 
     async def many(
         self,
@@ -162,9 +172,10 @@ class SubmitMessages:
         body = _encode(_batch_view(results, len(accepted)))
         if not accepted and key is None:
             return Reply(status=202, body=body, replayed=False)
+        standings = await self._limit(principal, [item.stored.message for item in accepted])
         acceptance = _acceptance(principal.tenant_id, accepted, memory.claim(body, now))
         (outcome,) = await self._submissions.accept_many([acceptance])
-        return self._reply(outcome, body, accepted, memory)
+        return replace(self._reply(outcome, body, accepted, memory), standings=standings)
 
     async def _known(self, tenant_id: TenantId, key: IdempotencyRequest) -> Replayed | KeyReused | KeyInFlight | None:
         return await self._submissions.known(tenant_id, key.key, key.fingerprint)

@@ -6,7 +6,7 @@ from typing import Annotated
 from litestar import Controller, Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.create_tenant import CreateTenant
@@ -14,8 +14,11 @@ from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.queries import FindTenant, ListKeys, ListTenants
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.views import IssuedKeyView, KeyView, TenantView
+from messaging.domain.messages.message import Category
+from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.domain.tenants.tenant import KeyRole, TenantStatus
 from messaging.entrypoints.api.auth import AdminRequest
 from messaging.entrypoints.api.bodies import Body, read_bytes
@@ -33,11 +36,48 @@ class CreateTenantBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Name
 
 
+class QuotaBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many messages in every window of so many seconds."""
+
+    messages: Annotated[int, Meta(ge=1, le=1_000_000_000)]
+    seconds: Annotated[int, Meta(ge=1, le=86_400)]
+
+    def to_quota(self) -> Quota:
+        return Quota(messages=self.messages, seconds=self.seconds)
+
+
+class LimitsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much the tenant may submit. What is left out follows the platform's default; null is no limit.
+
+    `key` applies to each of the tenant's keys by itself.
+    """
+
+    tenant: QuotaBody | UnsetType | None = UNSET
+    key: QuotaBody | UnsetType | None = UNSET
+    channels: dict[Channel, QuotaBody] = field(default_factory=dict)
+    categories: dict[Category, QuotaBody] = field(default_factory=dict)
+
+    def to_limits(self) -> SubmissionLimits:
+        return SubmissionLimits(
+            tenant=self.tenant.to_quota() if isinstance(self.tenant, QuotaBody) else self.tenant,
+            key=self.key.to_quota() if isinstance(self.key, QuotaBody) else self.key,
+            channels={channel: quota.to_quota() for channel, quota in self.channels.items()},
+            categories={category.value: quota.to_quota() for category, quota in self.categories.items()},
+        )
+
+
 class ChangeTenantBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is left out stays as it is. A suspended tenant's keys answer 403."""
+    """What is left out stays as it is. A suspended tenant's keys answer 403.
+
+    `limits` replaces all of the tenant's own limits; null returns to the platform's defaults.
+    """
 
     name: Name | UnsetType = UNSET
     status: TenantStatus | UnsetType = UNSET
+    limits: LimitsBody | UnsetType | None = UNSET
+
+    def to_limits(self) -> SubmissionLimits | UnsetType | None:
+        return self.limits.to_limits() if isinstance(self.limits, LimitsBody) else self.limits
 
 
 class IssueKeyBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,9 +148,9 @@ class TenantsController(Controller):
         opt=operation(
             "change_tenant",
             "Tenants",
-            "Rename, suspend or reactivate a tenant",
+            "Rename, suspend, reactivate or limit a tenant",
             body=ChangeTenantBody,
-            example={"status": "suspended"},
+            example={"limits": {"tenant": {"messages": 600, "seconds": 60}}},
             returns=TenantView,
         ),
     )
@@ -123,7 +163,12 @@ class TenantsController(Controller):
     ) -> Response[bytes]:
         id = TenantId(in_path(Prefix.TENANT, tenant_id))
         body, raw = await CHANGE.read(request)
-        return await once(request, raw, lambda: change_tenant(id, name=body.name, status=body.status), status=200)
+        return await once(
+            request,
+            raw,
+            lambda: change_tenant(id, name=body.name, status=body.status, limits=body.to_limits()),
+            status=200,
+        )
 
 
 class KeysController(Controller):

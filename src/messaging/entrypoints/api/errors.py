@@ -10,9 +10,11 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from msgspec import Struct
 
 from messaging.application.gather import Overloaded
+from messaging.application.messages.limit import RateLimited
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.entrypoints.api.edge import request_id_of
+from messaging.entrypoints.api.limits import limit_headers
 
 PROBLEM_JSON = "application/problem+json"
 # Long enough for Postgres to come back from a restart, short enough not to look like an outage.
@@ -49,6 +51,7 @@ PROBLEMS: dict[str, Kind] = {
     "idempotency_key_invalid": Kind(422, "The Idempotency-Key cannot be used"),
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "provider_refused": Kind(422, "The provider refused"),
+    "rate_limited": Kind(429, "Too many messages in too little time"),
     "internal_error": Kind(500, "Something went wrong on our side"),
     "provider_unavailable": Kind(502, "The provider did not answer"),
     "overloaded": Kind(503, "Too much at once"),
@@ -102,7 +105,12 @@ def problem_response(
 def on_domain_error(request: AnyRequest, error: DomainError) -> Response[bytes]:
     if error.code not in PROBLEMS:
         return on_anything_else(request, error)
-    return problem_response(request_id_of(request.scope), error.code, error.detail, errors=error.violations)
+    headers = None
+    if isinstance(error, RateLimited):
+        headers = limit_headers(error.standings) | {"Retry-After": str(error.retry_after)}
+    return problem_response(
+        request_id_of(request.scope), error.code, error.detail, errors=error.violations, headers=headers
+    )
 
 
 def on_http_exception(request: AnyRequest, error: HTTPException) -> Response[bytes]:

@@ -15,6 +15,7 @@ from messaging.application.tenants.authenticate import Authenticate
 from messaging.entrypoints.api.auth import TenantRequest, admit
 from messaging.entrypoints.api.errors import problem_of
 from messaging.entrypoints.api.idempotency import REPLAYED_HEADER
+from messaging.entrypoints.api.limits import limit_headers
 
 Submit = Callable[[TenantRequest, SubmitMessages], Awaitable[Reply]]
 
@@ -56,5 +57,6 @@ async def _send(reply: Reply, send: Send) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply.body))]
     if reply.replayed:
         headers.append(_REPLAYED)
+    headers += [(name.lower().encode(), value.encode()) for name, value in limit_headers(reply.standings).items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body, "more_body": False})

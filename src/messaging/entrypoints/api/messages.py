@@ -20,6 +20,7 @@ from messaging.entrypoints.api.cursors import Cursors, ListView
 from messaging.entrypoints.api.edge import trace_id_of
 from messaging.entrypoints.api.idempotency import Once, json_response
 from messaging.entrypoints.api.ids import in_path
+from messaging.entrypoints.api.limits import limit_headers
 from messaging.entrypoints.api.operations import operation
 from messaging.entrypoints.api.queries import PageQuery, Query, within_reason
 from messaging.entrypoints.api.submitting import SUBMIT, BatchBody, Instant, SubmitBody, submit_many, submit_one
@@ -101,7 +102,7 @@ class MessagesController(Controller):
             body=SubmitBody,
             example=_EXAMPLE,
             returns=AcceptedView,
-            problems=("idempotency_key_reused", "request_in_flight"),
+            problems=("idempotency_key_reused", "request_in_flight", "rate_limited"),
         ),
     )
     async def submit(self, request: TenantRequest, submit_messages: NamedDependency[SubmitMessages]) -> Response[bytes]:
@@ -119,7 +120,7 @@ class MessagesController(Controller):
             body=BatchBody,
             example={"messages": [_EXAMPLE]},
             returns=BatchView,
-            problems=("idempotency_key_reused", "request_in_flight"),
+            problems=("idempotency_key_reused", "request_in_flight", "rate_limited"),
         ),
     )
     async def submit_batch(
@@ -259,4 +260,6 @@ async def read_retry(request: TenantRequest) -> tuple[RetryBody, bytes]:
 
 
 def _answer(reply: Reply) -> Response[bytes]:
-    return json_response(reply.body, status=reply.status, replayed=reply.replayed)
+    response = json_response(reply.body, status=reply.status, replayed=reply.replayed)
+    response.headers.update(limit_headers(reply.standings))
+    return response

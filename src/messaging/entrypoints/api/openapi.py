@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
 from messaging.domain.tenants.tenant import KeyRole
+from messaging.entrypoints.api import limits
 from messaging.entrypoints.api.accounts import AccountsController
 from messaging.entrypoints.api.admin import KeysController, TenantsController
 from messaging.entrypoints.api.dead_letters import DeadLettersController
@@ -196,6 +197,9 @@ def _responses(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     }
     if _mutates(route):
         good["headers"] = {REPLAYED_HEADER: {"schema": {"type": "string", "enum": ["true"]}, "required": False}}
+    if "rate_limited" in operation.problems:
+        for name in (limits.POLICY_HEADER, limits.HEADER):
+            good["headers"][name] = {"schema": {"type": "string"}, "required": False}
     responses = {str(operation.status): good}
     for status in sorted({PROBLEMS[code].status for code in _codes(route)}):
         responses[str(status)] = {"$ref": f"#/components/responses/{status}"}

@@ -26,6 +26,7 @@ from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
 from messaging.adapters.redis.rate_limits import RedisRateLimits
+from messaging.adapters.redis.submission_limits import RedisSubmissionLimits
 from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
 from messaging.application.conversations.queries import ListInbound
 from messaging.application.conversations.receive import ReceiveInbound
@@ -40,6 +41,7 @@ from messaging.application.messages.check_silent import CheckSilent, CheckTerms
 from messaging.application.messages.deliver import DeliverMessages
 from messaging.application.messages.delivery_terms import DeliveryTerms
 from messaging.application.messages.discard import DiscardDeadLetter
+from messaging.application.messages.limit import LimitSubmissions
 from messaging.application.messages.outgoing import RenderOutgoing
 from messaging.application.messages.quarantine import NoticeFailover, QuarantineAfterFailover
 from messaging.application.messages.queries import (
@@ -53,7 +55,6 @@ from messaging.application.messages.reconcile import ReconcileReceipts
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.stop_waiting import StopWaiting
 from messaging.application.messages.submit import SubmitMessages
-from messaging.application.ports.health import Retention
 from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncTemplates
@@ -79,6 +80,7 @@ from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
 from messaging.domain.messages.lifecycle import EchoGrace
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.witnesses import WitnessRule
+from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
 from messaging.entrypoints.composition.health import ProcessHealth
 from messaging.entrypoints.composition.resources import Resources
@@ -120,10 +122,6 @@ def _witness_rule(settings: Settings) -> WitnessRule:
     return WitnessRule(witnesses=settings.witnesses, margin=timedelta(seconds=settings.witness_margin_seconds))
 
 
-def _retention(settings: Settings) -> Retention:
-    return Retention(messages=settings.retention_days.duration, callbacks=settings.callback_retention_days.duration)
-
-
 class Adapters(DeclarativeContainer):
     """The outside world, behind the ports. `worker` is the name under which this process holds leases."""
 
@@ -144,12 +142,13 @@ class Adapters(DeclarativeContainer):
     upkeep = Singleton(
         PostgresUpkeep,
         engine=resources.provided.engines.system,
-        retention=Singleton(_retention, settings),
+        retention=Singleton(terms.retention, settings),
         telemetry=telemetry,
     )
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)
 
     limits = Singleton(RedisRateLimits, redis=resources.provided.redis, share=settings.provided.rate_limit_share)
+    submission_limits = Singleton(RedisSubmissionLimits, redis=resources.provided.redis)
     queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
     consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)
     health = Singleton(ProcessHealth, store=store_health, redis=resources.provided.redis)
@@ -260,6 +259,13 @@ class MessageUseCases(DeclarativeContainer):
         SubmitMessages,
         # The group-commit door: concurrent requests share a transaction.
         accept=Singleton(Gatherer, adapters.submissions.provided.accept_many),
+        limit=Singleton(
+            LimitSubmissions,
+            quotas=adapters.submission_limits,
+            snapshots=adapters.snapshots,
+            default=Singleton(terms.submission_limits, settings),
+            telemetry=adapters.telemetry,
+        ),
         submissions=adapters.submissions,
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,

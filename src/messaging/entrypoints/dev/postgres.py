@@ -34,9 +34,13 @@ _SETTINGS: Final = {
     "max_wal_size": "2GB",
     "min_wal_size": "256MB",
     "checkpoint_timeout": "15min",
+    "wal_compression": "lz4",
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum_naptime": "15s",
+    "autovacuum_vacuum_cost_limit": "2000",
+    # A list locks a year of partitions with their indexes.
+    "max_locks_per_transaction": "256",
     "password_encryption": "scram-sha-256",
     "unix_socket_permissions": "0700",
     "timezone": "UTC",

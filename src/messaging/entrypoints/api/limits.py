@@ -1,0 +1,23 @@
+"""How callers are told what their limits leave: RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10)."""
+
+import math
+from functools import lru_cache
+
+from messaging.application.ports.submission_limits import Standing
+from messaging.domain.tenants.limits import Policy
+
+POLICY_HEADER = "RateLimit-Policy"
+HEADER = "RateLimit"
+
+
+def limit_headers(standings: tuple[Standing, ...]) -> dict[str, str]:
+    """Structured fields (RFC 9651): q messages in w seconds; r are left, t seconds until all are there again."""
+    if not standings:
+        return {}
+    left = ", ".join(f'"{it.policy.name}";r={it.remaining};t={math.ceil(it.resets_in)}' for it in standings)
+    return {POLICY_HEADER: _policies(tuple(it.policy for it in standings)), HEADER: left}
+
+
+@lru_cache
+def _policies(policies: tuple[Policy, ...]) -> str:
+    return ", ".join(f'"{it.name}";q={it.quota.messages};w={it.quota.seconds}' for it in policies)
