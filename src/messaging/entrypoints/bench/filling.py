@@ -115,7 +115,7 @@ class Filling:
         await self._connection.execute(_STAGING)
 
     async def _copy_statement(self, table: str) -> str:
-        columns: dict[str, str] = {name: kind for name, kind in await self._connection.fetch(_COLUMNS, table)}
+        columns = {row["column_name"]: row["data_type"] for row in await self._connection.fetch(_COLUMNS, table)}
         values = [_OWN[table].get(name, _shifted(name, kind)) for name, kind in columns.items()]
         key = "id" if table == "messages" else "message_id"
         # Names from the catalogue, expressions from above.
