@@ -36,7 +36,10 @@ class Rejected(Struct, frozen=True, kw_only=True, tag="rejected"):
 
 
 class Unavailable(Struct, frozen=True, kw_only=True, tag="unavailable"):
-    """Refused for now, and the provider's word says it was *not* accepted. Uses up an attempt."""
+    """Refused for now, and the provider's word says it was *not* accepted.
+
+    Uses up an attempt, unless it is about the credentials.
+    """
 
     code: str
     reason: str
@@ -98,6 +101,8 @@ DURABLE = RetryPolicy(
     checks=28,
 )
 SIMPLE = RetryPolicy(name="simple", waits=_seconds(5, 15, 45))
+# Its account is held meanwhile; this is how soon the message itself goes once the credentials are replaced.
+CREDENTIAL_WAIT = timedelta(seconds=5)
 POLICIES: dict[str, RetryPolicy] = {policy.name: policy for policy in (DURABLE, SIMPLE)}
 
 
@@ -145,6 +150,10 @@ def classify(
             return AwaitEcho()
         case Throttled(retry_after=wait):
             return _unless_expired(RetryAt(at=now + wait, attempts=attempts, checks=checks), expires_at)
+        case Unavailable(scope=Scope.CREDENTIAL, retry_after=told):
+            # The account's matter, not the message's: it waits for other credentials, however long that takes.
+            at = now + (told or CREDENTIAL_WAIT)
+            return _unless_expired(RetryAt(at=at, attempts=attempts, checks=checks), expires_at)
         case Unavailable(retry_after=told):
             return _next_try(policy, attempts, checks, now, expires_at, at_least=told)
         case Unreachable():

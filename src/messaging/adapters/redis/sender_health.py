@@ -1,0 +1,103 @@
+"""The health of senders and accounts, shared through Redis: one small record each, changed by compare-and-set.
+
+What a record means is the core's business; here it is compared as bytes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from messaging.application.ports.sender_health import HealthChange, HealthRecordsUnavailable, Sight
+from messaging.domain.messages.sender_health import HEALTHY, Health, Subject, held_until
+
+log = logging.getLogger(__name__)
+
+# KEYS: records. Returns the time in seconds and microseconds, then the records.
+_READ: Final = """
+local time = redis.call('TIME')
+local answer = {time[1], time[2]}
+for n = 1, #KEYS do answer[n + 2] = redis.call('GET', KEYS[n]) end
+return answer
+"""
+# KEYS: records. ARGV: per record what it should be, what it is to become, and when it is forgotten (ms since 1970).
+_SWAP: Final = """
+local answer = {}
+for n = 1, #KEYS do
+    local at = (n - 1) * 3
+    local same = (redis.call('GET', KEYS[n]) or '') == ARGV[at + 1]
+    if same and ARGV[at + 2] == '' then
+        redis.call('DEL', KEYS[n])
+    elseif same then
+        redis.call('SET', KEYS[n], ARGV[at + 2], 'PXAT', ARGV[at + 3])
+    end
+    answer[n] = same and 1 or 0
+end
+return answer
+"""
+
+# A batch must not wait long for Redis; after a failure nobody asks it for a while.
+_PATIENCE: Final = 0.25
+_REST: Final = 1.0
+# How long a record outlives the time it speaks of.
+_KEPT_SECONDS: Final = 3600.0
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Health)
+
+
+class RedisHealthRecords:
+    def __init__(self, *, redis: Redis) -> None:
+        self._read = redis.register_script(_READ)
+        self._swap = redis.register_script(_SWAP)
+        self._asks_again_at = 0.0
+
+    async def read(self, subjects: Sequence[Subject]) -> Sight:
+        seconds, microseconds, *records = await self._ask(self._read, subjects, ())
+        known = {subject: _decode(record) for subject, record in zip(subjects, records, strict=True) if record}
+        return Sight(now=int(seconds) + int(microseconds) / 1_000_000, known=known)
+
+    async def swap(self, changes: Sequence[HealthChange]) -> Sequence[bool]:
+        arguments: list[bytes | int] = []
+        for change in changes:
+            arguments += [_encode(change.old), _encode(change.new), int(_forgotten_at(change.new) * 1000)]
+        answer = await self._ask(self._swap, [change.subject for change in changes], arguments)
+        return [bool(swapped) for swapped in answer]
+
+    async def _ask(self, script: AsyncScript, subjects: Sequence[Subject], arguments: Sequence[bytes | int]) -> Any:
+        if monotonic() < self._asks_again_at:
+            raise HealthRecordsUnavailable
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await script(keys=[_key(subject) for subject in subjects], args=arguments)
+        except (RedisError, OSError) as error:
+            self._asks_again_at = monotonic() + _REST
+            log.warning("sender_health.on_its_own", extra={"error": type(error).__name__})
+            raise HealthRecordsUnavailable from error
+
+
+def _key(subject: Subject) -> str:
+    return f"messaging:health:{subject.scope}:{subject.id}"
+
+
+def _encode(health: Health) -> bytes:
+    """Nothing at all for the healthy: they need no record."""
+    return b"" if health == HEALTHY else _encoder.encode(health)
+
+
+def _decode(record: bytes) -> Health:
+    try:
+        return _decoder.decode(record)
+    except msgspec.DecodeError:
+        # Another version's; nobody can swap it, so it stays until it is forgotten.
+        return HEALTHY
+
+
+def _forgotten_at(health: Health) -> float:
+    return max(held_until(health), health.pace.lowered_at, health.breaker.since) + _KEPT_SECONDS
