@@ -85,6 +85,10 @@ class Work:
         self.upkeep["quarantine"] += 1
         return 0
 
+    async def expire_held(self) -> int:
+        self.upkeep["expire_held"] += 1
+        return 0
+
     async def watch_snapshots(self) -> None:
         self.upkeep["snapshots"] += 1
         await asyncio.Event().wait()
@@ -109,6 +113,7 @@ async def worker_process(
                 process_callbacks=lambda: work.take(DispatchKind.PROCESS_CALLBACK),
                 rematch=lambda: work.take(DispatchKind.REMATCH),
                 quarantine=work.quarantine,
+                expire_held=work.expire_held,
                 open_uow=work.open_uow,
                 queue=ArqJobQueue(redis=redis),
                 consumer=ArqJobConsumer(url=redis_url),

@@ -78,6 +78,27 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked ORDER BY due_at
 """
 
+# Indexes: dispatches_lane_idx, no further than the inner limit; messages_pkey. Only the message is locked: claims skip
+# what is locked here.
+LOCK_EXPIRED: Final = f"""
+WITH locked AS (
+    SELECT {_MESSAGE}
+    FROM unnest($1::uuid[], $2::uuid[]) AS held(tenant_id, sender_id)
+    CROSS JOIN unnest($3::text[], $4::text[]) AS lane(channel, priority)
+    CROSS JOIN LATERAL (
+        SELECT d.tenant_id, d.subject_id FROM dispatches d
+        WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
+          AND d.tenant_id = held.tenant_id AND d.sender_id = held.sender_id AND d.due_at <= statement_timestamp()
+        LIMIT 5000
+    ) due
+    JOIN messages m ON m.tenant_id = due.tenant_id AND m.id = due.subject_id
+    WHERE m.expires_at <= statement_timestamp() AND m.state IN ('scheduled', 'queued')
+    LIMIT $5
+    FOR NO KEY UPDATE OF m SKIP LOCKED
+)
+SELECT *, clock_timestamp() AS now FROM locked
+"""
+
 # Index: dispatches_other_idx.
 LOCK_OTHERS: Final = f"""
 WITH locked AS (
@@ -249,6 +270,13 @@ class PostgresLifecycles:
             for row in await self._driver.fetch(CONTENTS, tenants, ids, low, high)
         }
         return tuple(Due(standing=standing, sealed=sealed[standing.key]) for standing in await self._standings(rows))
+
+    async def lock_expired(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
+        channels, priorities = zip(*_LANES, strict=True)
+        rows = await self._driver.fetch(
+            *(LOCK_EXPIRED, list(held.values()), list(held.keys()), channels, priorities, limit)
+        )
+        return await self._standings(rows)
 
     async def lock_waits_over(self, limit: int) -> Sequence[Standing]:
         return await self._standings(await self._driver.fetch(LOCK_OTHERS, DispatchKind.STOP_WAITING, limit))

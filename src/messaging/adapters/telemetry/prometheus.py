@@ -32,6 +32,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "callbacks_processed": Declared("Stored callbacks read, by what was done.", ("outcome",)),
     "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),
     "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
+    "breaker_changes": Declared("Circuit breakers that opened, were probed or closed.", ("scope", "state")),
     "relay_fallbacks": Declared("Relay passes that found Redis away and started the work in their own process."),
     "partitions_dropped": Declared("Weekly partitions dropped because they were past their retention.", ("table",)),
 }
@@ -39,7 +40,9 @@ HISTOGRAMS: Final[dict[str, Declared]] = {
     "attempt_seconds": Declared("From taking a message up to the provider's answer.", ("provider",)),
     "http_request_seconds": Declared("From the request's head to the answer's end.", ("method", "route")),
 }
-GAUGES: Final[dict[str, Declared]] = {}
+GAUGES: Final[dict[str, Declared]] = {
+    "breakers_open": Declared("Circuit breakers that are not closed, as far as this process knows.", ("scope",)),
+}
 _DECLARED: Final = COUNTERS | HISTOGRAMS | GAUGES
 
 

@@ -1,14 +1,16 @@
 """Take up what is due in a lane: fair shares, tokens, then one transaction that claims with an attempt row each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from messaging.application import crashpoints
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.guard_senders import Admission, GuardSenders
 from messaging.application.messages.suspects import SET_APART
 from messaging.application.ports.lifecycles import Due, SenderDue
 from messaging.application.ports.rate_limits import RateLimits
@@ -16,6 +18,7 @@ from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
+from messaging.domain.messages.message import Priority
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.shared.ids import SenderId
 
@@ -31,11 +34,20 @@ class ClaimDue:
     """The claim is committed when the call returns; without a stamp, no byte has left."""
 
     def __init__(
-        self, *, open_uow: OpenSystemUnitOfWork, snapshots: Snapshots, limits: RateLimits, terms: DeliveryTerms
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        snapshots: Snapshots,
+        limits: RateLimits,
+        guard: GuardSenders,
+        is_stuck: Callable[[SenderId, Priority], bool],
+        terms: DeliveryTerms,
     ) -> None:
         self._open_uow = open_uow
         self._snapshots = snapshots
         self._limits = limits
+        self._guard = guard
+        self._is_stuck = is_stuck
         self._terms = terms
         self._resting: dict[SenderId, float] = {}
 
@@ -43,7 +55,8 @@ class ClaimDue:
         """Raises StoreUnavailable."""
         async with self._open_uow() as uow:
             waiting = await uow.lifecycles.senders_due(lane, at_most=places)
-        quotas = await self._quotas(waiting, places)
+        moving = [entry for entry in waiting if not self._is_stuck(entry.sender_id, lane.priority)]
+        quotas = await self._quotas(moving, places)
         if not quotas:
             return Claimed()
         claimed: list[Due] = []
@@ -79,7 +92,11 @@ class ClaimDue:
         now = monotonic()
         self._resting = {sender: until for sender, until in self._resting.items() if until > now}
         awake = [entry for entry in waiting if entry.sender_id not in self._resting]
-        wanted = [(entry.sender_id, count, await self._speed(entry)) for entry, count in _shares(awake, places)]
+        admitted = await self._guard.admit({entry.sender_id: entry.tenant_id for entry in awake})
+        wanted = [
+            (entry.sender_id, count, admitted[entry.sender_id].rate_factor * await self._speed(entry))
+            for entry, count in _shares(_bounded(awake, admitted), places)
+        ]
         if not wanted:
             return []
         allowed = await self._limits.take(wanted)
@@ -92,6 +109,13 @@ class ClaimDue:
         facts = await self._snapshots.tenant(entry.tenant_id)
         sender = facts.senders.get(entry.sender_id) if facts else None
         return float(sender.per_second) if sender else 1.0
+
+
+def _bounded(waiting: Sequence[SenderDue], admitted: Mapping[SenderId, Admission]) -> list[SenderDue]:
+    """No more of each than its health allows; the held ones drop out."""
+    bounds = [(entry, admitted[entry.sender_id].places) for entry in waiting]
+    counts = [(entry, entry.count if bound is None else min(bound, entry.count)) for entry, bound in bounds]
+    return [replace(entry, count=count) for entry, count in counts if count]
 
 
 def _shares(waiting: Sequence[SenderDue], places: int) -> list[tuple[SenderDue, int]]:

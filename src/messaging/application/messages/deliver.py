@@ -17,9 +17,11 @@ from messaging.application.gather import Gatherer
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.claim import ClaimDue
 from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.outgoing import Prepared, RenderOutgoing, Unrenderable
 from messaging.application.messages.places import Places
 from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.messages.slow_sends import SlowSends
 from messaging.application.messages.suspects import TrySuspects
 from messaging.application.messages.write_down import Concluded, Released, Undeliverable, WriteOutcomes, attempt_ids
 from messaging.application.ports.lifecycles import Due
@@ -30,7 +32,7 @@ from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.receipts import ProviderError
-from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unreachable
+from messaging.domain.messages.retry import Rejected, SendResult, Sent, Unreachable
 from messaging.domain.messages.standing import MessageKey
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class DeliverMessages:
         render: RenderOutgoing,
         gateways: Mapping[str, ProviderGateway],
         limits: RateLimits,
+        guard: GuardSenders,
         reconcile: ReconcileReceipts,
         telemetry: Telemetry,
         terms: DeliveryTerms,
@@ -59,11 +62,21 @@ class DeliverMessages:
         self._open_uow = open_uow
         self._render = render
         self._gateways = gateways
-        self._limits = limits
+        self._guard = guard
         self._telemetry = telemetry
         self._terms = terms
         self._places = Places(concurrency=terms.concurrency, batch=terms.batch)
-        self._claim = ClaimDue(open_uow=open_uow, snapshots=snapshots, limits=limits, terms=terms)
+        self._slow = SlowSends(
+            concurrency=terms.concurrency, give_back=self._places.give_back, slow_after=terms.slow_after
+        )
+        self._claim = ClaimDue(
+            open_uow=open_uow,
+            snapshots=snapshots,
+            limits=limits,
+            guard=guard,
+            is_stuck=self._slow.are_too_many,
+            terms=terms,
+        )
         self._stamps: Gatherer[_Stamp, bool] = Gatherer(self._stamp_many, writers=1)
         self._write = WriteOutcomes(open_uow=open_uow, reconcile=reconcile, terms=terms)
         self._suspects = TrySuspects(
@@ -103,6 +116,7 @@ class DeliverMessages:
         left_claim = asyncio.Event()
         task = asyncio.create_task(self._deliver(due, left_claim))
         self._places.take(task)
+        self._slow.watch(task, due.standing.sender_id, due.standing.priority)
         task.add_done_callback(lambda _: left_claim.set())
         return left_claim
 
@@ -124,8 +138,7 @@ class DeliverMessages:
             await self._write(Released(key, epoch, "draining" if self._places.closed else "fence_lost"))
             return
         latency = monotonic() - began
-        if isinstance(result, Throttled) and result.scope in (Scope.SENDER, Scope.ACCOUNT):
-            await self._limits.slow_down(due.standing.sender_id, result.retry_after)
+        await self._guard.learn(due.standing, result, latency=latency)
         self._report(due, outgoing.provider, result, latency, epoch)
         concluded = Concluded(key, epoch, due.standing.account_id, result, int(latency * 1000))
         await self._write(concluded)
@@ -151,7 +164,8 @@ class DeliverMessages:
 
         result = await self._gateways[prepared.provider].send(prepared.outgoing, may_start=may_start)
         if stamp_failed:
-            return Unreachable(reason="The start could not be written down, so nothing was sent.")
+            reason = "The start could not be written down, so nothing was sent."
+            return Unreachable(code="start_not_written", reason=reason)
         if isinstance(result, Rejected) and not started:
             # The adapter itself cannot express this content: no try could ever work.
             return Unrenderable(ProviderError(code=result.code, reason=result.reason))

@@ -17,6 +17,7 @@ class Places:
     def __init__(self, *, concurrency: int, batch: int) -> None:
         self._concurrency = concurrency
         self._batch = batch
+        self._under_way: set[asyncio.Task[None]] = set()
         self._taken: set[asyncio.Task[None]] = set()
         self._reserved = 0
         self._closed = False
@@ -24,7 +25,7 @@ class Places:
     @property
     def taken(self) -> int:
         """Messages claimed by this process whose outcome is not written yet."""
-        return len(self._taken)
+        return len(self._under_way)
 
     @property
     def closed(self) -> bool:
@@ -35,9 +36,18 @@ class Places:
         self._closed = True
 
     def take(self, send: asyncio.Task[None]) -> None:
-        """`send` has a place until it ends."""
+        """`send` has a place until it ends or gives it back."""
+        self._under_way.add(send)
         self._taken.add(send)
-        send.add_done_callback(self._taken.discard)
+        send.add_done_callback(self._end)
+
+    def give_back(self, send: asyncio.Task[None]) -> None:
+        """`send` goes on without a place."""
+        self._taken.discard(send)
+
+    def _end(self, send: asyncio.Task[None]) -> None:
+        self._under_way.discard(send)
+        self._taken.discard(send)
 
     @asynccontextmanager
     async def reserved(self, priority: Priority) -> AsyncIterator[int]:
@@ -51,11 +61,11 @@ class Places:
 
     async def wait_for_one(self) -> None:
         while len(self._taken) >= self._concurrency:
-            await asyncio.wait(self._taken, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for_change()
 
     async def wait_for_all(self) -> None:
-        while self._taken:
-            await asyncio.wait(self._taken)
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def _free(self, priority: Priority) -> int:
         """Waits while less than a quarter is free, so that claims stay batches."""
@@ -67,5 +77,9 @@ class Places:
                 return min(free, self._batch)
             if not self._taken:
                 return 0
-            await asyncio.wait(self._taken, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for_change()
         return 0
+
+    async def _wait_for_change(self) -> None:
+        """Until a send ends, or may have given its place back."""
+        await asyncio.wait(self._taken, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)

@@ -43,6 +43,13 @@ class Lifecycles(Protocol):
         """
         ...
 
+    async def lock_expired(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
+        """Messages of these senders that are due and past their expiry, locked; rows locked by others are skipped.
+
+        Looks at a bounded part of each sender's backlog only.
+        """
+        ...
+
     async def lock_waits_over(self, limit: int) -> Sequence[Standing]:
         """Messages whose `stop_waiting` dispatch is due, locked; rows locked by others are skipped."""
         ...

@@ -1,9 +1,13 @@
 """What a tenant's settings look like from outside: public ids, no secrets."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Literal
 
 from msgspec import Struct
 
+from messaging.domain.messages.breaker import BreakerState, Trouble
+from messaging.domain.messages.pace import factor_at
+from messaging.domain.messages.sender_health import Health, held_until
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.shared.mode import Mode
@@ -106,7 +110,42 @@ class AccountView(Struct, frozen=True, kw_only=True):
         )
 
 
+class SenderHealthView(Struct, frozen=True, kw_only=True):
+    """Whether messages leave from it, and how fast: `closed` is the good state.
+
+    `reason` is `unavailable`, `restricted` or `unauthorized`, with the provider's `code`; what was caused by its
+    account (`scope`) stops the account's other senders as well. Nothing leaves before `retry_at`. `rate_factor` is the
+    part of `per_second` in use, below 1 for a while after the provider complained about speed.
+    """
+
+    state: BreakerState
+    scope: Literal["sender", "account"] | None
+    reason: Trouble | None
+    code: str | None
+    since: datetime | None
+    retry_at: datetime | None
+    rate_factor: float
+
+    @classmethod
+    def of(cls, sender: Health, account: Health, *, now: float) -> "SenderHealthView":
+        by_account = held_until(account) > held_until(sender)
+        breaker = (account if by_account else sender).breaker
+        stopped = breaker.state is not BreakerState.CLOSED
+        held = max(held_until(sender), held_until(account))
+        return cls(
+            state=breaker.state,
+            scope=("account" if by_account else "sender") if stopped else None,
+            reason=breaker.trouble if stopped else None,
+            code=breaker.code,
+            since=datetime.fromtimestamp(breaker.since, UTC) if stopped else None,
+            retry_at=datetime.fromtimestamp(held, UTC) if held > now else None,
+            rate_factor=round(factor_at(sender.pace, now) * factor_at(account.pace, now), 2),
+        )
+
+
 class SenderView(Struct, frozen=True, kw_only=True):
+    """`health` is null while it cannot be told, because Redis is away."""
+
     id: str
     account_id: str
     channel: Channel
@@ -118,9 +157,10 @@ class SenderView(Struct, frozen=True, kw_only=True):
     per_second: int
     rank: int
     created_at: datetime
+    health: SenderHealthView | None
 
     @classmethod
-    def of(cls, sender: Sender) -> "SenderView":
+    def of(cls, sender: Sender, health: SenderHealthView | None) -> "SenderView":
         return cls(
             id=typeid(Prefix.SENDER, sender.id),
             account_id=typeid(Prefix.ACCOUNT, sender.account_id),
@@ -133,6 +173,7 @@ class SenderView(Struct, frozen=True, kw_only=True):
             per_second=sender.per_second,
             rank=sender.rank,
             created_at=sender.created_at,
+            health=health,
         )
 
 

@@ -44,6 +44,7 @@ __all__ = [
     "bury",
     "cancel",
     "conclude",
+    "expire",
     "is_settled",
     "is_suspect",
     "receive",
@@ -83,6 +84,12 @@ def take_up(standing: Standing, *, worker: str, lease: timedelta, grace: EchoGra
 
 def _expired(standing: Standing) -> bool:
     return standing.expires_at is not None and standing.expires_at <= standing.now
+
+
+def expire(standing: Standing) -> Change | None:
+    """T4 for a message that nobody claims at present; None if it has moved or is still valid."""
+    waits = standing.state in (State.SCHEDULED, State.QUEUED)
+    return end_expired(Draft(standing)) if waits and _expired(standing) else None
 
 
 def is_suspect(standing: Standing) -> bool:

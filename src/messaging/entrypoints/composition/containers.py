@@ -26,6 +26,7 @@ from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
 from messaging.adapters.redis.rate_limits import RedisRateLimits
+from messaging.adapters.redis.sender_health import RedisHealthRecords
 from messaging.adapters.redis.submission_limits import RedisSubmissionLimits
 from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
 from messaging.application.conversations.queries import ListInbound
@@ -41,6 +42,9 @@ from messaging.application.messages.check_silent import CheckSilent, CheckTerms
 from messaging.application.messages.deliver import DeliverMessages
 from messaging.application.messages.delivery_terms import DeliveryTerms
 from messaging.application.messages.discard import DiscardDeadLetter
+from messaging.application.messages.expire_held import ExpireHeld
+from messaging.application.messages.guard_senders import GuardSenders
+from messaging.application.messages.known_health import KnownHealth
 from messaging.application.messages.limit import LimitSubmissions
 from messaging.application.messages.outgoing import RenderOutgoing
 from messaging.application.messages.quarantine import NoticeFailover, QuarantineAfterFailover
@@ -77,6 +81,7 @@ from messaging.application.tenants.queries import (
 )
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
+from messaging.application.tenants.sender_healths import SenderHealths
 from messaging.domain.messages.lifecycle import EchoGrace
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.witnesses import WitnessRule
@@ -149,6 +154,7 @@ class Adapters(DeclarativeContainer):
 
     limits = Singleton(RedisRateLimits, redis=resources.provided.redis, share=settings.provided.rate_limit_share)
     submission_limits = Singleton(RedisSubmissionLimits, redis=resources.provided.redis)
+    health_records = Singleton(RedisHealthRecords, redis=resources.provided.redis)
     queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
     consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)
     health = Singleton(ProcessHealth, store=store_health, redis=resources.provided.redis)
@@ -219,10 +225,13 @@ class TenantUseCases(DeclarativeContainer):
     list_accounts = Singleton(ListAccounts, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
     open_account = Singleton(OpenAccount, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
 
-    add_sender = Singleton(AddSender, open_uow=adapters.open_uow, clock=adapters.clock, new_id=adapters.new_id)
-    change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow)
-    find_sender = Singleton(FindSender, open_uow=adapters.open_uow)
-    list_senders = Singleton(ListSenders, open_uow=adapters.open_uow)
+    healths = Singleton(SenderHealths, records=adapters.health_records)
+    add_sender = Singleton(
+        AddSender, open_uow=adapters.open_uow, healths=healths, clock=adapters.clock, new_id=adapters.new_id
+    )
+    change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, healths=healths)
+    find_sender = Singleton(FindSender, open_uow=adapters.open_uow, healths=healths)
+    list_senders = Singleton(ListSenders, open_uow=adapters.open_uow, healths=healths)
 
     list_rules = Singleton(ListRules, open_uow=adapters.open_uow)
     replace_rules = Singleton(ReplaceRules, open_uow=adapters.open_uow, new_id=adapters.new_id)
@@ -301,6 +310,14 @@ class MessageUseCases(DeclarativeContainer):
         telemetry=adapters.telemetry,
         check_every=Singleton(_check_every, settings),
     )
+    guard = Singleton(
+        GuardSenders,
+        health=Singleton(
+            KnownHealth, records=adapters.health_records, clock=adapters.clock, telemetry=adapters.telemetry
+        ),
+        snapshots=adapters.snapshots,
+    )
+    expire_held = Singleton(ExpireHeld, open_uow=adapters.open_system_uow, guard=guard)
     deliver = Singleton(
         DeliverMessages,
         open_uow=adapters.open_system_uow,
@@ -308,6 +325,7 @@ class MessageUseCases(DeclarativeContainer):
         render=Singleton(RenderOutgoing, snapshots=adapters.snapshots, key_ring=adapters.key_ring),
         gateways=adapters.gateways,
         limits=adapters.limits,
+        guard=guard,
         reconcile=reconcile,
         telemetry=adapters.telemetry,
         terms=Singleton(_terms, settings, worker),

@@ -37,8 +37,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             settings.redis_url.value, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_REPLY_SECONDS
         )
         stack.push_async_callback(redis.aclose)
-        # More connections than sends at once: what limits sending is our own choice, never the pool.
-        http = ProviderHttp(connections=settings.delivery_concurrency + 16)
+        # More connections than sends at once, slow ones included: what limits sending is our choice, never the pool.
+        http = ProviderHttp(connections=2 * settings.delivery_concurrency + 16)
         stack.push_async_callback(http.aclose)
         yield Resources(engines=engines, redis=redis, http=http, registry=_registry(engines))
 

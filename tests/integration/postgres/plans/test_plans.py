@@ -180,6 +180,11 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
     digests = (tenants, tenants, t, b)
     system = {
         "lock due": (lifecycles.LOCK_DUE, (*lane, [UUID(int=1)], [20]), ["dispatches_lane_idx", "messages_pkey"]),
+        "lock expired": (
+            lifecycles.LOCK_EXPIRED,
+            ([UUID(int=1)], [UUID(int=1)], ["whatsapp"], ["default"], 20),
+            ["dispatches_lane_idx", "messages_pkey"],
+        ),
         "senders due": (lifecycles.SENDERS_DUE, (*lane, 50), ["dispatches_lane_idx"]),
         "lock waits": (lifecycles.LOCK_OTHERS, ("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
         "witnesses": (

@@ -1,0 +1,169 @@
+"""Which senders may be claimed for, and how fast? Learnt from what providers answered, in whichever process.
+
+The messages of a held sender stay in the queue: not claimed, no attempt used up. The healthy path costs one look per
+batch of claims and nothing per message.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from time import monotonic
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from messaging.application.gather import Gatherer
+from messaging.application.messages.known_health import KnownHealth
+from messaging.application.ports.sender_health import HealthChange
+from messaging.application.ports.snapshots import Snapshots
+from messaging.domain.messages import breaker
+from messaging.domain.messages.breaker import BreakerState, Trouble
+from messaging.domain.messages.pace import factor_at
+from messaging.domain.messages.retry import Scope, SendResult, Sent
+from messaging.domain.messages.sender_health import HEALTHY, Health, Lesson, Subject, blame, held_until, learn
+from messaging.domain.messages.standing import Standing
+from messaging.domain.shared.ids import SenderId, TenantId
+from messaging.domain.tenants.tenant import ProviderAccount
+
+# How often a lesson is applied anew when other processes are faster. One that is lost is one of many.
+_TRIES = 5
+_LATELY = 10.0
+
+
+class Admission(Struct, frozen=True, kw_only=True):
+    """`places` bounds what may be claimed now, unless it is None; with 0 there will be none before `held_for`."""
+
+    places: int | None = None
+    rate_factor: float = 1.0
+    held_for: timedelta = timedelta(0)
+
+
+class GuardSenders:
+    def __init__(self, *, health: KnownHealth, snapshots: Snapshots) -> None:
+        self._health = health
+        self._snapshots = snapshots
+        self._lessons: Gatherer[tuple[Subject, Lesson], None] = Gatherer(self._learn_many, writers=1)
+        self._held: dict[SenderId, tuple[TenantId, float]] = {}
+
+    def held(self) -> Mapping[SenderId, TenantId]:
+        """Who was refused, or allowed no more than a probe, lately: whoever has work is asked for all the time."""
+        lately = monotonic() - _LATELY
+        self._held = {sender: noted for sender, noted in self._held.items() if noted[1] > lately}
+        return {sender: tenant for sender, (tenant, _) in self._held.items()}
+
+    # --- before a claim ---------------------------------------------------------------------------------------------
+
+    async def admit(self, waiting: Mapping[SenderId, TenantId]) -> Mapping[SenderId, Admission]:
+        """An answer for each. Where it allows one probe, it does so to one caller among all processes."""
+        accounts = {sender: await self._account(tenant, sender) for sender, tenant in waiting.items()}
+        subjects = {sender: _subjects(sender, account) for sender, account in accounts.items()}
+        await self._health.look({subject for pair in subjects.values() for subject in pair})
+        moves = self._renewals(account for account in accounts.values() if account is not None)
+        admitted = {sender: self._decide(pair, moves) for sender, pair in subjects.items()}
+        made = await self._health.change(
+            [HealthChange(subject, self._health.of(subject), health) for subject, health in moves.items()]
+        )
+        overtaken = moves.keys() - made
+        for sender, pair in subjects.items():
+            if not overtaken.isdisjoint(pair):
+                admitted[sender] = _NOT_NOW
+        self._note_held(waiting, admitted)
+        return admitted
+
+    def _renewals(self, accounts: Iterable[ProviderAccount]) -> dict[Subject, Health]:
+        """Accounts that were stopped for their credentials and have others now."""
+        renewed = {}
+        for account in accounts:
+            subject = Subject(Scope.ACCOUNT, account.id)
+            health = self._health.of(subject)
+            if health.breaker.trouble is Trouble.UNAUTHORIZED:
+                closed = breaker.renew(health.breaker, credentials=_print(account), now=self._health.now())
+                if closed is not health.breaker:
+                    renewed[subject] = replace(health, breaker=closed)
+        return renewed
+
+    def _decide(self, subjects: Sequence[Subject], moves: dict[Subject, Health]) -> Admission:
+        """Adds to `moves` what the admission takes for itself: the right to probe."""
+        now = self._health.now()
+        healths = {subject: moves.get(subject) or self._health.of(subject) for subject in subjects}
+        until = max(held_until(health) for health in healths.values())
+        if until > now:
+            return Admission(places=0, held_for=timedelta(seconds=until - now))
+        stopped = {it: health for it, health in healths.items() if health.breaker.state is not BreakerState.CLOSED}
+        for subject, health in stopped.items():
+            moves[subject] = replace(health, breaker=breaker.probe(health.breaker, now=now))
+        factor = 1.0
+        for health in healths.values():
+            factor *= factor_at(health.pace, now)
+        return Admission(places=1 if stopped else None, rate_factor=factor)
+
+    def _note_held(self, waiting: Mapping[SenderId, TenantId], admitted: Mapping[SenderId, Admission]) -> None:
+        for sender, tenant in waiting.items():
+            if admitted[sender].places is None:
+                self._held.pop(sender, None)
+            else:
+                self._held[sender] = (tenant, monotonic())
+
+    # --- after a send -----------------------------------------------------------------------------------------------
+
+    async def learn(self, standing: Standing, result: SendResult, *, latency: float) -> None:
+        """Returns when all processes can know; at once when the result teaches nothing new."""
+        subjects = (Subject(Scope.SENDER, standing.sender_id), Subject(Scope.ACCOUNT, standing.account_id))
+        if isinstance(result, Sent) and all(self._health.of(subject) is HEALTHY for subject in subjects):
+            return
+        now = self._health.now()
+        lesson = Lesson(result=result, began=now - latency, credentials=await self._credentials(standing, result))
+        for subject in subjects:
+            known = self._health.of(subject)
+            if learn(known, subject.scope, lesson, now=now) != known:
+                await self._lessons((subject, lesson))
+
+    async def _credentials(self, standing: Standing, result: SendResult) -> str | None:
+        blamed = blame(result)
+        if blamed is None or blamed[1] is not Trouble.UNAUTHORIZED:
+            return None
+        account = await self._account(standing.key.tenant_id, standing.sender_id)
+        return None if account is None else _print(account)
+
+    async def _learn_many(self, batch: Sequence[tuple[Subject, Lesson]]) -> Sequence[None]:
+        lessons: dict[Subject, list[Lesson]] = defaultdict(list)
+        for subject, lesson in batch:
+            lessons[subject].append(lesson)
+        for _ in range(_TRIES):
+            await self._health.read(list(lessons))
+            changes = [
+                HealthChange(subject, known, taught)
+                for subject, taken in lessons.items()
+                if (taught := self._taught(subject, taken)) != (known := self._health.of(subject))
+            ]
+            made = await self._health.change(changes)
+            lessons = {change.subject: lessons[change.subject] for change in changes if change.subject not in made}
+            if not lessons:
+                break
+        return [None] * len(batch)
+
+    def _taught(self, subject: Subject, lessons: Sequence[Lesson]) -> Health:
+        health, now = self._health.of(subject), self._health.now()
+        for lesson in lessons:
+            health = learn(health, subject.scope, lesson, now=now)
+        return health
+
+    async def _account(self, tenant_id: TenantId, sender_id: SenderId) -> ProviderAccount | None:
+        facts = await self._snapshots.tenant(tenant_id)
+        sender = facts.senders.get(sender_id) if facts else None
+        return facts.accounts.get(sender.account_id) if facts and sender else None
+
+
+# Another process has just moved what the decision rested on.
+_NOT_NOW = Admission(places=0)
+
+
+def _subjects(sender: SenderId, account: ProviderAccount | None) -> tuple[Subject, ...]:
+    own = Subject(Scope.SENDER, sender)
+    return (own,) if account is None else (own, Subject(Scope.ACCOUNT, account.id))
+
+
+def _print(account: ProviderAccount) -> str:
+    """Tells whether the credentials are still the same; sealing them anew changes it."""
+    return hashlib.sha256(account.sealed_credentials).hexdigest()[:16]

@@ -1,0 +1,27 @@
+"""A tenant with two senders of one account, and one process that delivers for it."""
+
+import pytest
+
+from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
+from messaging.application.ports.providers import Credentials
+from messaging.application.tenants.connections import seal_credentials
+from tests import builders
+from tests.builders import ACCOUNT, TENANT
+from tests.integration.delivery.delivering import BUSY_SENDER, KEYS, RING, Delivery
+
+
+@pytest.fixture
+async def delivery(engines: Engines) -> Delivery:
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as system:
+        await system.platform.add_tenant(builders.a_tenant(), KEYS[0])
+        await system.commit()
+    cipher = RING.cipher(TENANT, KEYS)
+    sealed = seal_credentials(ACCOUNT, Credentials(access_token="t0ken"), cipher)
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+        await uow.configuration.add_account(builders.an_account(sealed_credentials=sealed))
+        await uow.configuration.add_sender(builders.a_sender())
+        await uow.configuration.add_sender(builders.a_sender(id=BUSY_SENDER, external_id="106540352242923"))
+        await uow.configuration.add_template(builders.a_template())
+        await uow.commit()
+    return Delivery(engines)

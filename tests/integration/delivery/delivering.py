@@ -1,0 +1,181 @@
+"""What a test of delivery works with: a scripted gateway, one process that delivers, and its messages.
+
+Real Postgres and real encryption; the gateway is scripted, because it is what misbehaves.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from time import time
+
+from uuid_utils.compat import uuid7
+
+from messaging.adapters.crypto.keyring import AesKeyRing
+from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
+from messaging.application.jobs import DeliverLane
+from messaging.application.messages import payload
+from messaging.application.messages.deliver import DeliverMessages
+from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.expire_held import ExpireHeld
+from messaging.application.messages.guard_senders import GuardSenders
+from messaging.application.messages.known_health import KnownHealth
+from messaging.application.messages.outgoing import RenderOutgoing
+from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.ports.providers import (
+    Connection,
+    NotStarted,
+    Outgoing,
+    ProviderNumber,
+    ProviderTemplate,
+)
+from messaging.application.ports.sender_health import HealthRecords
+from messaging.application.ports.submissions import NewMessage
+from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.domain.messages.message import Priority
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
+from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.ids import MessageId, SenderId
+from messaging.domain.templates.template import Template
+from messaging.entrypoints.composition.clock import SystemClock
+from tests.builders import TENANT
+from tests.fakes.rate_limits import InMemoryRateLimits
+from tests.fakes.sender_health import InMemoryHealthRecords
+from tests.seeding import a_new_message, accept
+from tests.unit.application.inbox.doubles import Counts
+
+LANE = DeliverLane(Channel.WHATSAPP, Priority.DEFAULT)
+RING = AesKeyRing(b"m" * 32)
+KEYS = (RING.new_data_key(TENANT),)
+BUSY_SENDER = SenderId(uuid7())
+
+TOKEN_REVOKED = Unavailable(code="190", reason="token revoked", scope=Scope.CREDENTIAL, http_status=401)
+
+Answer = Callable[[Outgoing, Callable[[], Awaitable[bool]]], Awaitable[SendResult | NotStarted]]
+
+
+class ScriptedGateway:
+    """Answers with `answer`; by default every message is accepted at once. `sent` are those that got so far."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = self.accept
+        self.sent: list[Outgoing] = []
+
+    async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        return await self.answer(outgoing, may_start)
+
+    async def accept(self, outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        if not await may_start():
+            return NotStarted()
+        self.sent.append(outgoing)
+        return Sent(provider_message_id=f"wamid.{len(self.sent)}.{outgoing.reference}")
+
+    def started_then(self, result: SendResult) -> Answer:
+        async def answer(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+            return result if await may_start() else NotStarted()
+
+        return answer
+
+    def by_token(self, revoked: str) -> Answer:
+        """Meta's answer to a token that is not good any more; everything else is accepted."""
+
+        async def answer(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+            if outgoing.connection.credentials.access_token != revoked:
+                return await self.accept(outgoing, may_start)
+            return await self.started_then(TOKEN_REVOKED)(outgoing, may_start)
+
+        return answer
+
+    @property
+    def has_history(self) -> bool:
+        return False
+
+    async def history(
+        self, connection: Connection, sender_external_id: str, provider_message_id: str
+    ) -> Sequence[Receipt]:
+        raise AssertionError("delivery asks for no history")
+
+    async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
+        raise AssertionError("delivery lists no templates")
+
+    async def create_template(self, connection: Connection, template: Template) -> ProviderTemplate:
+        raise AssertionError("delivery creates no templates")
+
+    async def list_numbers(self, connection: Connection) -> Sequence[ProviderNumber]:
+        raise AssertionError("delivery lists no numbers")
+
+
+class Delivery:
+    """One process that delivers, and a look at where its messages stand. Those that share `records` know the same."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        *,
+        records: HealthRecords | None = None,
+        worker: str = "worker-1",
+        places: int = 64,
+        slow_after: timedelta = timedelta(seconds=2),
+    ) -> None:
+        self.engines = engines
+        self.gateway = ScriptedGateway()
+        self.limits = InMemoryRateLimits()
+        self.refuse_transactions = False
+        self.open = PostgresSystemUnitOfWorkFactory(engines.system)
+        self.snapshots = snapshots = PostgresSnapshots(engines.system)
+        telemetry = Counts()
+        self.records = records or InMemoryHealthRecords(clock=time)
+        known = KnownHealth(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)
+        self.guard = GuardSenders(health=known, snapshots=snapshots)
+        self.expire_held = ExpireHeld(open_uow=self.open_uow, guard=self.guard)
+        self.deliver = DeliverMessages(
+            open_uow=self.open_uow,
+            snapshots=snapshots,
+            render=RenderOutgoing(snapshots=snapshots, key_ring=RING),
+            gateways={"whatsapp_cloud": self.gateway},
+            limits=self.limits,
+            guard=self.guard,
+            reconcile=ReconcileReceipts(snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry),
+            telemetry=telemetry,
+            terms=DeliveryTerms(worker=worker, concurrency=places, slow_after=slow_after),
+        )
+
+    @asynccontextmanager
+    async def open_uow(self) -> AsyncIterator[SystemUnitOfWork]:
+        if self.refuse_transactions:
+            raise StoreUnavailable
+        async with self.open() as uow:
+            yield uow
+
+    async def run(self) -> int:
+        """One batch, with all its sends ended."""
+        taken = await self.deliver(LANE)
+        while self.deliver.under_way:
+            await asyncio.sleep(0.005)
+        return taken
+
+    async def standing(self, key: MessageKey) -> Standing:
+        async with self.open() as uow:
+            return (await uow.lifecycles.lock([key]))[key]
+
+
+async def submitted(delivery: Delivery, **changes: object) -> MessageKey:
+    (key,) = await accept(delivery.engines, [sealed_message(**changes)])
+    return key
+
+
+def sealed_message(**changes: object) -> NewMessage:
+    new = a_new_message(id=MessageId(uuid7()), **changes)
+    packed = payload.encode(payload.Payload(to=new.message.recipient, content=new.message.content, metadata={}))
+    sealed = RING.cipher(TENANT, KEYS).seal(payload.context(new.message.id), packed)
+    return NewMessage(message=new.message, sealed=sealed, recipient_index=new.recipient_index)
+
+
+async def make_due(delivery: Delivery) -> None:
+    """As if the wait of every dispatch were over."""
+    async with delivery.engines.system.connect() as connection:
+        await connection.exec_driver_sql("UPDATE dispatches SET due_at = clock_timestamp() - interval '1 second'")

@@ -1,0 +1,189 @@
+"""Do all processes hold back together, probe one at a time, and go on together?"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from messaging.application.messages.guard_senders import Admission, GuardSenders
+from messaging.application.messages.known_health import KnownHealth
+from messaging.application.ports.sender_health import HealthChange
+from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
+from messaging.domain.shared.ids import SenderId
+from tests.builders import SENDER, TENANT, a_sender, a_snapshot, a_standing, an_account
+from tests.fakes.sender_health import InMemoryHealthRecords
+from tests.fakes.snapshots import InMemorySnapshots
+from tests.unit.application.inbox.doubles import Counts, FixedClock
+
+SIBLING = SenderId(UUID("019df2d9-4c00-7000-8000-000000000029"))
+SENDERS = (a_sender(), a_sender(id=SIBLING))
+
+SENT = Sent(provider_message_id="wamid.1")
+NO_ANSWER = Uncertain(reason="no answer")
+TOKEN_REFUSED = Unavailable(code="190", reason="token revoked", scope=Scope.CREDENTIAL)
+
+
+def throttled(scope: Scope, seconds: float = 5) -> Throttled:
+    return Throttled(code="130429", reason="too fast", scope=scope, retry_after=timedelta(seconds=seconds))
+
+
+class Process:
+    """A guard of its own over what all share."""
+
+    def __init__(self, records: InMemoryHealthRecords, snapshots: InMemorySnapshots) -> None:
+        self.counts = Counts()
+        health = KnownHealth(records=records, clock=FixedClock(), telemetry=self.counts, fresh_for=0)
+        self.guard = GuardSenders(health=health, snapshots=snapshots)
+
+    async def asks_for(self, *senders: SenderId) -> list[Admission]:
+        admitted = await self.guard.admit(dict.fromkeys(senders, TENANT))
+        return [admitted[sender] for sender in senders]
+
+    async def places(self, *senders: SenderId) -> list[int | None]:
+        return [admission.places for admission in await self.asks_for(*senders)]
+
+    async def gets(self, *results: SendResult, sender: SenderId = SENDER) -> None:
+        for result in results:
+            await self.guard.learn(a_standing(sender_id=sender), result, latency=0.0)
+
+
+@pytest.fixture
+def records() -> InMemoryHealthRecords:
+    return InMemoryHealthRecords()
+
+
+@pytest.fixture
+def snapshots() -> InMemorySnapshots:
+    return InMemorySnapshots(a_snapshot(senders=SENDERS))
+
+
+@pytest.fixture
+def one(records: InMemoryHealthRecords, snapshots: InMemorySnapshots) -> Process:
+    return Process(records, snapshots)
+
+
+@pytest.fixture
+def other(records: InMemoryHealthRecords, snapshots: InMemorySnapshots) -> Process:
+    return Process(records, snapshots)
+
+
+async def test_the_healthy_are_admitted_without_bounds(one: Process) -> None:
+    assert await one.asks_for(SENDER, SIBLING) == [Admission(), Admission()]
+
+
+async def test_a_success_of_the_healthy_asks_nobody(one: Process, records: InMemoryHealthRecords) -> None:
+    records.away = True
+
+    await one.gets(SENT)
+
+    assert one.counts.seen == {}
+
+
+async def test_failures_seen_by_several_processes_hold_the_sender_in_all_of_them(one: Process, other: Process) -> None:
+    await one.gets(NO_ANSWER, NO_ANSWER, NO_ANSWER)
+    await other.gets(NO_ANSWER, NO_ANSWER)
+
+    assert await one.places(SENDER, SIBLING) == [0, None]
+    assert await other.places(SENDER, SIBLING) == [0, None]
+    assert other.counts.seen["breaker_changes{scope=sender,state=open}"] == 1
+
+
+async def test_one_probe_goes_and_its_success_admits_everywhere(
+    one: Process, other: Process, records: InMemoryHealthRecords
+) -> None:
+    await one.gets(*[NO_ANSWER] * 5)
+    records.passed += 1
+
+    probing = [await process.places(SENDER) for process in (one, other, one)]
+    await one.gets(SENT)
+
+    assert probing == [[1], [0], [0]]
+    assert await other.places(SENDER) == [None]
+
+
+async def test_who_is_overtaken_on_the_way_to_the_probe_does_not_probe(
+    snapshots: InMemorySnapshots, records: InMemoryHealthRecords
+) -> None:
+    await Process(records, snapshots).gets(*[NO_ANSWER] * 5)
+    late = Overtaken()
+    late.records, late.passed = records.records, 1
+
+    assert await Process(late, snapshots).places(SENDER) == [0]
+
+
+class Overtaken(InMemoryHealthRecords):
+    """Somebody else is always faster."""
+
+    async def swap(self, changes: Sequence[HealthChange]) -> Sequence[bool]:
+        return [False] * len(changes)
+
+
+async def test_a_refused_token_holds_all_senders_of_the_account_until_it_is_replaced(
+    one: Process, other: Process, records: InMemoryHealthRecords, snapshots: InMemorySnapshots
+) -> None:
+    await one.gets(TOKEN_REFUSED)
+    held = await other.places(SENDER, SIBLING)
+    rotated = an_account(sealed_credentials=b"sealed anew")
+    snapshots.tenants[TENANT] = a_snapshot(senders=SENDERS, accounts=(rotated,))
+
+    assert held == [0, 0]
+    assert await other.places(SENDER, SIBLING) == [None, None]
+    assert await one.places(SENDER, SIBLING) == [None, None]
+
+
+async def test_an_account_is_probed_by_one_of_its_senders(one: Process, records: InMemoryHealthRecords) -> None:
+    await one.gets(TOKEN_REFUSED)
+    records.passed += 1
+
+    assert sorted(await one.places(SENDER, SIBLING), key=str) == [0, 1]
+
+
+async def test_a_complaint_about_a_sender_pauses_and_slows_it_everywhere(
+    one: Process, other: Process, records: InMemoryHealthRecords
+) -> None:
+    await one.gets(throttled(Scope.SENDER))
+    (paused, sibling) = await other.asks_for(SENDER, SIBLING)
+    records.passed += 5
+    (slowed,) = await other.asks_for(SENDER)
+    records.passed += 60
+    (recovered,) = await other.asks_for(SENDER)
+
+    assert paused == Admission(places=0, held_for=timedelta(seconds=5))
+    assert sibling == Admission()
+    assert slowed == Admission(rate_factor=0.5)
+    assert recovered == Admission()
+
+
+async def test_a_complaint_about_an_account_slows_all_its_senders(one: Process, records: InMemoryHealthRecords) -> None:
+    await one.gets(throttled(Scope.ACCOUNT))
+    records.passed += 5
+
+    assert await one.asks_for(SENDER, SIBLING) == [Admission(rate_factor=0.5)] * 2
+
+
+async def test_a_refused_message_holds_nobody(one: Process) -> None:
+    await one.gets(*[Rejected(code="131026", reason="undeliverable")] * 50)
+
+    assert await one.places(SENDER) == [None]
+
+
+async def test_without_shared_memory_a_process_goes_by_what_it_learns_itself(
+    one: Process, other: Process, records: InMemoryHealthRecords
+) -> None:
+    records.away = True
+    await one.gets(*[NO_ANSWER] * 5)
+    alone = [await one.places(SENDER), await other.places(SENDER)]
+    records.away = False
+
+    assert alone == [[0], [None]]
+    # It has forgotten, which is as good as healthy: the next failures tell.
+    assert await one.places(SENDER) == [None]
+
+
+async def test_who_is_held_is_told_while_it_has_work(one: Process) -> None:
+    await one.gets(*[NO_ANSWER] * 5)
+
+    await one.places(SENDER, SIBLING)
+
+    assert one.guard.held() == {SENDER: TENANT}
