@@ -70,14 +70,25 @@ class RedisSubmissionLimits:
         self._asks_again_at = 0.0
 
     async def take(self, wanted: Sequence[Wanted]) -> Taken | Exceeded:
-        if not self._lacking(wanted):
-            return self._grant(wanted)
+        if (taken := self._grant_from_memory(wanted)) is not None:
+            return taken
         async with self._asking:
             # Whoever waited here may find that the one before has brought enough for two; whoever asked, that another
             # request was quicker.
             while lacking := self._lacking(wanted):
                 await self._replenish(lacking)
             return self._grant(wanted)
+
+    def _grant_from_memory(self, wanted: Sequence[Wanted]) -> Taken | None:
+        """What nearly every request meets: enough is held of everything."""
+        now = monotonic()
+        leases = []
+        for each in wanted:
+            lease = self._leases.get(_key(each))
+            if lease is None or lease.ends <= now or lease.held < each.count:
+                return None
+            leases.append(lease)
+        return _taken(wanted, leases, now)
 
     def _lacking(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """What Redis should be asked about: it is not when it is known to have too little left in this window."""
@@ -93,14 +104,13 @@ class RedisSubmissionLimits:
     def _grant(self, wanted: Sequence[Wanted]) -> Taken | Exceeded:
         now = monotonic()
         leases = [self._leases[_key(each)] for each in wanted]
-        short = [(each, lease) for each, lease in zip(wanted, leases, strict=True) if lease.held < each.count]
+        short = [
+            _standing(each, lease, now) for each, lease in zip(wanted, leases, strict=True) if lease.held < each.count
+        ]
         if not short:
-            for each, lease in zip(wanted, leases, strict=True):
-                lease.held -= each.count
-        standings = tuple(_standing(each, lease, now) for each, lease in zip(wanted, leases, strict=True))
-        if not short:
-            return Taken(standings)
-        return Exceeded(max((_standing(*pair, now) for pair in short), key=lambda it: it.resets_in), standings)
+            return _taken(wanted, leases, now)
+        standings = (_standing(each, lease, now) for each, lease in zip(wanted, leases, strict=True))
+        return Exceeded(max(short, key=lambda it: it.resets_in), tuple(standings))
 
     async def _replenish(self, lacking: Sequence[Wanted]) -> None:
         now = monotonic()
@@ -137,6 +147,14 @@ class RedisSubmissionLimits:
     def _forget_ended(self, now: float) -> None:
         if len(self._leases) > _MOST:
             self._leases = {key: lease for key, lease in self._leases.items() if lease.ends > now}
+
+
+def _taken(wanted: Sequence[Wanted], leases: Sequence[_Lease], now: float) -> Taken:
+    standings = []
+    for each, lease in zip(wanted, leases, strict=True):
+        lease.held -= each.count
+        standings.append(_standing(each, lease, now))
+    return Taken(tuple(standings))
 
 
 def _standing(each: Wanted, lease: _Lease, now: float) -> Standing:

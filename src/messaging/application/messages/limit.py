@@ -2,14 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.submission_limits import Exceeded, Standing, SubmissionQuotas, Taken, Wanted
 from messaging.application.ports.telemetry import Telemetry
-from messaging.domain.messages.message import Message
+from messaging.domain.messages.message import Category, Message
+from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.ids import KeyId
 from messaging.domain.tenants.limits import SubmissionLimits, policies
 from messaging.domain.tenants.tenant import Principal
+
+_MOST: Final = 10_000
 
 
 class RateLimited(DomainError):
@@ -35,21 +40,35 @@ class LimitSubmissions:
         self._snapshots = snapshots
         self._default = default
         self._telemetry = telemetry
+        self._single: dict[tuple[KeyId, Channel, Category], tuple[SubmissionLimits | None, list[Wanted]]] = {}
 
     async def __call__(self, principal: Principal, messages: Sequence[Message]) -> tuple[Standing, ...]:
         """What the caller's policies leave afterwards. Raises RateLimited."""
         facts = await self._snapshots.tenant(principal.tenant_id)
         own = None if facts is None else facts.tenant.limits
-        submitted = [(message.channel, message.category.value) for message in messages]
-        wanted = [
-            Wanted(policy, _counter(principal, policy.name), count)
-            for policy, count in policies(own, self._default, submitted)
-        ]
+        wanted = self._one(principal, own, messages[0]) if len(messages) == 1 else self._all(principal, own, messages)
         outcome = await self._quotas.take(wanted) if wanted else Taken(())
         if isinstance(outcome, Exceeded):
             self._telemetry.count("messages_refused", len(messages), code="rate_limited")
             raise _refused(outcome, wanted)
         return outcome.standings
+
+    def _one(self, principal: Principal, own: SubmissionLimits | None, message: Message) -> list[Wanted]:
+        """Remembered: a single message of a key, channel and category always asks for the same."""
+        about = (principal.key_id, message.channel, message.category)
+        known = self._single.get(about)
+        if known is None or known[0] is not own:
+            if len(self._single) >= _MOST:
+                self._single.clear()
+            known = self._single[about] = own, self._all(principal, own, [message])
+        return known[1]
+
+    def _all(self, principal: Principal, own: SubmissionLimits | None, messages: Sequence[Message]) -> list[Wanted]:
+        submitted = [(message.channel, message.category.value) for message in messages]
+        return [
+            Wanted(policy, _counter(principal, policy.name), count)
+            for policy, count in policies(own, self._default, submitted)
+        ]
 
 
 def _counter(principal: Principal, policy: str) -> str:

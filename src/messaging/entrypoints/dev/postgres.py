@@ -34,7 +34,6 @@ _SETTINGS: Final = {
     "max_wal_size": "2GB",
     "min_wal_size": "256MB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "lz4",
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum_naptime": "15s",
