@@ -9,8 +9,7 @@ depends_on = None
 
 # A reference between two partitioned tables makes DETACH search all of the referring one for what would be left
 # dangling: hours, with everybody waiting. A week of contents can only belong to the same week of messages (both are
-# cut by the message's id), so the reference is declared week by week, and goes with the week. Looking up the message
-# of a new row then concerns one partition too, however many there are.
+# cut by the message's id), so the reference is declared week by week, and goes with the week.
 REFERENCES = (
     """
 CREATE OR REPLACE FUNCTION prepare_partition(parent text, part text) RETURNS void LANGUAGE plpgsql AS $$
