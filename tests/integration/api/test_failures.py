@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -11,6 +11,9 @@ from litestar.types import ASGIApp
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from messaging.application.gather import Gatherer
+from messaging.application.messages.submit import SubmitMessages
+from messaging.application.ports.submissions import Acceptance, AcceptOutcome, Submissions
 from messaging.application.tenants.queries import WhoAmI
 from messaging.application.tenants.views import WhoAmIView
 from messaging.domain.tenants.tenant import Principal
@@ -21,6 +24,8 @@ from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings, load
 from tests.integration.api.answers import problem
 from tests.integration.api.callers import Platform, Shop
+
+Write = Callable[[Sequence[Acceptance]], Awaitable[Sequence[AcceptOutcome]]]
 
 
 @asynccontextmanager
@@ -69,6 +74,43 @@ async def test_without_the_database_the_answer_is_503_and_when_to_try_again(
 
     problem(response, 503, "store_unavailable")
     assert int(response.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batch"])
+async def test_more_submissions_than_may_wait_are_told_when_to_come_back(
+    application: Application, shop: Shop, path: str
+) -> None:
+    begun, free = asyncio.Event(), asyncio.Event()
+    submissions: Submissions = application.adapters.submissions()
+
+    async def write(batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+        begun.set()
+        await free.wait()
+        return await submissions.accept_many(batch)
+
+    dependencies = api_dependencies(application)
+    narrow = replace(dependencies.tenant, submit_messages=_submitting(application, write))
+    body = shop.message() if path == "/v1/messages" else {"messages": [shop.message()]}
+    async with client(create_app(replace(dependencies, tenant=narrow))) as caller, asyncio.TaskGroup() as group:
+
+        def send() -> asyncio.Task[httpx.Response]:
+            return group.create_task(caller.post(path, json=body, headers={"Authorization": f"Bearer {shop.key}"}))
+
+        written = send()
+        await begun.wait()
+        (surplus,), (waiting,) = await asyncio.wait((send(), send()), return_when=asyncio.FIRST_COMPLETED)
+        free.set()
+
+    problem(surplus.result(), 503, "overloaded")
+    assert int(surplus.result().headers["retry-after"]) > 0
+    assert written.result().status_code == waiting.result().status_code == 202
+
+
+def _submitting(application: Application, write: Write) -> SubmitMessages:
+    """With room for one that is being written and one that waits."""
+    parts = {name: provider() for name, provider in application.messages.submit.kwargs.items()}
+    doors = {name: Gatherer(write, capacity=1, writers=1, max_batch=1) for name in ("accept", "accept_batch")}
+    return SubmitMessages(**(parts | doors))
 
 
 async def test_each_request_is_one_line_in_the_log_without_recipients_or_keys(

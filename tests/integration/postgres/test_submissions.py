@@ -11,6 +11,7 @@ from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.idempotency import PostgresIdempotency
 from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.transactions import transaction
+from messaging.application.gather import Gatherer
 from messaging.application.ports.submissions import KeyInFlight, Replayed, Stored
 from tests.builders import OTHER_TENANT, TENANT
 from tests.seeding import (
@@ -78,6 +79,24 @@ async def test_a_batch_with_one_impossible_member_stores_nothing(
         await submissions.accept_many([an_acceptance(idempotency=a_claim()), an_acceptance(stranger)])
 
     assert await counts(engines) == NOTHING
+
+
+async def test_gathered_with_others_an_impossible_member_fails_alone(
+    engines: Engines, submissions: PostgresSubmissions
+) -> None:
+    accept = Gatherer(submissions.accept_many, writers=1)
+    stranger = a_new_message(sender_id=OTHER_SENDER, account_id=OTHER_ACCOUNT, template_id=None)
+
+    first, poisoned, last = await asyncio.gather(
+        accept(an_acceptance(idempotency=a_claim("first"))),
+        accept(an_acceptance(stranger)),
+        accept(an_acceptance(idempotency=a_claim("last"))),
+        return_exceptions=True,
+    )
+
+    assert isinstance(poisoned, asyncpg.ForeignKeyViolationError)
+    assert (first, last) == (Stored(), Stored())
+    assert (await counts(engines))["messages"] == 2
 
 
 async def test_everything_of_a_request_is_stored_together(engines: Engines, submissions: PostgresSubmissions) -> None:

@@ -107,13 +107,15 @@ Accept = Callable[[Acceptance], Awaitable[AcceptOutcome]]
 class SubmitMessages:
     """Validate before queueing, commit before answering.
 
-    `accept` is the group-commit door in front of `submissions`; a batch request is a group already and goes directly.
+    Both doors are in front of `submissions` and turn callers away when too many wait: `accept` gathers single messages
+    into groups; a batch request is a group already, and `accept_batch` only bounds how many are held at once.
     """
 
     def __init__(
         self,
         *,
         accept: Accept,
+        accept_batch: Accept,
         limit: LimitSubmissions,
         submissions: Submissions,
         snapshots: Snapshots,
@@ -124,6 +126,7 @@ class SubmitMessages:
         telemetry: Telemetry,
     ) -> None:
         self._accept = accept
+        self._accept_batch = accept_batch
         self._limit = limit
         self._submissions = submissions
         self._snapshots = snapshots
@@ -174,8 +177,8 @@ class SubmitMessages:
             return Reply(status=202, body=body, replayed=False)
         standings = await self._limit(principal, [item.stored.message for item in accepted])
         acceptance = _acceptance(principal.tenant_id, accepted, memory.claim(body, now))
-        (outcome,) = await self._submissions.accept_many([acceptance])
-        return replace(self._reply(outcome, body, accepted, memory), standings=standings)
+        reply = self._reply(await self._accept_batch(acceptance), body, accepted, memory)
+        return replace(reply, standings=standings)
 
     async def _known(self, tenant_id: TenantId, key: IdempotencyRequest) -> Replayed | KeyReused | KeyInFlight | None:
         return await self._submissions.known(tenant_id, key.key, key.fingerprint)

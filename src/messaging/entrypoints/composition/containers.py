@@ -1,7 +1,7 @@
 """What is built from what? The whole object graph of a process as a list; nothing is looked up anywhere else."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import (
@@ -91,6 +91,8 @@ from messaging.entrypoints.composition.health import ProcessHealth
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.settings import Settings
 from messaging.entrypoints.telemetry import Operations
+
+_BATCHES_WAITING: Final = 64
 
 
 def _master_key(settings: Settings) -> bytes:
@@ -268,6 +270,10 @@ class MessageUseCases(DeclarativeContainer):
         SubmitMessages,
         # The group-commit door: concurrent requests share a transaction.
         accept=Singleton(Gatherer, adapters.submissions.provided.accept_many),
+        # A thousand messages take a few megabytes until they are stored.
+        accept_batch=Singleton(
+            Gatherer, adapters.submissions.provided.accept_many, max_batch=1, capacity=_BATCHES_WAITING, writers=4
+        ),
         limit=Singleton(
             LimitSubmissions,
             quotas=adapters.submission_limits,

@@ -1,0 +1,103 @@
+"""Is a change of configuration effective in every process within a second, and a revoked key refused within five?"""
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from messaging.entrypoints.dev.children import ChildProcess
+from messaging.entrypoints.dev.loopback import HOST
+from messaging.entrypoints.dev.ports import free_ports
+from messaging.entrypoints.dev.stack import APP
+from tests.integration.api.callers import Json, Platform, Shop
+
+CHANGES = 5
+SEEN_SECONDS, REVOKED_SECONDS = 1.0, 5.0
+
+
+@pytest.fixture
+async def processes(
+    stored_in: str, redis_url: str, sandbox_url: str, tmp_path: Path
+) -> AsyncIterator[tuple[httpx.AsyncClient, ...]]:
+    """Clients of two `app api` processes on the database of the other tests here."""
+    ports = free_ports()
+    env = {
+        **os.environ,
+        "APP_DATABASE_URL": stored_in,
+        "APP_REDIS_URL": redis_url,
+        "APP_MASTER_KEY": bytes(range(32)).hex(),
+        "APP_DATABASE_POOL_SIZE": "2",
+        "APP_WEBHOOKS_PUBLIC_URL": "https://hooks.example.com",
+        "APP_SANDBOX_BASE_URL": sandbox_url,
+        "APP_WHATSAPP_BASE_URL": sandbox_url,
+    }
+    async with AsyncExitStack() as stack:
+        clients = []
+        for port in (ports.api, ports.webhooks):
+            command = (*APP, "api", "--host", HOST, "--port", str(port))
+            child = await stack.enter_async_context(
+                ChildProcess(f"api-{port}", command, log=tmp_path / f"{port}.log", env=env)
+            )
+            await child.answers(f"http://{HOST}:{port}/readyz")
+            client = httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False)
+            clients.append(await stack.enter_async_context(client))
+        yield tuple(clients)
+
+
+async def until(shop: Shop, holds: Callable[[httpx.Response], bool], *, within: float) -> float:
+    """Ask what would become of a message until the answer is as wanted; the seconds it took."""
+    began = time.monotonic()
+    while not holds(answer := await shop.post("/v1/messages/check", shop.message())):
+        assert time.monotonic() - began < within, answer.text
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+def through(client: httpx.AsyncClient, shop: Shop) -> Shop:
+    """The same shop as another process sees it."""
+    return Shop(client, shop.key, shop.tenant)
+
+
+def would_send(wanted: bool) -> Callable[[httpx.Response], bool]:
+    return lambda answer: answer.status_code == 200 and answer.json()["would_send"] is wanted
+
+
+async def test_a_change_is_effective_in_every_process_within_a_second(
+    shop: Shop, processes: tuple[httpx.AsyncClient, ...]
+) -> None:
+    shops = [through(client, shop) for client in processes]
+    for each in shops:
+        await until(each, would_send(True), within=REVOKED_SECONDS)
+
+    lags: list[float] = []
+    for number in range(CHANGES):
+        active = bool(number % 2)
+        changed: Json = {"status": "active" if active else "paused"}
+        # Made in one process, and neither of the two is told.
+        assert (await shop.patch(f"/v1/senders/{shop.sender}", changed)).status_code == 200
+        lags += await asyncio.gather(*(until(each, would_send(active), within=REVOKED_SECONDS) for each in shops))
+
+    # The middle one: a busy machine may hold a process up for longer than it polls.
+    assert statistics.median(lags) < SEEN_SECONDS
+
+
+async def test_a_revoked_key_is_refused_by_every_process_within_five_seconds(
+    platform: Platform, shop: Shop, processes: tuple[httpx.AsyncClient, ...]
+) -> None:
+    issued = await platform.issue_key(shop.tenant)
+    shops = [Shop(client, issued["key"], shop.tenant) for client in processes]
+    for each in shops:
+        await until(each, would_send(True), within=REVOKED_SECONDS)
+
+    revoked = await platform.post(f"/admin/v1/tenants/{shop.tenant}/keys/{issued['id']}/revoke")
+
+    assert revoked.status_code == 200
+    refused = [until(each, lambda answer: answer.status_code == 401, within=REVOKED_SECONDS) for each in shops]
+    assert max(await asyncio.gather(*refused)) < REVOKED_SECONDS
+    assert [(await each.post("/v1/messages", each.message())).status_code for each in shops] == [401, 401]
