@@ -154,13 +154,14 @@ def _line(name: str, it: Measured) -> tuple[str, ...]:
 def _splits(found: Mapping[str, Measured]) -> str:
     if not found:
         return ""
-    lines = [f"{name}: {_pairs(it.cpu_ms_by_process, '.3f')}" for name, it in found.items()]
+    lines = [f"{name}: {_pairs(it.cpu_ms_by_process)}" for name, it in found.items()]
     return "\n".join(["CPU ms each by process", *lines])
 
 
 def _figures(name: str, figures: Mapping[str, float]) -> str:
-    return f"{name}: {_pairs(figures, ',.10g')}"
+    width = max((len(figure) for figure in figures), default=0)
+    return "\n".join([name, *(f"  {figure:<{width}}  {value:,.10g}" for figure, value in figures.items())])
 
 
-def _pairs(figures: Mapping[str, float], form: str) -> str:
-    return "  ".join(f"{name} {figure:{form}}" for name, figure in figures.items())
+def _pairs(figures: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {figure:.3f}" for name, figure in figures.items())
