@@ -15,7 +15,7 @@ from messaging.entrypoints.dev.onboarding import Business
 
 _CONCURRENCY: Final = 48
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8)
-_PAUSE: Final = 0.15
+_PAUSE: Final = 0.3
 _PATIENCE_SECONDS: Final = 150.0
 _COME_BACK: Final = frozenset({409, 429, 502, 503, 504})
 

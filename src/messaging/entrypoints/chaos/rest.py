@@ -24,14 +24,14 @@ _HAPPENED: Final = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM raw_callbacks) AS callbacks,
        (SELECT count(*) FROM attempts) AS attempts
 """
-# A connection is in a transaction while it runs a query; one that is in the same transaction a second later holds it.
+# Those that last are the same backend in the same transaction.
 _TRANSACTIONS: Final = """
 SELECT pid, xact_start FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
   AND backend_type = 'client backend'
 """
-_HELD_SECONDS: Final = 1.0
-_LOOKS: Final = 5
+_LOOKS: Final = 10
+_LOOK_AGAIN: Final = 0.5
 _POOLS: Final = re.compile(r"^messaging_database_connections_in_use\{.*\} ([0-9.]+)$", re.MULTILINE)
 # What a process may hold more than right after it was started: pools that have grown, caches that have filled.
 _MORE_FILES: Final = 120
@@ -86,24 +86,36 @@ def grown(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, 
 
 
 async def busy(connection: "asyncpg.Connection[asyncpg.Record]", listeners: Mapping[str, str]) -> Figures:
-    """Transactions and pooled connections that nobody gives back; `listeners` tell the metrics of each process."""
+    """Transactions and pooled connections that nobody gives back; `listeners` tell the metrics of each process.
+
+    Processes look for work at rest too, and on a slow machine a look takes its time: only what is there at every one of
+    several looks is held.
+    """
+    found: Figures = [("transactions held", float(await _held(connection)), 0.0)]
+    return [
+        *found,
+        *[(f"pooled connections taken by {name}", await _taken(url), 0.0) for name, url in listeners.items()],
+    ]
+
+
+async def _held(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
     held = set(await connection.fetch(_TRANSACTIONS))
-    await asyncio.sleep(_HELD_SECONDS)
-    held &= set(await connection.fetch(_TRANSACTIONS))
-    taken = [(f"pooled connections taken by {name}", await _taken(url), 0.0) for name, url in listeners.items()]
-    return [("transactions held", float(len(held)), 0.0), *taken]
+    for _ in range(_LOOKS):
+        if held:
+            await asyncio.sleep(_LOOK_AGAIN)
+            held &= set(await connection.fetch(_TRANSACTIONS))
+    return len(held)
 
 
 async def _taken(url: str) -> float:
-    """The fewest of several looks: what a process does at rest, such as looking for work, is short."""
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-        looks = []
-        for _ in range(_LOOKS):
+        for look in range(_LOOKS):
+            await asyncio.sleep(_LOOK_AGAIN if look else 0)
             found = _POOLS.findall((await client.get("/metrics")).text)
             assert found, f"{url} does not tell of its pools"
-            looks.append(sum(map(float, found)))
-            await asyncio.sleep(0.05)
-    return min(looks)
+            if (taken := sum(map(float, found))) == 0:
+                break
+    return taken
 
 
 def _files(pid: int) -> int:
