@@ -53,8 +53,8 @@ class Gatherer(Generic[A, R]):
             task = asyncio.create_task(self._drain())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        # A caller that goes away must not take back what its neighbours' batch may already have committed.
-        return await asyncio.shield(future)
+        # A caller that goes away cancels its own answer only: the batch is written all the same, by the writer's task.
+        return await future
 
     async def _drain(self) -> None:
         try:
