@@ -176,6 +176,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
     keys = [f"key-{n}" for n in range(SOME)]
     lane = ("whatsapp", "default")
     move = (tenants, ids, i, t, t, i, i, i, i, i, f, f, t, t, *bounds)
+    told = (tenants, ids, i, t, t, ["{}"] * len(ids), [None] * len(ids))
     news = (tenants, ids, i, t, t, t, t, t, i, i, f, f, *bounds)
     digests = (tenants, tenants, t, b)
     system = {
@@ -205,7 +206,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
             (["stop_waiting", "rematch"],),
             ["dispatches_other_idx", "parked_receipts_next_look_idx"],
         ),
-        "move": (apply_changes.MOVE, move, ["messages_pkey"]),
+        "move": (apply_changes.MOVE_AND_TELL, (*move, *told), ["messages_pkey"]),
         "update attempts": (apply_changes.UPDATE_ATTEMPTS, news, ["attempts_pkey"]),
         "postpone": (lifecycles.POSTPONE, (tenants, ids, timedelta(seconds=1), "deliver"), ["dispatches_pkey"]),
         "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
