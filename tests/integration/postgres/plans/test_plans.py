@@ -315,3 +315,15 @@ def _problems(plan: Mapping[str, Any], statement: Statement, whole: Mapping[str,
             yield f"reads all of {table}"
         elif "Index Name" in node and "Index Cond" not in node:
             yield f"reads all of the index {node['Index Name']}"
+
+
+async def test_the_platforms_statements_are_planned_once(populated: Engines) -> None:
+    async with transaction(populated.system) as opened:
+        for _ in range(3):
+            await opened.driver.fetch(lifecycles.LOCK, [TENANT], [UUID(int=1)], UUID(int=1), UUID(int=1))
+        planned = await opened.driver.fetchrow(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", lifecycles.LOCK
+        )
+
+    assert planned is not None
+    assert tuple(planned) == (3, 0)
