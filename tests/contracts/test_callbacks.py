@@ -115,6 +115,24 @@ async def test_what_cannot_be_processed_is_set_aside(inbox: Inbox) -> None:
         assert list(await callbacks.lock_due(10)) == []
 
 
+async def test_what_was_set_aside_can_be_put_back_the_longest_waiting_first(inbox: Inbox) -> None:
+    first, second = a_callback(), a_callback(SECOND, b"[]")
+    await inbox.store.store_many([first, second])
+    async with inbox.open() as callbacks:
+        await callbacks.set_aside(second, problem="not JSON")
+        await callbacks.set_aside(first, problem="not JSON")
+
+    async with inbox.open() as callbacks:
+        assert await callbacks.put_back(1) == 1
+    async with inbox.open() as callbacks:
+        assert list(await callbacks.lock_due(10)) == [second]
+        assert await callbacks.put_back(10) == 1
+
+    async with inbox.open() as callbacks:
+        assert {callback.id for callback in await callbacks.lock_due(10)} == {FIRST, SECOND}
+        assert await callbacks.put_back(10) == 0
+
+
 async def test_a_parked_receipt_is_found_by_the_providers_id_once(inbox: Inbox) -> None:
     async with inbox.open() as callbacks:
         await callbacks.park([parked(), parked()])

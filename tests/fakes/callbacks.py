@@ -15,7 +15,7 @@ class InMemoryCallbacks:
 
     def __init__(self) -> None:
         self.waiting: dict[CallbackId, RawCallback] = {}
-        self.aside: dict[CallbackId, str] = {}
+        self.aside: dict[CallbackId, tuple[RawCallback, str]] = {}
         self.parked: dict[_Place, tuple[ParkedReceipt, datetime | None]] = {}
         self._digests: set[tuple[AccountId, bytes]] = set()
 
@@ -38,7 +38,13 @@ class InMemoryCallbacks:
 
     async def set_aside(self, callback: RawCallback, *, problem: str) -> None:
         del self.waiting[callback.id]
-        self.aside[callback.id] = problem
+        self.aside[callback.id] = (callback, problem)
+
+    async def put_back(self, limit: int) -> int:
+        chosen = list(self.aside)[:limit]
+        for id in chosen:
+            self.waiting[id], _ = self.aside.pop(id)
+        return len(chosen)
 
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
         for item in parked:

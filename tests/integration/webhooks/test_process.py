@@ -189,3 +189,20 @@ async def test_two_workers_share_the_callbacks_between_them(client: httpx.AsyncC
     assert sum(handled) == 60
     assert await platform.value("SELECT count(*) FROM inbound_messages") == 60
     assert {row["status"] for row in await platform.rows(SETTLED)} == {"processed"}
+
+
+async def test_what_was_set_aside_can_be_replayed_when_its_cause_is_mended(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+    await post(client, meta.statuses(meta.status("wamid.1", "delivered")))
+    await platform.value("UPDATE raw_callbacks SET provider = 'telegraph' RETURNING id")
+    await platform.process()
+    assert await platform.rows(SETTLED) == [{"status": "set_aside", "problem": "provider_unknown"}]
+
+    await platform.value("UPDATE raw_callbacks SET provider = 'whatsapp_cloud' RETURNING id")
+    assert await platform.application.inbox.replay()(10) == 1
+    await platform.process()
+
+    assert await state(platform, key) == "delivered"
+    assert await platform.rows(SETTLED) == [{"status": "processed", "problem": None}]

@@ -57,6 +57,23 @@ WITH settled AS (
 DELETE FROM dispatches d USING settled s WHERE d.tenant_id = s.tenant_id AND d.subject_id = s.id
 """
 
+# Indexes: raw_callbacks_aside_idx, raw_callbacks_pkey. Those that have waited longest come first: some that are set
+# aside again and again must not keep the others waiting.
+PUT_BACK: Final = """
+WITH chosen AS (
+    SELECT tenant_id, id FROM raw_callbacks
+    WHERE problem IS NOT NULL ORDER BY processed_at LIMIT $1
+    FOR NO KEY UPDATE SKIP LOCKED
+), due AS (
+    UPDATE raw_callbacks r SET status = 'stored', problem = NULL, processed_at = NULL
+    FROM chosen c WHERE r.tenant_id = c.tenant_id AND r.id = c.id
+    RETURNING r.tenant_id, r.id
+)
+INSERT INTO dispatches (tenant_id, subject_id, kind, due_at)
+SELECT tenant_id, id, 'process_callback', statement_timestamp() FROM due
+RETURNING subject_id
+"""
+
 # Index: parked_receipts_pkey. Most of the early ones overtook our commit by milliseconds: look again soon.
 PARK: Final = """
 INSERT INTO parked_receipts
@@ -142,6 +159,9 @@ class PostgresCallbacks:
 
     async def set_aside(self, callback: RawCallback, *, problem: str) -> None:
         await self._settle([callback], "set_aside", problem)
+
+    async def put_back(self, limit: int) -> int:
+        return len(await self._driver.fetch(PUT_BACK, limit))
 
     async def _settle(self, callbacks: Sequence[RawCallback], status: str, problem: str | None) -> None:
         if callbacks:

@@ -51,6 +51,10 @@ class Callbacks(Protocol):
         """It cannot be processed: keep it with the reason, and do not try again by itself."""
         ...
 
+    async def put_back(self, limit: int) -> int:
+        """Let up to `limit` callbacks that were set aside be due again, the longest waiting first; how many it were."""
+        ...
+
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
         """Keep receipts until their attempt is known; repeats of the same receipt are kept once."""
         ...

@@ -1,4 +1,4 @@
-"""What the command line does to tenants and keys, straight through the use cases."""
+"""What the command line does to tenants, keys and callbacks, straight through the use cases."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from messaging.domain.shared.ids import KeyId, Prefix, TenantId, parse_typeid
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import not_found
 from messaging.domain.tenants.tenant import KeyRole, TenantStatus
-from messaging.entrypoints.composition.containers import build
+from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings
 
@@ -75,6 +75,12 @@ async def revoke_key(settings: Settings, tenant_id: str, key_id: str) -> KeyView
     return view
 
 
+async def replay_callbacks(settings: Settings, limit: int) -> int:
+    async with _application(settings) as application:
+        count: int = await application.inbox.replay()(limit)
+    return count
+
+
 def _tenant_id(text: str) -> TenantId:
     """A malformed id names nobody, like an unknown one."""
     found = parse_typeid(Prefix.TENANT, text)
@@ -84,6 +90,12 @@ def _tenant_id(text: str) -> TenantId:
 
 
 @asynccontextmanager
-async def _tenants(settings: Settings) -> AsyncIterator[Any]:
+async def _application(settings: Settings) -> AsyncIterator[Application]:
     async with open_resources(settings) as resources:
-        yield build(settings, resources, worker="command line").tenants
+        yield build(settings, resources, worker="command line")
+
+
+@asynccontextmanager
+async def _tenants(settings: Settings) -> AsyncIterator[Any]:
+    async with _application(settings) as application:
+        yield application.tenants

@@ -35,6 +35,7 @@ from messaging.application.gather import Gatherer
 from messaging.application.inbox.accept import AcceptCallback
 from messaging.application.inbox.process import ProcessCallbacks
 from messaging.application.inbox.rematch import RematchReceipts
+from messaging.application.inbox.replay import ReplayCallbacks
 from messaging.application.messages.act import ActOnMessages
 from messaging.application.messages.cancel import CancelMessage
 from messaging.application.messages.check import CheckMessage
@@ -401,6 +402,7 @@ class InboxUseCases(DeclarativeContainer):
         receive=conversations.receive,
         telemetry=adapters.telemetry,
     )
+    replay = Singleton(ReplayCallbacks, open_uow=adapters.open_system_uow)
     rematch = Singleton(RematchReceipts, open_uow=adapters.open_system_uow, reconcile=messages.reconcile)
 
 

@@ -1,0 +1,31 @@
+"""Callbacks of providers that could not be processed, straight in the database."""
+
+import os
+
+import rich_click as click
+
+from messaging.entrypoints.cli.printing import json_option, print_fields
+from messaging.entrypoints.settings import Settings, load
+
+
+@click.group()
+def callbacks() -> None:
+    """Process callbacks again that were set aside."""
+
+
+@callbacks.command("replay")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="At most so many.")
+@json_option
+def replay(limit: int, as_json: bool) -> None:
+    """Let callbacks that were set aside be due again, those first that have waited longest.
+
+    The workers process them; what fails once more is set aside once more, with its reason in the log.
+    """
+    from messaging.entrypoints.cli.running import run
+    from messaging.entrypoints.composition import administration
+
+    count = run(administration.replay_callbacks(load(Settings, os.environ), limit))
+    print_fields({"due_again": count}, as_json=as_json)
+
+
+COMMANDS = (callbacks,)
