@@ -386,8 +386,8 @@ class InboxUseCases(DeclarativeContainer):
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
         readers=adapters.readers,
-        # One writer: under a trickle two would commit half as many each.
-        store=Singleton(Gatherer, adapters.callback_store.provided.store_many, writers=1),
+        # A provider waits for the answer, but not for its milliseconds; a commit costs more than ten rows in it.
+        store=Singleton(Gatherer, adapters.callback_store.provided.store_many, writers=1, pause=0.005),
         new_id=adapters.new_id,
         clock=adapters.clock,
         telemetry=adapters.telemetry,
