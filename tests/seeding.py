@@ -10,6 +10,8 @@ from uuid_utils.compat import uuid7
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.lifecycles import Due, Lifecycles, View
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.submissions import Acceptance, IdempotencyClaim, NewMessage, Stored
 from messaging.domain.messages.standing import MessageKey
@@ -60,6 +62,14 @@ def a_new_message(**changes: Any) -> NewMessage:
     message = builders.a_message(**({"id": MessageId(uuid7())} | changes))
     index = hashlib.sha256(message.recipient.value.encode()).digest()
     return NewMessage(message=message, sealed=b"sealed", recipient_index=index)
+
+
+async def lock_due(
+    lifecycles: Lifecycles, lane: DeliverLane, *, quota: int = 100, sender: SenderId = SENDER
+) -> Sequence[Due]:
+    """Up to `quota` of each of the sender's flows."""
+    flows = await lifecycles.flows_due(lane, View(100, 100), places=100, resting=())
+    return await lifecycles.lock_due(lane, {flow: quota for flow in flows if flow.sender_id == sender})
 
 
 def a_claim(key: str = "order-1042", **changes: Any) -> IdempotencyClaim:

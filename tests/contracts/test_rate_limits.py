@@ -1,19 +1,18 @@
 """Do the real rate limits and the fake grant the same?"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
 
 from messaging.adapters.redis.rate_limits import RedisRateLimits
-from messaging.application.ports.rate_limits import RateLimits
-from messaging.domain.shared.ids import SenderId
-from tests.builders import SENDER
+from messaging.application.ports.rate_limits import Bucket, RateLimits
 from tests.fakes.rate_limits import InMemoryRateLimits
 
-OTHER = SenderId(UUID("019df2d9-4c00-7000-8000-000000000022"))
+FAST = Bucket(key="fast", interval=1 / 72, burst=8)
+SLOW = Bucket(key="slow", interval=1 / 0.9, burst=1)
+PAIR = Bucket(key="pair", interval=6.0, burst=3, window=6.0)
 
 
 @pytest.fixture(params=["in_memory", "redis"])
@@ -22,51 +21,74 @@ async def limits(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterato
         yield InMemoryRateLimits()
         return
     async with Redis.from_url(redis_url) as redis:
+        # A Redis that has remembered for long.
+        await redis.set("messaging:rate:since", 1)
         yield RedisRateLimits(redis=redis)
 
 
-async def test_a_rested_sender_may_send_what_its_limit_leaves_above_the_share(limits: RateLimits) -> None:
-    allowed = await limits.take([(SENDER, 100, 80.0)])
-
-    assert allowed[SENDER].granted == 8
-    assert timedelta(0) < allowed[SENDER].retry_after <= timedelta(seconds=1 / 72)
+async def granted(limits: RateLimits, wanted: Sequence[Sequence[Bucket]]) -> list[bool]:
+    return [verdict.denied_by is None for verdict in await limits.take(wanted)]
 
 
-async def test_a_slow_sender_may_always_send_one(limits: RateLimits) -> None:
-    first = await limits.take([(SENDER, 3, 1.0)])
-    second = await limits.take([(SENDER, 3, 1.0)])
+async def test_a_rested_bucket_grants_its_burst_and_then_tells_the_wait_for_one(limits: RateLimits) -> None:
+    verdicts = await limits.take([[FAST]] * 9)
 
-    assert first[SENDER].granted == 1
-    assert second[SENDER].granted == 0
-    assert timedelta(0) < second[SENDER].retry_after <= timedelta(seconds=1.2)
+    assert [verdict.denied_by for verdict in verdicts] == [None] * 8 + [0]
+    assert timedelta(0) < verdicts[8].wait <= timedelta(seconds=1 / 72)
 
 
-async def test_what_fits_is_granted_without_a_wait(limits: RateLimits) -> None:
-    allowed = await limits.take([(SENDER, 5, 80.0)])
+async def test_what_is_granted_at_once_is_to_leave_one_after_the_other(limits: RateLimits) -> None:
+    verdicts = await limits.take([[FAST]] * 4)
 
-    assert allowed[SENDER].granted == 5
-    assert allowed[SENDER].retry_after == timedelta(0)
-
-
-async def test_senders_have_budgets_of_their_own(limits: RateLimits) -> None:
-    await limits.take([(SENDER, 100, 1.0)])
-
-    allowed = await limits.take([(SENDER, 1, 1.0), (OTHER, 1, 1.0)])
-
-    assert allowed[SENDER].granted == 0
-    assert allowed[OTHER].granted == 1
+    waits = [round(verdict.wait.total_seconds() * 72, 2) for verdict in verdicts]
+    assert waits == [0, 1, 2, 3]
 
 
-async def test_a_throttled_sender_gets_nothing_until_its_pause_is_over(limits: RateLimits) -> None:
-    await limits.slow_down(SENDER, timedelta(seconds=30))
-    await limits.slow_down(SENDER, timedelta(seconds=5))
+async def test_a_slow_bucket_always_grants_one(limits: RateLimits) -> None:
+    assert await granted(limits, [[SLOW]] * 3) == [True, False, False]
+    [again] = await limits.take([[SLOW]])
 
-    allowed = await limits.take([(SENDER, 1, 80.0), (OTHER, 1, 80.0)])
+    assert again.denied_by == 0
+    assert timedelta(seconds=1) < again.wait <= timedelta(seconds=1.2)
 
-    assert allowed[SENDER].granted == 0
-    assert timedelta(seconds=25) < allowed[SENDER].retry_after <= timedelta(seconds=30)
-    assert allowed[OTHER].granted == 1
+
+async def test_a_message_takes_from_all_its_buckets_or_from_none(limits: RateLimits) -> None:
+    other = Bucket(key="other", interval=10.0, burst=1)
+
+    verdicts = await limits.take([[SLOW], [FAST, SLOW, other], [other, FAST]])
+
+    assert [verdict.denied_by for verdict in verdicts] == [None, 1, None]
+    assert await granted(limits, [[FAST]] * 8) == [True] * 7 + [False]
+
+
+async def test_the_bucket_that_makes_it_wait_longest_is_named(limits: RateLimits) -> None:
+    longest = Bucket(key="longest", interval=60.0, burst=1)
+    await limits.take([[SLOW, longest]])
+
+    [verdict] = await limits.take([[FAST, SLOW, longest]])
+
+    assert verdict.denied_by == 2
+    assert timedelta(seconds=55) < verdict.wait <= timedelta(seconds=60)
+
+
+async def test_who_may_use_more_of_the_burst_finds_tokens_left_by_who_may_not(limits: RateLimits) -> None:
+    modest = Bucket(key=FAST.key, interval=FAST.interval, burst=4)
+
+    assert await granted(limits, [[modest]] * 5) == [True] * 4 + [False]
+    assert await granted(limits, [[FAST]] * 4) == [True] * 4
+
+
+async def test_a_pair_borrows_a_burst_and_then_waits_until_it_is_paid_for(limits: RateLimits) -> None:
+    verdicts = await limits.take([[PAIR]] * 5)
+
+    assert [verdict.denied_by for verdict in verdicts] == [None, None, None, 0, 0]
+    assert timedelta(seconds=17) < verdicts[3].wait <= timedelta(seconds=18)
+    assert verdicts[4].wait - verdicts[3].wait == timedelta(seconds=6)
 
 
 async def test_nothing_asked_is_nothing_granted(limits: RateLimits) -> None:
-    assert await limits.take([]) == {}
+    assert list(await limits.take([])) == []
+
+
+async def test_without_limits_everything_is_granted(limits: RateLimits) -> None:
+    assert await granted(limits, [[], []]) == [True, True]

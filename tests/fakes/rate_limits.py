@@ -1,35 +1,50 @@
 """Rate limits in memory: the same rule as the real ones, by a clock that tests move."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
-from messaging.application.ports.rate_limits import Allowance
-from messaging.domain.shared.ids import SenderId
+from messaging.application.ports.rate_limits import Bucket, Verdict
 
 
 class InMemoryRateLimits:
-    """`now` is in seconds. The defaults grant what a sender of 80 per second may send at 90 % of it."""
+    """`now` is in seconds; the buckets have rested for ever."""
 
-    def __init__(self, *, share: float = 0.9) -> None:
+    def __init__(self) -> None:
         self.now = 0.0
-        self._share = share
-        self._tat: dict[SenderId, float] = {}
-        self._paused_until: dict[SenderId, float] = {}
+        self._tat: dict[str, float] = {}
+        self._began: dict[str, float] = {}
 
-    async def take(self, wanted: Sequence[tuple[SenderId, int, float]]) -> Mapping[SenderId, Allowance]:
-        return {sender: self._one(sender, count, per_second) for sender, count, per_second in wanted}
+    async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
+        later: Counter[str] = Counter()
+        return [self._one(buckets, later) for buckets in wanted]
 
-    async def slow_down(self, sender: SenderId, pause: timedelta) -> None:
-        self._paused_until[sender] = max(self._paused_until.get(sender, 0.0), self.now + pause.total_seconds())
+    def _one(self, buckets: Sequence[Bucket], later: Counter[str]) -> Verdict:
+        waits = [self._wait(bucket, later) for bucket in buckets]
+        longest = max(waits, default=0.0)
+        if longest > 0:
+            denied_by = waits.index(longest)
+            later[buckets[denied_by].key] += 1
+            return Verdict(denied_by, timedelta(seconds=longest))
+        ahead = max((self._ahead(bucket) for bucket in buckets), default=0.0)
+        for bucket in buckets:
+            self._pay(bucket)
+        return Verdict(None, timedelta(seconds=ahead))
 
-    def _one(self, sender: SenderId, count: int, per_second: float) -> Allowance:
-        paused = self._paused_until.get(sender, 0.0) - self.now
-        if paused > 0:
-            return Allowance(0, timedelta(seconds=paused))
-        interval = 1 / (per_second * self._share)
-        ahead = max(1, int(per_second * (1 - self._share) + 1e-6)) * interval
-        tat = max(self._tat.get(sender, 0.0), self.now)
-        granted = max(0, min(count, int((ahead - (tat - self.now)) / interval + 1e-6)))
-        self._tat[sender] = tat = tat + granted * interval
-        wait = max(1e-6, tat + interval - ahead - self.now) if granted < count else 0.0
-        return Allowance(granted, timedelta(seconds=wait))
+    def _ahead(self, bucket: Bucket) -> float:
+        return 0.0 if bucket.window else max(0.0, self._tat.get(bucket.key, self.now) - self.now)
+
+    def _pay(self, bucket: Bucket) -> None:
+        if self._tat.get(bucket.key, self.now) <= self.now:
+            self._tat[bucket.key] = self._began[bucket.key] = self.now
+        self._tat[bucket.key] += bucket.interval
+
+    def _wait(self, bucket: Bucket, later: Counter[str]) -> float:
+        debt = max(0.0, self._tat.get(bucket.key, self.now) - self.now)
+        if not bucket.window:
+            return max(0.0, debt - (bucket.burst - 1) * bucket.interval - 1e-9)
+        began = self._began.get(bucket.key, self.now)
+        borrowed = round((self.now + debt - began) / bucket.interval)
+        if debt == 0 or (self.now < began + bucket.window and borrowed < bucket.burst):
+            return 0.0
+        return debt + later[bucket.key] * bucket.interval

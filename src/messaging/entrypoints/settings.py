@@ -212,7 +212,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         Positive, _about("The most such questions for one account in an hour from one worker.")
     ] = 100
     rate_limit_share: Annotated[
-        float, Meta(gt=0, le=1), _about("Part of a sender's documented throughput that is used.")
+        float, Meta(gt=0, le=1), _about("Part of every provider's limit that is used, such as a sender's throughput.")
     ] = 0.9
     retention_days: Annotated[
         RetentionDays, _about("How long messages, contents, attempts and events are kept, in whole weeks; 0: for ever.")
@@ -224,6 +224,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         Unlimited, _about("The most messages a tenant may submit in a minute, unless told otherwise; 0: any number.")
     ] = 1_500_000
     key_messages_per_minute: Annotated[Unlimited, _about("The same for each of its keys by itself; 0: any number.")] = 0
+    tenant_per_second: Annotated[Positive | None, _about("Messages of one tenant per second; unset: no limit.")] = None
+    account_per_second: Annotated[
+        Positive | None, _about("Messages through one provider account per second; unset: no limit.")
+    ] = None
+    flow_per_second: Annotated[
+        Positive | None, _about("Messages of one template or campaign per second; unset: no limit.")
+    ] = None
     shutdown_grace_seconds: Annotated[
         Seconds, _about("How long requests under way may take after SIGTERM (`api`, `webhooks`).")
     ] = 25.0

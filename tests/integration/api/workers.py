@@ -16,6 +16,7 @@ from messaging.domain.messages.standing import MessageKey, Standing
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import SenderId
 from messaging.entrypoints.composition.containers import Application
+from tests.seeding import lock_due
 
 
 class Fate(Enum):
@@ -46,7 +47,7 @@ async def work_through(application: Application, sender: SenderId, fate: Fate, *
 
 async def _take_up(application: Application, sender: SenderId) -> list[MessageKey]:
     async with application.adapters.open_system_uow()() as uow:
-        due = await uow.lifecycles.lock_due(_LANE, [(sender, 100)])
+        due = await lock_due(uow.lifecycles, _LANE, sender=sender)
         assert due, "nothing was due"
         changes = [lifecycle.take_up(item.standing, worker="test", lease=_LEASE) for item in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])

@@ -19,8 +19,8 @@ from messaging.domain.messages.standing import MessageKey, Outcome, Phase, Stand
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import DomainError
-from tests.builders import SENDER, a_receipt
-from tests.seeding import a_new_message, accept, seed_tenant
+from tests.builders import a_receipt
+from tests.seeding import a_new_message, accept, lock_due, seed_tenant
 
 LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
 LEASE = timedelta(seconds=30)
@@ -59,7 +59,7 @@ async def claims_are_open(engines: Engines) -> bool:
 
 async def claim(engines: Engines, *, start: bool = False) -> Sequence[MessageKey]:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = [item.standing for item in await uow.lifecycles.lock_due(LANE, [(SENDER, 10)])]
+        due = [item.standing for item in await lock_due(uow.lifecycles, LANE)]
         changes = [lifecycle.take_up(standing, worker="w1", lease=LEASE) for standing in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])
         keys = [standing.key for standing in due]

@@ -6,16 +6,18 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from uuid_utils.compat import uuid7
 
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import AttemptRef, StaleChange
+from messaging.application.ports.lifecycles import AttemptRef, StaleChange, View
 from messaging.application.ports.records import EventRow, MessageRow
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
+from messaging.domain.messages.fairness import NO_FLOW, Flow
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.outcome import conclude
 from messaging.domain.messages.receipts import ProviderError, ReceiptKind
@@ -23,19 +25,22 @@ from messaging.domain.messages.retry import Rejected, Sent, Uncertain
 from messaging.domain.messages.standing import DispatchKind, MessageKey, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
-from messaging.domain.shared.ids import SenderId
-from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, WAMID, a_receipt
+from messaging.domain.shared.ids import TemplateId
+from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TEMPLATE, TENANT, WAMID, a_receipt
 from tests.seeding import (
     OTHER_ACCOUNT,
     OTHER_SENDER,
     a_new_message,
     accept,
+    lock_due,
     seed_other_tenant,
     seed_tenant,
 )
 
 LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
 LEASE = timedelta(seconds=30)
+FLOW = Flow(TENANT, SENDER, TEMPLATE)
+THEIRS = {"tenant_id": OTHER_TENANT, "sender_id": OTHER_SENDER, "account_id": OTHER_ACCOUNT, "template_id": None}
 
 Decide = Callable[[Standing], Change | None]
 
@@ -69,7 +74,7 @@ async def record(engines: Engines, key: MessageKey) -> tuple[MessageRow, Sequenc
 
 async def claim(engines: Engines, *, quota: int = 10, lease: timedelta = LEASE) -> Sequence[MessageKey]:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = await uow.lifecycles.lock_due(LANE, [(SENDER, quota)])
+        due = await lock_due(uow.lifecycles, LANE, quota=quota)
         changes = [lifecycle.take_up(one.standing, worker="w1", lease=lease) for one in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])
         await uow.commit()
@@ -141,8 +146,7 @@ async def test_an_ended_lease_makes_the_message_due_again(engines: Engines) -> N
 async def test_a_postponed_message_is_not_due_before_its_time(engines: Engines) -> None:
     keys = await accept(engines, [a_new_message(), a_new_message()])
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.lifecycles.postpone(keys[:1], timedelta(seconds=60))
-        await uow.lifecycles.postpone(keys[1:], timedelta(seconds=-1))
+        await uow.lifecycles.postpone({keys[0]: timedelta(seconds=60), keys[1]: timedelta(seconds=-1)})
         await uow.commit()
 
     assert await claim(engines) == keys[1:]
@@ -159,27 +163,66 @@ async def test_two_workers_never_take_the_same_message(engines: Engines) -> None
     assert len(flat) + len(await claim(engines, quota=40)) == 40
 
 
-async def test_each_sender_gives_no_more_than_its_quota(engines: Engines) -> None:
-    theirs = {"tenant_id": OTHER_TENANT, "sender_id": OTHER_SENDER, "account_id": OTHER_ACCOUNT, "template_id": None}
+async def test_each_flow_gives_no_more_than_its_quota(engines: Engines) -> None:
     mine = await accept(engines, [a_new_message() for _ in range(5)])
-    others = await accept(engines, [a_new_message(**theirs) for _ in range(5)])
+    others = await accept(engines, [a_new_message(**THEIRS) for _ in range(5)])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = await uow.lifecycles.lock_due(LANE, [(SENDER, 2), (OTHER_SENDER, 3)])
+        due = await uow.lifecycles.lock_due(LANE, {FLOW: 2, Flow(OTHER_TENANT, OTHER_SENDER, NO_FLOW): 3})
 
     assert {one.standing.key for one in due} == {*mine[:2], *others[:3]}
     assert {one.sealed for one in due} == {b"sealed"}
+    assert {one.flow_id for one in due} == {TEMPLATE, NO_FLOW}
+    assert {one.recipient_index for one in due} == {a_new_message().recipient_index}
 
 
-async def test_senders_are_counted_up_to_the_limit(engines: Engines) -> None:
+async def test_flows_are_counted_up_to_twice_a_fair_share_and_not_while_they_rest(engines: Engines) -> None:
+    other = TemplateId(uuid7())
     await accept(engines, [a_new_message() for _ in range(5)])
+    await accept(engines, [a_new_message(template_id=None)])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        [few] = await uow.lifecycles.senders_due(LANE, at_most=3)
-        [all_of_them] = await uow.lifecycles.senders_due(LANE, at_most=50)
+        few = await uow.lifecycles.flows_due(LANE, View(10, 10), places=1, resting=())
+        all_of_them = await uow.lifecycles.flows_due(LANE, View(10, 10), places=50, resting=(other,))
+        resting = await uow.lifecycles.flows_due(LANE, View(10, 10), places=50, resting=(TEMPLATE,))
 
-    assert (few.tenant_id, few.sender_id, few.count) == (TENANT, SENDER, 3)
-    assert all_of_them.count == 5
+    alone = Flow(TENANT, SENDER, NO_FLOW)
+    assert (few[FLOW], few[alone]) == (2, 1)
+    assert (all_of_them[FLOW], all_of_them[alone]) == (5, 1)
+    assert (resting[FLOW], resting[alone]) == (0, 1)
+
+
+async def test_a_view_goes_on_where_the_last_one_ended_and_comes_round(engines: Engines) -> None:
+    await accept(engines, [a_new_message(), a_new_message(template_id=None)])
+    await accept(engines, [a_new_message(**THEIRS)])
+    mine, theirs = [Flow(TENANT, SENDER, NO_FLOW), FLOW], [Flow(OTHER_TENANT, OTHER_SENDER, NO_FLOW)]
+    last = mine[-1]
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        seen = [
+            list(await uow.lifecycles.flows_due(LANE, view, places=5, resting=()))
+            for view in (
+                View(10, 10),
+                View(10, 10, behind=TENANT),
+                View(1, 10, behind=OTHER_TENANT),
+                View(10, 1, left_off={TENANT: mine[0]}),
+                View(10, 10, left_off={TENANT: last}),
+            )
+        ]
+
+    assert seen == [mine + theirs, theirs + mine, mine, [last, *theirs], mine + theirs]
+
+
+async def test_lanes_whose_flows_all_rest_have_no_work(engines: Engines) -> None:
+    await accept(engines, [a_new_message()])
+    urgent = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
+
+    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
+        elsewhere = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], resting=[(urgent, SENDER)])
+        here = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], resting=[(LANE, SENDER)])
+
+    assert elsewhere == [LANE]
+    assert here == []
 
 
 async def test_a_scheduled_message_waits_for_its_hour(engines: Engines) -> None:
@@ -361,7 +404,7 @@ async def test_locking_nothing_and_withdrawing_nothing_is_nothing(engines: Engin
 
         assert await uow.lifecycles.lock([]) == {}
         assert await uow.lifecycles.find_attempts([]) == {}
-        assert await uow.lifecycles.lock_due(LANE, []) == ()
+        assert await uow.lifecycles.lock_due(LANE, {}) == ()
 
 
 async def test_the_database_itself_refuses_an_impossible_move(engines: Engines) -> None:
@@ -431,7 +474,7 @@ async def test_what_a_lock_waited_for_is_what_it_returns(engines: Engines) -> No
     [key] = await accept(engines, [a_new_message()])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as first:
-        [due] = await first.lifecycles.lock_due(LANE, [(SENDER, 1)])
+        [due] = await first.lifecycles.lock_due(LANE, {FLOW: 1})
         waiting = asyncio.create_task(standing(engines, key))
         await _until_somebody_waits(engines)
         change = lifecycle.take_up(due.standing, worker="w1", lease=LEASE)
@@ -451,9 +494,7 @@ async def _until_somebody_waits(engines: Engines) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_unknown_senders_have_nothing_due(engines: Engines) -> None:
+async def test_unknown_flows_have_nothing_due(engines: Engines) -> None:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        nobody = SenderId(TENANT)
-
-        assert await uow.lifecycles.lock_due(LANE, [(nobody, 5)]) == ()
-        assert await uow.lifecycles.senders_due(LANE, at_most=5) == []
+        assert await uow.lifecycles.lock_due(LANE, {FLOW: 5}) == ()
+        assert await uow.lifecycles.flows_due(LANE, View(10, 10), places=5, resting=()) == {}

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from typing import cast
+from uuid import UUID
 
 from messaging.adapters.arq.consumer import ArqJobConsumer
 from messaging.adapters.arq.queue import ArqJobQueue
@@ -41,7 +43,9 @@ class Work:
     async def open_uow(self) -> AsyncIterator[SystemUnitOfWork]:
         yield cast(SystemUnitOfWork, self)
 
-    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
+    async def lanes_with_work(
+        self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]]
+    ) -> Sequence[DispatchKind | DeliverLane]:
         return [item for item, count in self.due.items() if count and (isinstance(item, DeliverLane) or item in kinds)]
 
     async def take(self, item: DeliverLane | DispatchKind) -> int:
@@ -62,6 +66,12 @@ class Work:
 
     async def _send(self) -> None:
         await self.let_sends_end.wait()
+
+    def resting(self) -> Collection[tuple[DeliverLane, UUID]]:
+        return ()
+
+    def rest_of(self, lane: DeliverLane) -> float:
+        return inf
 
     async def drain(self) -> None:
         self.draining.set()

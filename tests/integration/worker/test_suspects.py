@@ -19,9 +19,8 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
-from tests.builders import SENDER
 from tests.journeys.platform import eventually
-from tests.seeding import a_new_message, accept, seed_tenant
+from tests.seeding import a_new_message, accept, lock_due, seed_tenant
 
 LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
 LEASE = timedelta(seconds=30)
@@ -70,7 +69,7 @@ async def suspects(engines: Engines, open_uow: OpenSystemUnitOfWork, *marks: int
                 standings = await uow.lifecycles.lock(again)
                 changes = [lifecycle.take_up(standings[key], worker="w1", lease=timedelta(0)) for key in again]
                 await uow.lifecycles.apply([change for change in changes if change is not None])
-        found = {due.standing.key: due for due in await uow.lifecycles.lock_due(LANE, [(SENDER, 100)])}
+        found = {due.standing.key: due for due in await lock_due(uow.lifecycles, LANE)}
         await uow.commit()
     assert all(lifecycle.is_suspect(due.standing) for due in found.values())
     return [found[key] for key in keys]

@@ -30,7 +30,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[]
           possible_duplicate, keep_error, error_code, error_reason)
 WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND m.seq = c.expected_seq AND m.state = c.previous
   AND m.id BETWEEN $15 AND $16
-RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.channel, m.priority
+RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.template_id, m.channel, m.priority
 """
 
 # Index: attempts_pkey. What the provider has accepted stays accepted, whatever weaker news comes later. If a second
@@ -91,8 +91,11 @@ SELECT * FROM moved
 """
 
 ARRANGE: Final = """
-INSERT INTO dispatches (tenant_id, subject_id, sender_id, channel, priority, kind, due_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
+SELECT a.tenant_id, a.subject_id, a.sender_id, COALESCE(a.flow_id, '00000000-0000-0000-0000-000000000000'),
+       a.channel, a.priority, a.kind, a.due_at
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
+    AS a(tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
 ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
 """
 
@@ -247,7 +250,8 @@ async def _dispatch(driver: Driver, changes: Sequence[Change], envelopes: _Envel
         match change.dispatch:
             case Arrange(kind=kind, due_at=due_at):
                 row = envelopes[change.key]
-                arranged.append((*change.key, row["sender_id"], row["channel"], row["priority"], kind.value, due_at))
+                lane = (row["sender_id"], row["template_id"], row["channel"], row["priority"])
+                arranged.append((*change.key, *lane, kind.value, due_at))
             case Withdraw():
                 withdrawn.append(change.key)
             case None:

@@ -5,18 +5,21 @@ read afterwards, in a statement that sees what the lock waited for.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from asyncpg import Record
 
 from messaging.adapters.postgres.apply_changes import WITHDRAW, apply_changes
+from messaging.adapters.postgres.due import FLOWS_DUE, LANES_DUE, LOCK_DUE
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import AttemptRef, Due, SenderDue
+from messaging.application.ports.lifecycles import AttemptRef, Due, View
 from messaging.domain.messages.change import Change
+from messaging.domain.messages.fairness import Flow
 from messaging.domain.messages.message import Category, OnUnknown, Priority
 from messaging.domain.messages.standing import DispatchKind, LastAttempt, MessageKey, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
@@ -31,52 +34,7 @@ _MESSAGE: Final = """
     m.category, m.policy, m.on_unknown, m.account_id, m.sender_id, m.expires_at, m.possible_duplicate
 """
 
-# Index: dispatches_lane_idx, skipping from sender to sender; then a bounded count of each. The order is drawn by lot:
-# by age, whoever has the longest backlog would always come first.
-SENDERS_DUE: Final = """
-WITH RECURSIVE senders AS (
-    (SELECT d.sender_id FROM dispatches d
-     WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2
-     ORDER BY d.sender_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT d.sender_id FROM dispatches d
-            WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.sender_id > s.sender_id
-            ORDER BY d.sender_id LIMIT 1)
-    FROM senders s WHERE s.sender_id IS NOT NULL
-)
-SELECT due.tenant_id, s.sender_id, due.count
-FROM senders s CROSS JOIN LATERAL (
-    SELECT min(h.tenant_id::text)::uuid AS tenant_id, count(*)::int AS count
-    FROM (
-        SELECT d.tenant_id FROM dispatches d
-        WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.sender_id = s.sender_id
-          AND d.due_at <= statement_timestamp()
-        ORDER BY d.due_at LIMIT $3
-    ) h
-) due
-WHERE due.count > 0
-ORDER BY random()
-"""
-
-# Index: dispatches_lane_idx, once per sender. Both rows are locked: the dispatch so that a claim made meanwhile is
-# seen, the message so that nobody else moves it. statement_timestamp() can be an index condition, clock_timestamp()
-# cannot.
-LOCK_DUE: Final = f"""
-WITH locked AS (
-    SELECT {_MESSAGE}, due.due_at
-    FROM unnest($3::uuid[], $4::int[]) AS q(sender_id, quota)
-    CROSS JOIN LATERAL (
-        SELECT d.tenant_id, d.subject_id, d.due_at FROM dispatches d
-        WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.sender_id = q.sender_id
-          AND d.due_at <= statement_timestamp()
-        ORDER BY d.due_at LIMIT q.quota
-        FOR NO KEY UPDATE SKIP LOCKED
-    ) due
-    JOIN messages m ON m.tenant_id = due.tenant_id AND m.id = due.subject_id
-    FOR NO KEY UPDATE OF m SKIP LOCKED
-)
-SELECT *, clock_timestamp() AS now FROM locked ORDER BY due_at
-"""
+_LOCK_DUE: Final = LOCK_DUE.format(message=_MESSAGE)
 
 # Indexes: dispatches_lane_idx, no further than the inner limit; messages_pkey. Only the message is locked: claims skip
 # what is locked here.
@@ -146,8 +104,8 @@ WHERE c.message_id BETWEEN $3 AND $4
 
 # Index: dispatches_pkey.
 POSTPONE: Final = """
-UPDATE dispatches d SET due_at = clock_timestamp() + $3::interval
-FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, subject_id)
+UPDATE dispatches d SET due_at = clock_timestamp() + k.wait
+FROM unnest($1::uuid[], $2::uuid[], $3::interval[]) AS k(tenant_id, subject_id, wait)
 WHERE d.tenant_id = k.tenant_id AND d.subject_id = k.subject_id AND d.kind = $4
 """
 
@@ -206,31 +164,6 @@ JOIN attempts a ON a.account_id = k.account_id AND a.provider_message_id = k.pro
 ORDER BY a.message_id, a.epoch
 """
 
-# Index: dispatches_lane_idx, from sender to sender as above, until a lane's first due dispatch is found.
-LANES_DUE: Final = """
-SELECT lane.channel, lane.priority
-FROM unnest($1::text[], $2::text[]) AS lane(channel, priority)
-WHERE EXISTS (
-    WITH RECURSIVE senders AS (
-        (SELECT d.sender_id FROM dispatches d
-         WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
-         ORDER BY d.sender_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT d.sender_id FROM dispatches d
-                WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
-                  AND d.sender_id > s.sender_id
-                ORDER BY d.sender_id LIMIT 1)
-        FROM senders s WHERE s.sender_id IS NOT NULL
-    )
-    SELECT FROM senders s
-    WHERE EXISTS (
-        SELECT FROM dispatches d
-        WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
-          AND d.sender_id = s.sender_id AND d.due_at <= statement_timestamp()
-    )
-)
-"""
-
 # Indexes: dispatches_other_idx, parked_receipts_next_look_idx.
 KINDS_DUE: Final = """
 SELECT wanted.kind
@@ -243,6 +176,7 @@ WHERE EXISTS (
 ))
 """
 
+_NIL: Final = UUID(int=0)
 _LANES: Final = tuple((channel.value, priority.value) for channel in Channel for priority in Priority)
 
 
@@ -252,16 +186,25 @@ class PostgresLifecycles:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def senders_due(self, lane: DeliverLane, *, at_most: int) -> Sequence[SenderDue]:
-        rows = await self._driver.fetch(SENDERS_DUE, lane.channel, lane.priority, at_most)
-        return [
-            SenderDue(tenant_id=TenantId(row["tenant_id"]), sender_id=SenderId(row["sender_id"]), count=row["count"])
-            for row in rows
-        ]
+    async def flows_due(
+        self, lane: DeliverLane, view: View, *, places: int, resting: Collection[UUID]
+    ) -> Mapping[Flow, int]:
+        rows = await self._driver.fetch(
+            FLOWS_DUE,
+            lane.channel,
+            lane.priority,
+            view.behind or _NIL,
+            view.tenants,
+            view.flows,
+            *_transposed(view.left_off.values(), 3),
+            places,
+            list(resting),
+        )
+        return {_flow(row): row["count"] for row in rows}
 
-    async def lock_due(self, lane: DeliverLane, quotas: Sequence[tuple[SenderId, int]]) -> Sequence[Due]:
-        senders, counts = [sender for sender, _ in quotas], [count for _, count in quotas]
-        rows = await self._driver.fetch(LOCK_DUE, lane.channel, lane.priority, senders, counts)
+    async def lock_due(self, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Sequence[Due]:
+        wanted = _transposed([(*flow, quota) for flow, quota in quotas.items()], 4)
+        rows = await self._driver.fetch(_LOCK_DUE, lane.channel, lane.priority, *wanted)
         if not rows:
             return ()
         tenants, ids, low, high = _columns([(row["tenant_id"], row["id"]) for row in rows])
@@ -269,7 +212,15 @@ class PostgresLifecycles:
             (row["tenant_id"], row["message_id"]): row["sealed"]
             for row in await self._driver.fetch(CONTENTS, tenants, ids, low, high)
         }
-        return tuple(Due(standing=standing, sealed=sealed[standing.key]) for standing in await self._standings(rows))
+        return tuple(
+            Due(
+                standing=standing,
+                sealed=sealed[standing.key],
+                flow_id=row["flow_id"],
+                recipient_index=row["recipient_index"],
+            )
+            for row, standing in zip(rows, await self._standings(rows), strict=True)
+        )
 
     async def lock_expired(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
         channels, priorities = zip(*_LANES, strict=True)
@@ -319,11 +270,11 @@ class PostgresLifecycles:
         await self._driver.execute(WITHDRAW, tenants, ids)
 
     async def postpone(
-        self, keys: Sequence[MessageKey], wait: timedelta, *, kind: DispatchKind = DispatchKind.DELIVER
+        self, waits: Mapping[MessageKey, timedelta], *, kind: DispatchKind = DispatchKind.DELIVER
     ) -> None:
-        if keys:
-            tenants, ids, _, _ = _columns(keys)
-            await self._driver.execute(POSTPONE, tenants, ids, wait, kind)
+        if waits:
+            tenants, ids, _, _ = _columns(list(waits))
+            await self._driver.execute(POSTPONE, tenants, ids, list(waits.values()), kind)
 
     async def find_attempts(
         self, provider_ids: Sequence[tuple[AccountId, str]]
@@ -337,17 +288,28 @@ class PostgresLifecycles:
             for row in await self._driver.fetch(FIND_ATTEMPTS, accounts, texts)
         }
 
-    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
+    async def lanes_with_work(
+        self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]] = ()
+    ) -> Sequence[DispatchKind | DeliverLane]:
         found: list[DispatchKind | DeliverLane] = []
         if DispatchKind.DELIVER in kinds:
-            channels, priorities = zip(*_LANES, strict=True)
+            rests = _transposed([(lane.channel, lane.priority, id) for lane, id in resting], 3)
             found.extend(
                 DeliverLane(channel=Channel(row["channel"]), priority=Priority(row["priority"]))
-                for row in await self._driver.fetch(LANES_DUE, channels, priorities)
+                for row in await self._driver.fetch(LANES_DUE, *zip(*_LANES, strict=True), *rests)
             )
         if others := [kind for kind in kinds if kind is not DispatchKind.DELIVER]:
             found.extend(DispatchKind(row["kind"]) for row in await self._driver.fetch(KINDS_DUE, others))
         return found
+
+
+def _flow(row: Record) -> Flow:
+    return Flow(TenantId(row["tenant_id"]), SenderId(row["sender_id"]), row["flow_id"])
+
+
+def _transposed(rows: Collection[tuple[Any, ...]], width: int) -> Sequence[Sequence[Any]]:
+    """Rows as one array per column, also when there are none."""
+    return list(zip(*rows, strict=True)) or [()] * width
 
 
 def _columns(

@@ -81,8 +81,9 @@ WITH given AS (
     INSERT INTO events (tenant_id, message_id, seq, type, state, detail)
     SELECT tenant_id, id, 1, 'message.accepted', state, '{}' FROM given
 )
-INSERT INTO dispatches (tenant_id, subject_id, sender_id, due_at, kind, channel, priority)
-SELECT tenant_id, id, sender_id, COALESCE(send_at, statement_timestamp()), 'deliver', channel, priority FROM given
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, due_at, kind, channel, priority)
+SELECT tenant_id, id, sender_id, COALESCE(template_id, '00000000-0000-0000-0000-000000000000'),
+       COALESCE(send_at, statement_timestamp()), 'deliver', channel, priority FROM given
 """
 
 

@@ -1,146 +1,137 @@
-"""How fast may each sender go, across all processes? GCRA over all senders of a batch in one script call.
+"""How fast may messages leave, across all processes? GCRA over all buckets of a batch in one script call.
 
-Per sender Redis holds one number, the theoretical arrival time (TAT): how far into the future the granted sends reach
-at the allowed pace. A send is granted while the TAT is at most the burst ahead of now.
+Per bucket Redis holds one number, the theoretical arrival time (TAT): how far into the future the granted messages
+reach at the allowed pace. A message is granted while the TAT is at most the burst ahead of now. A borrowing bucket
+holds two: its TAT is when the debt is paid, and beside it stands when the borrowing began.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
+from typing import Final
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from messaging.application.ports.rate_limits import Allowance
-from messaging.domain.shared.ids import SenderId
+from messaging.adapters.redis.local_limits import LocalLimits
+from messaging.application.ports.rate_limits import Bucket, Verdict
 
 log = logging.getLogger(__name__)
 
 # Times in microseconds by Redis's clock, the only one all processes share.
-# KEYS: per sender its TAT and its pause. ARGV: per sender wanted, interval, burst. Returns granted, wait per sender.
-_TAKE = """
+# KEYS: since when Redis remembers, then each bucket. ARGV: a JSON object of their terms (interval, burst, window) and
+# of each message's places among them. Returns per message the place of the bucket that denied it (0: none) and a wait:
+# until it may ask again, or until the last of the tokens it was granted is due.
+#
+# A bucket without a key has rested, or was forgotten with everything else; which of the two, shows from how long Redis
+# has remembered anything. So buckets are empty when Redis was flushed; a pair may then borrow a fifth of its burst.
+_TAKE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local answer = {}
-for n = 1, #KEYS, 2 do
-    local at = (n - 1) / 2 * 3
-    local wanted = tonumber(ARGV[at + 1])
-    local interval = tonumber(ARGV[at + 2])
-    local burst = tonumber(ARGV[at + 3])
-    local paused = redis.call('PTTL', KEYS[n + 1])
-    if paused > 0 then
-        answer[#answer + 1] = 0
-        answer[#answer + 1] = paused * 1000
+redis.call('SET', KEYS[1], string.format('%.0f', now), 'NX')
+local since = tonumber(redis.call('GET', KEYS[1]))
+local given = cjson.decode(ARGV[1])
+local stored = redis.call('MGET', unpack(KEYS, 2))
+local buckets = {}
+for n, terms in ipairs(given.terms) do
+    local bucket = {interval = terms[1], burst = terms[2], window = terms[3], later = 0}
+    local forgotten_until = since + bucket.burst * bucket.interval
+    if bucket.window > 0 and now < forgotten_until then bucket.burst = math.max(1, math.floor(bucket.burst / 5)) end
+    if stored[n] then
+        local tat, began = string.match(stored[n], '^(%d+):?(%d*)$')
+        bucket.tat, bucket.began = tonumber(tat), tonumber(began) or 0
     else
-        local tat = math.max(tonumber(redis.call('GET', KEYS[n]) or 0), now)
-        local room = math.floor(burst - (tat - now) / interval + 0.000001)
-        local granted = math.max(0, math.min(wanted, room))
-        if granted > 0 then
-            tat = tat + granted * interval
-            local lives = math.ceil((tat - now) / 1000) + 1
-            redis.call('SET', KEYS[n], string.format('%.0f', tat), 'PX', string.format('%.0f', lives))
+        bucket.tat, bucket.began = bucket.window > 0 and 0 or forgotten_until, 0
+    end
+    if bucket.tat <= now then bucket.tat, bucket.began = now, now end
+    buckets[n] = bucket
+end
+local function wait_for(bucket)
+    if bucket.window == 0 then
+        -- A number of today's size has no finer fraction than a quarter of a microsecond, and a batch adds many.
+        return math.max(0, bucket.tat - now - (bucket.burst - 1) * bucket.interval - 50)
+    end
+    local borrowed = math.floor((bucket.tat - bucket.began) / bucket.interval + 0.5)
+    if bucket.tat <= now or (now < bucket.began + bucket.window and borrowed < bucket.burst) then return 0 end
+    return bucket.tat - now + bucket.later * bucket.interval
+end
+local answer = {}
+for _, places in ipairs(given.messages) do
+    local denied_by, longest = 0, 0
+    for place, n in ipairs(places) do
+        local wait = wait_for(buckets[n])
+        if wait > longest then denied_by, longest = place, wait end
+    end
+    local ahead = 0
+    for place, n in ipairs(places) do
+        local bucket = buckets[n]
+        if denied_by == 0 then
+            if bucket.window == 0 then ahead = math.max(ahead, bucket.tat - now) end
+            bucket.tat = bucket.tat + bucket.interval
+            bucket.taken = true
+        elseif denied_by == place then
+            bucket.later = bucket.later + 1
         end
-        local wait = 0
-        if granted < wanted then wait = math.max(1, tat + interval - burst * interval - now) end
-        answer[#answer + 1] = granted
-        answer[#answer + 1] = math.ceil(wait)
+    end
+    answer[#answer + 1] = denied_by
+    answer[#answer + 1] = math.ceil(denied_by == 0 and ahead or longest)
+end
+for n, bucket in ipairs(buckets) do
+    if bucket.taken then
+        local value = string.format('%.0f', bucket.tat)
+        if bucket.window > 0 then value = value .. string.format(':%.0f', bucket.began) end
+        local lives = string.format('%.0f', math.ceil((bucket.tat - now) / 1000) + 1)
+        redis.call('SET', KEYS[n + 1], value, 'PX', lives)
     end
 end
 return answer
 """
-_PAUSE = """
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], '1', 'PX', ARGV[1]) end
-"""
+_SINCE: Final = "messaging:rate:since"
 
-# Without Redis every process is on its own, and how many there are nobody can tell it.
-_PROCESSES_ASSUMED = 4
-# How long to wait for Redis, and after a failure how long not to ask it: a batch must not wait for it every time.
-_PATIENCE = 1.0
+# How long to wait for Redis, since rows are locked meanwhile, and after a failure how long not to ask it.
+_PATIENCE = 0.25
 _REST = 1.0
+
+_json = msgspec.json.Encoder()
 
 
 class RedisRateLimits:
-    """`share` is the part of the provider's limit that we use; what it leaves is the burst, so that no second, wherever
-    it begins, sees more than the whole limit.
-    """
+    """While Redis is away this process goes on by itself, with a fraction of each limit."""
 
-    def __init__(self, *, redis: Redis, share: float = 0.9) -> None:
+    def __init__(self, *, redis: Redis) -> None:
         self._take = redis.register_script(_TAKE)
-        self._pause = redis.register_script(_PAUSE)
-        self._share = share
-        self._alone = _LocalLimits(share)
+        self._alone = LocalLimits()
         self._asks_again_at = 0.0
 
-    async def take(self, wanted: Sequence[tuple[SenderId, int, float]]) -> Mapping[SenderId, Allowance]:
+    async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
         if not wanted:
-            return {}
+            return ()
         if monotonic() < self._asks_again_at:
             return self._alone.take(wanted)
-        keys: list[str] = []
-        arguments: list[int | float] = []
-        for sender, count, per_second in wanted:
-            keys += [f"messaging:rate:{sender}:tat", f"messaging:rate:{sender}:pause"]
-            arguments += [count, 1_000_000 / (per_second * self._share), _burst(per_second, self._share)]
+        buckets = {bucket.key: bucket for of_message in wanted for bucket in of_message}
+        place = {key: number for number, key in enumerate(buckets, start=1)}
+        terms = [(each.interval * 1e6, each.burst, each.window * 1e6) for each in buckets.values()]
+        messages = [[place[bucket.key] for bucket in of_message] for of_message in wanted]
+        given = _json.encode({"terms": terms, "messages": messages})
         try:
             async with asyncio.timeout(_PATIENCE):
-                answer = await self._take(keys=keys, args=arguments)
+                answer = await self._take(keys=[_SINCE, *map(_key, buckets)], args=[given])
         except (RedisError, OSError) as error:
             self._rest(error)
             return self._alone.take(wanted)
-        return {
-            sender: Allowance(int(answer[2 * n]), timedelta(microseconds=int(answer[2 * n + 1])))
-            for n, (sender, _, _) in enumerate(wanted)
-        }
-
-    async def slow_down(self, sender: SenderId, pause: timedelta) -> None:
-        # Remembered here too: the pause must hold even if Redis goes away during it.
-        self._alone.slow_down(sender, pause)
-        milliseconds = max(1, int(pause.total_seconds() * 1000))
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._pause(keys=[f"messaging:rate:{sender}:pause"], args=[milliseconds])
-        except (RedisError, OSError) as error:
-            self._rest(error)
+        return [_verdict(*pair) for pair in zip(answer[::2], answer[1::2], strict=True)]
 
     def _rest(self, error: Exception) -> None:
         self._asks_again_at = monotonic() + _REST
         log.warning("rate_limits.on_their_own", extra={"error": type(error).__name__})
 
 
-def _burst(per_second: float, share: float) -> int:
-    return max(1, int(per_second * (1 - share) + 1e-6))
+def _key(bucket: str) -> str:
+    return f"messaging:rate:{bucket}"
 
 
-class _LocalLimits:
-    """The same rule in this process's memory, by its own clock, for a fraction of the share."""
-
-    def __init__(self, share: float) -> None:
-        self._share = share
-        self._tat: dict[SenderId, float] = {}
-        self._paused_until: dict[SenderId, float] = {}
-
-    def take(self, wanted: Sequence[tuple[SenderId, int, float]]) -> Mapping[SenderId, Allowance]:
-        now = monotonic()
-        return {sender: self._one(sender, count, per_second, now) for sender, count, per_second in wanted}
-
-    def slow_down(self, sender: SenderId, pause: timedelta) -> None:
-        now = monotonic()
-        self._paused_until = {known: until for known, until in self._paused_until.items() if until > now}
-        until = now + pause.total_seconds()
-        self._paused_until[sender] = max(until, self._paused_until.get(sender, until))
-
-    def _one(self, sender: SenderId, count: int, per_second: float, now: float) -> Allowance:
-        paused = self._paused_until.get(sender, now) - now
-        if paused > 0:
-            return Allowance(0, timedelta(seconds=paused))
-        interval = _PROCESSES_ASSUMED / (per_second * self._share)
-        burst = max(1, _burst(per_second, self._share) // _PROCESSES_ASSUMED)
-        tat = max(self._tat.get(sender, now), now)
-        granted = max(0, min(count, int(burst - (tat - now) / interval + 1e-6)))
-        if granted:
-            tat += granted * interval
-            self._tat[sender] = tat
-        wait = max(1e-6, tat + interval - burst * interval - now) if granted < count else 0.0
-        return Allowance(granted, timedelta(seconds=wait))
+def _verdict(denied_by: int, wait: int) -> Verdict:
+    return Verdict(denied_by - 1 if denied_by else None, timedelta(microseconds=wait))

@@ -83,8 +83,7 @@ class CheckSilent:
             if not due:
                 return ()
             await uow.lifecycles.postpone(
-                [standing.key for standing in due if standing.state in AWAITING_NEWS],
-                _LEASE,
+                {standing.key: _LEASE for standing in due if standing.state in AWAITING_NEWS},
                 kind=DispatchKind.CHECK_SILENT,
             )
             await uow.lifecycles.withdraw([standing.key for standing in due if standing.state not in AWAITING_NEWS])

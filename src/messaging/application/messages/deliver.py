@@ -8,13 +8,16 @@ commits through gatherers.
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from time import monotonic
+from uuid import UUID
 
 from msgspec import Struct
 
 from messaging.application import crashpoints
 from messaging.application.gather import Gatherer
 from messaging.application.jobs import DeliverLane
+from messaging.application.messages.admission import Admission, LimitTerms
 from messaging.application.messages.claim import ClaimDue
 from messaging.application.messages.delivery_terms import DeliveryTerms
 from messaging.application.messages.guard_senders import GuardSenders
@@ -38,6 +41,10 @@ from messaging.domain.messages.standing import MessageKey
 log = logging.getLogger(__name__)
 
 
+# What is to leave so soon leaves at once: the way to the provider is no more punctual than that.
+_NO_PAUSE = timedelta(milliseconds=5)
+
+
 class _Stamp(Struct, frozen=True):
     key: MessageKey
     epoch: int
@@ -58,6 +65,7 @@ class DeliverMessages:
         reconcile: ReconcileReceipts,
         telemetry: Telemetry,
         terms: DeliveryTerms,
+        limit_terms: LimitTerms | None = None,
     ) -> None:
         self._open_uow = open_uow
         self._render = render
@@ -69,14 +77,15 @@ class DeliverMessages:
         self._slow = SlowSends(
             concurrency=terms.concurrency, give_back=self._places.give_back, slow_after=terms.slow_after
         )
-        self._claim = ClaimDue(
-            open_uow=open_uow,
+        self._admission = Admission(
             snapshots=snapshots,
             limits=limits,
             guard=guard,
             is_stuck=self._slow.are_too_many,
-            terms=terms,
+            terms=limit_terms or LimitTerms(),
+            telemetry=telemetry,
         )
+        self._claim = ClaimDue(open_uow=open_uow, admission=self._admission, terms=terms)
         self._stamps: Gatherer[_Stamp, bool] = Gatherer(self._stamp_many, writers=1)
         self._write = WriteOutcomes(open_uow=open_uow, reconcile=reconcile, terms=terms)
         self._suspects = TrySuspects(
@@ -93,10 +102,18 @@ class DeliverMessages:
             if places == 0:
                 return 0
             claimed = await self._claim(lane, places)
-        self._suspects.add(claimed.suspects)
-        for due in claimed.due:
-            self._begin(due)
+            self._suspects.add(claimed.suspects)
+            for due, pause in claimed.due:
+                self._begin(due, pause)
         return len(claimed.due)
+
+    def resting(self) -> Sequence[tuple[DeliverLane, UUID]]:
+        """Tenants, senders and flows that are known to have no token in that lane yet: no reason to come back."""
+        return self._admission.resting()
+
+    def rest_of(self, lane: DeliverLane) -> float:
+        """Seconds until the first of those that rest in the lane has tokens again; infinite if none does."""
+        return self._admission.rest_of(lane)
 
     @property
     def under_way(self) -> int:
@@ -111,16 +128,18 @@ class DeliverMessages:
 
     # --- send -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, due: Due) -> asyncio.Event:
+    def _begin(self, due: Due, pause: timedelta = timedelta(0)) -> asyncio.Event:
         """Send a claimed message beside all others; the event is set once it is started or given back."""
         left_claim = asyncio.Event()
-        task = asyncio.create_task(self._deliver(due, left_claim))
-        self._places.take(task)
+        task = asyncio.create_task(self._deliver(due, left_claim, pause))
+        self._places.take(task, due.standing.priority)
         self._slow.watch(task, due.standing.sender_id, due.standing.priority)
         task.add_done_callback(lambda _: left_claim.set())
         return left_claim
 
-    async def _deliver(self, due: Due, left_claim: asyncio.Event) -> None:
+    async def _deliver(self, due: Due, left_claim: asyncio.Event, pause: timedelta) -> None:
+        if pause >= _NO_PAUSE:
+            await asyncio.sleep(pause.total_seconds())
         key, epoch = due.standing.key, due.standing.epoch + 1
         crashpoints.reach("render.before_start", key.message_id)
         outgoing = await self._render(due, epoch=epoch)

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from messaging.application import crashpoints
 from messaging.application.ports.lifecycles import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
@@ -97,4 +99,4 @@ class TrySuspects:
             crashpoints.reach("claim.before_commit")
             await uow.commit()
         crashpoints.reach("claim.after_commit")
-        return Due(standing=standing, sealed=suspect.sealed) if change.epoch > standing.epoch else None
+        return replace(suspect, standing=standing) if change.epoch > standing.epoch else None

@@ -5,6 +5,7 @@ two passes costs one pass.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from uuid import UUID
 
 from messaging.application import crashpoints
 from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep
@@ -17,7 +18,8 @@ from messaging.domain.messages.standing import DispatchKind
 class RelayDueWork:
     """`lanes` are those whose workers are here; with `inbox`, callbacks are too. Upkeep is everybody's.
 
-    `fallback` starts jobs in this process, without waiting for them: the way round a queue that is away.
+    `fallback` starts jobs in this process, without waiting for them: the way round a queue that is away. `resting` are
+    those for which nobody need come: this process has learnt that they have no tokens for now.
     """
 
     def __init__(
@@ -28,12 +30,14 @@ class RelayDueWork:
         lanes: Collection[DeliverLane],
         inbox: bool,
         fallback: Callable[[Sequence[Job]], None],
+        resting: Callable[[], Collection[tuple[DeliverLane, UUID]]],
         telemetry: Telemetry,
     ) -> None:
         self._open_uow = open_uow
         self._queue = queue
         self._lanes = frozenset(lanes)
         self._fallback = fallback
+        self._resting = resting
         self._telemetry = telemetry
         self._kinds = [DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT]
         if lanes:
@@ -44,7 +48,7 @@ class RelayDueWork:
     async def __call__(self) -> int:
         """How many jobs have work waiting, all of them hinted or started. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
-            found = await uow.lifecycles.lanes_with_work(self._kinds)
+            found = await uow.lifecycles.lanes_with_work(self._kinds, resting=self._resting())
         jobs = self._jobs(found)
         if not jobs:
             return 0

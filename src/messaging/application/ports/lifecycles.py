@@ -1,29 +1,36 @@
 """How messages move: lock where they stand, let the core decide, write the changes as one set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
 from messaging.application.jobs import DeliverLane
 from messaging.domain.messages.change import Change
+from messaging.domain.messages.fairness import Flow
 from messaging.domain.messages.standing import DispatchKind, MessageKey, Standing
 from messaging.domain.messages.witnesses import Evidence
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 
 
 class Due(Struct, frozen=True, kw_only=True):
-    """A message whose dispatch is due, locked; `sealed` is its encrypted payload."""
+    """A message whose dispatch is due, locked; `sealed` is its encrypted payload, `recipient_index` whom it is for."""
 
     standing: Standing
     sealed: bytes
+    flow_id: UUID
+    recipient_index: bytes
 
 
-class SenderDue(Struct, frozen=True, kw_only=True):
-    tenant_id: TenantId
-    sender_id: SenderId
-    count: int
+class View(Struct, frozen=True):
+    """How much of a lane is looked at: `tenants`, behind the one named, and `flows` of each, behind those named."""
+
+    tenants: int
+    flows: int
+    behind: TenantId | None = None
+    left_off: Mapping[TenantId, Flow] = {}
 
 
 class AttemptRef(Struct, frozen=True, kw_only=True):
@@ -32,12 +39,17 @@ class AttemptRef(Struct, frozen=True, kw_only=True):
 
 
 class Lifecycles(Protocol):
-    async def senders_due(self, lane: DeliverLane, *, at_most: int) -> Sequence[SenderDue]:
-        """Who has `deliver` dispatches due in the lane, counted up to `at_most` each; takes no locks."""
+    async def flows_due(
+        self, lane: DeliverLane, view: View, *, places: int, resting: Collection[UUID]
+    ) -> Mapping[Flow, int]:
+        """Every flow in view, in turn, with a count of its `deliver` dispatches that are due; takes no locks.
+
+        Counts end at twice a fair share of the places, and are zero for flows of which an id is among `resting`.
+        """
         ...
 
-    async def lock_due(self, lane: DeliverLane, quotas: Sequence[tuple[SenderId, int]]) -> Sequence[Due]:
-        """Up to `quota` due dispatches of each sender, oldest first, locked; rows locked by others are skipped.
+    async def lock_due(self, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Sequence[Due]:
+        """Up to `quota` due dispatches of each flow, oldest first, locked; rows locked by others are skipped.
 
         The messages themselves are locked too, whatever their state is by now.
         """
@@ -82,9 +94,9 @@ class Lifecycles(Protocol):
         ...
 
     async def postpone(
-        self, keys: Sequence[MessageKey], wait: timedelta, *, kind: DispatchKind = DispatchKind.DELIVER
+        self, waits: Mapping[MessageKey, timedelta], *, kind: DispatchKind = DispatchKind.DELIVER
     ) -> None:
-        """Let dispatches of this kind of locked messages be due `wait` from now; nothing else about them changes."""
+        """Let dispatches of this kind of locked messages be due so much later than now; nothing else changes."""
         ...
 
     async def find_attempts(
@@ -93,8 +105,13 @@ class Lifecycles(Protocol):
         """Which attempts the provider's message ids belong to; unknown ids are left out."""
         ...
 
-    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
-        """Lanes that have something due now: a `DeliverLane` for `deliver`, the kind itself for the others."""
+    async def lanes_with_work(
+        self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]] = ()
+    ) -> Sequence[DispatchKind | DeliverLane]:
+        """Lanes that have something due now: a `DeliverLane` for `deliver`, the kind itself for the others.
+
+        What is due in flows of which an id rests in that lane does not count.
+        """
         ...
 
 

@@ -1,26 +1,44 @@
-"""How fast a sender may go, across all processes."""
+"""How fast may messages leave, across all processes?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.domain.shared.ids import SenderId
+
+class Bucket(Struct, frozen=True, kw_only=True):
+    """A token every `interval` seconds, of which up to `burst` are handed out ahead of their time. For all
+    processes it is known by its `key`.
+
+    The same key may be asked for with another burst: who asks with less leaves the difference to the others.
+
+    With a `window` the burst is borrowed from the future: for so many seconds up to `burst` messages pass, and then
+    none until an interval has gone by for each of them.
+    """
+
+    key: str
+    interval: float
+    burst: int
+    window: float = 0.0
 
 
-class Allowance(Struct, frozen=True):
-    """`granted` of the asked-for sends may leave now; the rest in `retry_after` at the earliest."""
+class Verdict(Struct, frozen=True):
+    """`denied_by` is the place of the bucket that makes the message wait longest, None if every bucket had a token.
 
-    granted: int
-    retry_after: timedelta
+    A message that was granted its tokens leaves after `wait`, when the last of them is due: bursts are handed out, but
+    not sent. The wait of one that was denied ends when there may be tokens.
+    """
+
+    denied_by: int | None = None
+    wait: timedelta = timedelta(0)
 
 
 class RateLimits(Protocol):
-    async def take(self, wanted: Sequence[tuple[SenderId, int, float]]) -> Mapping[SenderId, Allowance]:
-        """(sender, how many, per second) in one atomic call. Falls back to a conservative local share without Redis."""
-        ...
+    async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
+        """For each message, in order, a token from each of its buckets or none at all; one atomic call.
 
-    async def slow_down(self, sender: SenderId, pause: timedelta) -> None:
-        """The provider throttled this sender: nobody takes a token for `pause`."""
+        The messages that one borrowing bucket denies are told to come one interval after the other. Falls back to a
+        conservative local part of each limit when Redis does not answer soon.
+        """
         ...

@@ -37,6 +37,7 @@ from messaging.application.inbox.process import ProcessCallbacks
 from messaging.application.inbox.rematch import RematchReceipts
 from messaging.application.inbox.replay import ReplayCallbacks
 from messaging.application.messages.act import ActOnMessages
+from messaging.application.messages.admission import LimitTerms
 from messaging.application.messages.cancel import CancelMessage
 from messaging.application.messages.check import CheckMessage
 from messaging.application.messages.check_silent import CheckSilent, CheckTerms
@@ -112,6 +113,15 @@ def _terms(settings: Settings, worker: str) -> DeliveryTerms:
     )
 
 
+def _limit_terms(settings: Settings) -> LimitTerms:
+    return LimitTerms(
+        share=settings.rate_limit_share,
+        tenant=settings.tenant_per_second,
+        account=settings.account_per_second,
+        flow=settings.flow_per_second,
+    )
+
+
 def _grace(settings: Settings) -> EchoGrace:
     if settings.echo_grace_seconds is None:
         return ECHO_GRACE
@@ -155,7 +165,7 @@ class Adapters(DeclarativeContainer):
     )
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)
 
-    limits = Singleton(RedisRateLimits, redis=resources.provided.redis, share=settings.provided.rate_limit_share)
+    limits = Singleton(RedisRateLimits, redis=resources.provided.redis)
     submission_limits = Singleton(RedisSubmissionLimits, redis=resources.provided.redis)
     health_records = Singleton(RedisHealthRecords, redis=resources.provided.redis)
     queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
@@ -336,6 +346,7 @@ class MessageUseCases(DeclarativeContainer):
         reconcile=reconcile,
         telemetry=adapters.telemetry,
         terms=Singleton(_terms, settings, worker),
+        limit_terms=Singleton(_limit_terms, settings),
     )
     stop_waiting = Singleton(
         StopWaiting,

@@ -97,6 +97,7 @@ class WorkerProcess:
             lanes=self._terms.lanes(),
             inbox=self._terms.inbox,
             fallback=self._runner.start,
+            resting=dependencies.deliver.resting,
             telemetry=dependencies.telemetry,
         )
 

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from time import monotonic
 from typing import Protocol, assert_never
+from uuid import UUID
 
 from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep, queue_name
 from messaging.application.ports.telemetry import Telemetry
@@ -20,12 +21,17 @@ _LONGEST_PAUSE = 5.0
 # next ones are given this long to gather. A backlog is worked off without pause.
 _GATHERING = 0.02
 _FEW_CALLBACKS = 50
+_SHORT_REST = 0.1
 
 Batch = Callable[[], Awaitable[int]]
 
 
 class Deliver(Protocol):
     async def __call__(self, lane: DeliverLane, /) -> int: ...
+
+    def resting(self) -> Collection[tuple[DeliverLane, UUID]]: ...
+
+    def rest_of(self, lane: DeliverLane, /) -> float: ...
 
     async def drain(self) -> None: ...
 
@@ -55,6 +61,7 @@ class Handlers:
         self._telemetry = telemetry
         self._stopping = stopping
         self._failures: Counter[str] = Counter()
+        self._napping: set[DeliverLane] = set()
 
     async def __call__(self, job: Job) -> None:
         queue = queue_name(job)
@@ -72,7 +79,7 @@ class Handlers:
     async def _work(self, job: Job) -> None:
         match job:
             case DeliverLane():
-                await self._repeat(lambda: self._deliver(job))
+                await self._repeat(lambda: self._deliver_lane(job))
             case ProcessCallbacks():
                 await self._repeat(self._process_some_callbacks)
                 await self._repeat(self._rematch)
@@ -87,6 +94,17 @@ class Handlers:
         if 0 < done < _FEW_CALLBACKS:
             await pause(self._stopping, _GATHERING)
         return done
+
+    async def _deliver_lane(self, lane: DeliverLane) -> int:
+        """One run of a lane waits for tokens that come soon: for those the relay's look and hint would be late."""
+        taken = await self._deliver(lane)
+        rest = self._deliver.rest_of(lane)
+        if taken or rest > _SHORT_REST or lane in self._napping:
+            return taken
+        self._napping.add(lane)
+        await pause(self._stopping, rest)
+        self._napping.discard(lane)
+        return 1
 
     async def _repeat(self, batch: Batch) -> None:
         until = monotonic() + _BUDGET

@@ -13,6 +13,7 @@ from messaging.adapters.postgres import (
     apply_changes,
     callbacks,
     conversations,
+    due,
     health,
     idempotency,
     lifecycles,
@@ -175,18 +176,24 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
     i, t, b, f, w = (some[kind] for kind in ("int", "text", "bytes", "bool", "time"))
     keys = [f"key-{n}" for n in range(SOME)]
     lane = ("whatsapp", "default")
+    one = [UUID(int=1)]
+    waits = [timedelta(seconds=1)] * SOME
     move = (tenants, ids, i, t, t, i, i, i, i, i, f, f, t, t, *bounds)
     told = (tenants, ids, i, t, t, ["{}"] * len(ids), [None] * len(ids))
     news = (tenants, ids, i, t, t, t, t, t, i, i, f, f, *bounds)
     digests = (tenants, tenants, t, b)
     system = {
-        "lock due": (lifecycles.LOCK_DUE, (*lane, [UUID(int=1)], [20]), ["dispatches_lane_idx", "messages_pkey"]),
+        "lock due": (
+            due.LOCK_DUE.format(message="m.tenant_id, m.id"),
+            (*lane, one, one, one, [20]),
+            ["dispatches_lane_idx", "messages_pkey"],
+        ),
         "lock expired": (
             lifecycles.LOCK_EXPIRED,
             ([UUID(int=1)], [UUID(int=1)], ["whatsapp"], ["default"], 20),
             ["dispatches_lane_idx", "messages_pkey"],
         ),
-        "senders due": (lifecycles.SENDERS_DUE, (*lane, 50), ["dispatches_lane_idx"]),
+        "flows due": (due.FLOWS_DUE, (*lane, one[0], 32, 16, one, one, one, 50, one), ["dispatches_lane_idx"]),
         "lock waits": (lifecycles.LOCK_OTHERS, ("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
         "witnesses": (
             lifecycles.WITNESSES,
@@ -200,7 +207,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i, *bounds), ["attempts_pkey"]),
         "contents": (lifecycles.CONTENTS, (tenants, ids, *bounds), ["contents_pkey"]),
         "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
-        "lanes due": (lifecycles.LANES_DUE, (["whatsapp"], ["low"]), ["dispatches_lane_idx"]),
+        "lanes due": (due.LANES_DUE, (["whatsapp"], ["low"], ["whatsapp"], ["low"], one), ["dispatches_lane_idx"]),
         "kinds due": (
             lifecycles.KINDS_DUE,
             (["stop_waiting", "rematch"],),
@@ -208,7 +215,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         ),
         "move": (apply_changes.MOVE_AND_TELL, (*move, *told), ["messages_pkey"]),
         "update attempts": (apply_changes.UPDATE_ATTEMPTS, news, ["attempts_pkey"]),
-        "postpone": (lifecycles.POSTPONE, (tenants, ids, timedelta(seconds=1), "deliver"), ["dispatches_pkey"]),
+        "postpone": (lifecycles.POSTPONE, (tenants, ids, waits, "deliver"), ["dispatches_pkey"]),
         "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
         "flag": (apply_changes.FLAG_DUPLICATES, (tenants, ids), ["messages_pkey"]),
         "resolve": (apply_changes.RESOLVE, (tenants, ids, t), ["dead_letters_open_idx"]),

@@ -28,7 +28,7 @@ class Process:
         """`count` sends begin, and some time passes."""
         for _ in range(count):
             task = asyncio.create_task(self._hang())
-            self.places.take(task)
+            self.places.take(task, Priority.DEFAULT)
             self.slow.watch(task, SENDER, Priority.DEFAULT)
         await asyncio.sleep(0.01)
 

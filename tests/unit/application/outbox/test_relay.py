@@ -1,8 +1,9 @@
 """Which hints does a pass publish, and what happens when it cannot?"""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +14,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUni
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.standing import DispatchKind
 from messaging.domain.shared.address import Channel
+from tests.builders import SENDER
 from tests.unit.application.inbox.doubles import Counts
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
@@ -25,11 +27,14 @@ class Outbox:
     def __init__(self) -> None:
         self.due: list[DispatchKind | DeliverLane] = []
         self.asked: Sequence[DispatchKind] = ()
+        self.resting: Collection[tuple[DeliverLane, UUID]] = ()
         self.away = False
         self.lifecycles = self
 
-    async def lanes_with_work(self, kinds: Sequence[DispatchKind]) -> Sequence[DispatchKind | DeliverLane]:
-        self.asked = kinds
+    async def lanes_with_work(
+        self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]]
+    ) -> Sequence[DispatchKind | DeliverLane]:
+        self.asked, self.resting = kinds, resting
         return self.due
 
     @asynccontextmanager
@@ -59,8 +64,17 @@ class World:
             lanes=lanes,
             inbox=inbox,
             fallback=self.started.extend,
+            resting=lambda: [(BULK, SENDER)],
             telemetry=Counts(),
         )
+
+
+async def test_those_who_rest_are_left_out_of_the_question() -> None:
+    world = World()
+
+    await world.relay()
+
+    assert world.outbox.resting == [(BULK, SENDER)]
 
 
 async def test_each_kind_of_work_that_is_due_gets_one_hint() -> None:

@@ -1,0 +1,40 @@
+"""The rule of the rate limits in this process's memory, by its own clock, for a fraction of each limit."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+from typing import Final
+
+from messaging.application.ports.rate_limits import Bucket, Verdict
+
+# Without Redis every process is on its own, and how many there are nobody can tell it.
+_PROCESSES_ASSUMED: Final = 4
+# Buckets remembered before those that are full again are forgotten.
+_MEMORY: Final = 10_000
+
+
+class LocalLimits:
+    """Nothing is borrowed here: what a pair may send in a burst nobody knows once several processes count alone."""
+
+    def __init__(self) -> None:
+        self._tat: dict[str, float] = {}
+
+    def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
+        now = monotonic()
+        if len(self._tat) > _MEMORY:
+            self._tat = {key: tat for key, tat in self._tat.items() if tat > now}
+        return [self._one(buckets, now) for buckets in wanted]
+
+    def _one(self, buckets: Sequence[Bucket], now: float) -> Verdict:
+        waits = [self._wait(bucket, now) for bucket in buckets]
+        longest = max(waits, default=0.0)
+        if longest > 0:
+            return Verdict(waits.index(longest), timedelta(seconds=longest))
+        for bucket in buckets:
+            self._tat[bucket.key] = max(self._tat.get(bucket.key, now), now) + bucket.interval * _PROCESSES_ASSUMED
+        return Verdict()
+
+    def _wait(self, bucket: Bucket, now: float) -> float:
+        burst = 1 if bucket.window else max(1, bucket.burst // _PROCESSES_ASSUMED)
+        ahead = (burst - 1) * bucket.interval * _PROCESSES_ASSUMED
+        return max(0.0, self._tat.get(bucket.key, now) - now - ahead - 1e-9)
