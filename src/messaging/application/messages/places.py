@@ -43,7 +43,7 @@ class Places:
         self._enough = {level: max(1, min(limit // 4, room[level])) for level, limit in self._limits.items()}
         self._under_way: set[asyncio.Task[None]] = set()
         self._taken: dict[asyncio.Task[None], Priority] = {}
-        self._reserved: Counter[Priority] = Counter()
+        self._used: Counter[Priority] = Counter()
         self._waiting: list[_Waiting] = []
         self._closed = False
 
@@ -65,11 +65,13 @@ class Places:
         """`send` has a place until it ends or gives it back."""
         self._under_way.add(send)
         self._taken[send] = priority
+        self._used[priority] += 1
         send.add_done_callback(self._end)
 
     def give_back(self, send: asyncio.Task[None]) -> None:
         """`send` goes on without a place."""
-        self._taken.pop(send, None)
+        if (priority := self._taken.pop(send, None)) is not None:
+            self._used[priority] -= 1
         self._hand_out()
 
     @asynccontextmanager
@@ -103,7 +105,7 @@ class Places:
         if waiting in self._waiting:
             self._waiting.remove(waiting)
         elif waiting.places.done() and not waiting.places.cancelled():
-            self._reserved[waiting.priority] -= waiting.places.result()
+            self._used[waiting.priority] -= waiting.places.result()
         self._hand_out()
 
     def _hand_out(self) -> None:
@@ -120,14 +122,13 @@ class Places:
 
     def _grant(self, waiting: _Waiting, places: int) -> None:
         self._waiting.remove(waiting)
-        self._reserved[waiting.priority] += places
+        self._used[waiting.priority] += places
         if not waiting.places.done():
             waiting.places.set_result(places)
 
     def _free(self, priority: Priority) -> int:
         """Every limit is for a priority and all below it, so the narrowest of those it is part of counts."""
-        used = Counter(self._taken.values()) + self._reserved
-        at_or_below = dict(zip(self._limits, accumulate(used[level] for level in self._limits), strict=True))
+        at_or_below = dict(zip(self._limits, accumulate(self._used[level] for level in self._limits), strict=True))
         urgency = _URGENCY[priority]
         return min(limit - at_or_below[level] for level, limit in self._limits.items() if _URGENCY[level] >= urgency)
 
