@@ -97,11 +97,15 @@ async def test_a_revoked_token_fails_nothing_and_all_go_once_it_is_rotated(deliv
 
     await rotate(delivery)
     await make_due(delivery)
-    await delivery.run()
 
+    async def all_sent() -> bool | None:
+        delivery.limits.now += 60
+        await delivery.run()
+        return await states(delivery, keys) == [State.SUBMITTED] * 5 or None
+
+    await eventually(all_sent, within=10, what="not everything went after the rotation")
     assert held == 0
     assert {(it.state, it.attempts, it.checks) for it in standings} == {(State.QUEUED, 0, 0)}
-    assert await states(delivery, keys) == [State.SUBMITTED] * 5
 
 
 async def test_what_one_process_learns_holds_for_the_other(engines: Engines, delivery: Delivery) -> None:
@@ -128,12 +132,9 @@ async def test_a_sender_that_was_too_fast_goes_on_slower(delivery: Delivery, rec
 
     slower = await delivery.run()
 
-    # Eight at once is what 80 per second leave above the share; half the limit leaves four.
-    assert (storm, slower) == (8, 4)
+    # The default priority's part of what 80 per second leave above the share, and of what 40 leave.
+    assert (storm, slower) == (5, 2)
     assert [(await delivery.standing(key)).attempts for key in keys].count(1) == slower
-    records.passed += 60
-    delivery.limits.now += 60
-    assert await delivery.run() == 8
 
 
 async def test_messages_of_a_held_sender_expire_on_time(delivery: Delivery) -> None:

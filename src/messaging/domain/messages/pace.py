@@ -29,9 +29,11 @@ def factor_at(pace: Pace, now: float) -> float:
 
 
 def slow_down(pace: Pace, *, wait: float, began: float, now: float) -> Pace:
-    """The provider complained and told to wait. Sends that began before the last complaint repeat it: one lowering."""
+    """The provider complained and told to wait. What began before the last pause ended had been claimed before it
+    began: it repeats that complaint, and lowers nothing again.
+    """
     paused_until = max(pace.paused_until, now + wait)
-    if began < pace.lowered_at:
+    if began < max(pace.lowered_at, pace.paused_until):
         return Pace(factor=pace.factor, lowered_at=pace.lowered_at, paused_until=paused_until)
     factor = max(FLOOR, factor_at(pace, now) * LOWERED)
     return Pace(factor=factor, lowered_at=now, paused_until=paused_until)

@@ -27,9 +27,18 @@ def test_complaints_about_what_was_under_way_lower_it_once() -> None:
     pace = slow_down(Pace(), wait=1, began=NOW - 1, now=NOW)
     for _ in range(60):
         pace = slow_down(pace, wait=3, began=NOW - 0.5, now=NOW + 0.1)
+    pace = slow_down(pace, wait=1, began=NOW + 0.2, now=NOW + 0.3)
 
     assert factor_at(pace, NOW) == 0.5
     assert pace.paused_until == NOW + 3.1
+
+
+def test_a_complaint_after_the_pause_lowers_it_again() -> None:
+    pace = slow_down(Pace(), wait=1, began=NOW, now=NOW)
+
+    pace = slow_down(pace, wait=1, began=NOW + 1, now=NOW + 1)
+
+    assert factor_at(pace, NOW + 2) == 0.25
 
 
 def test_a_shorter_wait_does_not_end_a_longer_pause() -> None:
