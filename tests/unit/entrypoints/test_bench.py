@@ -18,7 +18,16 @@ from messaging.entrypoints.bench.fairness import jain_index
 from messaging.entrypoints.bench.generator import Generator, Job
 from messaging.entrypoints.bench.loop import thirds
 from messaging.entrypoints.bench.memory import resident_mib
-from messaging.entrypoints.bench.report import Findings, Floor, Machine, Measured, Report, measured, medians
+from messaging.entrypoints.bench.report import (
+    Findings,
+    Floor,
+    Machine,
+    Measured,
+    MeasurementFailed,
+    Report,
+    measured,
+    medians,
+)
 
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 
@@ -136,13 +145,13 @@ def test_receipts_come_in_groups_and_in_every_status() -> None:
     assert [part[0]["status"] for part in statuses] == ["sent"] * 3 + ["delivered"] * 3 + ["read"] * 3
 
 
-def an_accept(per_second: float = 5_000.0) -> Measured:
+def an_accept(per_second: float = 5_000.0, count: int = 40_000) -> Measured:
     return measured(
         per_second=per_second,
         latencies=(3.1, 27.0),
         latency="request to 202",
         cpu={"api": 8.0, "postgres": 4.0, "generator": 2.0},
-        count=40_000,
+        count=count,
         floor=Floor(what="no-op endpoint, same body", per_second=10_000),
     )
 
@@ -158,6 +167,11 @@ def test_the_time_of_sandbox_and_generator_is_shown_but_not_ours() -> None:
     assert accept.cpu_ms_by_process == {"api": 0.2, "postgres": 0.1, "generator": 0.05}
     assert accept.cpu_ms_per_message == 0.3
     assert accept.ratio == 0.5
+
+
+def test_nothing_measured_is_a_failure_and_not_a_zero() -> None:
+    with pytest.raises(MeasurementFailed):
+        an_accept(count=0)
 
 
 def test_the_report_is_one_object_with_each_measurement_under_its_name() -> None:

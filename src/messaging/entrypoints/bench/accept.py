@@ -6,8 +6,8 @@ from messaging.entrypoints.bench import bodies
 from messaging.entrypoints.bench.commits import CONNECTIONS, commits_per_second
 from messaging.entrypoints.bench.cpu import difference
 from messaging.entrypoints.bench.generator import Job, Result
-from messaging.entrypoints.bench.report import Findings, Measured, measured
-from messaging.entrypoints.bench.rig import MeasurementFailed, Rig
+from messaging.entrypoints.bench.report import Findings, Measured, MeasurementFailed, measured
+from messaging.entrypoints.bench.rig import Rig
 
 _SECONDS = 8.0
 _COMMIT_SECONDS = 3.0

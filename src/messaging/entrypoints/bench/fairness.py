@@ -2,13 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID
 
-from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.bench import bodies
-from messaging.entrypoints.bench.report import Findings
-from messaging.entrypoints.bench.rig import WARM_UP_SECONDS, MeasurementFailed, Rig
-from messaging.entrypoints.dev.onboarding import Business
+from messaging.entrypoints.bench.report import Findings, MeasurementFailed
+from messaging.entrypoints.bench.rig import WARM_UP_SECONDS, Rig, uuid_of
 
 _TENANTS = 10
 _BACKLOG = 20_000
@@ -56,9 +53,3 @@ def jain_index(shares: Sequence[int]) -> float:
     """1 when all get the same, 1/n when one gets everything (Jain, Chiu and Hawe, 1984)."""
     squares = sum(share * share for share in shares)
     return sum(shares) ** 2 / (len(shares) * squares) if squares else 0.0
-
-
-def uuid_of(business: Business) -> UUID:
-    tenant = parse_typeid(Prefix.TENANT, business.tenant)
-    assert tenant is not None
-    return tenant

@@ -13,10 +13,9 @@ from messaging.domain.shared.ids import MessageId, Prefix, TenantId, parse_typei
 from messaging.entrypoints.bench import bodies
 from messaging.entrypoints.bench.accept import accepted
 from messaging.entrypoints.bench.deliver import delivered
-from messaging.entrypoints.bench.fairness import uuid_of
 from messaging.entrypoints.bench.filling import Filling, recipient, reference
-from messaging.entrypoints.bench.report import Findings, Measured
-from messaging.entrypoints.bench.rig import MeasurementFailed, Rig
+from messaging.entrypoints.bench.report import Findings, Measured, MeasurementFailed
+from messaging.entrypoints.bench.rig import Rig, uuid_of
 from messaging.entrypoints.composition.sealing import key_ring
 from messaging.entrypoints.dev.client import LocalClient
 

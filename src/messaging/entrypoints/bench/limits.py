@@ -1,9 +1,8 @@
 """Are a provider's limits respected by four workers at once, and is what they allow used up?"""
 
 from messaging.entrypoints.bench import bodies
-from messaging.entrypoints.bench.fairness import uuid_of
-from messaging.entrypoints.bench.report import Findings
-from messaging.entrypoints.bench.rig import MeasurementFailed, Rig
+from messaging.entrypoints.bench.report import Findings, MeasurementFailed
+from messaging.entrypoints.bench.rig import Rig, uuid_of
 from messaging.entrypoints.dev.client import LocalClient
 from messaging.entrypoints.dev.onboarding import Business
 

@@ -11,6 +11,10 @@ _NOT_OURS: Final = ("sandbox", "generator")
 _HEAD: Final = ("", "per second", "p50 ms", "p99 ms", "CPU ms each", "floor/s", "ratio", "floor; latency")
 
 
+class MeasurementFailed(Exception):
+    """A measurement that would be a lie: something answered with an error, or less happened than was promised."""
+
+
 class Floor(Struct, frozen=True, kw_only=True):
     """The least this machine needs for the same thing, measured in the same minutes; `what` says how."""
 
@@ -45,8 +49,10 @@ def measured(
     count: int,
     floor: Floor,
 ) -> Measured:
-    """`cpu` are seconds by process, for `count` messages."""
-    each = {name: round(seconds * 1000 / count, 3) if count else 0.0 for name, seconds in cpu.items()}
+    """`cpu` are seconds by process, for `count` messages; raises MeasurementFailed if there were none."""
+    if not count:
+        raise MeasurementFailed("nothing happened in the measured time")
+    each = {name: round(seconds * 1000 / count, 3) for name, seconds in cpu.items()}
     return Measured(
         per_second=round(per_second, 1),
         p50_ms=latencies[0],

@@ -7,16 +7,18 @@ import time
 from collections.abc import Mapping
 from random import Random
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
+from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.bench import bodies
 from messaging.entrypoints.bench.books import Books
 from messaging.entrypoints.bench.cpu import seconds_by_process
 from messaging.entrypoints.bench.generator import Job, Result
 from messaging.entrypoints.bench.memory import resident_mib
-from messaging.entrypoints.bench.report import Floor
+from messaging.entrypoints.bench.report import Floor, MeasurementFailed
 from messaging.entrypoints.dev.client import LocalClient
 from messaging.entrypoints.dev.loopback import free_port
 from messaging.entrypoints.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
@@ -30,10 +32,6 @@ _FIRST_NUMBERS: Final = 10_000
 _PARALLEL_BATCHES: Final = 4
 UNLIMITED_MPS: Final = 10_000
 WARM_UP_SECONDS: Final = 1.0
-
-
-class MeasurementFailed(Exception):
-    """A measurement that would be a lie: something answered with an error, or less was stored than promised."""
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -148,10 +146,9 @@ class Rig:
         """As many as asked for; those that go drain first."""
         while len(self._workers) > count:
             await self.stack.stop(self._workers.pop())
-        while len(self._workers) < count:
-            name = f"worker-{len(self._workers) + 1}" if self._workers else "worker"
-            await self.stack.add_worker(name, port=free_port())
-            self._workers.append(name)
+        names = [f"worker-{number}" if number > 1 else "worker" for number in range(len(self._workers) + 1, count + 1)]
+        await asyncio.gather(*(self.stack.add_worker(name, port=free_port()) for name in names))
+        self._workers += names
 
     async def sandbox(self, **settings: float | None) -> None:
         async with LocalClient(self.stack.sandbox) as sandbox:
@@ -186,3 +183,10 @@ async def onboard(stack: Stack, admin_key: str, name: str, *, per_second: int = 
     plan = Plan(tenant=name, numbers=(number,), refused=())
     onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=new_seed(), say=lambda _: None)
     return await onboarding(admin_key)
+
+
+def uuid_of(business: Business) -> UUID:
+    """Its tenant's id, as the database has it."""
+    tenant = parse_typeid(Prefix.TENANT, business.tenant)
+    assert tenant is not None
+    return tenant
