@@ -90,7 +90,10 @@ class Generator:
         try:
             while time.perf_counter() < self._end and (body := next(self._bodies, None)) is not None:
                 number = next(self._numbers)
-                began = await self._pace(number - self._job.first_number)
+                index = number - self._job.first_number
+                if self._job.rate is not None and index >= self._job.rate * self._job.seconds:
+                    break
+                began = await self._pace(index)
                 writer.write(self._request(head, body, number))
                 status = await _read_answer(reader)
                 if status.startswith("2"):
