@@ -29,7 +29,6 @@ FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[]
      AS c(tenant_id, id, expected_seq, previous, state, seq, epoch, attempts, checks, claim_failures,
           possible_duplicate, keep_error, error_code, error_reason)
 WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND m.seq = c.expected_seq AND m.state = c.previous
-  AND m.id BETWEEN $15 AND $16
 RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.template_id, m.channel, m.priority
 """
 
@@ -57,7 +56,6 @@ FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[
      AS c(tenant_id, message_id, epoch, phase, outcome, provider_message_id, error_code, error_reason, http_status,
           latency_ms, several, again)
 WHERE a.tenant_id = c.tenant_id AND a.message_id = c.message_id AND a.epoch = c.epoch
-  AND a.message_id BETWEEN $13 AND $14
 RETURNING a.tenant_id, a.message_id, a.epoch, a.possible_duplicate
 """
 
@@ -84,7 +82,7 @@ WITH moved AS ({MOVE}),
 told AS (
     INSERT INTO events (tenant_id, message_id, seq, type, state, detail, occurred_at)
     SELECT * FROM
-        unnest($17::uuid[], $18::uuid[], $19::int[], $20::text[], $21::text[], $22::jsonb[], $23::timestamptz[])
+        unnest($15::uuid[], $16::uuid[], $17::int[], $18::text[], $19::text[], $20::jsonb[], $21::timestamptz[])
     WHERE (SELECT count(*) FROM moved) = cardinality($2::uuid[])
 )
 SELECT * FROM moved
@@ -158,7 +156,7 @@ async def _move(driver: Driver, changes: Sequence[Change]) -> _Envelopes:
         for change in changes
     ]
     told = _transposed(_events(changes)) or [()] * _EVENT_COLUMNS
-    moved = await driver.fetch(MOVE_AND_TELL, *_transposed(rows), *_bounds(changes), *told)
+    moved = await driver.fetch(MOVE_AND_TELL, *_transposed(rows), *told)
     if len(moved) != len(changes):
         raise StaleChange
     return {(row["tenant_id"], row["id"]): row for row in moved}
@@ -183,7 +181,7 @@ async def _update_attempts(driver: Driver, changes: Sequence[Change]) -> None:
     rows = [row for change in changes for row in _attempt_rows(change)]
     if not rows:
         return
-    updated = await driver.fetch(UPDATE_ATTEMPTS, *_transposed(rows), *_bounds(changes))
+    updated = await driver.fetch(UPDATE_ATTEMPTS, *_transposed(rows))
     # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
     # row was lost with a restored backup) must not keep the message itself from moving.
     stamped = {(row["tenant_id"], row["message_id"], row["epoch"]) for row in updated}
@@ -285,9 +283,3 @@ def _storable(text: str | None) -> str | None:
 def _transposed(rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
     """Rows as one array per column, which is how `unnest` wants them."""
     return list(zip(*rows, strict=True))
-
-
-def _bounds(changes: Sequence[Change]) -> tuple[Any, Any]:
-    """`changes` are sorted by tenant first; the bounds let Postgres skip the other weeks' partitions."""
-    ids = [change.key.message_id for change in changes]
-    return min(ids), max(ids)

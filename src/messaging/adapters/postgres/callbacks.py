@@ -51,7 +51,7 @@ SETTLE: Final = """
 WITH settled AS (
     UPDATE raw_callbacks r SET status = $3, problem = $4, processed_at = clock_timestamp()
     FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
-    WHERE r.tenant_id = k.tenant_id AND r.id = k.id AND r.id BETWEEN $5 AND $6
+    WHERE r.tenant_id = k.tenant_id AND r.id = k.id
     RETURNING r.tenant_id, r.id
 )
 DELETE FROM dispatches d USING settled s WHERE d.tenant_id = s.tenant_id AND d.subject_id = s.id
@@ -167,7 +167,7 @@ class PostgresCallbacks:
         if callbacks:
             ids = [callback.id for callback in callbacks]
             tenants = [callback.tenant_id for callback in callbacks]
-            await self._driver.execute(SETTLE, tenants, ids, status, problem, min(ids), max(ids))
+            await self._driver.execute(SETTLE, tenants, ids, status, problem)
 
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
         if parked:

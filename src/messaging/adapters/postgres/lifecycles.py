@@ -76,7 +76,6 @@ WITH locked AS (
     SELECT {_MESSAGE}
     FROM messages m
     JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) ON m.tenant_id = k.tenant_id AND m.id = k.id
-    WHERE m.id BETWEEN $3 AND $4
     ORDER BY m.tenant_id, m.id
     FOR NO KEY UPDATE OF m
 )
@@ -90,7 +89,6 @@ SELECT a.tenant_id, a.message_id, a.epoch, a.phase, a.outcome, a.lease_owner, a.
 FROM attempts a
 JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) AS k(tenant_id, message_id, epoch)
     ON a.tenant_id = k.tenant_id AND a.message_id = k.message_id AND a.epoch = k.epoch
-WHERE a.message_id BETWEEN $4 AND $5
 """
 
 # Index: contents_pkey.
@@ -99,7 +97,6 @@ SELECT c.tenant_id, c.message_id, c.sealed
 FROM contents c
 JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, message_id)
     ON c.tenant_id = k.tenant_id AND c.message_id = k.message_id
-WHERE c.message_id BETWEEN $3 AND $4
 """
 
 # Index: dispatches_pkey.
@@ -207,10 +204,10 @@ class PostgresLifecycles:
         rows = await self._driver.fetch(_LOCK_DUE, lane.channel, lane.priority, *wanted)
         if not rows:
             return ()
-        tenants, ids, low, high = _columns([(row["tenant_id"], row["id"]) for row in rows])
+        tenants, ids = _columns([(row["tenant_id"], row["id"]) for row in rows])
         sealed = {
             (row["tenant_id"], row["message_id"]): row["sealed"]
-            for row in await self._driver.fetch(CONTENTS, tenants, ids, low, high)
+            for row in await self._driver.fetch(CONTENTS, tenants, ids)
         }
         return tuple(
             Due(
@@ -257,8 +254,8 @@ class PostgresLifecycles:
         tried = [row for row in rows if row["epoch"] > 0]
         attempts: dict[tuple[TenantId, MessageId], LastAttempt] = {}
         if tried:
-            tenants, ids, low, high = _columns([(row["tenant_id"], row["id"]) for row in tried])
-            found = await self._driver.fetch(LAST_ATTEMPTS, tenants, ids, [row["epoch"] for row in tried], low, high)
+            tenants, ids = _columns([(row["tenant_id"], row["id"]) for row in tried])
+            found = await self._driver.fetch(LAST_ATTEMPTS, tenants, ids, [row["epoch"] for row in tried])
             attempts = {(row["tenant_id"], row["message_id"]): _attempt(row) for row in found}
         return [_standing(row, attempts.get((row["tenant_id"], row["id"]))) for row in rows]
 
@@ -266,14 +263,14 @@ class PostgresLifecycles:
         await apply_changes(self._driver, changes)
 
     async def withdraw(self, keys: Sequence[MessageKey]) -> None:
-        tenants, ids, _, _ = _columns(keys)
+        tenants, ids = _columns(keys)
         await self._driver.execute(WITHDRAW, tenants, ids)
 
     async def postpone(
         self, waits: Mapping[MessageKey, timedelta], *, kind: DispatchKind = DispatchKind.DELIVER
     ) -> None:
         if waits:
-            tenants, ids, _, _ = _columns(list(waits))
+            tenants, ids = _columns(list(waits))
             await self._driver.execute(POSTPONE, tenants, ids, list(waits.values()), kind)
 
     async def find_attempts(
@@ -312,12 +309,11 @@ def _transposed(rows: Collection[tuple[Any, ...]], width: int) -> Sequence[Seque
     return list(zip(*rows, strict=True)) or [()] * width
 
 
-def _columns(
-    keys: Sequence[tuple[TenantId, MessageId]],
-) -> tuple[list[TenantId], list[MessageId], MessageId | None, MessageId | None]:
-    """Keys as arrays, with the bounds that let Postgres skip the other weeks' partitions."""
-    ids = [id for _, id in keys]
-    return [tenant for tenant, _ in keys], ids, min(ids, default=None), max(ids, default=None)
+def _columns(keys: Sequence[tuple[TenantId, MessageId]]) -> tuple[list[TenantId], list[MessageId]]:
+    """Keys as arrays. Each key is looked up in the one week it belongs to; bounds over all of them would be read as a
+    range by a plan that was made while the range was small, and compared with every key.
+    """
+    return [tenant for tenant, _ in keys], [id for _, id in keys]
 
 
 def _by_value(members: type[E]) -> dict[str, E]:

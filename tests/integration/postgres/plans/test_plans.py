@@ -178,9 +178,9 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
     lane = ("whatsapp", "default")
     one = [UUID(int=1)]
     waits = [timedelta(seconds=1)] * SOME
-    move = (tenants, ids, i, t, t, i, i, i, i, i, f, f, t, t, *bounds)
+    move = (tenants, ids, i, t, t, i, i, i, i, i, f, f, t, t)
     told = (tenants, ids, i, t, t, ["{}"] * len(ids), [None] * len(ids))
-    news = (tenants, ids, i, t, t, t, t, t, i, i, f, f, *bounds)
+    news = (tenants, ids, i, t, t, t, t, t, i, i, f, f)
     digests = (tenants, tenants, t, b)
     system = {
         "lock due": (
@@ -203,9 +203,9 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
                 "parked_receipts_provider_message_idx",
             ],
         ),
-        "lock": (lifecycles.LOCK, (tenants, ids, *bounds), ["messages_pkey"]),
-        "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i, *bounds), ["attempts_pkey"]),
-        "contents": (lifecycles.CONTENTS, (tenants, ids, *bounds), ["contents_pkey"]),
+        "lock": (lifecycles.LOCK, (tenants, ids), ["messages_pkey"]),
+        "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i), ["attempts_pkey"]),
+        "contents": (lifecycles.CONTENTS, (tenants, ids), ["contents_pkey"]),
         "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "lanes due": (due.LANES_DUE, (["whatsapp"], ["low"], ["whatsapp"], ["low"], one), ["dispatches_lane_idx"]),
         "kinds due": (
@@ -222,7 +222,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         "lock callbacks": (callbacks.LOCK_DUE, (20,), ["dispatches_other_idx", "raw_callbacks_pkey"]),
         "settle callbacks": (
             callbacks.SETTLE,
-            (tenants, ids, "processed", None, *bounds),
+            (tenants, ids, "processed", None),
             ["raw_callbacks_pkey", "dispatches_pkey"],
         ),
         "lock parked": (callbacks.LOCK_PARKED, (tenants, t), ["parked_receipts_provider_message_idx"]),
@@ -327,7 +327,7 @@ def _problems(plan: Mapping[str, Any], statement: Statement, whole: Mapping[str,
 async def test_the_platforms_statements_are_planned_once(populated: Engines) -> None:
     async with transaction(populated.system) as opened:
         for _ in range(3):
-            await opened.driver.fetch(lifecycles.LOCK, [TENANT], [UUID(int=1)], UUID(int=1), UUID(int=1))
+            await opened.driver.fetch(lifecycles.LOCK, [TENANT], [UUID(int=1)])
         planned = await opened.driver.fetchrow(
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", lifecycles.LOCK
         )
