@@ -27,9 +27,8 @@ _BURST: Final = {Priority.CRITICAL: 1.0, Priority.HIGH: 0.85, Priority.DEFAULT: 
 _PAIR_INTERVAL: Final = 6.0
 _PAIR_BURST: Final = 45
 
-# A sender that is held is looked at again after what holds it, but not much later: its credentials may be new.
-_SHORT_HOLD: Final = 0.1
-_LONG_HOLD: Final = 1.0
+# Seconds until a sender that is held or stuck is looked at again: its credentials may be new.
+_HOLD: Final = 0.1
 
 
 class LimitTerms(Struct, frozen=True, kw_only=True):
@@ -109,9 +108,7 @@ class Admission:
         for sender, admitted in health.items():
             burst = (await self._sender_bucket(lane, senders[sender])).burst
             most[sender] = burst if admitted.places is None else min(burst, admitted.places)
-        for sender in (sender for sender, places in most.items() if places == 0):
-            held_for = health[sender].held_for.total_seconds() if sender in health else 0.0
-            self._rests[lane, sender] = monotonic() + min(max(held_for, _SHORT_HOLD), _LONG_HOLD)
+        self._rests.update(((lane, sender), monotonic() + _HOLD) for sender, places in most.items() if places == 0)
         return most
 
     def resting(self) -> Sequence[tuple[DeliverLane, UUID]]:
