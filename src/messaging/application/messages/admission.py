@@ -41,11 +41,11 @@ class LimitTerms(Struct, frozen=True, kw_only=True):
 
 
 class Admitted(Struct, frozen=True):
-    """Who has its tokens, and after what wait it leaves; and who is to come back when, because its recipient's limit
-    says so.
+    """Who has its tokens, and when it leaves by this process's clock; and who is to come back when, because its
+    recipient's limit says so.
     """
 
-    granted: Mapping[MessageKey, timedelta] = field(default_factory=dict)
+    granted: Mapping[MessageKey, float] = field(default_factory=dict)
     waits: Mapping[MessageKey, timedelta] = field(default_factory=dict)
 
 
@@ -82,11 +82,12 @@ class Admission:
     async def __call__(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
         limits = [await self._limits_of(lane, due) for due in leaving]
         verdicts = await self._limits.take([[limit.bucket for limit in of_message] for of_message in limits])
-        granted: dict[MessageKey, timedelta] = {}
+        now = monotonic()
+        granted: dict[MessageKey, float] = {}
         waits: dict[MessageKey, timedelta] = {}
         for due, of_message, verdict in zip(leaving, limits, verdicts, strict=True):
             if verdict.denied_by is None:
-                granted[due.standing.key] = verdict.wait
+                granted[due.standing.key] = now + verdict.wait.total_seconds()
                 continue
             denied_by = of_message[verdict.denied_by]
             self._telemetry.count("sends_held_back", limit=denied_by.name)

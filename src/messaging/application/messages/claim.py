@@ -1,7 +1,6 @@
 """Take up what is due in a lane: fair shares, tokens, and an attempt row for each, in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -21,9 +20,9 @@ from messaging.domain.messages.standing import MessageKey
 
 
 class Claimed(Struct, frozen=True):
-    """`due` are to be sent, each after its pause; `suspects` were locked and set apart, to be tried one by one."""
+    """`due` are to be sent, each at its time; `suspects` were locked and set apart, to be tried one by one."""
 
-    due: tuple[tuple[Due, timedelta], ...] = ()
+    due: tuple[tuple[Due, float], ...] = ()
     suspects: tuple[Due, ...] = ()
 
 

@@ -8,7 +8,6 @@ commits through gatherers.
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
@@ -42,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 # What is to leave so soon leaves at once: the way to the provider is no more punctual than that.
-_NO_PAUSE = timedelta(milliseconds=5)
+_NO_PAUSE = 0.005
 
 
 class _Stamp(Struct, frozen=True):
@@ -103,8 +102,8 @@ class DeliverMessages:
                 return 0
             claimed = await self._claim(lane, places)
             self._suspects.add(claimed.suspects)
-            for due, pause in claimed.due:
-                self._begin(due, pause)
+            for due, leaves_at in claimed.due:
+                self._begin(due, leaves_at)
         return len(claimed.due)
 
     def resting(self) -> Sequence[tuple[DeliverLane, UUID]]:
@@ -128,18 +127,18 @@ class DeliverMessages:
 
     # --- send -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, due: Due, pause: timedelta = timedelta(0)) -> asyncio.Event:
+    def _begin(self, due: Due, leaves_at: float = 0.0) -> asyncio.Event:
         """Send a claimed message beside all others; the event is set once it is started or given back."""
         left_claim = asyncio.Event()
-        task = asyncio.create_task(self._deliver(due, left_claim, pause))
+        task = asyncio.create_task(self._deliver(due, left_claim, leaves_at))
         self._places.take(task, due.standing.priority)
         self._slow.watch(task, due.standing.sender_id, due.standing.priority)
         task.add_done_callback(lambda _: left_claim.set())
         return left_claim
 
-    async def _deliver(self, due: Due, left_claim: asyncio.Event, pause: timedelta) -> None:
-        if pause >= _NO_PAUSE:
-            await asyncio.sleep(pause.total_seconds())
+    async def _deliver(self, due: Due, left_claim: asyncio.Event, leaves_at: float) -> None:
+        if (pause := leaves_at - monotonic()) >= _NO_PAUSE:
+            await asyncio.sleep(pause)
         key, epoch = due.standing.key, due.standing.epoch + 1
         crashpoints.reach("render.before_start", key.message_id)
         outgoing = await self._render(due, epoch=epoch)
