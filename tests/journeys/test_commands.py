@@ -178,15 +178,15 @@ async def told_of(scratch: Path, word: str) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_the_bench_fills_the_tables_with_messages_that_can_be_read(scratch: Path) -> None:
-    async with running(scratch, "bench", "growth", "--seconds", "1", "--n", "2000", "--json") as bench:
+async def test_the_bench_sends_a_queue_and_tells_the_memory_that_takes(scratch: Path) -> None:
+    async with running(scratch, "bench", "memory", "--seconds", "1", "--n", "500", "--runs", "2", "--json") as bench:
         printed, _ = await bench.communicate()
 
     assert bench.returncode == 0, (scratch / "talk").read_text()
-    growth = json.loads(printed)["growth"]
-    assert growth["messages"] == 2_000
-    assert growth["list_rare_status_p95_ms"] > 0
-    assert growth["sequential_scans"] == 0
+    memory = json.loads(printed)["memory"]
+    assert memory["queued"] == 500
+    assert memory["api_mib_end"] > 0
+    assert memory["worker_mib_end"] > 0
 
 
 async def test_the_bench_prints_one_object_with_a_floor(scratch: Path) -> None:
