@@ -5,142 +5,32 @@ Every setting is one annotated field: its type, bounds, default and description 
 also be read from a file: `APP_MASTER_KEY_FILE=/run/secrets/master_key`.
 """
 
-import base64
-import binascii
 import difflib
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, TypeVar, get_args, get_type_hints
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
-from messaging.application import crashpoints
+from messaging.entrypoints.setting_types import (
+    CrashPoints,
+    DatabaseUrl,
+    HttpUrl,
+    LogLevel,
+    MasterKey,
+    Port,
+    Positive,
+    RedisUrl,
+    RetentionDays,
+    Seconds,
+    Secret,
+    Unlimited,
+    Url,
+)
 
 PREFIX: Final = "APP_"
 _FILE: Final = "_FILE"
-_MASTER_KEY_BYTES: Final = 32
-
-
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class Secret(Struct, frozen=True):
-    """A value that shows nowhere: not in logs, not in tracebacks, not in `app config`."""
-
-    value: str
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-
-class MasterKey(Struct, frozen=True):
-    """The key that wraps every tenant's data key, as base64 or hex."""
-
-    value: str
-
-    def __post_init__(self) -> None:
-        if _key_bytes(self.value) is None:
-            raise ValueError("is not 32 bytes in base64 or hex. Make one with `openssl rand -base64 32`.")
-
-    @property
-    def as_bytes(self) -> bytes:
-        key = _key_bytes(self.value)
-        assert key is not None
-        return key
-
-    def __repr__(self) -> str:
-        return "MasterKey(…)"
-
-
-def _key_bytes(text: str) -> bytes | None:
-    for read in (bytes.fromhex, lambda t: base64.b64decode(t, validate=True), base64.urlsafe_b64decode):
-        try:
-            key = read(text)
-        except (ValueError, binascii.Error):
-            continue
-        if len(key) == _MASTER_KEY_BYTES:
-            return key
-    return None
-
-
-class Url(Struct, frozen=True):
-    """A URL that may carry a password; `shown` leaves it out."""
-
-    schemes: ClassVar[tuple[str, ...]]
-    value: str
-
-    def __post_init__(self) -> None:
-        scheme, separator, _ = self.value.partition("://")
-        if not separator or scheme not in self.schemes or self.value != self.value.strip():
-            raise ValueError(f"is not a URL of this kind: {' or '.join(f'{scheme}://…' for scheme in self.schemes)}")
-
-    @property
-    def shown(self) -> str:
-        parts = urlsplit(self.value)
-        if parts.password is None:
-            return self.value
-        return parts._replace(netloc=_without_password(parts)).geturl()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.shown!r})"
-
-
-class DatabaseUrl(Url, frozen=True):
-    schemes = ("postgresql", "postgres", "postgresql+asyncpg")
-
-
-class RedisUrl(Url, frozen=True):
-    schemes = ("redis", "rediss", "unix")
-
-
-class HttpUrl(Url, frozen=True):
-    schemes = ("https", "http")
-
-
-class CrashPoints(Struct, frozen=True):
-    """Places where the process shall die, as `application/crashpoints.py` names them."""
-
-    value: str
-
-    def __post_init__(self) -> None:
-        crashpoints.parse(self.value)
-
-    @property
-    def crashes(self) -> tuple[crashpoints.Crash, ...]:
-        return crashpoints.parse(self.value)
-
-    def __str__(self) -> str:
-        return self.value
-
-
-class RetentionDays(Struct, frozen=True):
-    """A number of days, or 0 for ever. Late echoes are taken for 30 days and need what they are about."""
-
-    value: int
-
-    def __post_init__(self) -> None:
-        if self.value and not 30 <= self.value <= 36_500:
-            raise ValueError("is neither 0 (for ever) nor between 30 and 36500.")
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-def _without_password(parts: SplitResult) -> str:
-    return f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
-
-
-Port = Annotated[int, Meta(ge=1, le=65_535)]
-Unlimited = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Positive = Annotated[int, Meta(ge=1, le=10_000)]
-Seconds = Annotated[float, Meta(gt=0, le=604_800)]
 
 
 def _about(text: str) -> Meta:

@@ -7,10 +7,10 @@ import pytest
 
 from messaging.application.ports.health import Retention
 from messaging.entrypoints.composition.terms import retention
+from messaging.entrypoints.setting_types import LogLevel
 from messaging.entrypoints.settings import (
     BadSettings,
     ClientSettings,
-    LogLevel,
     MigrationSettings,
     Settings,
     effective,

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from messaging.application.ports.health import Retention
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
-from messaging.entrypoints.settings import RetentionDays, Settings
+from messaging.entrypoints.setting_types import RetentionDays
+from messaging.entrypoints.settings import Settings
 
 
 def retention(settings: Settings) -> Retention:
