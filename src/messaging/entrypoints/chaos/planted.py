@@ -23,7 +23,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.retry import Uncertain, Unreachable
 from messaging.entrypoints.chaos.links import WORKERS
-from messaging.entrypoints.composition import containers
+from messaging.entrypoints.composition import adapters
 from messaging.entrypoints.dev.stack import APP, Adjust, Launch
 
 _SELF: Final = "messaging.entrypoints.chaos.planted"
@@ -121,7 +121,7 @@ def dedupe_in_redis() -> None:
 
 def _wired(name: str) -> Any:
     """A class of an adapter, as the composition root knows it."""
-    return vars(containers)[name]
+    return vars(adapters)[name]
 
 
 def _put(owner: object, name: str, planted: object) -> None:

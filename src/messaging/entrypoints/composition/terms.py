@@ -1,11 +1,60 @@
-"""What do the settings about retention and submission limits mean to the adapters and use cases?"""
+"""What do the settings mean to the adapters and use cases, in their own terms?"""
 
 from datetime import timedelta
 
+from messaging.application.messages.admission import LimitTerms
+from messaging.application.messages.check_silent import CheckTerms
+from messaging.application.messages.delivery_terms import DeliveryTerms
 from messaging.application.ports.health import Retention
+from messaging.domain.messages.lifecycle import EchoGrace
+from messaging.domain.messages.message import ECHO_GRACE
+from messaging.domain.messages.witnesses import WitnessRule
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.entrypoints.setting_types import RetentionDays
 from messaging.entrypoints.settings import Settings
+
+
+def master_key(settings: Settings) -> bytes:
+    return settings.master_key.as_bytes
+
+
+def delivery(settings: Settings, worker: str) -> DeliveryTerms:
+    return DeliveryTerms(
+        worker=worker,
+        batch=settings.delivery_batch,
+        concurrency=settings.delivery_concurrency,
+        lease=timedelta(seconds=settings.claim_lease_seconds),
+        sending_lease=timedelta(seconds=settings.sending_lease_seconds),
+        grace=grace(settings),
+        check_every=check_every(settings),
+    )
+
+
+def provider_limits(settings: Settings) -> LimitTerms:
+    return LimitTerms(
+        share=settings.rate_limit_share,
+        tenant=settings.tenant_per_second,
+        account=settings.account_per_second,
+        flow=settings.flow_per_second,
+    )
+
+
+def grace(settings: Settings) -> EchoGrace:
+    if settings.echo_grace_seconds is None:
+        return ECHO_GRACE
+    return dict.fromkeys(ECHO_GRACE, timedelta(seconds=settings.echo_grace_seconds))
+
+
+def check_every(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.check_every_seconds)
+
+
+def checks(settings: Settings) -> CheckTerms:
+    return CheckTerms(every=check_every(settings), per_hour=settings.history_requests_per_hour)
+
+
+def witness_rule(settings: Settings) -> WitnessRule:
+    return WitnessRule(witnesses=settings.witnesses, margin=timedelta(seconds=settings.witness_margin_seconds))
 
 
 def retention(settings: Settings) -> Retention:

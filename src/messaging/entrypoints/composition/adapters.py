@@ -1,0 +1,73 @@
+"""What stands behind each port?"""
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import Dependency, Dict, Object, Singleton
+
+from messaging.adapters.arq.consumer import ArqJobConsumer
+from messaging.adapters.arq.queue import ArqJobQueue
+from messaging.adapters.crypto.keyring import AesKeyRing
+from messaging.adapters.postgres.callbacks import PostgresCallbackStore
+from messaging.adapters.postgres.health import PostgresHealth
+from messaging.adapters.postgres.idempotency import PostgresIdempotency
+from messaging.adapters.postgres.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.submissions import PostgresSubmissions
+from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
+from messaging.adapters.postgres.upkeep import PostgresUpkeep
+from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
+from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
+from messaging.adapters.redis.rate_limits import RedisRateLimits
+from messaging.adapters.redis.sender_health import RedisHealthRecords
+from messaging.adapters.redis.submission_limits import RedisSubmissionLimits
+from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
+from messaging.entrypoints.composition import terms
+from messaging.entrypoints.composition.clock import SystemClock, new_id
+from messaging.entrypoints.composition.health import ProcessHealth
+from messaging.entrypoints.composition.resources import Resources
+from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.telemetry import Operations
+
+
+class Adapters(DeclarativeContainer):
+    """The outside world, behind the ports."""
+
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
+    resources: Dependency[Resources] = Dependency(instance_of=Resources)
+
+    clock = Singleton(SystemClock)
+    new_id = Object(new_id)
+    telemetry = Singleton(PrometheusTelemetry, registry=resources.provided.registry)
+    key_ring = Singleton(AesKeyRing, Singleton(terms.master_key, settings))
+
+    open_uow = Singleton(PostgresUnitOfWorkFactory, engine=resources.provided.engines.app)
+    open_system_uow = Singleton(PostgresSystemUnitOfWorkFactory, engine=resources.provided.engines.system)
+    submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.app)
+    callback_store = Singleton(PostgresCallbackStore, engine=resources.provided.engines.system)
+    idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)
+    snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system)
+    upkeep = Singleton(
+        PostgresUpkeep,
+        engine=resources.provided.engines.system,
+        retention=Singleton(terms.retention, settings),
+        telemetry=telemetry,
+    )
+    store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)
+
+    limits = Singleton(RedisRateLimits, redis=resources.provided.redis)
+    submission_limits = Singleton(RedisSubmissionLimits, redis=resources.provided.redis)
+    health_records = Singleton(RedisHealthRecords, redis=resources.provided.redis)
+    queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
+    consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)
+    health = Singleton(ProcessHealth, store=store_health, redis=resources.provided.redis)
+    operations = Singleton(Operations, health, resources.provided.registry)
+
+    gateways = Dict(
+        whatsapp_cloud=Singleton(
+            WhatsAppCloudGateway,
+            http=resources.provided.http,
+            live_base_url=settings.provided.whatsapp_base_url.value,
+            sandbox_base_url=settings.provided.sandbox_base_url.value,
+            graph_version=settings.provided.whatsapp_graph_version,
+            message_history=settings.provided.whatsapp_message_history,
+        ),
+    )
+    readers = Dict(whatsapp_cloud=Singleton(WhatsAppCallbackReader))

@@ -1,0 +1,23 @@
+"""What are the use cases about conversations made of?"""
+
+from typing import Any
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Singleton
+
+from messaging.application.conversations.queries import ListInbound
+from messaging.application.conversations.receive import ReceiveInbound
+
+
+class ConversationUseCases(DeclarativeContainer):
+    adapters: Any = DependenciesContainer()
+
+    receive = Singleton(
+        ReceiveInbound,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        new_id=adapters.new_id,
+        clock=adapters.clock,
+        telemetry=adapters.telemetry,
+    )
+    list = Singleton(ListInbound, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring)

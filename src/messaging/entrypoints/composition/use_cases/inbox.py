@@ -1,0 +1,42 @@
+"""What are the use cases about providers' callbacks made of?"""
+
+from typing import Any
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Singleton
+
+from messaging.application.gather import Gatherer
+from messaging.application.inbox.accept import AcceptCallback
+from messaging.application.inbox.process import ProcessCallbacks
+from messaging.application.inbox.rematch import RematchReceipts
+from messaging.application.inbox.replay import ReplayCallbacks
+
+
+class InboxUseCases(DeclarativeContainer):
+    adapters: Any = DependenciesContainer()
+    conversations: Any = DependenciesContainer()
+    messages: Any = DependenciesContainer()
+
+    accept = Singleton(
+        AcceptCallback,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        readers=adapters.readers,
+        # A provider waits for the answer, but not for its milliseconds; a commit costs more than ten rows in it.
+        store=Singleton(Gatherer, adapters.callback_store.provided.store_many, writers=1, pause=0.005),
+        new_id=adapters.new_id,
+        clock=adapters.clock,
+        telemetry=adapters.telemetry,
+    )
+    process = Singleton(
+        ProcessCallbacks,
+        open_uow=adapters.open_system_uow,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        readers=adapters.readers,
+        reconcile=messages.reconcile,
+        receive=conversations.receive,
+        telemetry=adapters.telemetry,
+    )
+    replay = Singleton(ReplayCallbacks, open_uow=adapters.open_system_uow)
+    rematch = Singleton(RematchReceipts, open_uow=adapters.open_system_uow, reconcile=messages.reconcile)

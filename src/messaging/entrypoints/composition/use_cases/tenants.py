@@ -1,0 +1,92 @@
+"""What are the use cases about tenants, keys, accounts and senders made of?"""
+
+from typing import Any
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
+
+from messaging.application.tenants.add_sender import AddSender, ChangeSender
+from messaging.application.tenants.authenticate import Authenticate
+from messaging.application.tenants.change_tenant import ChangeTenant
+from messaging.application.tenants.ciphers import OpenAccount
+from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
+from messaging.application.tenants.create_tenant import CreateTenant
+from messaging.application.tenants.issue_key import IssueAdminKey, IssueKey
+from messaging.application.tenants.queries import (
+    FindAccount,
+    FindSender,
+    FindTenant,
+    ListAccounts,
+    ListKeys,
+    ListSenders,
+    ListTenants,
+    WhoAmI,
+)
+from messaging.application.tenants.revoke_key import RevokeKey
+from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
+from messaging.application.tenants.sender_healths import SenderHealths
+from messaging.entrypoints.settings import Settings
+
+
+class TenantUseCases(DeclarativeContainer):
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
+    adapters: Any = DependenciesContainer()
+
+    webhooks_url = settings.provided.webhooks_public_url.value
+    authenticate = Singleton(Authenticate, snapshots=adapters.snapshots, clock=adapters.clock)
+    who_am_i = Singleton(WhoAmI, snapshots=adapters.snapshots)
+
+    create_tenant = Singleton(
+        CreateTenant,
+        open_system_uow=adapters.open_system_uow,
+        key_ring=adapters.key_ring,
+        clock=adapters.clock,
+        new_id=adapters.new_id,
+    )
+    change_tenant = Singleton(ChangeTenant, open_system_uow=adapters.open_system_uow)
+    find_tenant = Singleton(FindTenant, open_system_uow=adapters.open_system_uow)
+    list_tenants = Singleton(ListTenants, open_system_uow=adapters.open_system_uow)
+
+    issue_key = Singleton(
+        IssueKey,
+        open_uow=adapters.open_uow,
+        open_system_uow=adapters.open_system_uow,
+        clock=adapters.clock,
+        new_id=adapters.new_id,
+    )
+    issue_admin_key = Singleton(
+        IssueAdminKey, open_system_uow=adapters.open_system_uow, clock=adapters.clock, new_id=adapters.new_id
+    )
+    revoke_key = Singleton(RevokeKey, open_uow=adapters.open_uow, clock=adapters.clock)
+    list_keys = Singleton(ListKeys, open_uow=adapters.open_uow, find_tenant=find_tenant)
+
+    connect_account = Singleton(
+        ConnectAccount,
+        open_uow=adapters.open_uow,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        clock=adapters.clock,
+        new_id=adapters.new_id,
+        webhooks_url=webhooks_url,
+    )
+    change_account = Singleton(
+        ChangeAccount,
+        open_uow=adapters.open_uow,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        webhooks_url=webhooks_url,
+    )
+    find_account = Singleton(FindAccount, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
+    list_accounts = Singleton(ListAccounts, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
+    open_account = Singleton(OpenAccount, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
+
+    healths = Singleton(SenderHealths, records=adapters.health_records)
+    add_sender = Singleton(
+        AddSender, open_uow=adapters.open_uow, healths=healths, clock=adapters.clock, new_id=adapters.new_id
+    )
+    change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, healths=healths)
+    find_sender = Singleton(FindSender, open_uow=adapters.open_uow, healths=healths)
+    list_senders = Singleton(ListSenders, open_uow=adapters.open_uow, healths=healths)
+
+    list_rules = Singleton(ListRules, open_uow=adapters.open_uow)
+    replace_rules = Singleton(ReplaceRules, open_uow=adapters.open_uow, new_id=adapters.new_id)
