@@ -244,12 +244,18 @@ class _Flight:
 
     def known(self, error: Exception) -> Exchange:
         """What can be said after `error`, judged by how far the request had come."""
-        said = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
+        said = _in_words(error)
         if not self.departed:
             return NotSent(code="not_sent", reason=said)
         if self.response is None:
             return NoReply(reason=said)
         return Reply(status=self.response.status_code, headers=_lower(self.response), body=None, flaw=said)
+
+
+def _in_words(error: Exception) -> str:
+    """The transport turns a reset or closed connection into a ConnectTimeout; what it was says more."""
+    original = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
+    return f"{type(original).__name__}: {original}"[:_REASON_LENGTH]
 
 
 class _GatedRequest(httpx.Request):

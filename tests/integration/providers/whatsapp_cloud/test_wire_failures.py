@@ -4,6 +4,7 @@ The rows are those of the table that says what a failure means: nothing but the 
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -239,6 +240,35 @@ async def test_bytes_sent_without_an_answer_are_uncertain_and_never_sent_again(
         assert not result.likely_sent
         assert permission.asked == 1
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("behave", "told"),
+    [
+        pytest.param(reading_then_closing, "ServerDisconnectedError: Server disconnected", id="closed"),
+        pytest.param(
+            reading_then_resetting, f"ClientOSError: [Errno {errno.ECONNRESET}] Connection reset by peer", id="reset"
+        ),
+        pytest.param(hanging, "SocketTimeoutError: Timeout on reading data from socket", id="silence"),
+    ],
+)
+async def test_the_reason_of_an_unclear_send_says_what_happened(
+    http: ProviderHttp, behave: Behaviour, told: str
+) -> None:
+    async with serving(behave) as server:
+        result = await a_gateway(http, server.url).send(an_outgoing(), may_start=Permission())
+
+        assert isinstance(result, Uncertain)
+        assert result.reason == f"The request was sent, but no answer came: {told}"
+
+
+async def test_what_a_provider_answers_cannot_make_a_reason_long(http: ProviderHttp) -> None:
+    rambling = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 5_000
+    async with serving(saying(rambling, then_close=True)) as server:
+        result = await a_gateway(http, server.url).send(an_outgoing(), may_start=Permission())
+
+        assert isinstance(result, Uncertain)
+        assert len(result.reason) < 300
 
 
 async def test_a_reset_before_the_request_was_read_is_uncertain(http: ProviderHttp) -> None:
