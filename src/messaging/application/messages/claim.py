@@ -61,9 +61,11 @@ class ClaimDue:
             if not quotas:
                 return Claimed()
             claimed = await self._take_up(uow, lane, quotas)
-            crashpoints.reach("claim.before_commit")
+            if claimed.due:
+                crashpoints.reach("claim.before_commit")
             await uow.commit()
-        crashpoints.reach("claim.after_commit")
+        if claimed.due:
+            crashpoints.reach("claim.after_commit")
         return claimed
 
     async def _take_up(self, uow: SystemUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:

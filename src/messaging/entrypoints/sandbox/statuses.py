@@ -18,7 +18,6 @@ from messaging.entrypoints.sandbox.recipients import (
     READ,
     REPLY_TEXT,
     Outcome,
-    Script,
     Step,
     outcome_for,
 )
@@ -30,7 +29,7 @@ REPLY = Step("reply")
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A step and the epoch time at which it happens."""
+    """A step, its place in the outcome's script (whatever the order it is told in), and when it happens (epoch)."""
 
     index: int
     step: Step
@@ -40,19 +39,20 @@ class Planned(msgspec.Struct, frozen=True):
 def plan(entry: Entry, outcome: Outcome, settings: Settings) -> list[Planned]:
     """Every step of a message's life after acceptance.
 
-    Times depend on the ledger position alone, so a plan made again after a restart is the same.
+    Times depend on the ledger position alone, so a plan made again after a restart is the same. Only the order may be
+    another by then, which is why a step keeps its index: what was settled before stays settled.
     """
-    script: Script = outcome.script
+    steps = list(enumerate(outcome.script))
     if _chance(settings.reorder_probability, settings.callback_seed, entry.n, 0, "reorder"):
-        script = tuple(reversed(script))
+        steps.reverse()
     if outcome.replies:
-        script = (*script, REPLY)
+        steps.append((len(steps), REPLY))
     shortest = settings.callback_delay_min_ms
     spread = settings.callback_delay_max_ms - shortest
     at = entry.received_at + (settings.callback_late_ms / 1000 if outcome.late else 0.0)
     planned = []
-    for index, step in enumerate(script):
-        at += (shortest + spread * _fraction(entry.n, index)) / 1000
+    for position, (index, step) in enumerate(steps):
+        at += (shortest + spread * _fraction(entry.n, position)) / 1000
         planned.append(Planned(index, step, at))
     return planned
 
