@@ -75,6 +75,13 @@ async def ground() -> AsyncIterator[Platform]:
             yield Platform(stack, business, client, sandbox)
 
 
+@pytest.fixture(autouse=True)
+async def no_memories(ground: Platform) -> None:
+    """The cases before have taught the platform to be careful with their sender; it has forgotten with Redis."""
+    assert ground.stack.redis is not None
+    await ground.stack.redis.flush()
+
+
 @pytest.mark.parametrize("crashes", [(point,) for point in _WORKER], ids=lambda crashes: crashes[0])
 async def test_a_worker_may_die_anywhere(ground: Platform, crashes: tuple[str, ...]) -> None:
     accepted = await _crashing(ground, *crashes)
