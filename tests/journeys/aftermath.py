@@ -104,7 +104,11 @@ async def aftermath(platform: Platform, accepted: Sequence[Accepted], *, within:
         async def at_rest() -> bool | None:
             return True if await _is_at_rest(platform, connection, ids) else None
 
-        await eventually(at_rest, within=within, what="it did not come to rest")
+        try:
+            await eventually(at_rest, within=within, what="it did not come to rest")
+        except AssertionError as error:
+            error.add_note(str([dict(row) for row in await connection.fetch(_WAITING)]))
+            raise
         entries = await _entries(platform, set(ids))
         return Aftermath(
             accepted=accepted,
@@ -119,6 +123,10 @@ async def aftermath(platform: Platform, accepted: Sequence[Accepted], *, within:
         await connection.close()
 
 
+_WAITING = """
+SELECT d.kind, d.due_at - clock_timestamp() AS due_in, m.state, m.attempts, m.epoch, m.error_code, m.recipient_hint
+FROM dispatches d LEFT JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id LIMIT 10
+"""
 _MESSAGES = "SELECT id, state FROM messages WHERE id = ANY($1::uuid[])"
 _EVENTS = """
 SELECT message_id, array_agg(type ORDER BY seq) AS types FROM events

@@ -10,6 +10,7 @@ from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.providers import Credentials, NotStarted, Outgoing
 from messaging.application.tenants.connections import seal_credentials
+from messaging.domain.messages import lifecycle
 from messaging.domain.messages.retry import Scope, SendResult, Throttled, Uncertain, Unreachable
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.messages.state import State
@@ -150,6 +151,28 @@ async def test_messages_of_a_held_sender_expire_on_time(delivery: Delivery) -> N
 
     assert (taken, ended) == (0, 1)
     assert await states(delivery, [expired, valid]) == [State.EXPIRED, State.QUEUED]
+
+
+async def test_what_a_lost_worker_held_is_given_up_although_its_sender_is_held(delivery: Delivery) -> None:
+    lost = await submitted(delivery)
+    async with delivery.open_uow() as uow:
+        standing = (await uow.lifecycles.lock([lost]))[lost]
+        claim = lifecycle.take_up(standing, worker="lost", lease=timedelta(seconds=30))
+        assert claim is not None
+        await uow.lifecycles.apply([claim])
+        await uow.commit()
+    delivery.gateway.answer = delivery.gateway.by_token(TOKEN)
+    waiting = await submitted(delivery)
+    await delivery.run()
+
+    too_early = await delivery.expire_held()
+    await make_due(delivery)
+    taken = await delivery.run()
+    moved = await delivery.expire_held()
+
+    assert (too_early, taken, moved) == (0, 0, 1)
+    assert await states(delivery, [lost, waiting]) == [State.QUEUED] * 2
+    assert (await delivery.standing(lost)).claim_failures == 1
 
 
 async def test_while_nobody_is_held_nothing_is_looked_for(delivery: Delivery) -> None:

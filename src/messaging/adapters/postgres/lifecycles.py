@@ -57,6 +57,22 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
+# Indexes: attempts_one_open, dispatches_pkey, messages_pkey. The dispatch is locked too: one that a worker prolongs
+# meanwhile is not due any more.
+LOCK_LOST: Final = f"""
+WITH locked AS (
+    SELECT {_MESSAGE}
+    FROM unnest($1::uuid[], $2::uuid[]) AS held(tenant_id, sender_id)
+    JOIN attempts a ON a.tenant_id = held.tenant_id AND a.is_open
+    JOIN dispatches d ON d.tenant_id = a.tenant_id AND d.subject_id = a.message_id AND d.sender_id = held.sender_id
+    JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id
+    WHERE d.kind = 'deliver' AND d.due_at <= statement_timestamp() AND m.state IN ('claimed', 'sending')
+    LIMIT $3
+    FOR NO KEY UPDATE OF d, m SKIP LOCKED
+)
+SELECT *, clock_timestamp() AS now FROM locked
+"""
+
 # Index: dispatches_other_idx.
 LOCK_OTHERS: Final = f"""
 WITH locked AS (
@@ -224,6 +240,10 @@ class PostgresLifecycles:
         rows = await self._driver.fetch(
             *(LOCK_EXPIRED, list(held.values()), list(held.keys()), channels, priorities, limit)
         )
+        return await self._standings(rows)
+
+    async def lock_lost(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
+        rows = await self._driver.fetch(LOCK_LOST, list(held.values()), list(held.keys()), limit)
         return await self._standings(rows)
 
     async def lock_waits_over(self, limit: int) -> Sequence[Standing]:

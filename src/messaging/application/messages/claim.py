@@ -24,6 +24,8 @@ class Claimed(Struct, frozen=True):
 
     due: tuple[tuple[Due, float], ...] = ()
     suspects: tuple[Due, ...] = ()
+    # Those that are to be sent, and those that went elsewhere: expired, or given up with their last worker's lease.
+    moved: int = 0
 
 
 class _Draft(Struct, frozen=True):
@@ -61,10 +63,10 @@ class ClaimDue:
             if not quotas:
                 return Claimed()
             claimed = await self._take_up(uow, lane, quotas)
-            if claimed.due:
+            if claimed.moved:
                 crashpoints.reach("claim.before_commit")
             await uow.commit()
-        if claimed.due:
+        if claimed.moved:
             crashpoints.reach("claim.after_commit")
         return claimed
 
@@ -72,13 +74,14 @@ class ClaimDue:
         drafts = [self._draft(due) for due in await uow.lifecycles.lock_due(lane, quotas)]
         admitted = await self._admission(lane, [draft.due for draft in drafts if draft.leaves])
         leaving = [draft for draft in drafts if draft.due.standing.key in admitted.granted]
-        await uow.lifecycles.apply(_changes([draft for draft in drafts if not draft.leaves]) + _changes(leaving))
+        changes = _changes([draft for draft in drafts if not draft.leaves]) + _changes(leaving)
+        await uow.lifecycles.apply(changes)
         await uow.lifecycles.withdraw(_stale(drafts))
         suspects = tuple(draft.due for draft in leaving if draft.suspect)
         apart = {due.standing.key: SET_APART for due in suspects}
         await uow.lifecycles.postpone({**admitted.waits, **apart})
         due = ((draft.due, admitted.granted[draft.due.standing.key]) for draft in leaving if not draft.suspect)
-        return Claimed(tuple(due), suspects)
+        return Claimed(tuple(due), suspects, moved=len(changes))
 
     def _draft(self, due: Due) -> _Draft:
         if lifecycle.is_suspect(due.standing):

@@ -1,33 +1,41 @@
-"""Expire what is not claimed: the messages of held senders end on time, although nobody tries to send them."""
+"""Do for held senders what claims do on their way: end what expires, give up what lost workers held.
+
+Nobody claims their messages meanwhile, and a lease that has ended must not wait for a sender to recover.
+"""
 
 from collections.abc import Mapping
 
 from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 from messaging.domain.messages import lifecycle
+from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.shared.ids import SenderId, TenantId
 
 _BATCH = 200
 
 
 class ExpireHeld:
-    def __init__(self, *, open_uow: OpenSystemUnitOfWork, guard: GuardSenders) -> None:
+    def __init__(
+        self, *, open_uow: OpenSystemUnitOfWork, guard: GuardSenders, grace: lifecycle.EchoGrace = ECHO_GRACE
+    ) -> None:
         self._open_uow = open_uow
         self._guard = guard
+        self._grace = grace
 
     async def __call__(self) -> int:
-        """How many messages expired; nothing is asked of Postgres while no sender is held. Raises StoreUnavailable."""
-        expired = 0
-        while (held := self._guard.held()) and (count := await self._expire(held)):
-            expired += count
+        """How many messages moved; nothing is asked of Postgres while no sender is held. Raises StoreUnavailable."""
+        moved = 0
+        while (held := self._guard.held()) and (count := await self._move(held)):
+            moved += count
             if count < _BATCH:
                 break
-        return expired
+        return moved
 
-    async def _expire(self, held: Mapping[SenderId, TenantId]) -> int:
+    async def _move(self, held: Mapping[SenderId, TenantId]) -> int:
         async with self._open_uow() as uow:
-            standings = await uow.lifecycles.lock_expired(held, _BATCH)
-            changes = [change for standing in standings if (change := lifecycle.expire(standing)) is not None]
+            expired = map(lifecycle.expire, await uow.lifecycles.lock_expired(held, _BATCH))
+            lost = [lifecycle.give_up(it, grace=self._grace) for it in await uow.lifecycles.lock_lost(held, _BATCH)]
+            changes = [change for change in (*expired, *lost) if change is not None]
             await uow.lifecycles.apply(changes)
             await uow.commit()
         return len(changes)

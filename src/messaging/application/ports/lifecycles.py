@@ -62,6 +62,10 @@ class Lifecycles(Protocol):
         """
         ...
 
+    async def lock_lost(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
+        """Claimed or started messages of these senders whose worker's lease has ended, locked."""
+        ...
+
     async def lock_waits_over(self, limit: int) -> Sequence[Standing]:
         """Messages whose `stop_waiting` dispatch is due, locked; rows locked by others are skipped."""
         ...

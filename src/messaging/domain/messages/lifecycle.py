@@ -92,6 +92,12 @@ def expire(standing: Standing) -> Change | None:
     return end_expired(Draft(standing)) if waits and _expired(standing) else None
 
 
+def give_up(standing: Standing, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
+    """T6 and T11 alone, for a message whose dispatch is due: its worker is gone. None in any other state."""
+    lost = standing.state in (State.CLAIMED, State.SENDING)
+    return take_up(standing, worker="", lease=timedelta(0), grace=grace) if lost else None
+
+
 def is_suspect(standing: Standing) -> bool:
     """Whether it may be what its last worker died of: then it must be claimed alone, never among others.
 

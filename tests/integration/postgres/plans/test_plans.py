@@ -193,6 +193,11 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
             ([UUID(int=1)], [UUID(int=1)], ["whatsapp"], ["default"], 20),
             ["dispatches_lane_idx", "messages_pkey"],
         ),
+        "lock lost": (
+            lifecycles.LOCK_LOST,
+            ([UUID(int=1)], [UUID(int=1)], 20),
+            ["attempts_one_open", "dispatches_pkey", "messages_pkey"],
+        ),
         "flows due": (due.FLOWS_DUE, (*lane, one[0], 32, 16, one, one, one, 50, one), ["dispatches_lane_idx"]),
         "lock waits": (lifecycles.LOCK_OTHERS, ("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
         "witnesses": (

@@ -97,7 +97,9 @@ class MessageUseCases(DeclarativeContainer):
         ),
         snapshots=adapters.snapshots,
     )
-    expire_held = Singleton(ExpireHeld, open_uow=adapters.open_system_uow, guard=guard)
+    expire_held = Singleton(
+        ExpireHeld, open_uow=adapters.open_system_uow, guard=guard, grace=Singleton(terms.grace, settings)
+    )
     deliver = Singleton(
         DeliverMessages,
         open_uow=adapters.open_system_uow,
