@@ -63,7 +63,10 @@ LOCK_LOST: Final = f"""
 WITH locked AS (
     SELECT {_MESSAGE}
     FROM unnest($1::uuid[], $2::uuid[]) AS held(tenant_id, sender_id)
-    JOIN attempts a ON a.tenant_id = held.tenant_id AND a.is_open
+    -- OFFSET 0 keeps the planner from beginning with the open attempts of all tenants.
+    CROSS JOIN LATERAL (
+        SELECT a.tenant_id, a.message_id FROM attempts a WHERE a.tenant_id = held.tenant_id AND a.is_open OFFSET 0
+    ) a
     JOIN dispatches d ON d.tenant_id = a.tenant_id AND d.subject_id = a.message_id AND d.sender_id = held.sender_id
     JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id
     WHERE d.kind = 'deliver' AND d.due_at <= statement_timestamp() AND m.state IN ('claimed', 'sending')
