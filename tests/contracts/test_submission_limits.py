@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from messaging.adapters.redis.submission_limits import RedisSubmissionLimits
+from messaging.adapters.redis.submission_limits import RedisSubmissionQuotas
 from messaging.application.ports.submission_limits import Exceeded, SubmissionQuotas, Taken, Wanted
 from messaging.domain.tenants.limits import Policy, Quota
 from tests.fakes.submission_limits import InMemorySubmissionLimits
@@ -17,7 +17,7 @@ async def limits(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterato
         yield InMemorySubmissionLimits()
         return
     async with Redis.from_url(redis_url) as redis:
-        yield RedisSubmissionLimits(redis=redis)
+        yield RedisSubmissionQuotas(redis=redis)
 
 
 def some(count: int, of: int, *, name: str = "tenant", counter: str = "northwind", seconds: int = 60) -> Wanted:
@@ -30,8 +30,8 @@ async def test_what_is_taken_is_missing_afterwards(limits: SubmissionQuotas) -> 
 
     assert isinstance(first, Taken)
     assert isinstance(second, Taken)
-    assert [first.standings[0].remaining, second.standings[0].remaining] == [70, 20]
-    assert 59 < second.standings[0].resets_in <= 60
+    assert [first.balances[0].remaining, second.balances[0].remaining] == [70, 20]
+    assert 59 < second.balances[0].resets_in <= 60
 
 
 async def test_a_quota_can_be_used_up_to_the_last_message_and_not_beyond(limits: SubmissionQuotas) -> None:
@@ -65,7 +65,7 @@ async def test_of_several_policies_all_grant_or_none_is_charged(limits: Submissi
 
     assert isinstance(refused, Exceeded)
     assert refused.by.policy.name == "category-marketing"
-    assert [it.remaining for it in refused.standings] == [10, 0]
+    assert [it.remaining for it in refused.balances] == [10, 0]
     assert isinstance(alone, Taken)
 
 

@@ -19,11 +19,11 @@ from messaging.application.jobs import DeliverLane
 from messaging.application.messages import payload
 from messaging.application.messages.deliver import DeliverMessages
 from messaging.application.messages.delivery_terms import DeliveryTerms
-from messaging.application.messages.expire_held import ExpireHeld
 from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.known_health import KnownHealth
 from messaging.application.messages.outgoing import RenderOutgoing
 from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.messages.settle_held import SettleHeld
 from messaging.application.ports.providers import (
     Connection,
     NotStarted,
@@ -131,7 +131,7 @@ class Delivery:
         self.records = records or InMemoryHealthRecords(clock=time)
         known = KnownHealth(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)
         self.guard = GuardSenders(health=known, snapshots=snapshots)
-        self.expire_held = ExpireHeld(open_uow=self.open_uow, guard=self.guard)
+        self.settle_held = SettleHeld(open_uow=self.open_uow, guard=self.guard)
         self.deliver = DeliverMessages(
             open_uow=self.open_uow,
             snapshots=snapshots,

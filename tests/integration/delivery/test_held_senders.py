@@ -147,7 +147,7 @@ async def test_messages_of_a_held_sender_expire_on_time(delivery: Delivery) -> N
     valid = await submitted(delivery)
 
     taken = await delivery.run()
-    ended = await delivery.expire_held()
+    ended = await delivery.settle_held()
 
     assert (taken, ended) == (0, 1)
     assert await states(delivery, [expired, valid]) == [State.EXPIRED, State.QUEUED]
@@ -165,10 +165,10 @@ async def test_what_a_lost_worker_held_is_given_up_although_its_sender_is_held(d
     waiting = await submitted(delivery)
     await delivery.run()
 
-    too_early = await delivery.expire_held()
+    too_early = await delivery.settle_held()
     await make_due(delivery)
     taken = await delivery.run()
-    moved = await delivery.expire_held()
+    moved = await delivery.settle_held()
 
     assert (too_early, taken, moved) == (0, 0, 1)
     assert await states(delivery, [lost, waiting]) == [State.QUEUED] * 2
@@ -178,7 +178,7 @@ async def test_what_a_lost_worker_held_is_given_up_although_its_sender_is_held(d
 async def test_while_nobody_is_held_nothing_is_looked_for(delivery: Delivery) -> None:
     delivery.refuse_transactions = True
 
-    assert await delivery.expire_held() == 0
+    assert await delivery.settle_held() == 0
 
 
 async def test_a_sender_that_hangs_keeps_nobody_from_sending(engines: Engines, delivery: Delivery) -> None:

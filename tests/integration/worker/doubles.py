@@ -95,8 +95,8 @@ class Work:
         self.upkeep["quarantine"] += 1
         return 0
 
-    async def expire_held(self) -> int:
-        self.upkeep["expire_held"] += 1
+    async def settle_held(self) -> int:
+        self.upkeep["settle_held"] += 1
         return 0
 
     async def watch_snapshots(self) -> None:
@@ -123,7 +123,7 @@ async def worker_process(
                 process_callbacks=lambda: work.take(DispatchKind.PROCESS_CALLBACK),
                 rematch=lambda: work.take(DispatchKind.REMATCH),
                 quarantine=work.quarantine,
-                expire_held=work.expire_held,
+                settle_held=work.settle_held,
                 open_uow=work.open_uow,
                 queue=ArqJobQueue(redis=redis),
                 consumer=ArqJobConsumer(url=redis_url),

@@ -17,7 +17,6 @@ from messaging.entrypoints.bench.cpu import difference, seconds_by_process
 from messaging.entrypoints.bench.fairness import jain_index
 from messaging.entrypoints.bench.generator import Generator, Job
 from messaging.entrypoints.bench.loop import thirds
-from messaging.entrypoints.bench.memory import resident_mib
 from messaging.entrypoints.bench.report import (
     Findings,
     Floor,
@@ -28,6 +27,7 @@ from messaging.entrypoints.bench.report import (
     measured,
     medians,
 )
+from messaging.entrypoints.dev.memory import resident_mib
 
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 

@@ -62,21 +62,11 @@ async def transaction(
 
     Raises StoreUnavailable when the database cannot be reached, refuses, or takes too long.
     """
-    with unavailable():
-        async with engine.connect() as core:
-            driver = await _live_driver(core)
-            try:
-                await driver.execute(_begin(tenant_id, settings))
-                opened = Transaction(core, driver)
-                yield opened
-                await opened.end()
-            except Exception:
-                await _roll_back(core, driver)
-                raise
-            except BaseException:
-                # Cancelled: a query may still be under way. The server rolls back when the connection is gone.
-                await core.invalidate()
-                raise
+    async with _connected(engine) as (core, driver):
+        await driver.execute(_begin(tenant_id, settings))
+        opened = Transaction(core, driver)
+        yield opened
+        await opened.end()
 
 
 @asynccontextmanager
@@ -85,15 +75,23 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[Driver]:
 
     Raises StoreUnavailable like `transaction`; then it is not known whether the statement was committed.
     """
+    async with _connected(engine) as (_, driver):
+        yield driver
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
+    """A pooled connection, which goes back with nothing open on it, or not at all."""
     with unavailable():
         async with engine.connect() as core:
             driver = await _live_driver(core)
             try:
-                yield driver
+                yield core, driver
             except Exception:
                 await _roll_back(core, driver)
                 raise
             except BaseException:
+                # Cancelled: a query may still be under way. The server rolls back when the connection is gone.
                 await core.invalidate()
                 raise
 

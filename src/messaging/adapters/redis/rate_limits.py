@@ -5,21 +5,16 @@ reach at the allowed pace. A message is granted while the TAT is at most the bur
 holds two: its TAT is when the debt is paid, and beside it stands when the borrowing began.
 """
 
-import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from time import monotonic
 from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from messaging.adapters.redis.local_limits import LocalLimits
+from messaging.adapters.redis.patience import Patience, RedisAway
 from messaging.application.ports.rate_limits import Bucket, Verdict
-
-log = logging.getLogger(__name__)
 
 # Times in microseconds by Redis's clock, the only one all processes share.
 # KEYS: since when Redis remembers, then each bucket. ARGV: a JSON object of their terms (interval, burst, window) and
@@ -91,9 +86,8 @@ return answer
 """
 _SINCE: Final = "messaging:rate:since"
 
-# How long to wait for Redis, since rows are locked meanwhile, and after a failure how long not to ask it.
-_PATIENCE = 0.25
-_REST = 1.0
+# Rows are locked meanwhile.
+_PATIENCE: Final = 0.25
 
 _json = msgspec.json.Encoder()
 
@@ -104,29 +98,21 @@ class RedisRateLimits:
     def __init__(self, *, redis: Redis) -> None:
         self._take = redis.register_script(_TAKE)
         self._alone = LocalLimits()
-        self._asks_again_at = 0.0
+        self._patience = Patience(seconds=_PATIENCE, event="rate_limits.on_their_own")
 
     async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
         if not wanted:
             return ()
-        if monotonic() < self._asks_again_at:
-            return self._alone.take(wanted)
         buckets = {bucket.key: bucket for of_message in wanted for bucket in of_message}
         place = {key: number for number, key in enumerate(buckets, start=1)}
         terms = [(each.interval * 1e6, each.burst, each.window * 1e6) for each in buckets.values()]
         messages = [[place[bucket.key] for bucket in of_message] for of_message in wanted]
         given = _json.encode({"terms": terms, "messages": messages})
         try:
-            async with asyncio.timeout(_PATIENCE):
-                answer = await self._take(keys=[_SINCE, *map(_key, buckets)], args=[given])
-        except (RedisError, OSError) as error:
-            self._rest(error)
+            answer = await self._patience.run(self._take, keys=[_SINCE, *map(_key, buckets)], args=[given])
+        except RedisAway:
             return self._alone.take(wanted)
         return [_verdict(*pair) for pair in zip(answer[::2], answer[1::2], strict=True)]
-
-    def _rest(self, error: Exception) -> None:
-        self._asks_again_at = monotonic() + _REST
-        log.warning("rate_limits.on_their_own", extra={"error": type(error).__name__})
 
 
 def _key(bucket: str) -> str:

@@ -3,21 +3,16 @@
 What a record means is the core's business; here it is compared as bytes.
 """
 
-import asyncio
-import logging
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
 
+from messaging.adapters.redis.patience import Patience, RedisAway
 from messaging.application.ports.sender_health import HealthChange, HealthRecordsUnavailable, Sight
 from messaging.domain.messages.sender_health import HEALTHY, Health, Subject, held_until
-
-log = logging.getLogger(__name__)
 
 # KEYS: records. Returns the time in seconds and microseconds, then the records.
 _READ: Final = """
@@ -42,9 +37,8 @@ end
 return answer
 """
 
-# A batch must not wait long for Redis; after a failure nobody asks it for a while.
+# A batch must not wait long.
 _PATIENCE: Final = 0.25
-_REST: Final = 1.0
 # How long a record outlives the time it speaks of.
 _KEPT_SECONDS: Final = 3600.0
 
@@ -56,7 +50,7 @@ class RedisHealthRecords:
     def __init__(self, *, redis: Redis) -> None:
         self._read = redis.register_script(_READ)
         self._swap = redis.register_script(_SWAP)
-        self._asks_again_at = 0.0
+        self._patience = Patience(seconds=_PATIENCE, event="sender_health.on_its_own")
 
     async def read(self, subjects: Sequence[Subject]) -> Sight:
         seconds, microseconds, *records = await self._ask(self._read, subjects, ())
@@ -71,14 +65,9 @@ class RedisHealthRecords:
         return [bool(swapped) for swapped in answer]
 
     async def _ask(self, script: AsyncScript, subjects: Sequence[Subject], arguments: Sequence[bytes | int]) -> Any:
-        if monotonic() < self._asks_again_at:
-            raise HealthRecordsUnavailable
         try:
-            async with asyncio.timeout(_PATIENCE):
-                return await script(keys=[_key(subject) for subject in subjects], args=arguments)
-        except (RedisError, OSError) as error:
-            self._asks_again_at = monotonic() + _REST
-            log.warning("sender_health.on_its_own", extra={"error": type(error).__name__})
+            return await self._patience.run(script, keys=[_key(subject) for subject in subjects], args=arguments)
+        except RedisAway as error:
             raise HealthRecordsUnavailable from error
 
 

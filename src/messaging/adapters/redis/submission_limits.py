@@ -6,19 +6,16 @@ unused where no requests come: a caller may be refused while other processes sti
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from messaging.application.ports.submission_limits import Exceeded, Standing, Taken, Wanted
+from messaging.adapters.redis.patience import Patience, RedisAway
+from messaging.application.ports.submission_limits import Balance, Exceeded, Taken, Wanted
 from messaging.domain.tenants.limits import Quota
-
-log = logging.getLogger(__name__)
 
 # KEYS: per counter the messages handed out in its window, which ends when the key does. ARGV: per counter the least
 # that helps, the most to take, quota, seconds. Returns per counter: taken, left, milliseconds to the window's end.
@@ -47,9 +44,8 @@ return answer
 _PORTIONS: Final = 50
 # Without Redis every process is on its own, and how many there are nobody can tell it.
 _PROCESSES_ASSUMED: Final = 4
-# How long to wait for Redis, and after a failure how long not to ask it: requests must not wait for it every time.
+# Longer than elsewhere: a process that goes on alone does so for a whole window.
 _PATIENCE: Final = 1.0
-_REST: Final = 1.0
 _MOST: Final = 10_000
 
 
@@ -61,13 +57,13 @@ class _Lease(Struct):
     ends: float
 
 
-class RedisSubmissionLimits:
+class RedisSubmissionQuotas:
     def __init__(self, *, redis: Redis) -> None:
         self._take = redis.register_script(_TAKE)
         # By quota too: a limit that is raised counts at once, though it is exhausted.
         self._leases: dict[tuple[str, Quota], _Lease] = {}
         self._asking = asyncio.Lock()
-        self._asks_again_at = 0.0
+        self._patience = Patience(seconds=_PATIENCE, event="submission_limits.on_their_own")
 
     async def take(self, wanted: Sequence[Wanted]) -> Taken | Exceeded:
         if (taken := self._grant_from_memory(wanted)) is not None:
@@ -105,29 +101,24 @@ class RedisSubmissionLimits:
         now = monotonic()
         leases = [self._leases[_key(each)] for each in wanted]
         short = [
-            _standing(each, lease, now) for each, lease in zip(wanted, leases, strict=True) if lease.held < each.count
+            _balance(each, lease, now) for each, lease in zip(wanted, leases, strict=True) if lease.held < each.count
         ]
         if not short:
             return _taken(wanted, leases, now)
-        standings = (_standing(each, lease, now) for each, lease in zip(wanted, leases, strict=True))
-        return Exceeded(max(short, key=lambda it: it.resets_in), tuple(standings))
+        balances = (_balance(each, lease, now) for each, lease in zip(wanted, leases, strict=True))
+        return Exceeded(max(short, key=lambda it: it.resets_in), tuple(balances))
 
     async def _replenish(self, lacking: Sequence[Wanted]) -> None:
         now = monotonic()
         self._forget_ended(now)
-        if now < self._asks_again_at:
-            return self._share_alone(lacking, now)
         needs = [each.count - self._held(each) for each in lacking]
         arguments: list[int] = []
         for each, need in zip(lacking, needs, strict=True):
             quota = each.policy.quota
             arguments += [need, max(need, quota.messages // _PORTIONS), quota.messages, quota.seconds]
         try:
-            async with asyncio.timeout(_PATIENCE):
-                answer = await self._take(keys=[_counted_at(each) for each in lacking], args=arguments)
-        except (RedisError, OSError) as error:
-            self._asks_again_at = monotonic() + _REST
-            log.warning("submission_limits.on_their_own", extra={"error": type(error).__name__})
+            answer = await self._patience.run(self._take, keys=[_counted_at(each) for each in lacking], args=arguments)
+        except RedisAway:
             return self._share_alone(lacking, now)
         for n, each in enumerate(lacking):
             taken, left, milliseconds = (int(number) for number in answer[3 * n : 3 * n + 3])
@@ -150,15 +141,15 @@ class RedisSubmissionLimits:
 
 
 def _taken(wanted: Sequence[Wanted], leases: Sequence[_Lease], now: float) -> Taken:
-    standings = []
+    balances = []
     for each, lease in zip(wanted, leases, strict=True):
         lease.held -= each.count
-        standings.append(_standing(each, lease, now))
-    return Taken(tuple(standings))
+        balances.append(_balance(each, lease, now))
+    return Taken(tuple(balances))
 
 
-def _standing(each: Wanted, lease: _Lease, now: float) -> Standing:
-    return Standing(each.policy, lease.held + lease.left, max(0.0, lease.ends - now))
+def _balance(each: Wanted, lease: _Lease, now: float) -> Balance:
+    return Balance(each.policy, lease.held + lease.left, max(0.0, lease.ends - now))
 
 
 def _key(each: Wanted) -> tuple[str, Quota]:

@@ -39,7 +39,6 @@ from messaging.domain.messages.standing import MessageKey
 
 log = logging.getLogger(__name__)
 
-
 # What is to leave so soon leaves at once: the way to the provider is no more punctual than that.
 _NO_PAUSE = 0.005
 
@@ -200,7 +199,7 @@ class DeliverMessages:
             | {"provider": provider, "outcome": outcome, "code": code, "ms": int(latency * 1000)},
         )
 
-    # --- stamp -------------------------------------------------------------------------------------------------------
+    # --- stamp ------------------------------------------------------------------------------------------------------
 
     async def _stamp_many(self, batch: Sequence[_Stamp]) -> Sequence[bool]:
         async with self._open_uow() as uow:

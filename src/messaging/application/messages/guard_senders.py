@@ -31,7 +31,7 @@ _TRIES = 5
 _LATELY = 10.0
 
 
-class Admission(Struct, frozen=True, kw_only=True):
+class Clearance(Struct, frozen=True, kw_only=True):
     """`places` bounds what may be claimed now, unless it is None; with 0 there will be none before `held_for`."""
 
     places: int | None = None
@@ -54,7 +54,7 @@ class GuardSenders:
 
     # --- before a claim ---------------------------------------------------------------------------------------------
 
-    async def admit(self, waiting: Mapping[SenderId, TenantId]) -> Mapping[SenderId, Admission]:
+    async def admit(self, waiting: Mapping[SenderId, TenantId]) -> Mapping[SenderId, Clearance]:
         """An answer for each. Where it allows one probe, it does so to one caller among all processes."""
         accounts = {sender: await self._account(tenant, sender) for sender, tenant in waiting.items()}
         subjects = {sender: _subjects(sender, account) for sender, account in accounts.items()}
@@ -83,22 +83,22 @@ class GuardSenders:
                     renewed[subject] = replace(health, breaker=closed)
         return renewed
 
-    def _decide(self, subjects: Sequence[Subject], moves: dict[Subject, Health]) -> Admission:
+    def _decide(self, subjects: Sequence[Subject], moves: dict[Subject, Health]) -> Clearance:
         """Adds to `moves` what the admission takes for itself: the right to probe."""
         now = self._health.now()
         healths = {subject: moves.get(subject) or self._health.of(subject) for subject in subjects}
         until = max(held_until(health) for health in healths.values())
         if until > now:
-            return Admission(places=0, held_for=timedelta(seconds=until - now))
+            return Clearance(places=0, held_for=timedelta(seconds=until - now))
         stopped = {it: health for it, health in healths.items() if health.breaker.state is not BreakerState.CLOSED}
         for subject, health in stopped.items():
             moves[subject] = replace(health, breaker=breaker.probe(health.breaker, now=now))
         factor = 1.0
         for health in healths.values():
             factor *= factor_at(health.pace, now)
-        return Admission(places=1 if stopped else None, rate_factor=factor)
+        return Clearance(places=1 if stopped else None, rate_factor=factor)
 
-    def _note_held(self, waiting: Mapping[SenderId, TenantId], admitted: Mapping[SenderId, Admission]) -> None:
+    def _note_held(self, waiting: Mapping[SenderId, TenantId], admitted: Mapping[SenderId, Clearance]) -> None:
         for sender, tenant in waiting.items():
             if admitted[sender].places is None:
                 self._held.pop(sender, None)
@@ -156,7 +156,7 @@ class GuardSenders:
 
 
 # Another process has just moved what the decision rested on.
-_NOT_NOW = Admission(places=0)
+_NOT_NOW = Clearance(places=0)
 
 
 def _subjects(sender: SenderId, account: ProviderAccount | None) -> tuple[Subject, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from messaging.application.ports.snapshots import Snapshots
-from messaging.application.ports.submission_limits import Exceeded, Standing, SubmissionQuotas, Taken, Wanted
+from messaging.application.ports.submission_limits import Balance, Exceeded, SubmissionQuotas, Taken, Wanted
 from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.messages.message import Category, Message
 from messaging.domain.shared.address import Channel
@@ -18,12 +18,12 @@ _MOST: Final = 10_000
 
 
 class RateLimited(DomainError):
-    """Too many messages in too little time; `standings` is what every policy leaves."""
+    """Too many messages in too little time; `balances` is what every policy leaves."""
 
-    def __init__(self, detail: str, *, retry_after: int, standings: tuple[Standing, ...]) -> None:
+    def __init__(self, detail: str, *, retry_after: int, balances: tuple[Balance, ...]) -> None:
         super().__init__("rate_limited", detail)
         self.retry_after = retry_after
-        self.standings = standings
+        self.balances = balances
 
 
 class LimitSubmissions:
@@ -42,7 +42,7 @@ class LimitSubmissions:
         self._telemetry = telemetry
         self._single: dict[tuple[KeyId, Channel, Category], tuple[SubmissionLimits | None, list[Wanted]]] = {}
 
-    async def __call__(self, principal: Principal, messages: Sequence[Message]) -> tuple[Standing, ...]:
+    async def __call__(self, principal: Principal, messages: Sequence[Message]) -> tuple[Balance, ...]:
         """What the caller's policies leave afterwards. Raises RateLimited."""
         facts = await self._snapshots.tenant(principal.tenant_id)
         own = None if facts is None else facts.tenant.limits
@@ -51,7 +51,7 @@ class LimitSubmissions:
         if isinstance(outcome, Exceeded):
             self._telemetry.count("messages_refused", len(messages), code="rate_limited")
             raise _refused(outcome, wanted)
-        return outcome.standings
+        return outcome.balances
 
     def _one(self, principal: Principal, own: SubmissionLimits | None, message: Message) -> list[Wanted]:
         """Remembered: a single message of a key, channel and category always asks for the same."""
@@ -90,4 +90,4 @@ def _refused(outcome: Exceeded, wanted: Sequence[Wanted]) -> RateLimited:
         f"The limit '{policy.name}' is {quota.messages} messages in {quota.seconds} s; {left} of them are left and "
         f"this request has {count}. Nothing was stored. {advice}"
     )
-    return RateLimited(detail, retry_after=retry_after, standings=outcome.standings)
+    return RateLimited(detail, retry_after=retry_after, balances=outcome.balances)

@@ -23,7 +23,7 @@ from messaging.application.messages.prepare import (
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
-from messaging.application.ports.submission_limits import Standing
+from messaging.application.ports.submission_limits import Balance
 from messaging.application.ports.submissions import (
     Acceptance,
     AcceptOutcome,
@@ -56,13 +56,13 @@ class IdempotencyRequest(Struct, frozen=True, kw_only=True):
 class Reply(Struct, frozen=True, kw_only=True):
     """The response, byte for byte: a replay answers with the very bytes of the first time.
 
-    `standings` is what the caller's limits leave.
+    `balances` is what the caller's limits leave.
     """
 
     status: int
     body: bytes
     replayed: bool
-    standings: tuple[Standing, ...] = ()
+    balances: tuple[Balance, ...] = ()
 
 
 class AcceptedView(Struct, frozen=True, kw_only=True):
@@ -150,10 +150,10 @@ class SubmitMessages:
                 return self._reply(known, b"", (), memory)
             self._count_refused(prepared)
             raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
-        standings = await self._limit(principal, [prepared.stored.message])
+        balances = await self._limit(principal, [prepared.stored.message])
         body = _encode(prepared.view)
         outcome = await self._accept(_acceptance(principal.tenant_id, [prepared], memory.claim(body, now)))
-        return replace(self._reply(outcome, body, (prepared,), memory), standings=standings)
+        return replace(self._reply(outcome, body, (prepared,), memory), balances=balances)
 
     async def many(
         self,
@@ -175,10 +175,10 @@ class SubmitMessages:
         body = _encode(_batch_view(results, len(accepted)))
         if not accepted and key is None:
             return Reply(status=202, body=body, replayed=False)
-        standings = await self._limit(principal, [item.stored.message for item in accepted])
+        balances = await self._limit(principal, [item.stored.message for item in accepted])
         acceptance = _acceptance(principal.tenant_id, accepted, memory.claim(body, now))
         reply = self._reply(await self._accept_batch(acceptance), body, accepted, memory)
-        return replace(reply, standings=standings)
+        return replace(reply, balances=balances)
 
     async def _known(self, tenant_id: TenantId, key: IdempotencyRequest) -> Replayed | KeyReused | KeyInFlight | None:
         return await self._submissions.known(tenant_id, key.key, key.fingerprint)

@@ -16,7 +16,7 @@ class Wanted(Struct, frozen=True):
     count: int
 
 
-class Standing(Struct, frozen=True):
+class Balance(Struct, frozen=True):
     """What a policy leaves until its window ends, `resets_in` seconds from now; as far as this process knows."""
 
     policy: Policy
@@ -25,14 +25,14 @@ class Standing(Struct, frozen=True):
 
 
 class Taken(Struct, frozen=True):
-    standings: tuple[Standing, ...]
+    balances: tuple[Balance, ...]
 
 
 class Exceeded(Struct, frozen=True):
     """Nothing was taken; `by` is the policy whose window ends last among those that leave too little."""
 
-    by: Standing
-    standings: tuple[Standing, ...]
+    by: Balance
+    balances: tuple[Balance, ...]
 
 
 class SubmissionQuotas(Protocol):

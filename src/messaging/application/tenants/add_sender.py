@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.configuration import Duplicate
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
-from messaging.application.tenants.sender_healths import SenderHealths
+from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderView
 from messaging.domain.shared.address import Channel, Phone, parse_recipient
 from messaging.domain.shared.errors import Violation
@@ -30,9 +30,9 @@ class NewSender(Struct, frozen=True, kw_only=True):
 class AddSender:
     """The sender gets its account's mode, which must be the key's own."""
 
-    def __init__(self, *, open_uow: OpenUnitOfWork, healths: SenderHealths, clock: Clock, new_id: NewId) -> None:
+    def __init__(self, *, open_uow: OpenUnitOfWork, tell_health: TellHealth, clock: Clock, new_id: NewId) -> None:
         self._open = open_uow
-        self._healths = healths
+        self._tell_health = tell_health
         self._clock = clock
         self._new_id = new_id
 
@@ -64,7 +64,7 @@ class AddSender:
             except Duplicate as duplicate:
                 raise already_exists("This account has a sender with this external_id already.") from duplicate
             await uow.commit()
-        return SenderView.of(sender, await self._healths.of(sender))
+        return SenderView.of(sender, await self._tell_health.of(sender))
 
 
 _ACCOUNT_UNKNOWN = Violation(
@@ -96,9 +96,9 @@ class SenderChanges(Struct, frozen=True, kw_only=True):
 
 
 class ChangeSender:
-    def __init__(self, *, open_uow: OpenUnitOfWork, healths: SenderHealths) -> None:
+    def __init__(self, *, open_uow: OpenUnitOfWork, tell_health: TellHealth) -> None:
         self._open = open_uow
-        self._healths = healths
+        self._tell_health = tell_health
 
     async def __call__(self, principal: Principal, id: SenderId, changes: SenderChanges) -> SenderView:
         async with self._open(principal.tenant_id) as uow:
@@ -114,4 +114,4 @@ class ChangeSender:
             )
             await uow.configuration.update_sender(changed)
             await uow.commit()
-        return SenderView.of(changed, await self._healths.of(changed))
+        return SenderView.of(changed, await self._tell_health.of(changed))

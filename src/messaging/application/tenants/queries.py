@@ -5,7 +5,7 @@ from uuid import UUID
 from messaging.application.ports.paging import Page, page_of
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, OpenUnitOfWork
-from messaging.application.tenants.sender_healths import SenderHealths
+from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import AccountView, KeyView, SenderView, TenantView, WhoAmIView
 from messaging.domain.shared.ids import AccountId, Prefix, SenderId, TenantId, typeid
 from messaging.domain.shared.refusals import not_found
@@ -77,31 +77,31 @@ class ListAccounts:
 
 
 class FindSender:
-    def __init__(self, *, open_uow: OpenUnitOfWork, healths: SenderHealths) -> None:
+    def __init__(self, *, open_uow: OpenUnitOfWork, tell_health: TellHealth) -> None:
         self._open = open_uow
-        self._healths = healths
+        self._tell_health = tell_health
 
     async def __call__(self, principal: Principal, id: SenderId) -> SenderView:
         async with self._open(principal.tenant_id) as uow:
             sender = await uow.configuration.sender(id)
         if sender is None or sender.mode is not principal.mode:
             raise not_found()
-        return SenderView.of(sender, await self._healths.of(sender))
+        return SenderView.of(sender, await self._tell_health.of(sender))
 
 
 class ListSenders:
     """Senders of the key's own mode."""
 
-    def __init__(self, *, open_uow: OpenUnitOfWork, healths: SenderHealths) -> None:
+    def __init__(self, *, open_uow: OpenUnitOfWork, tell_health: TellHealth) -> None:
         self._open = open_uow
-        self._healths = healths
+        self._tell_health = tell_health
 
     async def __call__(self, principal: Principal, *, before: UUID | None, limit: int) -> Page[SenderView, UUID]:
         async with self._open(principal.tenant_id) as uow:
             rows = await uow.configuration.senders(before=before, limit=limit + 1)
         page = page_of(rows, limit, lambda sender: sender.id, lambda sender: sender)
         own = [sender for sender in page.items if sender.mode is principal.mode]
-        healths = await self._healths(own)
+        healths = await self._tell_health(own)
         return Page(tuple(SenderView.of(sender, healths.get(sender.id)) for sender in own), page.next_after)
 
 

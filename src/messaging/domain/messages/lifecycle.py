@@ -70,14 +70,19 @@ def take_up(standing: Standing, *, worker: str, lease: timedelta, grace: EchoGra
     means that its worker is gone: it goes back to the queue (T6) or waits for its echo (T11). Suspects (see
     `is_suspect`) must be claimed alone. Returns None only when the dispatch is stale and must be withdrawn as is.
     """
+    if standing.state not in (State.SCHEDULED, State.QUEUED):
+        return give_up(standing, grace=grace)
     draft = Draft(standing, grace)
+    return end_expired(draft) if _expired(standing) else _claim(draft, worker, lease)
+
+
+def give_up(standing: Standing, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
+    """T6 and T11 for a message whose dispatch is due although a worker holds it; None if none does."""
     match standing.state:
-        case State.SCHEDULED | State.QUEUED:
-            return end_expired(draft) if _expired(standing) else _claim(draft, worker, lease)
         case State.CLAIMED:
-            return _claim_lost(draft)
+            return _claim_lost(Draft(standing, grace))
         case State.SENDING:
-            return _worker_lost(draft)
+            return _worker_lost(Draft(standing, grace))
         case _:
             return None
 
@@ -90,12 +95,6 @@ def expire(standing: Standing) -> Change | None:
     """T4 for a message that nobody claims at present; None if it has moved or is still valid."""
     waits = standing.state in (State.SCHEDULED, State.QUEUED)
     return end_expired(Draft(standing)) if waits and _expired(standing) else None
-
-
-def give_up(standing: Standing, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
-    """T6 and T11 alone, for a message whose dispatch is due: its worker is gone. None in any other state."""
-    lost = standing.state in (State.CLAIMED, State.SENDING)
-    return take_up(standing, worker="", lease=timedelta(0), grace=grace) if lost else None
 
 
 def is_suspect(standing: Standing) -> bool:

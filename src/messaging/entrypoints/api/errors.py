@@ -107,7 +107,7 @@ def on_domain_error(request: AnyRequest, error: DomainError) -> Response[bytes]:
         return on_anything_else(request, error)
     headers = None
     if isinstance(error, RateLimited):
-        headers = limit_headers(error.standings) | {"Retry-After": str(error.retry_after)}
+        headers = limit_headers(error.balances) | {"Retry-After": str(error.retry_after)}
     return problem_response(
         request_id_of(request.scope), error.code, error.detail, errors=error.violations, headers=headers
     )

@@ -57,6 +57,6 @@ async def _send(reply: Reply, send: Send) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply.body))]
     if reply.replayed:
         headers.append(_REPLAYED)
-    headers += [(name.lower().encode(), value.encode()) for name, value in limit_headers(reply.standings).items()]
+    headers += [(name.lower().encode(), value.encode()) for name, value in limit_headers(reply.balances).items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body, "more_body": False})

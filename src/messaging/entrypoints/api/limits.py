@@ -3,19 +3,19 @@
 import math
 from functools import lru_cache
 
-from messaging.application.ports.submission_limits import Standing
+from messaging.application.ports.submission_limits import Balance
 from messaging.domain.tenants.limits import Policy
 
 POLICY_HEADER = "RateLimit-Policy"
 HEADER = "RateLimit"
 
 
-def limit_headers(standings: tuple[Standing, ...]) -> dict[str, str]:
+def limit_headers(balances: tuple[Balance, ...]) -> dict[str, str]:
     """Structured fields (RFC 9651): q messages in w seconds; r are left, t seconds until all are there again."""
-    if not standings:
+    if not balances:
         return {}
-    left = ", ".join(f'"{it.policy.name}";r={it.remaining};t={math.ceil(it.resets_in)}' for it in standings)
-    return {POLICY_HEADER: _policies(tuple(it.policy for it in standings)), HEADER: left}
+    left = ", ".join(f'"{it.policy.name}";r={it.remaining};t={math.ceil(it.resets_in)}' for it in balances)
+    return {POLICY_HEADER: _policies(tuple(it.policy for it in balances)), HEADER: left}
 
 
 @lru_cache

@@ -261,5 +261,5 @@ async def read_retry(request: TenantRequest) -> tuple[RetryBody, bytes]:
 
 def _answer(reply: Reply) -> Response[bytes]:
     response = json_response(reply.body, status=reply.status, replayed=reply.replayed)
-    response.headers.update(limit_headers(reply.standings))
+    response.headers.update(limit_headers(reply.balances))
     return response

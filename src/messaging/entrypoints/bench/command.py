@@ -16,7 +16,7 @@ from messaging.entrypoints.bench.fairness import fairness
 from messaging.entrypoints.bench.growth import growth
 from messaging.entrypoints.bench.limits import limits
 from messaging.entrypoints.bench.loop import loop
-from messaging.entrypoints.bench.queued import memory
+from messaging.entrypoints.bench.memory import memory
 from messaging.entrypoints.bench.receipts import receipts
 from messaging.entrypoints.bench.report import Findings, Machine, Report, medians, together
 from messaging.entrypoints.bench.rig import Order, Rig, onboard

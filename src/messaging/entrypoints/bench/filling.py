@@ -38,7 +38,7 @@ BEGIN
         FOR n IN 2..5 LOOP
             week := (date_trunc('week', clock_timestamp() AT TIME ZONE 'UTC') - n * interval '7 days')
                     AT TIME ZONE 'UTC';
-            part := parent || to_char(week AT TIME ZONE 'UTC', '_IYYY"w"IW');
+            part := partition_name(parent, week);
             CONTINUE WHEN to_regclass(quote_ident(part)) IS NOT NULL;
             EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
                            part, parent, uuid_floor(week), uuid_floor(week + interval '7 days'));

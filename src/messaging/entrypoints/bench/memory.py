@@ -1,23 +1,28 @@
-"""How much memory do given processes hold? From /proc, so Linux only."""
+"""Does memory stay bounded with a long queue behind the workers?"""
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+import asyncio
 
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_MIB: Final = 2**20
+from messaging.entrypoints.bench.report import Findings
+from messaging.entrypoints.bench.rig import Rig
 
-
-def resident_mib(pids: Mapping[str, int]) -> dict[str, float]:
-    """Resident memory of each process, shared pages included; one that is gone is left out."""
-    found = {name: _resident(pid) for name, pid in pids.items()}
-    return {name: round(size / _MIB, 1) for name, size in found.items() if size is not None}
+_QUEUED = 200_000
+_SECONDS = 20.0
 
 
-def _resident(pid: int) -> int | None:
-    try:
-        _, resident, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(resident) * _PAGE
+async def memory(rig: Rig) -> Findings:
+    """Resident memory before, and after some time of sending with so many queued."""
+    await rig.workers(0)
+    await rig.workers(1)
+    before = rig.memory()
+    await rig.workers(0)
+    await rig.sandbox(drop_probability=0.0)
+    await rig.queue(rig.order.n or _QUEUED)
+    queued = await rig.books.backlog()
+    await rig.workers(1)
+    await asyncio.sleep(rig.order.seconds or _SECONDS)
+    after = rig.memory()
+    await rig.workers(0)
+    await rig.books.forget_due_work()
+    figures = {f"{name}_mib_start": size for name, size in before.items()}
+    figures |= {f"{name}_mib_end": size for name, size in after.items()}
+    return Findings(figures={"memory": {"queued": queued, **figures}})

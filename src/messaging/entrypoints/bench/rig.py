@@ -17,10 +17,10 @@ from messaging.entrypoints.bench import bodies
 from messaging.entrypoints.bench.books import Books
 from messaging.entrypoints.bench.cpu import seconds_by_process
 from messaging.entrypoints.bench.generator import Job, Result
-from messaging.entrypoints.bench.memory import resident_mib
 from messaging.entrypoints.bench.report import Floor, MeasurementFailed
 from messaging.entrypoints.dev.client import LocalClient
 from messaging.entrypoints.dev.loopback import free_port
+from messaging.entrypoints.dev.memory import resident_mib
 from messaging.entrypoints.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
 from messaging.entrypoints.dev.stack import Stack
 

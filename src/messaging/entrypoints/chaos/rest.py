@@ -5,13 +5,13 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import asyncpg
 import httpx
 
 from messaging.entrypoints.dev.client import LocalClient
+from messaging.entrypoints.dev.memory import resident_mib
 
 _POLL: Final = 0.25
 _WAITING: Final = """
@@ -35,7 +35,7 @@ _LOOK_AGAIN: Final = 0.5
 _POOLS: Final = re.compile(r"^messaging_database_connections_in_use\{.*\} ([0-9.]+)$", re.MULTILINE)
 # What a process may hold more than right after it was started: pools that have grown, caches that have filled.
 _MORE_FILES: Final = 120
-_MORE_MEMORY_MB: Final = 250
+_MORE_MEMORY_MIB: Final = 250
 
 
 async def until_quiescent(
@@ -67,31 +67,32 @@ async def _row(connection: "asyncpg.Connection[asyncpg.Record]", query: str) -> 
     return dict(row)
 
 
-def held(pids: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Open files and resident megabytes of each process."""
-    return {name: (_files(pid), _megabytes(pid)) for name, pid in pids.items()}
+def held(pids: Mapping[str, int]) -> dict[str, tuple[int, float]]:
+    """Open files and resident mebibytes of each process."""
+    resident = resident_mib(pids)
+    return {name: (_files(pid), resident[name]) for name, pid in pids.items()}
 
 
-Figures = list[tuple[str, float, float]]
+Holdings = list[tuple[str, float, float]]
 """What is held, how much of it, and how much is allowed."""
 
 
-def grown(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> Figures:
-    found: Figures = []
-    for name, (files, megabytes) in after.items():
-        files_before, megabytes_before = before[name]
+def grown(before: Mapping[str, tuple[int, float]], after: Mapping[str, tuple[int, float]]) -> Holdings:
+    found: Holdings = []
+    for name, (files, mebibytes) in after.items():
+        files_before, mebibytes_before = before[name]
         found.append((f"open files of {name}", files, files_before + _MORE_FILES))
-        found.append((f"resident MB of {name}", megabytes, megabytes_before + _MORE_MEMORY_MB))
+        found.append((f"resident MiB of {name}", mebibytes, mebibytes_before + _MORE_MEMORY_MIB))
     return found
 
 
-async def busy(connection: "asyncpg.Connection[asyncpg.Record]", listeners: Mapping[str, str]) -> Figures:
+async def busy(connection: "asyncpg.Connection[asyncpg.Record]", listeners: Mapping[str, str]) -> Holdings:
     """Transactions and pooled connections that nobody gives back; `listeners` tell the metrics of each process.
 
     Processes look for work at rest too, and on a slow machine a look takes its time: only what is there at every one of
     several looks is held.
     """
-    found: Figures = [("transactions held", float(await _held(connection)), 0.0)]
+    found: Holdings = [("transactions held", float(await _held(connection)), 0.0)]
     return [
         *found,
         *[(f"pooled connections taken by {name}", await _taken(url), 0.0) for name, url in listeners.items()],
@@ -120,8 +121,3 @@ async def _taken(url: str) -> float:
 
 def _files(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def _megabytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20

@@ -17,7 +17,7 @@ from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGate
 from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
 from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.adapters.redis.sender_health import RedisHealthRecords
-from messaging.adapters.redis.submission_limits import RedisSubmissionLimits
+from messaging.adapters.redis.submission_limits import RedisSubmissionQuotas
 from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
@@ -53,7 +53,7 @@ class Adapters(DeclarativeContainer):
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)
 
     limits = Singleton(RedisRateLimits, redis=resources.provided.redis)
-    submission_limits = Singleton(RedisSubmissionLimits, redis=resources.provided.redis)
+    submission_limits = Singleton(RedisSubmissionQuotas, redis=resources.provided.redis)
     health_records = Singleton(RedisHealthRecords, redis=resources.provided.redis)
     queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
     consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)

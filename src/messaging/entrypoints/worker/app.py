@@ -31,7 +31,7 @@ _UPKEEP_EVERY = 3600.0
 _SLOWEST_RECONNECT = 2.0
 # Claims look for themselves; this is how soon what a failover left in doubt begins to be put aside.
 _FAILOVER_EVERY = 1.0
-_EXPIRE_EVERY = 2.0
+_SETTLE_EVERY = 2.0
 
 # Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
 # keep a lane busy while one waits for the database. Two batches of callbacks would halve what one could take, and wait
@@ -49,7 +49,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     process_callbacks: Batch
     rematch: Batch
     quarantine: Batch
-    expire_held: Batch
+    settle_held: Batch
     open_uow: OpenSystemUnitOfWork
     queue: JobQueue
     consumer: JobConsumer
@@ -134,7 +134,7 @@ class WorkerProcess:
         relay = asyncio.create_task(self._relay_for_ever())
         keepers = [
             asyncio.create_task(self._keep_up("quarantine", has.quarantine, every=_FAILOVER_EVERY)),
-            asyncio.create_task(self._keep_up("expire_held", has.expire_held, every=_EXPIRE_EVERY)),
+            asyncio.create_task(self._keep_up("settle_held", has.settle_held, every=_SETTLE_EVERY)),
             asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
             asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
             asyncio.create_task(self._keep_up("retention", has.upkeep.drop_old_partitions, every=_UPKEEP_EVERY)),

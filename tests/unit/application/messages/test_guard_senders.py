@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.messages.guard_senders import Admission, GuardSenders
+from messaging.application.messages.guard_senders import Clearance, GuardSenders
 from messaging.application.messages.known_health import KnownHealth
 from messaging.application.ports.sender_health import HealthChange
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
@@ -36,7 +36,7 @@ class Process:
         health = KnownHealth(records=records, clock=FixedClock(), telemetry=self.counts, fresh_for=0)
         self.guard = GuardSenders(health=health, snapshots=snapshots)
 
-    async def asks_for(self, *senders: SenderId) -> list[Admission]:
+    async def asks_for(self, *senders: SenderId) -> list[Clearance]:
         admitted = await self.guard.admit(dict.fromkeys(senders, TENANT))
         return [admitted[sender] for sender in senders]
 
@@ -69,7 +69,7 @@ def other(records: InMemoryHealthRecords, snapshots: InMemorySnapshots) -> Proce
 
 
 async def test_the_healthy_are_admitted_without_bounds(one: Process) -> None:
-    assert await one.asks_for(SENDER, SIBLING) == [Admission(), Admission()]
+    assert await one.asks_for(SENDER, SIBLING) == [Clearance(), Clearance()]
 
 
 async def test_a_success_of_the_healthy_asks_nobody(one: Process, records: InMemoryHealthRecords) -> None:
@@ -149,17 +149,17 @@ async def test_a_complaint_about_a_sender_pauses_and_slows_it_everywhere(
     records.passed += 60
     (recovered,) = await other.asks_for(SENDER)
 
-    assert paused == Admission(places=0, held_for=timedelta(seconds=5))
-    assert sibling == Admission()
-    assert slowed == Admission(rate_factor=0.5)
-    assert recovered == Admission()
+    assert paused == Clearance(places=0, held_for=timedelta(seconds=5))
+    assert sibling == Clearance()
+    assert slowed == Clearance(rate_factor=0.5)
+    assert recovered == Clearance()
 
 
 async def test_a_complaint_about_an_account_slows_all_its_senders(one: Process, records: InMemoryHealthRecords) -> None:
     await one.gets(throttled(Scope.ACCOUNT))
     records.passed += 5
 
-    assert await one.asks_for(SENDER, SIBLING) == [Admission(rate_factor=0.5)] * 2
+    assert await one.asks_for(SENDER, SIBLING) == [Clearance(rate_factor=0.5)] * 2
 
 
 async def test_a_refused_message_holds_nobody(one: Process) -> None:

@@ -54,7 +54,7 @@ def worker_dependencies(application: Application) -> WorkerDependencies:
         process_callbacks=application.inbox.process(),
         rematch=application.inbox.rematch(),
         quarantine=application.messages.quarantine(),
-        expire_held=application.messages.expire_held(),
+        settle_held=application.messages.settle_held(),
         open_uow=adapters.open_system_uow(),
         queue=adapters.queue(),
         consumer=adapters.consumer(),

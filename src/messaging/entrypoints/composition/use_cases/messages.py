@@ -12,7 +12,6 @@ from messaging.application.messages.check import CheckMessage
 from messaging.application.messages.check_silent import CheckSilent
 from messaging.application.messages.deliver import DeliverMessages
 from messaging.application.messages.discard import DiscardDeadLetter
-from messaging.application.messages.expire_held import ExpireHeld
 from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.known_health import KnownHealth
 from messaging.application.messages.limit import LimitSubmissions
@@ -27,6 +26,7 @@ from messaging.application.messages.queries import (
 )
 from messaging.application.messages.reconcile import ReconcileReceipts
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
+from messaging.application.messages.settle_held import SettleHeld
 from messaging.application.messages.stop_waiting import StopWaiting
 from messaging.application.messages.submit import SubmitMessages
 from messaging.entrypoints.composition import terms
@@ -97,8 +97,8 @@ class MessageUseCases(DeclarativeContainer):
         ),
         snapshots=adapters.snapshots,
     )
-    expire_held = Singleton(
-        ExpireHeld, open_uow=adapters.open_system_uow, guard=guard, grace=Singleton(terms.grace, settings)
+    settle_held = Singleton(
+        SettleHeld, open_uow=adapters.open_system_uow, guard=guard, grace=Singleton(terms.grace, settings)
     )
     deliver = Singleton(
         DeliverMessages,

@@ -24,7 +24,7 @@ from messaging.application.tenants.queries import (
 )
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
-from messaging.application.tenants.sender_healths import SenderHealths
+from messaging.application.tenants.tell_health import TellHealth
 from messaging.entrypoints.settings import Settings
 
 
@@ -80,13 +80,13 @@ class TenantUseCases(DeclarativeContainer):
     list_accounts = Singleton(ListAccounts, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
     open_account = Singleton(OpenAccount, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
 
-    healths = Singleton(SenderHealths, records=adapters.health_records)
+    tell_health = Singleton(TellHealth, records=adapters.health_records)
     add_sender = Singleton(
-        AddSender, open_uow=adapters.open_uow, healths=healths, clock=adapters.clock, new_id=adapters.new_id
+        AddSender, open_uow=adapters.open_uow, tell_health=tell_health, clock=adapters.clock, new_id=adapters.new_id
     )
-    change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, healths=healths)
-    find_sender = Singleton(FindSender, open_uow=adapters.open_uow, healths=healths)
-    list_senders = Singleton(ListSenders, open_uow=adapters.open_uow, healths=healths)
+    change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, tell_health=tell_health)
+    find_sender = Singleton(FindSender, open_uow=adapters.open_uow, tell_health=tell_health)
+    list_senders = Singleton(ListSenders, open_uow=adapters.open_uow, tell_health=tell_health)
 
     list_rules = Singleton(ListRules, open_uow=adapters.open_uow)
     replace_rules = Singleton(ReplaceRules, open_uow=adapters.open_uow, new_id=adapters.new_id)

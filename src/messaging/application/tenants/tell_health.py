@@ -10,7 +10,7 @@ from messaging.domain.shared.ids import SenderId
 from messaging.domain.tenants.tenant import Sender
 
 
-class SenderHealths:
+class TellHealth:
     """Nothing can be told while Redis is away."""
 
     def __init__(self, *, records: HealthRecords) -> None:

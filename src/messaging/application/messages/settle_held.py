@@ -14,7 +14,7 @@ from messaging.domain.shared.ids import SenderId, TenantId
 _BATCH = 200
 
 
-class ExpireHeld:
+class SettleHeld:
     def __init__(
         self, *, open_uow: OpenSystemUnitOfWork, guard: GuardSenders, grace: lifecycle.EchoGrace = ECHO_GRACE
     ) -> None:
