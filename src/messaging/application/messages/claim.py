@@ -9,7 +9,7 @@ from messaging.application import crashpoints
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.admission import Admission
 from messaging.application.messages.delivery_terms import DeliveryTerms
-from messaging.application.messages.suspects import SET_APART
+from messaging.application.messages.suspects import set_apart
 from messaging.application.messages.turns import Turns
 from messaging.application.ports.lifecycles import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, SystemUnitOfWork
@@ -78,7 +78,7 @@ class ClaimDue:
         await uow.lifecycles.apply(changes)
         await uow.lifecycles.withdraw(_stale(drafts))
         suspects = tuple(draft.due for draft in leaving if draft.suspect)
-        apart = {due.standing.key: SET_APART for due in suspects}
+        apart = {due.standing.key: set_apart(self._terms.lease) for due in suspects}
         await uow.lifecycles.postpone({**admitted.waits, **apart})
         due = ((draft.due, admitted.granted[draft.due.standing.key]) for draft in leaving if not draft.suspect)
         return Claimed(tuple(due), suspects, moved=len(changes))

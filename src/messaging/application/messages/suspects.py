@@ -16,9 +16,16 @@ from messaging.domain.shared.ids import Prefix, typeid
 
 log = logging.getLogger(__name__)
 
-# How long a suspect is left to the worker that found it. It is not claimed meanwhile, so when that worker dies of
-# another suspect first, this one is due again without a further mark against it.
-SET_APART = timedelta(seconds=2)
+_SET_APART = timedelta(seconds=2)
+
+
+def set_apart(lease: timedelta) -> timedelta:
+    """How long a suspect is left to the worker that found it.
+
+    It is not claimed meanwhile, so when that worker dies of another suspect first, this one is due again without a
+    further mark against it; and before the lease on that other one ends, so the innocent never wait for the culprit.
+    """
+    return min(_SET_APART, lease / 2)
 
 
 class TrySuspects:
