@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 # After this ARQ lets go of a job, and the hint of a worker that was killed may be run by another. The work itself is
 # never cancelled by it.
 _JOB_TIMEOUT = timedelta(seconds=60)
+# To let go of a queue: by itself, then by cancellation; all of it, when the process ends.
+_SIGNING_OFF = 1.5
+_CANCELLING = 0.2
 _CLOSING = 2.0
 
 
@@ -77,15 +80,19 @@ class ArqJobConsumer:
 
 async def _retire(worker: Worker, polling: "asyncio.Task[None]", redis: ArqRedis) -> None:
     """Let jobs that are still running sign off, then close the connections."""
+    # ARQ's way to end by itself: a burst of no jobs. To cancel it amid a command would cost the connection, and what
+    # redis-py does then cannot be relied on.
+    worker.burst, worker.max_burst_jobs = True, 0
     try:
+        await asyncio.wait({polling}, timeout=_SIGNING_OFF)
         while not polling.done():
             # More than once: with a socket timeout redis-py writes under `asyncio.wait_for`, which before Python 3.12
             # loses a cancellation that arrives together with the result.
             polling.cancel()
-            await asyncio.wait({polling}, timeout=0.05)
-        results = await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+            await asyncio.wait({polling}, timeout=_CANCELLING)
+        results = await asyncio.gather(polling, *worker.tasks.values(), return_exceptions=True)
         failed = [result for result in results if isinstance(result, Exception)]
         if failed:
-            log.info("arq.sign_off_failed", extra={"jobs": len(failed), "error": type(failed[0]).__name__})
+            log.info("arq.sign_off_failed", extra={"tasks": len(failed), "error": type(failed[0]).__name__})
     finally:
         await redis.aclose()
