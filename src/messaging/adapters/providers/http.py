@@ -6,6 +6,7 @@ exceptions occur before and after the first byte.
 """
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
@@ -332,11 +333,31 @@ async def _board(flight: _Flight, connection: Connection) -> None:
     except BaseException:
         connection.close()
         raise
-    transport = connection.transport
-    if transport is None or transport.is_closing():
+    if _has_ended(connection.transport):
         connection.close()
         raise _ConnectionGone("the provider closed the connection before the first byte")
     flight.depart()
+
+
+# Linux tells when the other side has said its last; elsewhere only a reset shows.
+_PEER_IS_DONE = getattr(select, "POLLRDHUP", 0)
+
+
+def _has_ended(transport: asyncio.Transport | None) -> bool:
+    """Whether the provider has closed or reset the connection, also if our event loop has not been told yet.
+
+    Permissions are granted by the batch: by the time the last of them writes, its connection may have been closed for
+    many milliseconds. What is written then is lost, and nobody could prove it. Data alone mean nothing: TLS servers send
+    tickets unasked.
+    """
+    if transport is None or transport.is_closing():
+        return True
+    descriptor = transport.get_extra_info("socket").fileno()
+    if descriptor < 0:
+        return True
+    poll = select.poll()
+    poll.register(descriptor, _PEER_IS_DONE)
+    return bool(poll.poll(0))
 
 
 async def _fly(

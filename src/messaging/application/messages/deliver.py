@@ -155,10 +155,11 @@ class DeliverMessages:
             await self._write(Released(key, epoch, "draining" if self._places.closed else "fence_lost"))
             return
         latency = monotonic() - began
-        await self._guard.learn(due.standing, result, latency=latency)
         self._report(due, outgoing.provider, result, latency, epoch)
         concluded = Concluded(key, epoch, due.standing.account_id, result, int(latency * 1000))
+        # First of all: until it is written down, only this process knows it, and a refusal has no echo.
         await self._write(concluded)
+        await self._guard.learn(due.standing, result, latency=latency)
 
     async def _send(
         self, prepared: Prepared, stamp: _Stamp, left_claim: asyncio.Event

@@ -5,6 +5,8 @@ The rows are those of the table that says what a failure means: nothing but the 
 
 import asyncio
 import errno
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -206,6 +208,34 @@ async def test_a_connection_that_dies_while_asking_means_not_sent(http: Provider
 
         assert isinstance(result, Unreachable)
         assert len(server.requests) == 1
+
+
+async def test_an_end_that_our_loop_has_not_heard_of_means_not_sent(http: ProviderHttp) -> None:
+    """As when many sends get their permission at once: the last ones are written long after the loop last listened."""
+    peers: list[asyncio.StreamWriter] = []
+
+    async def answer_and_remember(
+        server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        peers.append(writer)
+        await saying(answer("200 OK", ACCEPTED))(server, reader, writer)
+
+    async with serving(answer_and_remember) as server:
+        gateway = a_gateway(http, server.url)
+        await gateway.send(an_outgoing(), may_start=Permission())
+
+        async def may_start() -> bool:
+            with socket.socket(fileno=os.dup(peers[0].get_extra_info("socket").fileno())) as peer:
+                peer.shutdown(socket.SHUT_WR)
+            return True
+
+        closed = await gateway.send(an_outgoing(), may_start=may_start)
+        next_one = await gateway.send(an_outgoing(), may_start=Permission())
+
+        assert isinstance(closed, Unreachable)
+        assert isinstance(next_one, Sent)
+        assert server.connections == 2
+        assert len(server.requests) == 2
 
 
 # --- unclear: bytes left, no complete answer ------------------------------------------------------------------------
