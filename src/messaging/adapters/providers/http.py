@@ -347,8 +347,8 @@ def _has_ended(transport: asyncio.Transport | None) -> bool:
     """Whether the provider has closed or reset the connection, also if our event loop has not been told yet.
 
     Permissions are granted by the batch: by the time the last of them writes, its connection may have been closed for
-    many milliseconds. What is written then is lost, and nobody could prove it. Data alone mean nothing: TLS servers send
-    tickets unasked.
+    many milliseconds. What is written then is lost, and nobody could prove it. Data alone mean nothing: TLS servers
+    send tickets unasked.
     """
     if transport is None or transport.is_closing():
         return True
