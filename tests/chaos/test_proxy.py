@@ -120,3 +120,28 @@ async def test_a_half_close_reaches_the_target_as_an_end(proxy: FaultProxy, line
     assert proxy.half_close() == 1
 
     assert await reader.read(1) == b""
+
+
+async def test_whoever_writes_on_after_a_half_close_is_reset(proxy: FaultProxy) -> None:
+    """Against a server that keeps its side open, which most do for a while."""
+
+    async def keep_open(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(1))
+        await over.wait()
+        writer.close()
+
+    over = asyncio.Event()
+    server = await asyncio.start_server(keep_open, "127.0.0.1", 0)
+    proxy.target = server.sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(b"a")
+    assert await reader.readexactly(1) == b"a"
+
+    proxy.half_close()
+    writer.write(b"b")
+
+    with pytest.raises(ConnectionResetError):
+        await reader.read(1)
+    over.set()
+    writer.close()
+    server.close()

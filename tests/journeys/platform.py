@@ -17,6 +17,7 @@ from messaging.entrypoints.dev.onboarding import Business
 from messaging.entrypoints.dev.stack import Stack
 
 T = TypeVar("T")
+_UNAPPLIED = "SELECT count(*) FROM raw_callbacks WHERE status = 'stored'"
 END = frozenset({"delivered", "read", "failed", "expired", "cancelled", "unconfirmed", "dead"})
 
 
@@ -93,6 +94,25 @@ class Platform:
             return await eventually(ended, within=within, what="some messages came to no end")
         finally:
             await connection.close()
+
+    async def until_all_is_told(self, ids: Iterable[str], *, within: float = 60) -> Counter[str]:
+        """How many ended how, after the last callback was applied: an echo may correct an end that was there before."""
+        ids = list(ids)
+        await self.until_all_end(ids, within=within)
+        connection = await asyncpg.connect(self.stack.database_url)
+        try:
+            await connection.execute("SET ROLE messaging_system")
+
+            async def nothing_waits() -> bool | None:
+                callbacks = await self.sandbox.get("/_callbacks", params={"limit": 1})
+                # In this order: what was acknowledged is stored.
+                untold = callbacks.json()["pending"] or await connection.fetchval(_UNAPPLIED)
+                return None if untold else True
+
+            await eventually(nothing_waits, within=within, what="some callbacks were never applied")
+        finally:
+            await connection.close()
+        return await self.until_all_end(ids, within=within)
 
     async def ledger(self) -> Counter[str]:
         """How often the provider accepted each message of ours, by message id."""

@@ -101,7 +101,7 @@ async def test_a_worker_may_die_anywhere(ground: Platform, crashes: tuple[str, .
         pytest.param(("claim.after_commit", "claim.after_commit:3"), id="holding a suspect"),
         pytest.param(("stamp.after_commit", "claim.after_commit"), id="giving a started send up"),
         pytest.param(("outcome.after_commit:2", "stop_waiting.before_commit"), id="giving up the wait for an echo"),
-        pytest.param(("callback_apply.after_commit", "callback_apply.before_commit:2"), id="amid callbacks, twice"),
+        pytest.param(("callback_apply.after_commit", "callback_apply.before_commit"), id="amid callbacks, twice"),
     ],
 )
 async def test_the_next_worker_may_die_over_the_same_messages(ground: Platform, crashes: tuple[str, ...]) -> None:
@@ -201,7 +201,10 @@ async def _crashing(ground: Platform, *crashes: str) -> list[Accepted]:
     worker = ground.stack.keepers["worker"]
     worker.kill()
     accepted = await _submitted(ground)
-    for crash in crashes:
+    for nth, crash in enumerate(crashes):
+        if nth and crash.startswith("callback_apply."):
+            # The callbacks of the first may all have come, and been applied in one go, before the worker died.
+            accepted += await _submitted(ground)
         await _dies(worker, crash)
     return accepted
 

@@ -9,6 +9,7 @@ from tests.journeys.platform import Platform, eventually
 ORDERS = 400
 
 
+@pytest.mark.timeout(240)
 async def test_killing_the_worker_and_flushing_redis_loses_and_repeats_nothing(platform: Platform) -> None:
     ids = await platform.accepted_batch([platform.order(f"+1415556{n:04d}") for n in range(ORDERS)])
     await _until_some_left(platform, ids)
@@ -16,7 +17,8 @@ async def test_killing_the_worker_and_flushing_redis_loses_and_repeats_nothing(p
     assert platform.stack.redis is not None
     await platform.stack.redis.flush()
     platform.stack.keepers["worker"].child.kill()
-    ends = await platform.until_all_end(ids, within=75)
+    # A lost send's lease of 60 s, and the grace of its echo.
+    ends = await platform.until_all_is_told(ids, within=90)
 
     ledger = await platform.ledger()
     assert all(ledger[id] <= 1 for id in ids)

@@ -10,12 +10,14 @@ import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
 
+from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.dev.loopback import free_port
 from messaging.entrypoints.dev.onboarding import Number, Plan
 from messaging.entrypoints.dev.ports import free_ports
@@ -93,6 +95,7 @@ async def test_claims_of_a_dead_worker_are_taken_over_when_their_lease_ends(plat
     await keeper.restart({"APP_CRASHPOINT": "claim.after_commit"})
     ids = await submit(platform, "+1415601", 40)
 
+    back_at = await back_again(platform, crashes)
     ends = await platform.until_all_end(ids, within=30)
 
     assert set(ends) <= {"read", "delivered"}
@@ -100,11 +103,25 @@ async def test_claims_of_a_dead_worker_are_taken_over_when_their_lease_ends(plat
     async with looking(platform) as connection:
         rows = await connection.fetch(
             "SELECT e.message_id, array_agg(e.recorded_at ORDER BY e.seq) AS claims FROM events e"
-            " WHERE e.type = 'attempt.claimed' GROUP BY e.message_id HAVING count(*) > 1"
+            " WHERE e.type = 'attempt.claimed' AND e.message_id = ANY($1) GROUP BY e.message_id HAVING count(*) > 1",
+            [parse_typeid(Prefix.MESSAGE, id) for id in ids],
         )
     assert rows, "the dead worker held nothing"
-    assert max((row["claims"][1] - row["claims"][0]).total_seconds() for row in rows) < _LEASE + _SLACK
+    waits = [row["claims"][1] - max(row["claims"][0] + timedelta(seconds=_LEASE), back_at) for row in rows]
+    assert max(waits).total_seconds() < _SLACK
     await assert_sent_once(platform, ids)
+
+
+async def back_again(platform: Platform, deaths: int) -> datetime:
+    """When the worker was ready after it had died once more. How long a start takes is up to the machine."""
+    keeper = platform.stack.keepers["worker"]
+
+    async def died() -> bool | None:
+        return True if len(keeper.exits) > deaths else None
+
+    await eventually(died, within=30, what="the worker did not die")
+    await keeper.child.answers(f"http://127.0.0.1:{platform.stack.ports.worker}/readyz")
+    return datetime.now(UTC)
 
 
 async def test_hints_of_a_backlog_are_rebuilt_after_redis_forgot_everything(platform: Platform) -> None:
@@ -140,7 +157,7 @@ async def test_processes_live_through_restarts_of_redis_and_postgres(platform: P
     await redis.kill()
     await redis.restart()
     await servers(platform).restart(Shutdown.IMMEDIATE)
-    ends = await platform.until_all_end(ids)
+    ends = await platform.until_all_is_told(ids)
 
     assert pids(platform) == before
     # A send may have been under way while its outcome could not be written: at most those wait for a person.
@@ -197,7 +214,7 @@ async def test_a_worker_that_wakes_up_after_its_leases_neither_sends_nor_overwri
                 sleeper.send(signal.SIGCONT)
     finally:
         await platform.stack.keepers.pop("second").stop()
-    ends = await platform.until_all_end(ids, within=60)
+    ends = await platform.until_all_is_told(ids)
 
     ledger = await platform.ledger()
     assert all(ledger[id] <= 1 for id in ids)
@@ -214,7 +231,8 @@ async def test_after_an_older_backup_is_restored_nothing_is_sent_a_second_time(p
         await copy(postgres.home / "data", postgres.home / "backup")
     await stack.start_worker()
     after_backup = await submit(platform, "+1415607", 20)
-    await platform.until_all_end([*due, *after_backup])
+    # Nothing must be left to be told to the database that does not know of it.
+    await platform.until_all_is_told([*due, *after_backup])
     await stack.stop_worker()
 
     async with stopped(postgres):

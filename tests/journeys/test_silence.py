@@ -1,5 +1,6 @@
 """What becomes of messages about which the provider keeps silent, and of those whose fate only the others tell?"""
 
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -120,13 +121,17 @@ async def test_a_lost_send_that_is_to_be_held_is_never_repeated(impatient: Platf
 
 
 async def test_an_echo_that_comes_after_the_message_was_given_up_corrects_it(impatient: Platform) -> None:
-    to = "+14155550164"
+    to = "+14155561004"
     await once(impatient, "reset_after", to)
-    async with provider_set(impatient, callback_late_ms=8000):
+    webhooks = impatient.stack.keepers["webhooks"].child
+    webhooks.send(signal.SIGSTOP)
+    try:
         id = await impatient.accepted(impatient.order(to))
         await impatient.until(id, "unconfirmed")
+    finally:
+        webhooks.send(signal.SIGCONT)
 
-        await impatient.until(id, "read")
+    await impatient.until(id, "read")
 
     assert (await impatient.ledger())[id] == 1
     assert await impatient.illegal_histories() == []

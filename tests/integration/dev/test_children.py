@@ -22,10 +22,13 @@ print("deaf", flush=True)
 while True: time.sleep(60)
 """
 
+# Whatever was started in the background of a script, tests among it, hands on a SIGINT that is ignored.
 SUPERVISOR = """
-import asyncio, json
+import asyncio, json, signal
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
 from messaging.entrypoints.dev.redis import EmbeddedRedis
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     async with EmbeddedPostgres() as postgres, EmbeddedRedis() as redis:

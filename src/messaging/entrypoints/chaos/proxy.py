@@ -137,6 +137,7 @@ class _End(asyncio.Protocol):
         # Written to before it was connected.
         self._early: list[bytes] = []
         self._ends = False
+        self._has_said_all = False
 
     @property
     def is_open(self) -> bool:
@@ -180,6 +181,9 @@ class _End(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if self._transport is None:
             self._early.append(data)
+        elif self._has_said_all:
+            # Who writes on after its end was announced is told that nobody listens.
+            self._connection.reset()
         elif self.is_open:
             self._transport.write(data)
 
@@ -217,6 +221,7 @@ class _End(asyncio.Protocol):
         if self.is_open and self._transport is not None and self._transport.can_write_eof():
             with contextlib.suppress(OSError):
                 self._transport.write_eof()
+                self._has_said_all = True
                 return True
         return False
 
