@@ -24,6 +24,7 @@ from messaging.application.messages.outgoing import Prepared, RenderOutgoing, Un
 from messaging.application.messages.places import Places
 from messaging.application.messages.reconcile import ReconcileReceipts
 from messaging.application.messages.slow_sends import SlowSends
+from messaging.application.messages.slow_start import SlowStart
 from messaging.application.messages.suspects import TrySuspects
 from messaging.application.messages.write_down import Concluded, Released, Undeliverable, WriteOutcomes, attempt_ids
 from messaging.application.ports.lifecycles import Due
@@ -34,7 +35,7 @@ from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.receipts import ProviderError
-from messaging.domain.messages.retry import Rejected, SendResult, Sent, Unreachable
+from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertain, Unreachable
 from messaging.domain.messages.standing import MessageKey
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class DeliverMessages:
         self._slow = SlowSends(
             concurrency=terms.concurrency, give_back=self._places.give_back, slow_after=terms.slow_after
         )
+        self._slow_start = SlowStart(most=terms.concurrency)
         self._admission = Admission(
             snapshots=snapshots,
             limits=limits,
@@ -144,8 +146,12 @@ class DeliverMessages:
         if isinstance(outgoing, Unrenderable):
             await self._write(Undeliverable(key, epoch, outgoing))
             return
-        began = monotonic()
-        result = await self._send(outgoing, _Stamp(key, epoch), left_claim)
+        departure = await self._slow_start.enter(due.standing.account_id, due.standing.priority)
+        began, result = monotonic(), None
+        try:
+            result = await self._send(outgoing, _Stamp(key, epoch), left_claim)
+        finally:
+            departure.ended(_was_clear(result))
         crashpoints.reach("send.after_reply", key.message_id)
         if isinstance(result, Unrenderable):
             await self._write(Undeliverable(key, epoch, result))
@@ -221,3 +227,10 @@ class DeliverMessages:
             await uow.commit()
         crashpoints.reach("stamp.after_commit")
         return [change is not None for change in changes]
+
+
+def _was_clear(result: SendResult | NotStarted | Unrenderable | None) -> bool | None:
+    """Whether the provider gave a clear answer; None if it was not even asked."""
+    if result is None or isinstance(result, NotStarted | Unreachable | Unrenderable):
+        return None
+    return not isinstance(result, Uncertain)
