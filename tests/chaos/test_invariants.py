@@ -7,6 +7,7 @@ import pytest
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
 from messaging.entrypoints.chaos.clients import Answer
 from messaging.entrypoints.chaos.evidence import Evidence
+from messaging.entrypoints.chaos.figures import figures
 from messaging.entrypoints.chaos.inflict import Inflicted
 from messaging.entrypoints.chaos.invariants import INVARIANTS, judge
 from messaging.entrypoints.chaos.plan import Call, Planned, Storm
@@ -153,6 +154,29 @@ def test_an_unconfirmed_message_is_explained_only_by_what_concerned_its_attempt(
     evidence = _evidence(*_LOST.split("; "), f"INSERT INTO faults VALUES ({fault})")
 
     assert ("I16" not in _violated(evidence)) == explains
+
+
+@pytest.mark.parametrize(
+    ("code", "fault", "silent", "lost"),
+    [
+        ("'no_reply'", "'provider', 'hang_before', 10.5, 11.5, 1, NULL", 1, 0),
+        ("'http_500'", "'provider', '500_before', 10.5, 11.5, 1, NULL", 1, 0),
+        ("'no_reply'", "'provider', '429', 10.5, 11.5, 1, NULL", 0, 0),
+        ("'no_reply'", "'provider', 'hang_before', 10.5, 11.5, 0, NULL", 0, 0),
+        ("'no_reply'", "'cut', 'worker→sandbox', 12, 12, 1, NULL", 0, 0),
+        ("NULL", "'kill', 'worker', 12, 12, 1, 7", 0, 1),
+        ("NULL", "'provider', 'hang_before', 10.5, 11.5, 1, NULL", 0, 1),
+    ],
+)
+def test_who_kept_silent_about_an_unconfirmed_message_is_counted(code: str, fault: str, silent: int, lost: int) -> None:
+    evidence = _evidence(
+        *_LOST.split("; "), f"UPDATE attempts SET code = {code}", f"INSERT INTO faults VALUES ({fault})"
+    )
+
+    found = figures(evidence.database)
+
+    assert (found.unconfirmed, found.unconfirmed_others) == (1, 1)
+    assert (found.unconfirmed_silent, found.unconfirmed_lost) == (silent, lost)
 
 
 def test_one_repetition_on_evidence_is_allowed_where_it_was_asked_for() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from messaging.entrypoints.chaos.figures import UNEXPLAINED
+from messaging.entrypoints.chaos.figures import SAYS_NOTHING, UNEXPLAINED
 
 _SHOWN: Final = 5
 # Statuses are as fine as the provider's clock; and a stamp is made in the database, a receipt time in the sandbox.
@@ -19,8 +19,6 @@ _UNFINISHED: Final = "('scheduled', 'queued', 'claimed', 'sending', 'unknown')"
 _PROVIDER_HAS_IT: Final = "('submitted', 'sent', 'delivered', 'read', 'failed')"
 # A connection that was cut may still be taken for good a moment later.
 _STALE_SECONDS: Final = 1.0
-# Answers of the provider that leave open whether it took the message, when it did not.
-_SAYS_NOTHING: Final = "('503', '500_before', 'reset_before', 'hang_before')"
 
 
 class Invariant(Struct, frozen=True, kw_only=True):
@@ -286,7 +284,7 @@ INVARIANTS: Final = (
                     OR f.kind = 'stop_database'
                     OR (f.kind = 'kill' AND f.target = 'sandbox')
                     OR f.target IN (u.name || '→sandbox', u.name || '→postgres')
-                    OR (f.kind = 'provider' AND f.hit AND f.target IN {_SAYS_NOTHING})))
+                    OR (f.kind = 'provider' AND f.hit AND f.target IN {SAYS_NOTHING})))
             """,
         ),
     ),

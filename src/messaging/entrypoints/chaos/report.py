@@ -51,12 +51,18 @@ class Report(Struct, frozen=True, kw_only=True):
             "clients saw: " + _listed(self.answers) + f"; {self.unanswered} calls unanswered for good",
             "ended as: " + _listed(known.states),
             f"unconfirmed: {known.unconfirmed} = {known.unconfirmed_scripted} to recipients whose provider neither "
-            f"accepts nor answers + {known.unconfirmed_heard} accepted of which no status was ever told + "
-            f"{known.unconfirmed_others} others ({self._share(known.unconfirmed_others)}), "
-            f"{known.unconfirmed_lost} of them lost with their worker",
+            f"accepts nor answers + {known.unconfirmed_heard} accepted and never told about + "
+            f"{known.unconfirmed_others} others ({self._share(known.unconfirmed_others)}): "
+            f"{known.unconfirmed_silent} that the provider was told to swallow, {known.unconfirmed_lost} lost with "
+            f"their worker, {self._broken} on connections that broke",
             f"sent again by policy: {known.resent}, of which the provider had taken {known.accepted_twice} before",
             f"quiescent: {rest}" + (f" ({self.still_waiting})" if self.still_waiting else ""),
         ]
+
+    @property
+    def _broken(self) -> int:
+        known = self.figures
+        return known.unconfirmed_others - known.unconfirmed_silent - known.unconfirmed_lost
 
     def _share(self, count: int) -> str:
         return f"{100 * count / max(1, self.figures.messages):.3f} %"
