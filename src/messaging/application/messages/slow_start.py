@@ -16,7 +16,7 @@ from messaging.domain.shared.ids import AccountId
 FIRST: Final = 4
 # A send that takes longer (seconds) makes room: slow ones are bounded elsewhere, and must not hold up the others.
 PATIENCE: Final = 0.25
-IDLE: Final = 1.0
+IDLE: Final = 0.1
 
 
 class SlowStart:
