@@ -80,6 +80,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     sending_lease_seconds: Annotated[
         Seconds, _about("How long a started send may take before its outcome counts as unknown.")
     ] = 60.0
+    flights_directory: Annotated[
+        str | None,
+        _about(
+            "Where a worker notes how far its sends have come, for the workers of the same machine to read if it dies;"
+            " the same for all of one installation. Unset: no notes."
+        ),
+    ] = None
     echo_grace_seconds: Annotated[
         Seconds | None,
         _about("How long to wait for the provider's echo of an unclear send, for every category; unset: by category."),

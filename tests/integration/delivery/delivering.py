@@ -23,7 +23,9 @@ from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.known_health import KnownHealth
 from messaging.application.messages.outgoing import RenderOutgoing
 from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.messages.salvage import SalvageFlights
 from messaging.application.messages.settle_held import SettleHeld
+from messaging.application.messages.write_down import WriteOutcomes
 from messaging.application.ports.providers import (
     Connection,
     NotStarted,
@@ -43,6 +45,7 @@ from messaging.domain.shared.ids import MessageId, SenderId
 from messaging.domain.templates.template import Template
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import TENANT
+from tests.fakes.flights import InMemoryFlights
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.seeding import a_new_message, accept
@@ -132,6 +135,12 @@ class Delivery:
         known = KnownHealth(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)
         self.guard = GuardSenders(health=known, snapshots=snapshots)
         self.settle_held = SettleHeld(open_uow=self.open_uow, guard=self.guard)
+        reconcile = ReconcileReceipts(snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry)
+        terms = DeliveryTerms(worker=worker, concurrency=places, slow_after=slow_after)
+        self.flights = InMemoryFlights()
+        self.salvage = SalvageFlights(
+            wrecks=self.flights, write=WriteOutcomes(open_uow=self.open_uow, reconcile=reconcile, terms=terms)
+        )
         self.deliver = DeliverMessages(
             open_uow=self.open_uow,
             snapshots=snapshots,
@@ -139,9 +148,10 @@ class Delivery:
             gateways={"whatsapp_cloud": self.gateway},
             limits=self.limits,
             guard=self.guard,
-            reconcile=ReconcileReceipts(snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry),
+            reconcile=reconcile,
             telemetry=telemetry,
-            terms=DeliveryTerms(worker=worker, concurrency=places, slow_after=slow_after),
+            terms=terms,
+            flights=self.flights,
         )
 
     @asynccontextmanager

@@ -95,6 +95,10 @@ class Work:
         self.upkeep["quarantine"] += 1
         return 0
 
+    async def salvage(self) -> int:
+        self.upkeep["salvage"] += 1
+        return 0
+
     async def settle_held(self) -> int:
         self.upkeep["settle_held"] += 1
         return 0
@@ -124,6 +128,7 @@ async def worker_process(
                 rematch=lambda: work.take(DispatchKind.REMATCH),
                 quarantine=work.quarantine,
                 settle_held=work.settle_held,
+                salvage=work.salvage,
                 open_uow=work.open_uow,
                 queue=ArqJobQueue(redis=redis),
                 consumer=ArqJobConsumer(url=redis_url),

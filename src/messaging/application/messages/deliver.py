@@ -27,6 +27,7 @@ from messaging.application.messages.slow_sends import SlowSends
 from messaging.application.messages.slow_start import SlowStart
 from messaging.application.messages.suspects import TrySuspects
 from messaging.application.messages.write_down import Concluded, Released, Undeliverable, WriteOutcomes, attempt_ids
+from messaging.application.ports.flights import Flight, FlightLog, NoFlights
 from messaging.application.ports.lifecycles import Due
 from messaging.application.ports.providers import NotStarted, ProviderGateway
 from messaging.application.ports.rate_limits import RateLimits
@@ -47,6 +48,7 @@ _NO_PAUSE = 0.005
 class _Stamp(Struct, frozen=True):
     key: MessageKey
     epoch: int
+    flight: Flight
 
 
 class DeliverMessages:
@@ -65,6 +67,7 @@ class DeliverMessages:
         telemetry: Telemetry,
         terms: DeliveryTerms,
         limit_terms: LimitTerms | None = None,
+        flights: FlightLog | None = None,
     ) -> None:
         self._open_uow = open_uow
         self._render = render
@@ -72,6 +75,7 @@ class DeliverMessages:
         self._guard = guard
         self._telemetry = telemetry
         self._terms = terms
+        self._flights = flights or NoFlights()
         self._places = Places(concurrency=terms.concurrency, batch=terms.batch)
         self._slow = SlowSends(
             concurrency=terms.concurrency, give_back=self._places.give_back, slow_after=terms.slow_after
@@ -146,10 +150,18 @@ class DeliverMessages:
         if isinstance(outgoing, Unrenderable):
             await self._write(Undeliverable(key, epoch, outgoing))
             return
+        flight = self._flights.board(key, epoch, due.standing.account_id)
+        try:
+            await self._fly(due, outgoing, _Stamp(key, epoch, flight), left_claim)
+        finally:
+            flight.end()
+
+    async def _fly(self, due: Due, outgoing: Prepared, stamp: _Stamp, left_claim: asyncio.Event) -> None:
+        key, epoch = stamp.key, stamp.epoch
         departure = await self._slow_start.enter(due.standing.account_id, due.standing.priority)
         began, result = monotonic(), None
         try:
-            result = await self._send(outgoing, _Stamp(key, epoch), left_claim)
+            result = await self._send(outgoing, stamp, left_claim)
         finally:
             departure.ended(_was_clear(result))
         crashpoints.reach("send.after_reply", key.message_id)
@@ -160,6 +172,8 @@ class DeliverMessages:
             log.info("message.not_started", extra=attempt_ids(key, epoch))
             await self._write(Released(key, epoch, "draining" if self._places.closed else "fence_lost"))
             return
+        if not isinstance(result, Sent):
+            stamp.flight.land(result)
         latency = monotonic() - began
         self._report(due, outgoing.provider, result, latency, epoch)
         concluded = Concluded(key, epoch, due.standing.account_id, result, int(latency * 1000))
@@ -182,6 +196,7 @@ class DeliverMessages:
                 # Whether the stamp was committed is not known, so no byte may leave; but we do know that none has.
                 stamp_failed = True
             if started:
+                stamp.flight.depart()
                 left_claim.set()
                 crashpoints.reach("send.before_first_byte", stamp.key.message_id)
             return started

@@ -15,8 +15,9 @@ from messaging.application.messages.reconcile import ReconcileReceipts
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.retry import SendResult, Sent
+from messaging.domain.messages.retry import SendResult, Sent, Unreachable
 from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import AccountId, Prefix, typeid
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ _OUTCOME_PATIENCE = 300.0
 # Outcomes trickle in as providers answer, and nobody waits for them but a free place: collected for this long (seconds)
 # they make a batch worth its transaction.
 _COLLECT = 0.015
+_NEVER_LEFT = Unreachable(code="not_departed", reason="The worker died before the first byte was sent.")
 
 
 class Concluded(Struct, frozen=True):
@@ -49,7 +51,14 @@ class Undeliverable(Struct, frozen=True):
     problem: Unrenderable
 
 
-Outcome = Concluded | Released | Undeliverable
+class NeverLeft(Struct, frozen=True):
+    """Of a process that died: its start may be written down, but no byte had left."""
+
+    key: MessageKey
+    epoch: int
+
+
+Outcome = Concluded | Released | Undeliverable | NeverLeft
 
 
 class WriteOutcomes:
@@ -75,6 +84,10 @@ class WriteOutcomes:
                     return
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+    async def together(self, outcomes: Sequence[Outcome]) -> None:
+        """In one transaction, tried once. Raises StoreUnavailable."""
+        await self._write_many(outcomes)
 
     async def _write_many(self, batch: Sequence[Outcome]) -> Sequence[None]:
         async with self._open_uow() as uow:
@@ -113,6 +126,11 @@ class WriteOutcomes:
                     later = standing.now + problem.retry_after
                     return lifecycle.release(standing, epoch=epoch, reason=problem.error.code, due_at=later)
                 return lifecycle.bury(standing, epoch=epoch, error=problem.error)
+            case NeverLeft(epoch=epoch):
+                # Without a start the lease tells as much, and whether it is the message that kills.
+                if standing.state is State.CLAIMED:
+                    return None
+                return lifecycle.conclude(standing, epoch=epoch, result=_NEVER_LEFT, grace=self._terms.grace)
 
 
 def _waves(batch: Sequence[Outcome]) -> list[list[Outcome]]:

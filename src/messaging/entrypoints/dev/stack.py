@@ -184,6 +184,7 @@ class Stack:
             "APP_WEBHOOKS_PORT": str(self.ports.webhooks),
             "APP_WORKER_HOST": HOST,
             "APP_WORKER_PORT": str(self.ports.worker),
+            "APP_FLIGHTS_DIRECTORY": str(self.home / "flights"),
             **self._overrides,
         }
 

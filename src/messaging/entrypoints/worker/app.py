@@ -32,6 +32,7 @@ _SLOWEST_RECONNECT = 2.0
 # Claims look for themselves; this is how soon what a failover left in doubt begins to be put aside.
 _FAILOVER_EVERY = 1.0
 _SETTLE_EVERY = 2.0
+_SALVAGE_EVERY = 1.0
 
 # Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
 # keep a lane busy while one waits for the database. Two batches of callbacks would halve what one could take, and wait
@@ -50,6 +51,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     rematch: Batch
     quarantine: Batch
     settle_held: Batch
+    salvage: Batch
     open_uow: OpenSystemUnitOfWork
     queue: JobQueue
     consumer: JobConsumer
@@ -135,6 +137,7 @@ class WorkerProcess:
         keepers = [
             asyncio.create_task(self._keep_up("quarantine", has.quarantine, every=_FAILOVER_EVERY)),
             asyncio.create_task(self._keep_up("settle_held", has.settle_held, every=_SETTLE_EVERY)),
+            asyncio.create_task(self._keep_up("salvage", has.salvage, every=_SALVAGE_EVERY)),
             asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
             asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
             asyncio.create_task(self._keep_up("retention", has.upkeep.drop_old_partitions, every=_UPKEEP_EVERY)),

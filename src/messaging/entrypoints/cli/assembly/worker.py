@@ -55,6 +55,7 @@ def worker_dependencies(application: Application) -> WorkerDependencies:
         rematch=application.inbox.rematch(),
         quarantine=application.messages.quarantine(),
         settle_held=application.messages.settle_held(),
+        salvage=application.messages.salvage(),
         open_uow=adapters.open_system_uow(),
         queue=adapters.queue(),
         consumer=adapters.consumer(),

@@ -26,10 +26,13 @@ from messaging.application.messages.queries import (
 )
 from messaging.application.messages.reconcile import ReconcileReceipts
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
+from messaging.application.messages.salvage import SalvageFlights
 from messaging.application.messages.settle_held import SettleHeld
 from messaging.application.messages.stop_waiting import StopWaiting
 from messaging.application.messages.submit import SubmitMessages
+from messaging.application.messages.write_down import WriteOutcomes
 from messaging.entrypoints.composition import terms
+from messaging.entrypoints.composition.flights import flight_log, wrecks
 from messaging.entrypoints.settings import Settings
 
 _BATCHES_WAITING: Final = 64
@@ -112,6 +115,17 @@ class MessageUseCases(DeclarativeContainer):
         telemetry=adapters.telemetry,
         terms=Singleton(terms.delivery, settings, worker),
         limit_terms=Singleton(terms.provider_limits, settings),
+        flights=Singleton(flight_log, settings),
+    )
+    salvage = Singleton(
+        SalvageFlights,
+        wrecks=Singleton(wrecks, settings),
+        write=Singleton(
+            WriteOutcomes,
+            open_uow=adapters.open_system_uow,
+            reconcile=reconcile,
+            terms=Singleton(terms.delivery, settings, worker),
+        ),
     )
     stop_waiting = Singleton(
         StopWaiting,
