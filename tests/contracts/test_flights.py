@@ -30,7 +30,9 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
     log = FileFlightLog(tmp_path)
 
     def dead() -> Wrecks:
-        os.close(log._file)  # and with it the lock
+        # Whoever holds the file open holds the lock, and the map is one of them.
+        log._map.close()
+        os.close(log._file)
         return FileWrecks(tmp_path)
 
     return log, dead
