@@ -128,7 +128,7 @@ class WriteOutcomes:
                 return lifecycle.bury(standing, epoch=epoch, error=problem.error)
             case NeverLeft(epoch=epoch):
                 # Without a start the lease tells as much, and whether it is the message that kills.
-                if standing.state is State.CLAIMED:
+                if standing.epoch != epoch or standing.state is State.CLAIMED:
                     return None
                 return lifecycle.conclude(standing, epoch=epoch, result=_NEVER_LEFT, grace=self._terms.grace)
 
