@@ -7,10 +7,13 @@ caused it, never to a neighbour.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 A = TypeVar("A")
 R = TypeVar("R")
+
+# From its bytes' arrival to its joining a call takes two turns of the event loop: one to be read, one to run.
+_TURNS_ALONE: Final = 2
 
 
 class Overloaded(Exception):
@@ -22,7 +25,8 @@ class Gatherer(Generic[A, R]):
 
     `writers` batches may be under way at once; `capacity` bounds the calls waiting for a place in one. `pause` is how
     long (seconds) a writer collects after a batch before it writes the next, for calls that are in no hurry: the first
-    call after such a pause is written at once.
+    call after such a pause is written at once. `linger` is how long a batch stays open at most while calls keep
+    joining it: it closes as soon as nobody does, so a lone call does not wait for it either.
     """
 
     def __init__(
@@ -33,12 +37,15 @@ class Gatherer(Generic[A, R]):
         capacity: int = 10_000,
         writers: int = 2,
         pause: float = 0.0,
+        linger: float = 0.0,
     ) -> None:
         self._write = write
         self._max_batch = max_batch
         self._capacity = capacity
         self._idle_writers = writers
         self._pause = pause
+        self._linger = linger
+        self._joining = False
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -48,25 +55,49 @@ class Gatherer(Generic[A, R]):
             raise Overloaded
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._idle_writers:
+        self._wake_a_writer()
+        # A caller that goes away cancels its own answer only: the batch is written all the same, by the writer's task.
+        return await future
+
+    def _wake_a_writer(self) -> None:
+        # While one keeps its batch open, everybody joins that.
+        if self._idle_writers and not self._joining:
             self._idle_writers -= 1
             task = asyncio.create_task(self._drain())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        # A caller that goes away cancels its own answer only: the batch is written all the same, by the writer's task.
-        return await future
 
     async def _drain(self) -> None:
         try:
             # Let every task that is ready now join before the first batch closes.
             await asyncio.sleep(0)
-            while self._waiting:
+            while self._waiting and not self._joining:
+                if self._linger:
+                    await self._join()
                 batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
+                if self._waiting:
+                    self._wake_a_writer()
                 await self._flush(batch)
                 if self._pause and len(self._waiting) < self._max_batch:
                     await asyncio.sleep(self._pause)
         finally:
             self._idle_writers += 1
+
+    async def _join(self) -> None:
+        """A burst comes request by request, turn by turn of the event loop; its first must not be written alone.
+
+        A batch costs much by itself, and most of it before its first member.
+        """
+        clock = asyncio.get_running_loop().time
+        until, joined, turns_alone = clock() + self._linger, len(self._waiting), 0
+        self._joining = True
+        try:
+            while turns_alone < _TURNS_ALONE and len(self._waiting) < self._max_batch and clock() < until:
+                await asyncio.sleep(0)
+                turns_alone = turns_alone + 1 if len(self._waiting) == joined else 0
+                joined = len(self._waiting)
+        finally:
+            self._joining = False
 
     async def _flush(self, batch: list[tuple[A, asyncio.Future[R]]]) -> None:
         try:

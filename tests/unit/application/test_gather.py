@@ -9,6 +9,10 @@ import pytest
 from messaging.application.gather import Gatherer, Overloaded
 
 
+# Seconds: far longer than any of these tests takes.
+LONG = 60.0
+
+
 class Ledger:
     """A writer that records its batches; `open` holds every batch back until it is set."""
 
@@ -103,6 +107,64 @@ async def test_a_full_batch_does_not_wait_for_the_pause_to_end() -> None:
         await asyncio.gather(*(gather(item) for item in range(4)))
 
     assert ledger.batches == [[0, 1], [2, 3]]
+
+
+async def test_a_batch_that_lingers_takes_in_those_who_come_turn_by_turn() -> None:
+    ledger = Ledger()
+    gather = Gatherer(ledger, linger=LONG)
+
+    tasks = []
+    for item in range(20):
+        tasks.append(asyncio.create_task(gather(item)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+
+    assert ledger.batches == [list(range(20))]
+
+
+async def test_a_lone_call_is_not_lingered_for() -> None:
+    ledger = Ledger()
+    gather = Gatherer(ledger, linger=LONG)
+
+    async with asyncio.timeout(LONG / 2):
+        assert await gather(1) == "#1"
+        assert await gather(2) == "#2"
+
+    assert ledger.batches == [[1], [2]]
+
+
+async def test_a_stream_of_calls_does_not_keep_a_batch_open_for_ever() -> None:
+    ledger = Ledger()
+    gather = Gatherer(ledger, linger=0.001)
+
+    tasks = []
+    while not ledger.batches:
+        tasks.append(asyncio.create_task(gather(len(tasks))))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+
+    assert len(ledger.written) == len(tasks)
+
+
+async def test_a_lingering_batch_closes_when_it_is_full() -> None:
+    ledger = Ledger()
+    gather = Gatherer(ledger, linger=LONG, max_batch=3, writers=1)
+
+    await asyncio.gather(*(gather(item) for item in range(7)))
+
+    assert ledger.batches == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+async def test_what_a_full_lingering_batch_leaves_over_is_taken_by_the_other_writer() -> None:
+    ledger = Ledger(open_=False)
+    gather = Gatherer(ledger, linger=LONG, max_batch=2)
+
+    tasks = await ready(gather(1), gather(2), gather(3))
+    await ready()
+
+    assert ledger.batches == [[1, 2], [3]]
+    ledger.open.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_a_batch_has_at_most_the_agreed_size() -> None:
