@@ -8,7 +8,6 @@ import pytest
 
 from messaging.application.gather import Gatherer, Overloaded
 
-
 # Seconds: far longer than any of these tests takes.
 LONG = 60.0
 
@@ -137,7 +136,7 @@ async def test_a_stream_of_calls_does_not_keep_a_batch_open_for_ever() -> None:
     ledger = Ledger()
     gather = Gatherer(ledger, linger=0.001)
 
-    tasks = []
+    tasks: list[asyncio.Task[str]] = []
     while not ledger.batches:
         tasks.append(asyncio.create_task(gather(len(tasks))))
         await asyncio.sleep(0)

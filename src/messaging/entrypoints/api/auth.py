@@ -11,6 +11,7 @@ from litestar.types import Guard
 from messaging.application.tenants.authenticate import Admin, Authenticate, Suspended, Unknown
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.tenants.tenant import Principal
+from messaging.entrypoints.api.calls import Call
 from messaging.entrypoints.api.operations import operation_of
 from messaging.entrypoints.api.roles import roles_for
 
@@ -31,11 +32,11 @@ def tenant_guard(authenticate: Authenticate) -> Guard:
     return guard
 
 
-async def admit(authenticate: Authenticate, connection: Connection, operation_id: str | None) -> None:
+async def admit(authenticate: Authenticate, call: Call, operation_id: str | None) -> None:
     """What the guard does: the key's holder becomes `request.auth`, if its role opens the operation."""
-    match await authenticate.tenant(_bearer(connection)):
+    match await authenticate.tenant(_bearer(call)):
         case Principal() as principal:
-            connection.scope["auth"] = principal
+            call.scope["auth"] = principal
             if operation_id is not None:
                 _require_role(principal, operation_id)
         case Suspended():
@@ -64,8 +65,8 @@ def _require_role(principal: Principal, operation_id: str) -> None:
         raise DomainError("role_not_allowed", f"This key's role is {principal.role}; this operation needs: {names}.")
 
 
-def _bearer(connection: Connection) -> str:
-    scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+def _bearer(call: Call) -> str:
+    scheme, _, key = call.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -3,10 +3,10 @@
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
-from litestar import Request
 
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.refusals import invalid
+from messaging.entrypoints.api.calls import Call
 from messaging.entrypoints.api.shape import nul_violations, shape_violations
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -34,7 +34,7 @@ class Body(Generic[B]):
         self._judged_as = judged_as or shape
         self._whole = judged_as is None
 
-    async def read(self, request: Request[Any, Any, Any]) -> ReadBody[B]:
+    async def read(self, request: Call) -> ReadBody[B]:
         """Raises DomainError: body_too_large, unsupported_media_type, malformed_json, validation_failed, …"""
         raw = await read_bytes(request)
         require_json(request)
@@ -53,7 +53,7 @@ class Body(Generic[B]):
         return value
 
 
-async def read_bytes(request: Request[Any, Any, Any]) -> bytes:
+async def read_bytes(request: Call) -> bytes:
     """The body as sent. A longer one than `MAX_BODY_BYTES` is refused as early as it is known to be."""
     announced = request.headers.get("content-length")
     if announced is not None and announced.isdigit() and int(announced) > MAX_BODY_BYTES:
@@ -77,7 +77,7 @@ def _too_large() -> DomainError:
     return DomainError("body_too_large", f"A body may have at most {MAX_BODY_BYTES} bytes. Split the batch.")
 
 
-def require_json(request: Request[Any, Any, Any]) -> None:
+def require_json(request: Call) -> None:
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):

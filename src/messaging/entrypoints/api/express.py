@@ -13,11 +13,12 @@ from litestar.types import Receive, Scope, Send
 from messaging.application.messages.submit import Reply, SubmitMessages
 from messaging.application.tenants.authenticate import Authenticate
 from messaging.entrypoints.api.auth import TenantRequest, admit
+from messaging.entrypoints.api.calls import LeanCall, TenantCall
 from messaging.entrypoints.api.errors import problem_of
 from messaging.entrypoints.api.idempotency import REPLAYED_HEADER
 from messaging.entrypoints.api.limits import limit_headers
 
-Submit = Callable[[TenantRequest, SubmitMessages], Awaitable[Reply]]
+Submit = Callable[[TenantCall, SubmitMessages], Awaitable[Reply]]
 
 _REPLAYED = (REPLAYED_HEADER.lower().encode(), b"true")
 
@@ -42,11 +43,12 @@ class Express:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["path_template"] = self.path
-        request: TenantRequest = Request(scope, receive, send)
+        call = LeanCall(scope, receive)
         try:
-            await admit(self._authenticate, request, self._operation_id)
-            reply = await self._submit(request, self._submit_messages)
+            await admit(self._authenticate, call, self._operation_id)
+            reply = await self._submit(call, self._submit_messages)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a problem document
+            request: TenantRequest = Request(scope, receive, send)
             problem = problem_of(request, error).to_asgi_response(app=None, request=request)
             await problem(scope, receive, send)
         else:

@@ -19,9 +19,11 @@ from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.tenants.tenant import Principal
 from messaging.entrypoints.api.bodies import canonical
+from messaging.entrypoints.api.calls import Call
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
+_HEADER = HEADER.lower()
 KEY_PATTERN = "^[!-~]{1,255}$"
 _KEY = re.compile(KEY_PATTERN)
 # Longer than any such request may take, a provider's answer included.
@@ -44,14 +46,14 @@ def json_response(body: bytes, *, status: int, replayed: bool = False) -> Respon
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
-def idempotency_of(request: Request[Any, Any, Any], raw: bytes) -> IdempotencyRequest | None:
+def idempotency_of(request: Call, raw: bytes) -> IdempotencyRequest | None:
     """The request's key with its fingerprint, or None without one. Raises DomainError `idempotency_key_invalid`."""
-    key = request.headers.get(HEADER)
+    key = request.headers.get(_HEADER)
     if key is None:
         return None
     if not _KEY.fullmatch(key):
         raise DomainError("idempotency_key_invalid", "Use 1 to 255 visible ASCII characters, such as a UUID.")
-    head = f"{request.method}\n{request.scope['path']}\n".encode()
+    head = f"{request.scope.get('method')}\n{request.scope['path']}\n".encode()
     return IdempotencyRequest(key=key, fingerprint=hashlib.sha256(head + canonical(raw)).digest())
 
 

@@ -16,8 +16,8 @@ from messaging.domain.messages.message import Category, OnUnknown, Priority
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.ids import Prefix, SenderId, parse_typeid
-from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.bodies import Body
+from messaging.entrypoints.api.calls import TenantCall
 from messaging.entrypoints.api.edge import trace_id_of
 from messaging.entrypoints.api.idempotency import idempotency_of
 from messaging.entrypoints.api.ids import NOBODY
@@ -89,13 +89,13 @@ SUBMIT = Body(SubmitBody)
 ENVELOPE = Body(_BatchEnvelope, judged_as=BatchBody)
 
 
-async def submit_one(request: TenantRequest, submit_messages: SubmitMessages) -> Reply:
+async def submit_one(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
     body, raw = await SUBMIT.read(request)
     submission = body.to_submission(trace_id_of(request.scope))
     return await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
 
 
-async def submit_many(request: TenantRequest, submit_messages: SubmitMessages) -> Reply:
+async def submit_many(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
     envelope, raw = await ENVELOPE.read(request)
     trace_id = trace_id_of(request.scope)
     items = [_read_item(item, trace_id) for item in envelope.messages]

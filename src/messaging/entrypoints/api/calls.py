@@ -1,0 +1,45 @@
+"""What is asked of a request on its way in, whoever took it apart: the framework, or the express lane."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from litestar.types import Receive, Scope
+
+from messaging.domain.tenants.tenant import Principal
+
+
+class Call(Protocol):
+    """Header names are looked up in lower case; of a repeated one the first counts."""
+
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def receive(self) -> Receive: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+class TenantCall(Call, Protocol):
+    """One that was admitted."""
+
+    @property
+    def auth(self) -> Principal: ...
+
+
+class LeanCall:
+    """A request without the framework's, which makes its headers anew each time it is asked for them."""
+
+    __slots__ = ("headers", "receive", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.receive = receive
+        given = list(scope["headers"])
+        # Backwards, so that the first of a repeated header stays.
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(given)}
+
+    @property
+    def auth(self) -> Principal:
+        principal = self.scope["auth"]
+        assert isinstance(principal, Principal)
+        return principal
