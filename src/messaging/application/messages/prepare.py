@@ -24,7 +24,7 @@ from messaging.domain.messages.state import initial
 from messaging.domain.shared.address import Channel, Recipient, ScopedUser, parse_recipient
 from messaging.domain.shared.errors import Violation, under
 from messaging.domain.shared.ids import MessageId, SenderId
-from messaging.domain.templates.template import Template
+from messaging.domain.templates.template import Template, TemplateCategory
 from messaging.domain.templates.validation import find_template, send_violations
 from messaging.domain.tenants.routing import route
 from messaging.domain.tenants.tenant import Principal, Sender
@@ -63,6 +63,8 @@ class Routed(Struct, frozen=True, kw_only=True):
     category: Category
     priority: Priority
 
+
+_CATEGORY_OF = {category: Category(category.value) for category in TemplateCategory}
 
 WindowState = Literal["open", "closed", "not_needed"]
 
@@ -141,7 +143,7 @@ def _template(
 def _category(submission: Submission, template: Template | None, found: list[Violation]) -> Category:
     if template is None:
         return submission.category or Category.SERVICE
-    own = Category(template.category.value)
+    own = _CATEGORY_OF[template.category]
     if submission.category is not None and submission.category is not own:
         detail = f"The template is in category {own}. Leave category out, or set it to {own}."
         found.append(Violation(pointer="/category", code="category_mismatch", detail=detail))

@@ -8,7 +8,7 @@ from typing import assert_never
 from messaging.domain.messages.content import Content, Document, Image, TemplateMessage, Text
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.media import filename_violations, media_violations
-from messaging.domain.shared.text import is_blank, is_clean, is_clean_line, step, text_violations, utf16_units
+from messaging.domain.shared.text import is_blank, is_clean, is_clean_line, is_plain, step, text_violations, utf16_units
 
 MAX_TEXT = 4096
 MAX_CAPTION = 1024
@@ -58,6 +58,8 @@ def envelope_violations(reference: str | None, metadata: dict[str, str]) -> tupl
 
 
 def _is_reference(text: str) -> bool:
+    if is_plain(text):
+        return len(text) <= MAX_REFERENCE
     return not is_blank(text) and is_clean_line(text) and utf16_units(text) <= MAX_REFERENCE
 
 

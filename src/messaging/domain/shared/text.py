@@ -28,6 +28,11 @@ def is_clean_line(text: str) -> bool:
     return _FORBIDDEN_ON_ONE_LINE.search(text) is None
 
 
+def is_plain(text: str) -> bool:
+    """What most texts are, in a glance: printable ASCII on one line, not blank, as long as it looks."""
+    return text.isascii() and text.isprintable() and bool(text) and not text.isspace()
+
+
 def is_blank(text: str) -> bool:
     return not text or text.isspace()
 

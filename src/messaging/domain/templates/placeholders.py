@@ -67,4 +67,7 @@ def fill(pattern: Pattern, values: Mapping[str, str]) -> str:
 
 def filled_units(pattern: Pattern, values: Mapping[str, str]) -> int:
     """Length of the filled text in UTF-16 units; blanks without a value count nothing."""
-    return pattern.units + sum(utf16_units(values.get(name, "")) for name in pattern.blanks)
+    units = pattern.units
+    for name in pattern.blanks:
+        units += utf16_units(values.get(name, ""))
+    return units

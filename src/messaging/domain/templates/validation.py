@@ -24,6 +24,7 @@ from messaging.domain.shared.text import (
     control_character,
     is_blank,
     is_clean,
+    is_plain,
     step,
     too_long,
     utf16_units,
@@ -120,7 +121,8 @@ def _status_violations(template: Template) -> list[Violation]:
         detail = _NOT_SENDABLE[template.status]
         found.append(Violation(pointer="/name", code="template_not_sendable", detail=detail))
     header = template.components.header
-    coupon = any(button.kind is ButtonKind.COPY_CODE for button in template.components.buttons)
+    buttons = template.components.buttons
+    coupon = bool(buttons) and any(button.kind is ButtonKind.COPY_CODE for button in buttons)
     if coupon or (header is not None and header.format is HeaderFormat.LOCATION):
         part = "coupon code button" if coupon else "location header"
         detail = f"It has a {part}, whose value cannot be given yet. Use a template without one."
@@ -163,12 +165,14 @@ def _surplus(body: Pattern, variables: Mapping[str, str]) -> list[Violation]:
 
 
 def _is_plain(value: str, *, limit: int) -> bool:
-    """What most values are, in a glance: short ASCII on one line, against which no rule says anything."""
-    return value.isascii() and value.isprintable() and not is_blank(value) and len(value) <= limit and _GAP not in value
+    """A value against which no rule says anything, in a glance."""
+    return is_plain(value) and len(value) <= limit and _GAP not in value
 
 
 def _parameter_violations(pointer: str, value: str, *, limit: int) -> list[Violation]:
     """The rules for every text that goes into a template, wherever it goes."""
+    if _is_plain(value, limit=limit):
+        return []
     if is_blank(value):
         return [value_empty(pointer, "A template's parameter must not be empty. Send a visible text.")]
     found = []

@@ -47,6 +47,9 @@ def route(
             code="no_sender",
             detail=f"No active {mode} sender for {channel}. Add one with POST /v1/senders, or activate one.",
         )
+    if len(usable) == 1:
+        # Whatever the rules say, they choose among the usable ones.
+        return next(iter(usable.values()))
     for rule in sorted(rules, key=lambda rule: rule.position):
         if rule.channel is channel and rule.sender_id in usable and _matches(rule, recipient):
             return usable[rule.sender_id]

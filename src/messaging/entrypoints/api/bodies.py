@@ -48,7 +48,7 @@ class Body(Generic[B]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreadable(error) from None
         # A cheap look at the bytes first: an escaped NUL is the only way one gets into a JSON string.
-        if self._whole and b"\\u0000" in bytes(raw) and (found := _nuls_in(bytes(raw))):
+        if self._whole and b"\\u0000" in (text := bytes(raw)) and (found := _nuls_in(text)):
             raise invalid(*found)
         return value
 
