@@ -1,8 +1,8 @@
 """Group commit: concurrent calls become one batch; an idle gatherer flushes at once.
 
-A lone call never waits. While a batch is being written, newcomers collect and go down together when it is done, so the
-batch size follows the load by itself. If a batch fails, its members are tried one by one: the error belongs to whoever
-caused it, never to a neighbour.
+A lone call never waits. While a batch is being written, newcomers collect and go down together, so the batch size
+follows the load by itself. If a batch fails, its members are tried one by one: the error belongs to whoever caused it,
+never to a neighbour.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ class Gatherer(Generic[A, R]):
 
     `writers` batches may be under way at once; `capacity` bounds the calls waiting for a place in one. `pause` is how
     long (seconds) a writer collects after a batch before it writes the next, for calls that are in no hurry: the first
-    call after such a pause is written at once. `linger` is how long a batch stays open at most while calls keep
-    joining it: it closes as soon as nobody does, so a lone call does not wait for it either.
+    call after such a pause is written at once. `linger` is how long a batch stays open for others to join
+    it, if others are about: a lone call is written at once all the same.
     """
 
     def __init__(
@@ -45,7 +45,10 @@ class Gatherer(Generic[A, R]):
         self._idle_writers = writers
         self._pause = pause
         self._linger = linger
+        self._opened_at = 0.0
         self._joining = False
+        self._writing = 0
+        self._filled = asyncio.Event()
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -53,8 +56,13 @@ class Gatherer(Generic[A, R]):
         """Raises Overloaded at once when `capacity` calls are waiting already."""
         if len(self._waiting) >= self._capacity:
             raise Overloaded
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        if not self._waiting:
+            self._opened_at = loop.time()
         self._waiting.append((item, future))
+        if len(self._waiting) >= self._max_batch:
+            self._filled.set()
         self._wake_a_writer()
         # A caller that goes away cancels its own answer only: the batch is written all the same, by the writer's task.
         return await future
@@ -77,27 +85,46 @@ class Gatherer(Generic[A, R]):
                 batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
                 if self._waiting:
                     self._wake_a_writer()
-                await self._flush(batch)
+                self._writing += 1
+                try:
+                    await self._flush(batch)
+                finally:
+                    self._writing -= 1
                 if self._pause and len(self._waiting) < self._max_batch:
                     await asyncio.sleep(self._pause)
         finally:
             self._idle_writers += 1
 
     async def _join(self) -> None:
-        """A burst comes request by request, turn by turn of the event loop; its first must not be written alone.
+        """Batches cost much by themselves, and most of it before the first member: let others into this one.
 
-        A batch costs much by itself, and most of it before its first member.
+        While another is being written there is company about, and this one stays open for the whole time, counted from
+        its first member's arrival. Otherwise it may be a burst, which comes request by request, turn by turn of the
+        event loop, or a lone call, which goes.
         """
-        clock = asyncio.get_running_loop().time
-        until, joined, turns_alone = clock() + self._linger, len(self._waiting), 0
         self._joining = True
         try:
-            while turns_alone < _TURNS_ALONE and len(self._waiting) < self._max_batch and clock() < until:
-                await asyncio.sleep(0)
-                turns_alone = turns_alone + 1 if len(self._waiting) == joined else 0
-                joined = len(self._waiting)
+            async with asyncio.timeout_at(self._opened_at + self._linger):
+                if self._writing:
+                    await self._full()
+                else:
+                    await self._nobody_joins()
+        except TimeoutError:
+            pass
         finally:
             self._joining = False
+
+    async def _full(self) -> None:
+        if len(self._waiting) < self._max_batch:
+            self._filled.clear()
+            await self._filled.wait()
+
+    async def _nobody_joins(self) -> None:
+        joined, turns_alone = len(self._waiting), 0
+        while turns_alone < _TURNS_ALONE and len(self._waiting) < self._max_batch:
+            await asyncio.sleep(0)
+            turns_alone = turns_alone + 1 if len(self._waiting) == joined else 0
+            joined = len(self._waiting)
 
     async def _flush(self, batch: list[tuple[A, asyncio.Future[R]]]) -> None:
         try:

@@ -154,14 +154,31 @@ async def test_a_lingering_batch_closes_when_it_is_full() -> None:
     assert ledger.batches == [[0, 1, 2], [3, 4, 5], [6]]
 
 
-async def test_what_a_full_lingering_batch_leaves_over_is_taken_by_the_other_writer() -> None:
+async def test_beside_a_batch_under_way_the_next_stays_open_until_it_is_full() -> None:
     ledger = Ledger(open_=False)
     gather = Gatherer(ledger, linger=LONG, max_batch=2)
 
     tasks = await ready(gather(1), gather(2), gather(3))
     await ready()
+    assert ledger.batches == [[1, 2]]
+    tasks += await ready(gather(4))
 
-    assert ledger.batches == [[1, 2], [3]]
+    assert ledger.batches == [[1, 2], [3, 4]]
+    ledger.open.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_beside_a_batch_under_way_the_next_goes_when_it_has_lingered() -> None:
+    ledger = Ledger(open_=False)
+    gather = Gatherer(ledger, linger=0.001)
+
+    tasks = await ready(gather(1))
+    tasks += await ready(gather(2))
+    async with asyncio.timeout(LONG):
+        while len(ledger.batches) < 2:
+            await asyncio.sleep(0)
+
+    assert ledger.batches == [[1], [2]]
     ledger.open.set()
     await asyncio.gather(*tasks)
 
