@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 # Never altered: the processes of the version before send rows of the shape they know. A new shape is a new type.
+# `key` is the idempotency key a message came under.
 TYPES = (
     """
 CREATE TYPE accepted_message AS (
@@ -31,7 +32,8 @@ CREATE TYPE accepted_message AS (
     template_name text,
     reference text,
     trace_id text,
-    sealed bytea
+    sealed bytea,
+    key text
 )
 """,
     """

@@ -35,17 +35,6 @@ from messaging.domain.shared.ids import TenantId
 # instead of 7 to 10 for 100 messages).
 _SETTINGS: Final = "SET LOCAL lock_timeout = '2s'; SET LOCAL plan_cache_mode = force_generic_plan"
 
-# Index: idempotency_keys_pkey. A record that has expired, or a reservation whose lease ran out, is taken over.
-CLAIM_KEYS: Final = """
-INSERT INTO idempotency_keys AS k (scope, key, fingerprint, status, body, expires_at)
-SELECT $1::uuid, g.* FROM unnest($2::claimed_key[]) AS g
-ON CONFLICT (scope, key) DO UPDATE
-SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
-    expires_at = excluded.expires_at, created_at = clock_timestamp(), lease_until = NULL
-WHERE k.expires_at <= clock_timestamp() OR (k.status IS NULL AND k.lease_until <= clock_timestamp())
-RETURNING key
-"""
-
 # Index: idempotency_keys_pkey.
 KNOWN_KEYS: Final = """
 SELECT k.key, k.fingerprint, k.status, k.body
@@ -56,12 +45,24 @@ STILL_KNOWN: Final = f"{KNOWN_KEYS} AND k.expires_at > clock_timestamp()"
 # Index: messages_pkey.
 KNOWN_MESSAGES: Final = "SELECT m.id FROM messages m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[])"
 
-# One statement for the five rows of a message: what is sent once over the wire is used four times. As an array of rows,
-# because asyncpg looks at each value of an array of any other kind to see whether it is an array itself: twenty columns
-# of them took twice the time of everything else it does.
-ADD_MESSAGES: Final = """
-WITH given AS (
-    SELECT $1::uuid AS tenant_id, g.* FROM unnest($2::accepted_message[]) AS g
+# One statement for everything of a request: a round trip less, and what is sent once over the wire is used four times.
+# A key's record that has expired, or a reservation whose lease ran out, is taken over; messages whose key somebody else
+# holds are left out. Index: idempotency_keys_pkey.
+#
+# Arrays of rows, because asyncpg looks at each value of any other array to see whether it is an array itself: twenty
+# columns of them took twice the time of everything else it does.
+ACCEPT: Final = """
+WITH claimed AS (
+    INSERT INTO idempotency_keys AS k (scope, key, fingerprint, status, body, expires_at)
+    SELECT $1::uuid, g.* FROM unnest($2::claimed_key[]) AS g
+    ON CONFLICT (scope, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
+        expires_at = excluded.expires_at, created_at = clock_timestamp(), lease_until = NULL
+    WHERE k.expires_at <= clock_timestamp() OR (k.status IS NULL AND k.lease_until <= clock_timestamp())
+    RETURNING key
+), given AS (
+    SELECT $1::uuid AS tenant_id, g.* FROM unnest($3::accepted_message[]) AS g
+    WHERE g.key IS NULL OR g.key IN (SELECT key FROM claimed)
 ), added AS (
     INSERT INTO messages (
         tenant_id, id, account_id, sender_id, template_id, created_at, send_at, expires_at, updated_at, seq, epoch,
@@ -76,10 +77,12 @@ WITH given AS (
 ), told AS (
     INSERT INTO events (tenant_id, message_id, seq, type, state, detail)
     SELECT tenant_id, id, 1, 'message.accepted', state, '{}' FROM given
+), due AS (
+    INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, due_at, kind, channel, priority)
+    SELECT tenant_id, id, sender_id, COALESCE(template_id, '00000000-0000-0000-0000-000000000000'),
+           COALESCE(send_at, statement_timestamp()), 'deliver', channel, priority FROM given
 )
-INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, due_at, kind, channel, priority)
-SELECT tenant_id, id, sender_id, COALESCE(template_id, '00000000-0000-0000-0000-000000000000'),
-       COALESCE(send_at, statement_timestamp()), 'deliver', channel, priority FROM given
+SELECT key FROM claimed
 """
 
 
@@ -145,33 +148,27 @@ class PostgresSubmissions:
 
 async def _accept_slice(driver: Driver, tenant_id: TenantId, members: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
     """One tenant's members, in key order."""
-    first: dict[str, int] = {}
-    for number, member in enumerate(members):
-        if member.idempotency is not None:
-            first.setdefault(member.idempotency.key, number)
-    claims = [claim for number in first.values() if (claim := members[number].idempotency) is not None]
-    claimed = await _claim(driver, tenant_id, claims)
-    fresh = [
-        member
-        for number, member in enumerate(members)
-        if (claim := member.idempotency) is None or (claim.key in claimed and first[claim.key] == number)
-    ]
-    await _add(driver, tenant_id, [new for member in fresh for new in member.messages])
+    asking = _one_for_each_key(members)
+    claims = [_claim_row(member.idempotency) for member in asking if member.idempotency is not None]
+    rows = [_row(new, member.idempotency) for member in asking for new in member.messages]
+    claimed = {row["key"] for row in await driver.fetch(ACCEPT, tenant_id, claims, rows)}
+    fresh = [member for member in asking if member.idempotency is None or member.idempotency.key in claimed]
     if len(fresh) == len(members):
         return [Stored()] * len(members)
     return await _judged(driver, tenant_id, members, {id(member) for member in fresh})
 
 
-async def _claim(driver: Driver, tenant_id: TenantId, claims: Sequence[IdempotencyClaim]) -> set[str]:
-    if not claims:
-        return set()
-    rows = [(claim.key, claim.fingerprint, claim.status, claim.body, claim.expires_at) for claim in claims]
-    return {row["key"] for row in await driver.fetch(CLAIM_KEYS, tenant_id, rows)}
-
-
-async def _add(driver: Driver, tenant_id: TenantId, messages: Sequence[NewMessage]) -> None:
-    if messages:
-        await driver.execute(ADD_MESSAGES, tenant_id, [_row(new) for new in messages])
+def _one_for_each_key(members: Sequence[Acceptance]) -> list[Acceptance]:
+    """Those without a key, and of those with the same key the first."""
+    seen: set[str] = set()
+    asking = []
+    for member in members:
+        if member.idempotency is not None:
+            if member.idempotency.key in seen:
+                continue
+            seen.add(member.idempotency.key)
+        asking.append(member)
+    return asking
 
 
 async def _judged(
@@ -199,7 +196,12 @@ async def _is_known(driver: Driver, member: Acceptance) -> bool:
     return bool(ids) and len(await driver.fetch(KNOWN_MESSAGES, member.tenant_id, ids)) == len(ids)
 
 
-def _row(new: NewMessage) -> tuple[Any, ...]:
+def _claim_row(claim: IdempotencyClaim) -> tuple[Any, ...]:
+    """In the order of the type `claimed_key`."""
+    return claim.key, claim.fingerprint, claim.status, claim.body, claim.expires_at
+
+
+def _row(new: NewMessage, claim: IdempotencyClaim | None) -> tuple[Any, ...]:
     """In the order of the type `accepted_message`."""
     message = new.message
     content = message.content
@@ -225,6 +227,7 @@ def _row(new: NewMessage) -> tuple[Any, ...]:
         message.reference,
         message.trace_id,
         new.sealed,
+        None if claim is None else claim.key,
     )
 
 
