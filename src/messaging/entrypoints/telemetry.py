@@ -49,6 +49,8 @@ _LOOKS_SECRET: Final = re.compile(
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # credentials in a URL
     r"|\+[1-9][0-9]{6,14}\b"  # phone numbers
 )
+# One of these, in lower case, is in whatever looks secret. Nearly every text has none, which is seen much sooner.
+_SIGNS_OF_SECRETS: Final = ("mpk_", "bearer", "eaa", "/webhooks/", "://", "+")
 _QUIET: Final = ("arq", "uvicorn", "httpx", "httpcore", "aiohttp", "sqlalchemy", "asyncio", "alembic", "asyncpg")
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -74,7 +76,8 @@ def configure_logging(level: str, *, process: str) -> None:
         _render,
     ]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after))
+    chain = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
+    handler.setFormatter(_PlainRecords(process=process, others=chain))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -91,6 +94,35 @@ def configure_logging(level: str, *, process: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class _PlainRecords(logging.Formatter):
+    """Writes the standard library's records as structlog's chain would, in a fraction of its time.
+
+    What is more than a message with fields (structlog's own events, exceptions) is left to the chain.
+    """
+
+    def __init__(self, *, process: str, others: logging.Formatter) -> None:
+        super().__init__()
+        self._process = process
+        self._others = others
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, dict) or record.exc_info or record.stack_info:
+            return self._others.format(record)
+        event: EventDict = {
+            **structlog.contextvars.get_contextvars(),
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            **{name: value for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD},
+            "at": _now(),
+            "process": self._process,
+        }
+        return _encode(redact(None, record.levelname, event)).decode()
+
+
+_OF_EVERY_RECORD: Final = frozenset(logging.makeLogRecord({}).__dict__)
 
 
 def _stamp(process: str) -> Processor:
@@ -114,15 +146,23 @@ def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
 def _clean(value: object) -> object:
     match value:
         case str():
-            return _LOOKS_SECRET.sub(_BLANK, value)
+            return _without_secrets(value)
+        case None | bool() | int() | float():
+            return value
         case Mapping():
             return {key: _BLANK if key in _UNSPEAKABLE else _clean(item) for key, item in value.items()}
         case list() | tuple():
             return [_clean(item) for item in value]
-        case None | bool() | int() | float():
-            return value
         case _:
-            return _LOOKS_SECRET.sub(_BLANK, str(value))
+            return _without_secrets(str(value))
+
+
+def _without_secrets(text: str) -> str:
+    small = text.lower()
+    for sign in _SIGNS_OF_SECRETS:
+        if sign in small:
+            return _LOOKS_SECRET.sub(_BLANK, text)
+    return text
 
 
 def _render(logger: WrappedLogger, method: str, event: EventDict) -> str:
@@ -164,7 +204,7 @@ class AccessLog:
             return
         line = AccessLine(
             # The caller may have chosen it, and chosen badly.
-            request_id=_LOOKS_SECRET.sub(_BLANK, request_id),
+            request_id=_without_secrets(request_id),
             trace_id=trace_id,
             method=method,
             route=route,

@@ -56,10 +56,12 @@ def test_a_log_line_is_json_with_the_ids_of_its_task(written: io.StringIO) -> No
 
 
 def test_structlog_and_the_standard_library_write_the_same_way(written: io.StringIO) -> None:
-    structlog.get_logger("access").info("request", status=200)
+    structlog.get_logger("access").info("request", status=200, route="/v1")
+    logging.getLogger("access").info("%s", "request", extra={"status": 200, "route": "/v1"})
 
-    (line,) = lines(written)
+    line, other = lines(written)
     assert (line["event"], line["status"], line["logger"], line["process"]) == ("request", 200, "access", "api")
+    assert line | {"at": ""} == other | {"at": ""}
 
 
 def test_an_exception_is_logged_without_what_it_quotes(written: io.StringIO) -> None:
