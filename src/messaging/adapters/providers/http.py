@@ -7,13 +7,10 @@ exceptions occur before and after the first byte.
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
-from http.client import HTTPResponse
-from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING
-from urllib.request import Request
 
 import aiohttp
 import httpx
@@ -72,7 +69,7 @@ class NoReply(Struct, frozen=True, kw_only=True):
 class Reply(Struct, frozen=True, kw_only=True):
     """A status came back. `body` is None when it was cut, too long or too slow; `flaw` then says which.
 
-    Header names are lower-case.
+    Headers are found whatever the case of their names.
     """
 
     status: int
@@ -169,19 +166,31 @@ class _Line:
             connector = _GatedConnector(ssl=tls, limit=connections + 8, keepalive_timeout=_KEEP_ALIVE)
             return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
-        self.client = httpx.AsyncClient(
+        self.client = _Client(
             transport=_GatedTransport(verify=tls, trust_env=False, client=open_session),
-            cookies=_NoCookies(),
             trust_env=False,
             follow_redirects=False,
         )
 
 
-class _NoCookies(CookieJar):
-    """Keeps nothing, and spends no time on it."""
+class _NoCookies(httpx.Cookies):
+    """Keeps nothing. A jar that keeps nothing would still be shown every answer, wrapped up as urllib wants it."""
 
-    def extract_cookies(self, response: HTTPResponse, request: Request) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         pass
+
+
+class _Client(httpx.AsyncClient):
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise TypeError("requests to providers carry no cookies")
+
+
+_NO_COOKIES = _NoCookies()
 
 
 class _SaidNo(Exception):
@@ -250,7 +259,7 @@ class _Flight:
             return NotSent(code="not_sent", reason=said)
         if self.response is None:
             return NoReply(reason=said)
-        return Reply(status=self.response.status_code, headers=_lower(self.response), body=None, flaw=said)
+        return Reply(status=self.response.status_code, headers=_readable(self.response), body=None, flaw=said)
 
 
 def _in_words(error: Exception) -> str:
@@ -376,13 +385,13 @@ async def _fly(
         raise failed.error from None
     except _NETWORK as error:
         return flight.known(error)
-    return Reply(status=response.status_code, headers=_lower(response), body=body)
+    return Reply(status=response.status_code, headers=_readable(response), body=body)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
     parts: list[bytes] = []
     length = 0
-    async for part in response.aiter_bytes():
+    async for part in _parts(response):
         length += len(part)
         if length > limit:
             raise _TooLong(f"the reply is longer than {limit} bytes")
@@ -390,7 +399,15 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _lower(response: httpx.Response) -> dict[str, str]:
+def _parts(response: httpx.Response) -> AsyncIterable[bytes]:
+    """The body as it came; by httpx's decoders only if there is something to decode, which we ask nobody for."""
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    return response.stream
+
+
+def _readable(response: httpx.Response) -> Mapping[str, str]:
     # Whatever it is, it can be read as this; httpx would try each of them as two others first.
     response.headers.encoding = "iso-8859-1"
-    return {name.lower(): value for name, value in response.headers.items()}
+    return response.headers

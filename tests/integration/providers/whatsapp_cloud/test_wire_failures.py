@@ -5,6 +5,7 @@ The rows are those of the table that says what a failure means: nothing but the 
 
 import asyncio
 import errno
+import gzip
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -471,6 +472,14 @@ async def test_a_redirect_is_not_followed(http: ProviderHttp) -> None:
 
             assert isinstance(result, Uncertain)
             assert elsewhere.requests == []
+
+
+async def test_an_answer_that_is_compressed_unasked_is_read_all_the_same(http: ProviderHttp) -> None:
+    packed = answer("200 OK", gzip.compress(ACCEPTED), extra="Content-Encoding: gzip\r\n")
+    async with serving(saying(packed)) as server:
+        result = await a_gateway(http, server.url).send(an_outgoing(), may_start=Permission())
+
+        assert isinstance(result, Sent)
 
 
 async def test_cookies_are_neither_kept_nor_sent_back(http: ProviderHttp) -> None:

@@ -1,9 +1,11 @@
 """How do we hand a message to Meta, and keep templates and numbers in step with it?"""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Any, assert_never
 from urllib.parse import quote, urlencode
 
+import httpx
 import msgspec
 
 from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
@@ -127,7 +129,7 @@ class WhatsAppCloudGateway:
         return [number for node in nodes if (number := _read_number(node)) is not None]
 
     def _url(self, connection: Connection, *path: str) -> str:
-        return "/".join([self._roots[connection.mode], *(quote(part, safe="") for part in path)])
+        return "/".join([self._roots[connection.mode], *(_quoted(part) for part in path)])
 
     async def _list(self, connection: Connection, edge: str, fields: str) -> list[Any]:
         """Every node of an edge of the account. The `next` link is not followed: it could point anywhere."""
@@ -159,19 +161,29 @@ class WhatsAppCloudGateway:
                 assert_never(exchange)
 
 
+@lru_cache(maxsize=2048)
+def _quoted(part: str) -> str:
+    """A sender's id, or the name of an edge: the same for all its messages."""
+    return quote(part, safe="")
+
+
 def _fits_a_header(token: str) -> bool:
     return token != "" and token.isascii() and token.isprintable()
 
 
-def _headers(token: str) -> dict[str, str]:
-    return {
-        "Authorization": f"Bearer {token}",
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        # Replies are a few hundred bytes; compressed ones would only hide their size.
-        "Accept-Encoding": "identity",
-        "User-Agent": "messaging",
-    }
+@lru_cache(maxsize=2048)
+def _headers(token: str) -> httpx.Headers:
+    """The same for all requests of an account; as httpx has them, they need not be read anew for each."""
+    return httpx.Headers(
+        {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            # Replies are a few hundred bytes; compressed ones would only hide their size.
+            "Accept-Encoding": "identity",
+            "User-Agent": "messaging",
+        }
+    )
 
 
 def _next_cursor(paging: Any, current: str | None) -> str | None:
