@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from messaging.application.messages import payload
 from messaging.application.ports.lifecycles import Due
-from messaging.application.ports.providers import Outgoing
+from messaging.application.ports.providers import Connection, Outgoing
 from messaging.application.ports.secrets import CannotDecrypt, KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.tenants.connections import open_connection
@@ -15,9 +15,10 @@ from messaging.domain.messages import reference
 from messaging.domain.messages.content import TemplateMessage
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import AccountId
 from messaging.domain.templates.template import Template, TemplateStatus
 from messaging.domain.templates.validation import find_template, send_violations
-from messaging.domain.tenants.tenant import AccountStatus, SenderStatus, TenantStatus
+from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, SenderStatus, TenantStatus
 
 # Something that a person can mend (a paused sender, a wrong master key) is looked at again after this.
 _LATER = timedelta(seconds=60)
@@ -49,6 +50,7 @@ class RenderOutgoing:
     def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._snapshots = snapshots
         self._key_ring = key_ring
+        self._connections: dict[AccountId, tuple[ProviderAccount, Connection]] = {}
 
     async def __call__(self, due: Due, *, epoch: int) -> Prepared | Unrenderable:
         standing = due.standing
@@ -84,7 +86,7 @@ class RenderOutgoing:
                 return found
             template = found
         try:
-            connection = open_connection(account, cipher)
+            connection = self._connection(account, cipher)
         except CannotDecrypt:
             return _later("undecryptable", "The account's credentials do not open under the present master key.")
         return Prepared(
@@ -98,6 +100,13 @@ class RenderOutgoing:
                 reference=reference.write(standing.key.message_id, epoch, cipher.tag),
             ),
         )
+
+    def _connection(self, account: ProviderAccount, cipher: TenantCipher) -> Connection:
+        """Opened once: a snapshot shows the same account until something about it changes."""
+        opened = self._connections.get(account.id)
+        if opened is None or opened[0] is not account:
+            opened = self._connections[account.id] = (account, open_connection(account, cipher))
+        return opened[1]
 
 
 def _template(content: TemplateMessage, facts: TenantSnapshot, due: Due) -> Template | Unrenderable:
