@@ -78,7 +78,7 @@ ORDER BY f.tenant_place, f.place
 
 # Both rows are locked: the dispatch so that a claim made meanwhile is seen, the message so that nobody else moves it.
 # statement_timestamp() can be an index condition, clock_timestamp() cannot. `{message}` stands for the
-# message's columns.
+# message's columns. Further indexes: messages_pkey, contents_pkey.
 LOCK_DUE: Final = """
 WITH locked AS (
     SELECT {message}, m.recipient_index, due.flow_id, due.due_at
@@ -93,7 +93,9 @@ WITH locked AS (
     JOIN messages m ON m.tenant_id = due.tenant_id AND m.id = due.subject_id
     FOR NO KEY UPDATE OF m SKIP LOCKED
 )
-SELECT *, clock_timestamp() AS now FROM locked ORDER BY due_at
+SELECT *, clock_timestamp() AS now,
+    (SELECT c.sealed FROM contents c WHERE c.tenant_id = locked.tenant_id AND c.message_id = locked.id) AS sealed
+FROM locked ORDER BY due_at
 """
 
 # From flow to flow of each lane ($1, $2) until its first due dispatch is found, passing over those of which an id rests

@@ -110,14 +110,6 @@ JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) AS k(tenant_id, message_id, epoch
     ON a.tenant_id = k.tenant_id AND a.message_id = k.message_id AND a.epoch = k.epoch
 """
 
-# Index: contents_pkey.
-CONTENTS: Final = """
-SELECT c.tenant_id, c.message_id, c.sealed
-FROM contents c
-JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, message_id)
-    ON c.tenant_id = k.tenant_id AND c.message_id = k.message_id
-"""
-
 # Index: dispatches_pkey.
 POSTPONE: Final = """
 UPDATE dispatches d SET due_at = clock_timestamp() + k.wait
@@ -221,17 +213,10 @@ class PostgresLifecycles:
     async def lock_due(self, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Sequence[Due]:
         wanted = _transposed([(*flow, quota) for flow, quota in quotas.items()], 4)
         rows = await self._driver.fetch(_LOCK_DUE, lane.channel, lane.priority, *wanted)
-        if not rows:
-            return ()
-        tenants, ids = _columns([(row["tenant_id"], row["id"]) for row in rows])
-        sealed = {
-            (row["tenant_id"], row["message_id"]): row["sealed"]
-            for row in await self._driver.fetch(CONTENTS, tenants, ids)
-        }
         return tuple(
             Due(
                 standing=standing,
-                sealed=sealed[standing.key],
+                sealed=row["sealed"],
                 flow_id=row["flow_id"],
                 recipient_index=row["recipient_index"],
             )
@@ -286,8 +271,8 @@ class PostgresLifecycles:
         await apply_changes(self._driver, changes)
 
     async def withdraw(self, keys: Sequence[MessageKey]) -> None:
-        tenants, ids = _columns(keys)
-        await self._driver.execute(WITHDRAW, tenants, ids)
+        if keys:
+            await self._driver.execute(WITHDRAW, *_columns(keys))
 
     async def postpone(
         self, waits: Mapping[MessageKey, timedelta], *, kind: DispatchKind = DispatchKind.DELIVER

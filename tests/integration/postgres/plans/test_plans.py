@@ -186,7 +186,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         "lock due": (
             due.LOCK_DUE.format(message="m.tenant_id, m.id"),
             (*lane, one, one, one, [20]),
-            ["dispatches_lane_idx", "messages_pkey"],
+            ["dispatches_lane_idx", "messages_pkey", "contents_pkey"],
         ),
         "lock expired": (
             lifecycles.LOCK_EXPIRED,
@@ -210,7 +210,6 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         ),
         "lock": (lifecycles.LOCK, (tenants, ids), ["messages_pkey"]),
         "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i), ["attempts_pkey"]),
-        "contents": (lifecycles.CONTENTS, (tenants, ids), ["contents_pkey"]),
         "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "lanes due": (due.LANES_DUE, (["whatsapp"], ["low"], ["whatsapp"], ["low"], one), ["dispatches_lane_idx"]),
         "kinds due": (
