@@ -1,6 +1,8 @@
 """How are decided changes written? A few statements for the whole set, each checked, none deciding anything.
 
 The caller holds the messages' locks. `seq` is compared all the same: a change decided on an old standing is refused.
+
+Wide rows are given as one array of a row type: as an array per column they take twice as long on both sides.
 """
 
 from collections.abc import Sequence
@@ -24,10 +26,7 @@ SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks
     error_code = CASE WHEN c.keep_error THEN m.error_code ELSE c.error_code END,
     error_reason = CASE WHEN c.keep_error THEN m.error_reason ELSE c.error_reason END,
     updated_at = clock_timestamp()
-FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[], $9::int[],
-            $10::int[], $11::bool[], $12::bool[], $13::text[], $14::text[])
-     AS c(tenant_id, id, expected_seq, previous, state, seq, epoch, attempts, checks, claim_failures,
-          possible_duplicate, keep_error, error_code, error_reason)
+FROM unnest($1::given_move[]) AS c
 WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND m.seq = c.expected_seq AND m.state = c.previous
 RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.template_id, m.channel, m.priority
 """
@@ -51,10 +50,7 @@ SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
             SELECT FROM attempts o
             WHERE o.tenant_id = a.tenant_id AND o.message_id = a.message_id AND o.epoch <> a.epoch
               AND o.outcome = 'accepted'))
-FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[],
-            $10::int[], $11::bool[], $12::bool[])
-     AS c(tenant_id, message_id, epoch, phase, outcome, provider_message_id, error_code, error_reason, http_status,
-          latency_ms, several, again)
+FROM unnest($1::given_news[]) AS c
 WHERE a.tenant_id = c.tenant_id AND a.message_id = c.message_id AND a.epoch = c.epoch
 RETURNING a.tenant_id, a.message_id, a.epoch, a.possible_duplicate
 """
@@ -65,8 +61,7 @@ INSERT INTO attempts (tenant_id, message_id, account_id, epoch, lease_owner, lea
 SELECT c.tenant_id, c.message_id, c.account_id, c.epoch, c.lease_owner, clock_timestamp() + c.lease,
        c.possible_duplicate, CASE WHEN c.forgotten THEN 'unknown' ELSE 'claimed' END,
        CASE WHEN c.forgotten THEN 'unknown' END
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::interval[], $7::bool[], $8::bool[])
-     AS c(tenant_id, message_id, account_id, epoch, lease_owner, lease, possible_duplicate, forgotten)
+FROM unnest($1::given_attempt[]) AS c
 """
 
 FLAG_DUPLICATES: Final = """
@@ -81,9 +76,9 @@ MOVE_AND_TELL: Final = f"""
 WITH moved AS ({MOVE}),
 told AS (
     INSERT INTO events (tenant_id, message_id, seq, type, state, detail, occurred_at)
-    SELECT * FROM
-        unnest($15::uuid[], $16::uuid[], $17::int[], $18::text[], $19::text[], $20::jsonb[], $21::timestamptz[])
-    WHERE (SELECT count(*) FROM moved) = cardinality($2::uuid[])
+    SELECT e.tenant_id, e.message_id, e.seq, e.type, e.state, e.detail, e.occurred_at
+    FROM unnest($2::given_event[]) AS e
+    WHERE (SELECT count(*) FROM moved) = cardinality($1::given_move[])
 )
 SELECT * FROM moved
 """
@@ -92,8 +87,7 @@ ARRANGE: Final = """
 INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
 SELECT a.tenant_id, a.subject_id, a.sender_id, COALESCE(a.flow_id, '00000000-0000-0000-0000-000000000000'),
        a.channel, a.priority, a.kind, a.due_at
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
-    AS a(tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
+FROM unnest($1::given_dispatch[]) AS a
 ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
 """
 
@@ -117,7 +111,6 @@ WHERE l.tenant_id = c.tenant_id AND l.message_id = c.message_id AND l.resolved_a
 """
 
 _json = msgspec.json.Encoder()
-_EVENT_COLUMNS: Final = 7
 
 # Per message: what dispatches and attempts need to know of its envelope.
 _Envelopes = dict[tuple[Any, Any], Any]
@@ -155,8 +148,7 @@ async def _move(driver: Driver, changes: Sequence[Change]) -> _Envelopes:
         )
         for change in changes
     ]
-    told = _transposed(_events(changes)) or [()] * _EVENT_COLUMNS
-    moved = await driver.fetch(MOVE_AND_TELL, *_transposed(rows), *told)
+    moved = await driver.fetch(MOVE_AND_TELL, rows, _events(changes))
     if len(moved) != len(changes):
         raise StaleChange
     return {(row["tenant_id"], row["id"]): row for row in moved}
@@ -181,7 +173,7 @@ async def _update_attempts(driver: Driver, changes: Sequence[Change]) -> None:
     rows = [row for change in changes for row in _attempt_rows(change)]
     if not rows:
         return
-    updated = await driver.fetch(UPDATE_ATTEMPTS, *_transposed(rows))
+    updated = await driver.fetch(UPDATE_ATTEMPTS, rows)
     # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
     # row was lost with a restored backup) must not keep the message itself from moving.
     stamped = {(row["tenant_id"], row["message_id"], row["epoch"]) for row in updated}
@@ -238,7 +230,7 @@ async def _open_attempts(driver: Driver, changes: Sequence[Change], envelopes: _
         if isinstance(news, AttemptOpened)
     ]
     if rows:
-        await driver.execute(OPEN_ATTEMPTS, *_transposed(rows))
+        await driver.execute(OPEN_ATTEMPTS, rows)
 
 
 async def _dispatch(driver: Driver, changes: Sequence[Change], envelopes: _Envelopes) -> None:
@@ -255,7 +247,7 @@ async def _dispatch(driver: Driver, changes: Sequence[Change], envelopes: _Envel
             case None:
                 pass
     if arranged:
-        await driver.execute(ARRANGE, *_transposed(arranged))
+        await driver.execute(ARRANGE, arranged)
     if withdrawn:
         await driver.execute(WITHDRAW, *_transposed(withdrawn))
 

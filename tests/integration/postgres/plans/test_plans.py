@@ -170,17 +170,16 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
     last = MessageId(max(ids))
     now = datetime.now(UTC)
     some: dict[str, list[Any]] = {
-        kind: [value] * SOME
-        for kind, value in {"int": 1, "text": "x", "bytes": b"x", "bool": False, "time": now}.items()
+        kind: [value] * SOME for kind, value in {"int": 1, "text": "x", "bytes": b"x", "time": now}.items()
     }
-    i, t, b, f, w = (some[kind] for kind in ("int", "text", "bytes", "bool", "time"))
+    i, t, b, w = (some[kind] for kind in ("int", "text", "bytes", "time"))
     keys = [f"key-{n}" for n in range(SOME)]
     lane = ("whatsapp", "default")
     one = [UUID(int=1)]
     waits = [timedelta(seconds=1)] * SOME
-    move = (tenants, ids, i, t, t, i, i, i, i, i, f, f, t, t)
-    told = (tenants, ids, i, t, t, ["{}"] * len(ids), [None] * len(ids))
-    news = (tenants, ids, i, t, t, t, t, t, i, i, f, f)
+    move = [(*row, 1, "x", "x", 1, 1, 1, 1, 1, False, False, "x", "x") for row in rows]
+    told = [(*row, 1, "x", "x", "{}", None) for row in rows]
+    news = [(*row, 1, "x", "x", "x", "x", "x", 1, 1, False, False) for row in rows]
     digests = (tenants, tenants, t, b)
     system = {
         "lock due": (
@@ -217,8 +216,8 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
             (["stop_waiting", "rematch"],),
             ["dispatches_other_idx", "parked_receipts_next_look_idx"],
         ),
-        "move": (apply_changes.MOVE_AND_TELL, (*move, *told), ["messages_pkey"]),
-        "update attempts": (apply_changes.UPDATE_ATTEMPTS, news, ["attempts_pkey"]),
+        "move": (apply_changes.MOVE_AND_TELL, (move, told), ["messages_pkey"]),
+        "update attempts": (apply_changes.UPDATE_ATTEMPTS, (news,), ["attempts_pkey"]),
         "postpone": (lifecycles.POSTPONE, (tenants, ids, waits, "deliver"), ["dispatches_pkey"]),
         "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
         "flag": (apply_changes.FLAG_DUPLICATES, (tenants, ids), ["messages_pkey"]),
