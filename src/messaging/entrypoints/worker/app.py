@@ -24,8 +24,9 @@ from messaging.entrypoints.worker.runner import JobRunner
 
 log = logging.getLogger(__name__)
 
-# Seconds between two looks at the outbox: after one that found work, and at most after those that did not.
-_BUSY, _IDLE = 0.02, 0.1
+# Seconds between two looks at the outbox: after one that found work, and at most after those that did not. Who
+# works on a lane goes on until nothing is due; what comes after that is given time to be worth a batch.
+_BUSY, _IDLE = 0.05, 0.1
 _AFTER_ERROR = 1.0
 _UPKEEP_EVERY = 3600.0
 _SLOWEST_RECONNECT = 2.0
