@@ -25,9 +25,12 @@ _CLOSING = 2.0
 
 
 class ArqJobConsumer:
-    """One ARQ worker per call of `consume`, with a connection pool of its own, all in this event loop."""
+    """One ARQ worker per call of `consume`, with a connection pool of its own, all in this event loop.
 
-    def __init__(self, *, url: str, poll_delay: timedelta = timedelta(milliseconds=20)) -> None:
+    `poll_delay` is how long a hint may lie. Each look at each queue costs 0.1 ms of processor time, found or not.
+    """
+
+    def __init__(self, *, url: str, poll_delay: timedelta = timedelta(milliseconds=40)) -> None:
         self._url = url
         self._poll_delay = poll_delay
         self._retiring: set[asyncio.Task[None]] = set()
