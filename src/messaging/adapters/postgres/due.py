@@ -127,6 +127,8 @@ WHERE EXISTS (
         WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
           AND d.tenant_id = f.tenant_id AND d.sender_id = f.sender_id AND d.flow_id = f.flow_id
           AND d.due_at <= statement_timestamp()
+        -- Keeps it a look for each flow: as a join, the planner would first gather the flows of all that is due.
+        OFFSET 0
     )
 )
 """
