@@ -179,6 +179,8 @@ FROM unnest($1::text[]) AS wanted(kind)
 WHERE EXISTS (
     SELECT FROM dispatches d
     WHERE d.kind <> 'deliver' AND d.kind = wanted.kind AND d.due_at <= statement_timestamp()
+    -- Keeps it a look for each kind: the planner might gather the kinds of all that is due instead, and hash them.
+    OFFSET 0
 ) OR (wanted.kind = 'rematch' AND EXISTS (
     SELECT FROM parked_receipts p WHERE p.next_look_at <= statement_timestamp()
 ))

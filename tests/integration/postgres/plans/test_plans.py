@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -109,18 +110,31 @@ TENANT = TenantId(UUID(int=1))
 SOME = 50
 
 
-@pytest.fixture(scope="module")
-async def populated() -> AsyncIterator[Engines]:
+@asynccontextmanager
+async def _populated(populate: str) -> AsyncIterator[Engines]:
     """The pools as the processes have them, over analyzed tables; the partitions of the coming weeks are empty."""
     async with EmbeddedPostgres() as server:
         await asyncio.to_thread(migrate.upgrade, server.url())
         owner = await asyncpg.connect(server.url())
-        for statement in (*FUNCTIONS, POPULATE, "VACUUM ANALYZE"):
+        for statement in (*FUNCTIONS, populate, "VACUUM ANALYZE"):
             await owner.execute(statement, timeout=100)
         await owner.close()
         engines = create_engines(server.url())
         yield engines
         await engines.dispose()
+
+
+@pytest.fixture(scope="module")
+async def populated() -> AsyncIterator[Engines]:
+    async with _populated(POPULATE) as engines:
+        yield engines
+
+
+@pytest.fixture
+async def young() -> AsyncIterator[Engines]:
+    """A platform on its first day."""
+    async with _populated(POPULATE.replace("generate_series(1, 60000)", "generate_series(1, 4)")) as engines:
+        yield engines
 
 
 def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
@@ -325,6 +339,21 @@ def _problems(plan: Mapping[str, Any], statement: Statement, whole: Mapping[str,
             yield f"reads all of {table}"
         elif "Index Name" in node and "Index Cond" not in node:
             yield f"reads all of the index {node['Index Name']}"
+
+
+async def test_plans_that_are_kept_from_the_first_day_on_gather_nothing(young: Engines) -> None:
+    """What is gathered into a hash is next to nothing on that day, and a year later all there is."""
+    async with transaction(young.system) as opened:
+        statements = await _statements(opened.driver)
+        gathering = []
+        for name, statement in statements.items():
+            if statement.role == "system":
+                explained = await opened.driver.fetchval(
+                    f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {statement.sql}", *statement.arguments
+                )
+                gathering += [name] if "hashed" in str(explained).lower() else []
+
+    assert gathering == []
 
 
 async def test_looking_for_lanes_with_work_does_not_read_their_backlogs(populated: Engines) -> None:
