@@ -43,7 +43,7 @@ async def an_open_one(records: HealthRecords) -> Health:
             code="190",
             credentials="0f",
         ),
-        pace=Pace(factor=0.5, lowered_at=now, paused_until=now + 7.3),
+        pace=Pace(factor=0.5, ceiling=0.7, lowered_at=now, paused_until=now + 7.3),
     )
 
 

@@ -1,4 +1,7 @@
-"""How much of its limit may a sender use after the provider said "too fast"? Down at once, up again little by little.
+"""How much of its limit may a sender use after the provider said "too fast"? Down at once, and back as CUBIC does.
+
+A limit is declared, so one complaint more likely says "a little less" than "a fraction of it": fast back to just below
+where the complaint came, slowly past it, and then ever faster, should there be more than was thought (RFC 9438, 4.2).
 
 Pure: times are seconds of one clock that all processes share.
 """
@@ -7,17 +10,20 @@ from typing import Final
 
 from msgspec import Struct
 
-# Halved with every complaint, but never so low that recovery could not be seen.
-LOWERED: Final = 0.5
+# What is left of the pace after a complaint, and never so little that recovery could not be seen.
+LOWERED: Final = 0.7
 FLOOR: Final = 0.05
-# Part of the limit regained in a second without complaints: from half to full in ten.
-REGAINED: Final = 0.05
+# Seconds from there back to the pace that was complained about.
+RECOVERY: Final = 5.0
 
 
 class Pace(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`factor` was true at `lowered_at`; it rises from the end of the pause on."""
+    """`factor` was true at `lowered_at`; it rises from the end of the pause on. It lingers around `ceiling`, which the
+    provider found too fast.
+    """
 
     factor: float = 1.0
+    ceiling: float = 1.0
     lowered_at: float = 0.0
     paused_until: float = 0.0
 
@@ -25,7 +31,8 @@ class Pace(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def factor_at(pace: Pace, now: float) -> float:
     """What the limit is to be multiplied with."""
     rested = max(0.0, now - max(pace.lowered_at, pace.paused_until))
-    return min(1.0, pace.factor + REGAINED * rested)
+    depth = max(pace.ceiling - pace.factor, FLOOR)
+    return max(pace.factor, min(1.0, pace.ceiling + depth * (rested / RECOVERY - 1) ** 3))
 
 
 def slow_down(pace: Pace, *, wait: float, began: float, now: float) -> Pace:
@@ -34,6 +41,10 @@ def slow_down(pace: Pace, *, wait: float, began: float, now: float) -> Pace:
     """
     paused_until = max(pace.paused_until, now + wait)
     if began < max(pace.lowered_at, pace.paused_until):
-        return Pace(factor=pace.factor, lowered_at=pace.lowered_at, paused_until=paused_until)
-    factor = max(FLOOR, factor_at(pace, now) * LOWERED)
-    return Pace(factor=factor, lowered_at=now, paused_until=paused_until)
+        return Pace(factor=pace.factor, ceiling=pace.ceiling, lowered_at=pace.lowered_at, paused_until=paused_until)
+    reached = factor_at(pace, now)
+    # One that comes before the last ceiling was reached tells that there is less than that.
+    ceiling = reached if reached >= pace.ceiling else reached * (1 + LOWERED) / 2
+    return Pace(
+        factor=max(FLOOR, reached * LOWERED), ceiling=max(FLOOR, ceiling), lowered_at=now, paused_until=paused_until
+    )

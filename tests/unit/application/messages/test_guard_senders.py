@@ -9,6 +9,7 @@ import pytest
 from messaging.application.messages.guard_senders import Clearance, GuardSenders
 from messaging.application.messages.known_health import KnownHealth
 from messaging.application.ports.sender_health import HealthChange
+from messaging.domain.messages.pace import LOWERED
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
 from messaging.domain.shared.ids import SenderId
 from tests.builders import SENDER, TENANT, a_sender, a_snapshot, a_standing, an_account
@@ -151,7 +152,7 @@ async def test_a_complaint_about_a_sender_pauses_and_slows_it_everywhere(
 
     assert paused == Clearance(places=0, held_for=timedelta(seconds=5))
     assert sibling == Clearance()
-    assert slowed == Clearance(rate_factor=0.5)
+    assert slowed == Clearance(rate_factor=LOWERED)
     assert recovered == Clearance()
 
 
@@ -159,7 +160,7 @@ async def test_a_complaint_about_an_account_slows_all_its_senders(one: Process, 
     await one.gets(throttled(Scope.ACCOUNT))
     records.passed += 5
 
-    assert await one.asks_for(SENDER, SIBLING) == [Clearance(rate_factor=0.5)] * 2
+    assert await one.asks_for(SENDER, SIBLING) == [Clearance(rate_factor=LOWERED)] * 2
 
 
 async def test_a_refused_message_holds_nobody(one: Process) -> None:

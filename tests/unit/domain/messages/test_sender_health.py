@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from messaging.domain.messages.breaker import BreakerState, Trouble
-from messaging.domain.messages.pace import factor_at
+from messaging.domain.messages.pace import LOWERED, factor_at
 from messaging.domain.messages.retry import (
     Rejected,
     Scope,
@@ -83,7 +83,7 @@ def test_a_complaint_about_speed_slows_whom_it_names() -> None:
     account = after(throttled(Scope.ACCOUNT), scope=Scope.ACCOUNT)
 
     assert sender == HEALTHY
-    assert factor_at(account.pace, NOW) == 0.5
+    assert factor_at(account.pace, NOW) == LOWERED
     assert held_until(account) == NOW + 5
 
 
