@@ -45,6 +45,17 @@ async def test_what_is_granted_at_once_is_to_leave_one_after_the_other(limits: R
     assert waits == [0, 1, 2, 3]
 
 
+async def test_each_bucket_goes_on_from_when_the_message_leaves(limits: RateLimits) -> None:
+    quick = Bucket(key="quick", interval=1 / 1000, burst=500)
+    await limits.take([[FAST]] * 4)
+
+    both, alone = await limits.take([[FAST, quick], [quick]])
+
+    assert both.wait.total_seconds() * 72 == pytest.approx(4, abs=0.9)
+    assert alone.wait.total_seconds() * 72 == pytest.approx(4 + 72 / 1000, abs=0.9)
+    assert alone.wait - both.wait == pytest.approx(timedelta(milliseconds=1), abs=timedelta(microseconds=2))
+
+
 async def test_a_slow_bucket_always_grants_one(limits: RateLimits) -> None:
     assert await granted(limits, [[SLOW]] * 3) == [True, False, False]
     [again] = await limits.take([[SLOW]])

@@ -26,18 +26,15 @@ class InMemoryRateLimits:
             denied_by = waits.index(longest)
             later[buckets[denied_by].key] += 1
             return Verdict(denied_by, timedelta(seconds=longest))
-        ahead = max((self._ahead(bucket) for bucket in buckets), default=0.0)
+        slot = max([self.now, *(self._tat.get(bucket.key, self.now) for bucket in buckets if not bucket.window)])
         for bucket in buckets:
-            self._pay(bucket)
-        return Verdict(None, timedelta(seconds=ahead))
+            self._pay(bucket, slot)
+        return Verdict(None, timedelta(seconds=slot - self.now))
 
-    def _ahead(self, bucket: Bucket) -> float:
-        return 0.0 if bucket.window else max(0.0, self._tat.get(bucket.key, self.now) - self.now)
-
-    def _pay(self, bucket: Bucket) -> None:
+    def _pay(self, bucket: Bucket, slot: float) -> None:
         if self._tat.get(bucket.key, self.now) <= self.now:
             self._tat[bucket.key] = self._began[bucket.key] = self.now
-        self._tat[bucket.key] += bucket.interval
+        self._tat[bucket.key] = (self._tat[bucket.key] if bucket.window else slot) + bucket.interval
 
     def _wait(self, bucket: Bucket, later: Counter[str]) -> float:
         debt = max(0.0, self._tat.get(bucket.key, self.now) - self.now)

@@ -77,7 +77,7 @@ async def test_after_an_outage_one_message_is_tried_and_then_all_go(
     await delivery.run()
     await make_due(delivery)
     delivery.gateway.answer = delivery.gateway.accept
-    delivery.limits.now += 60
+    delivery.limits.now += 600
     records.passed += 1
 
     probe = await delivery.run()
@@ -100,7 +100,7 @@ async def test_a_revoked_token_fails_nothing_and_all_go_once_it_is_rotated(deliv
     await make_due(delivery)
 
     async def all_sent() -> bool | None:
-        delivery.limits.now += 60
+        delivery.limits.now += 600
         await delivery.run()
         return await states(delivery, keys) == [State.SUBMITTED] * 5 or None
 
@@ -128,13 +128,16 @@ async def test_a_sender_that_was_too_fast_goes_on_slower(delivery: Delivery, rec
     storm = await delivery.run()
     delivery.gateway.answer = delivery.gateway.accept
     await make_due(delivery)
-    delivery.limits.now += 60
+    delivery.limits.now += 600
     records.passed += 1
 
-    slower = await delivery.run()
+    # Until this process has heard that the pause is over.
+    while not (slower := await delivery.run()):
+        await asyncio.sleep(0.05)
 
-    # The default priority's part of what 80 per second leave above the share, and of what 40 leave.
-    assert (storm, slower) == (5, 2)
+    # The slots of a quarter of a second, of which this process knows that some are gone.
+    assert storm == 18
+    assert 0 < slower <= 0.7 * 18
     assert [(await delivery.standing(key)).attempts for key in keys].count(1) == slower
 
 

@@ -76,6 +76,17 @@ async def test_without_redis_a_process_keeps_to_a_fraction_of_the_limit() -> Non
     assert timedelta(0) < again.wait <= timedelta(seconds=4 / 72)
 
 
+async def test_without_redis_what_a_process_grants_is_to_leave_at_a_fraction_of_the_pace() -> None:
+    async with EmbeddedRedis() as server, Redis.from_url(server.url) as redis:
+        limits = RedisRateLimits(redis=redis)
+        await server.kill()
+
+        first, second = await limits.take([[FAST]] * 2)
+
+    assert first.wait == timedelta(0)
+    assert second.wait == timedelta(seconds=4 / 72)
+
+
 async def test_redis_is_asked_again_once_it_is_back() -> None:
     async with EmbeddedRedis() as server, Redis.from_url(server.url) as redis:
         limits = RedisRateLimits(redis=redis)

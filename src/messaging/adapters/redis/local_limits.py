@@ -30,9 +30,10 @@ class LocalLimits:
         longest = max(waits, default=0.0)
         if longest > 0:
             return Verdict(waits.index(longest), timedelta(seconds=longest))
+        slot = max((now, *(self._tat.get(bucket.key, now) for bucket in buckets)))
         for bucket in buckets:
-            self._tat[bucket.key] = max(self._tat.get(bucket.key, now), now) + bucket.interval * _PROCESSES_ASSUMED
-        return Verdict()
+            self._tat[bucket.key] = slot + bucket.interval * _PROCESSES_ASSUMED
+        return Verdict(None, timedelta(seconds=slot - now))
 
     def _wait(self, bucket: Bucket, now: float) -> float:
         burst = 1 if bucket.window else max(1, bucket.burst // _PROCESSES_ASSUMED)

@@ -1,8 +1,9 @@
 """How fast may messages leave, across all processes? GCRA over all buckets of a batch in one script call.
 
 Per bucket Redis holds one number, the theoretical arrival time (TAT): how far into the future the granted messages
-reach at the allowed pace. A message is granted while the TAT is at most the burst ahead of now. A borrowing bucket
-holds two: its TAT is when the debt is paid, and beside it stands when the borrowing began.
+reach at the allowed pace. A message is granted while the TAT is at most the burst ahead of now, and leaves at the
+latest TAT of its buckets, from which all of them go on: in none of them do two leave closer than its interval. A
+borrowing bucket holds two numbers: its TAT is when the debt is paid, and beside it stands when the borrowing began.
 """
 
 from collections.abc import Sequence
@@ -60,19 +61,21 @@ for _, places in ipairs(given.messages) do
         local wait = wait_for(buckets[n])
         if wait > longest then denied_by, longest = place, wait end
     end
-    local ahead = 0
+    local slot = now
+    for _, n in ipairs(places) do
+        if buckets[n].window == 0 then slot = math.max(slot, buckets[n].tat) end
+    end
     for place, n in ipairs(places) do
         local bucket = buckets[n]
         if denied_by == 0 then
-            if bucket.window == 0 then ahead = math.max(ahead, bucket.tat - now) end
-            bucket.tat = bucket.tat + bucket.interval
+            bucket.tat = (bucket.window == 0 and slot or bucket.tat) + bucket.interval
             bucket.taken = true
         elseif denied_by == place then
             bucket.later = bucket.later + 1
         end
     end
     answer[#answer + 1] = denied_by
-    answer[#answer + 1] = math.ceil(denied_by == 0 and ahead or longest)
+    answer[#answer + 1] = math.ceil(denied_by == 0 and slot - now or longest)
 end
 for n, bucket in ipairs(buckets) do
     if bucket.taken then

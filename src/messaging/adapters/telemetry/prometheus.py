@@ -24,6 +24,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "messages_accepted": Declared("Messages answered with 202.", ("channel", "priority")),
     "messages_refused": Declared("Violations that kept messages out.", ("code",)),
     "sends_held_back": Declared("Due messages that found no token, by the limit that holds longest.", ("limit",)),
+    "slots_missed": Declared("Sends that were not ready in time for their sender's pace and had to wait anew."),
     "attempts": Declared("Sends handed to a provider, by what came of them.", ("provider", "outcome")),
     "unknown_resolved": Declared("Ends of a wait for an echo: unconfirmed, resent, or waiting on.", ("outcome",)),
     "silence_checks": Declared("Checks of messages without news, by whether they brought any.", ("news",)),

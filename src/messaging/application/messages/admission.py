@@ -1,8 +1,9 @@
 """Which due messages may leave now? A token from each of their limits, and a rest where there is none."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from math import inf
+from math import ceil, inf
 from time import monotonic
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -11,8 +12,9 @@ from msgspec import Struct, field
 
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.guard_senders import GuardSenders
+from messaging.application.messages.slots import Slot
 from messaging.application.ports.lifecycles import Due
-from messaging.application.ports.rate_limits import Bucket, RateLimits
+from messaging.application.ports.rate_limits import Bucket, RateLimits, Verdict
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.messages.fairness import NO_FLOW, Flow
@@ -21,14 +23,26 @@ from messaging.domain.messages.standing import MessageKey
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import SenderId
 
-# Below its limit a sender has this much of its burst, so that an urgent message finds a token left by the others.
-_BURST: Final = {Priority.CRITICAL: 1.0, Priority.HIGH: 0.85, Priority.DEFAULT: 0.7, Priority.LOW: 0.5}
+# How many seconds ahead slots are given away: time to claim and stamp a batch, also on a busy machine.
+_AHEAD: Final = 0.5
+# Lower priorities reach less far ahead: so long at most does an urgent message wait behind those of the same sender.
+# Who missed its slot comes before everybody who has none yet.
+_REACH: Final = {Priority.CRITICAL: 1.0, Priority.HIGH: 0.8, Priority.DEFAULT: 0.5, Priority.LOW: 0.4}
+_REACH_OF_THE_LATE: Final = 2.0
+# A slot stays open for this part of what the share leaves, counted in seconds of the limit; the rest is for the way to
+# the provider. And for so long (seconds) at least, lest nobody ever meet his.
+_OPEN: Final = 0.5
+_OPEN_AT_LEAST: Final = 0.02
 # Meta: one message every 6 seconds to one person, or up to 45 within 6 seconds borrowed from the time after.
 _PAIR_INTERVAL: Final = 6.0
 _PAIR_BURST: Final = 45
 
 # Seconds until a sender that is held or stuck is looked at again: its credentials may be new.
 _HOLD: Final = 0.1
+# So many messages of a sender are asked for even if there was no token for any the last time.
+_LEAST_ASKED: Final = 2
+# Who got too few is remembered of no more lanes and senders than this.
+_MEMORY: Final = 10_000
 
 
 class LimitTerms(Struct, frozen=True, kw_only=True):
@@ -41,11 +55,11 @@ class LimitTerms(Struct, frozen=True, kw_only=True):
 
 
 class Admitted(Struct, frozen=True):
-    """Who has its tokens, and when it leaves by this process's clock; and who is to come back when, because its
-    recipient's limit says so.
+    """Who has its tokens, and the slot they are for; and who is to come back when, because its recipient's limit says
+    so.
     """
 
-    granted: Mapping[MessageKey, float] = field(default_factory=dict)
+    granted: Mapping[MessageKey, Slot] = field(default_factory=dict)
     waits: Mapping[MessageKey, timedelta] = field(default_factory=dict)
 
 
@@ -78,24 +92,52 @@ class Admission:
         self._terms = terms
         self._telemetry = telemetry
         self._rests: dict[tuple[DeliverLane, UUID], float] = {}
+        self._given_until: dict[SenderId, float] = {}
+        self._got: dict[tuple[DeliverLane, SenderId], int] = {}
+        self._open = max((1 / terms.share - 1) * _OPEN, _OPEN_AT_LEAST)
 
     async def __call__(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
         limits = [await self._limits_of(lane, due) for due in leaving]
-        verdicts = await self._limits.take([[limit.bucket for limit in of_message] for of_message in limits])
-        now = monotonic()
-        granted: dict[MessageKey, float] = {}
+        granted: dict[MessageKey, Slot] = {}
         waits: dict[MessageKey, timedelta] = {}
-        for due, of_message, verdict in zip(leaving, limits, verdicts, strict=True):
+        got: Counter[SenderId] = Counter()
+        short: set[SenderId] = set()
+        for due, of_message, (verdict, slot) in zip(leaving, limits, await self._take(limits), strict=True):
             if verdict.denied_by is None:
-                granted[due.standing.key] = now + verdict.wait.total_seconds()
+                granted[due.standing.key] = slot
+                self._given_until[due.standing.sender_id] = slot.opens
+                got[due.standing.sender_id] += 1
                 continue
             denied_by = of_message[verdict.denied_by]
             self._telemetry.count("sends_held_back", limit=denied_by.name)
             if denied_by.rests is None:
                 waits[due.standing.key] = verdict.wait
             else:
+                short.add(due.standing.sender_id)
                 self._rest(lane, denied_by.rests, verdict.wait.total_seconds(), denied_by.bucket)
+        for sender in {due.standing.sender_id for due in leaving}:
+            self._learn(lane, sender, got[sender] if sender in short else None)
         return Admitted(granted, waits)
+
+    async def again(self, late: Sequence[Due]) -> Sequence[Slot]:
+        """New slots for messages that missed theirs. Their recipients' limits are no matter of slots, and stay paid."""
+        rates = [await self._rates(due, _REACH_OF_THE_LATE) for due in late]
+        return [slot for _, slot in await self._take(rates)]
+
+    async def _take(self, limits: Sequence[Sequence[_Limit]]) -> list[tuple[Verdict, Slot]]:
+        """The limits' clock was read while they were being asked. What is neither too early if that was at the end, nor
+        too late if it was at the beginning, is in time; unless they take so long to answer that nothing would be.
+        """
+        asked = monotonic()
+        verdicts = await self._limits.take([[limit.bucket for limit in of_message] for of_message in limits])
+        answered = monotonic()
+        return [(verdict, self._slot(verdict, asked, answered)) for verdict in verdicts]
+
+    def _slot(self, verdict: Verdict, asked: float, answered: float) -> Slot:
+        wait = verdict.wait.total_seconds()
+        if verdict.denied_by is not None:
+            return Slot(answered + wait, 0.0)
+        return Slot(answered + wait, wait + max(asked + self._open, answered + _OPEN_AT_LEAST))
 
     async def at_once(self, lane: DeliverLane, flows: Iterable[Flow]) -> Mapping[SenderId, int]:
         """The most that each sender could be granted now, by its health and its limit: no more need be locked."""
@@ -107,15 +149,33 @@ class Admission:
         self._factors.update((sender, admitted.rate_factor) for sender, admitted in health.items())
         most = dict.fromkeys(stuck, 0)
         for sender, admitted in health.items():
-            burst = (await self._sender_bucket(lane, senders[sender])).burst
-            most[sender] = burst if admitted.places is None else min(burst, admitted.places)
+            left = self._left(lane, sender, await self._sender_bucket(senders[sender], _REACH[lane.priority]))
+            most[sender] = left if admitted.places is None else min(left, admitted.places)
         self._rests.update(((lane, sender), monotonic() + _HOLD) for sender, places in most.items() if places == 0)
         return most
+
+    def _learn(self, lane: DeliverLane, sender: SenderId, got: int | None) -> None:
+        """How many it got of too many, None if it got all."""
+        self._got.pop((lane, sender), None)
+        if len(self._got) >= _MEMORY:
+            self._got.clear()
+        if got is not None:
+            self._got[lane, sender] = got
+
+    def _left(self, lane: DeliverLane, sender: SenderId, bucket: Bucket) -> int:
+        """Slots that nobody has yet, as far as is known here. Others may have taken more: if there were too few the
+        last time, no more than twice as many as those, lest rows be locked in vain. One is always asked for, as its
+        denial tells when to come back.
+        """
+        ahead = self._given_until.get(sender, 0.0) - monotonic()
+        likely = max(_LEAST_ASKED, 2 * self._got.get((lane, sender), bucket.burst))
+        return min(bucket.burst, likely, max(1, bucket.burst - ceil(ahead / bucket.interval)))
 
     def resting(self) -> Sequence[tuple[DeliverLane, UUID]]:
         """Tenants, senders and flows that have no token in that lane yet."""
         now = monotonic()
         self._rests = {rest: until for rest, until in self._rests.items() if until > now}
+        self._given_until = {sender: until for sender, until in self._given_until.items() if until > now}
         return list(self._rests)
 
     def rest_of(self, lane: DeliverLane) -> float:
@@ -124,37 +184,41 @@ class Admission:
         return min(ends, default=inf) - monotonic()
 
     def _rest(self, lane: DeliverLane, id: UUID, wait: float, bucket: Bucket) -> None:
-        """Until half a burst has gathered, so that claims stay batches and no token is lost above the whole."""
-        self._rests[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 2)
+        """Until a third of the burst has gathered: claims stay batches, and what they get is still far enough ahead."""
+        self._rests[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 3)
 
     async def _limits_of(self, lane: DeliverLane, due: Due) -> Sequence[_Limit]:
-        key, account, sender = due.standing.key, due.standing.account_id, due.standing.sender_id
-        terms, flow = self._terms, Flow(key.tenant_id, sender, due.flow_id)
-        limits = [_Limit("sender", await self._sender_bucket(lane, flow), sender)]
-        if terms.tenant is not None:
-            limits.append(_Limit("tenant", self._bucket(lane, f"tenant:{key.tenant_id}", terms.tenant), key.tenant_id))
-        if terms.account is not None:
-            # Dispatches do not name the account, so it is the sender that rests.
-            limits.append(_Limit("account", self._bucket(lane, f"account:{account}", terms.account), sender))
-        if terms.flow is not None and due.flow_id != NO_FLOW:
-            limits.append(_Limit("flow", self._bucket(lane, f"flow:{due.flow_id}", terms.flow), due.flow_id))
+        limits = await self._rates(due, _REACH[lane.priority])
         if lane.channel is Channel.WHATSAPP:
-            limits.append(_Limit("pair", self._pair(f"pair:{sender}:{due.recipient_index.hex()}"), None))
+            pair = self._pair(f"pair:{due.standing.sender_id}:{due.recipient_index.hex()}")
+            limits.append(_Limit("pair", pair, None))
         return limits
 
-    async def _sender_bucket(self, lane: DeliverLane, flow: Flow) -> Bucket:
+    async def _rates(self, due: Due, reach: float) -> list[_Limit]:
+        key, account, sender = due.standing.key, due.standing.account_id, due.standing.sender_id
+        terms, flow = self._terms, Flow(key.tenant_id, sender, due.flow_id)
+        limits = [_Limit("sender", await self._sender_bucket(flow, reach), sender)]
+        if terms.tenant is not None:
+            limits.append(_Limit("tenant", self._bucket(f"tenant:{key.tenant_id}", terms.tenant, reach), key.tenant_id))
+        if terms.account is not None:
+            # Dispatches do not name the account, so it is the sender that rests.
+            limits.append(_Limit("account", self._bucket(f"account:{account}", terms.account, reach), sender))
+        if terms.flow is not None and due.flow_id != NO_FLOW:
+            limits.append(_Limit("flow", self._bucket(f"flow:{due.flow_id}", terms.flow, reach), due.flow_id))
+        return limits
+
+    async def _sender_bucket(self, flow: Flow, reach: float) -> Bucket:
         facts = await self._snapshots.tenant(flow.tenant_id)
         sender = facts.senders.get(flow.sender_id) if facts else None
         per_second = float(sender.per_second) if sender else 1.0
-        return self._bucket(lane, f"sender:{flow.sender_id}", per_second * self._factors.get(flow.sender_id, 1.0))
+        return self._bucket(f"sender:{flow.sender_id}", per_second * self._factors.get(flow.sender_id, 1.0), reach)
 
-    def _bucket(self, lane: DeliverLane, key: str, per_second: float) -> Bucket:
-        """What the share leaves is how far ahead tokens are handed out. They leave at the pace of the share, so what it
-        leaves is there for delays on the way, which let messages arrive closer to each other than they left.
+    def _bucket(self, key: str, per_second: float, reach: float) -> Bucket:
+        """Its tokens are slots, and those who hold them leave in them: how far ahead it gives them away does not show
+        at the provider.
         """
-        share = self._terms.share
-        burst = int(per_second * (1 - share) * _BURST[lane.priority] + 1e-6)
-        return Bucket(key=key, interval=1 / (per_second * share), burst=max(1, burst))
+        used = per_second * self._terms.share
+        return Bucket(key=key, interval=1 / used, burst=max(1, int(used * _AHEAD * reach + 1e-6)))
 
     def _pair(self, key: str) -> Bucket:
         share = self._terms.share

@@ -9,6 +9,7 @@ from messaging.application import crashpoints
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.admission import Admission
 from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.slots import Slot
 from messaging.application.messages.suspects import set_apart
 from messaging.application.messages.turns import Turns
 from messaging.application.ports.lifecycles import Due
@@ -20,9 +21,9 @@ from messaging.domain.messages.standing import MessageKey
 
 
 class Claimed(Struct, frozen=True):
-    """`due` are to be sent, each at its time; `suspects` were locked and set apart, to be tried one by one."""
+    """`due` are to be sent, each in its slot; `suspects` were locked and set apart, to be tried one by one."""
 
-    due: tuple[tuple[Due, float], ...] = ()
+    due: tuple[tuple[Due, Slot], ...] = ()
     suspects: tuple[Due, ...] = ()
     # Those that are to be sent, and those that went elsewhere: expired, or given up with their last worker's lease.
     moved: int = 0

@@ -8,6 +8,7 @@ commits through gatherers.
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.outgoing import Prepared, RenderOutgoing, Unrenderable
 from messaging.application.messages.places import Places
 from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.messages.slots import Slot, Slots, Turn
 from messaging.application.messages.slow_sends import SlowSends
 from messaging.application.messages.slow_start import SlowStart
 from messaging.application.messages.suspects import TrySuspects
@@ -40,9 +42,6 @@ from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertai
 from messaging.domain.messages.standing import MessageKey
 
 log = logging.getLogger(__name__)
-
-# What is to leave so soon leaves at once: the way to the provider is no more punctual than that.
-_NO_PAUSE = 0.005
 
 
 class _Stamp(Struct, frozen=True):
@@ -89,6 +88,7 @@ class DeliverMessages:
             terms=limit_terms or LimitTerms(),
             telemetry=telemetry,
         )
+        self._slots = Slots(again=self._admission.again, telemetry=telemetry)
         self._claim = ClaimDue(open_uow=open_uow, admission=self._admission, terms=terms)
         self._stamps: Gatherer[_Stamp, bool] = Gatherer(self._stamp_many, writers=1)
         self._write = WriteOutcomes(open_uow=open_uow, reconcile=reconcile, terms=terms)
@@ -107,8 +107,8 @@ class DeliverMessages:
                 return 0
             claimed = await self._claim(lane, places)
             self._suspects.add(claimed.suspects)
-            for due, leaves_at in claimed.due:
-                self._begin(due, leaves_at)
+            for due, slot in claimed.due:
+                self._begin(due, slot)
         return len(claimed.due)
 
     def resting(self) -> Sequence[tuple[DeliverLane, UUID]]:
@@ -132,18 +132,20 @@ class DeliverMessages:
 
     # --- send -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, due: Due, leaves_at: float = 0.0) -> asyncio.Event:
+    def _begin(self, due: Due, slot: Slot | None = None) -> asyncio.Event:
         """Send a claimed message beside all others; the event is set once it is started or given back."""
         left_claim = asyncio.Event()
-        task = asyncio.create_task(self._deliver(due, left_claim, leaves_at))
+        turn = self._slots.turn(due, slot)
+        task = asyncio.create_task(self._deliver(due, left_claim, turn))
         self._places.take(task, due.standing.priority)
         self._slow.watch(task, due.standing.sender_id, due.standing.priority)
         task.add_done_callback(lambda _: left_claim.set())
+        task.add_done_callback(lambda _: turn.end())
         return left_claim
 
-    async def _deliver(self, due: Due, left_claim: asyncio.Event, leaves_at: float) -> None:
-        if (pause := leaves_at - monotonic()) >= _NO_PAUSE:
-            await asyncio.sleep(pause)
+    async def _deliver(self, due: Due, left_claim: asyncio.Event, turn: Turn) -> None:
+        if pause := turn.pause:
+            await self._wait_aside(due, pause)
         key, epoch = due.standing.key, due.standing.epoch + 1
         crashpoints.reach("render.before_start", key.message_id)
         outgoing = await self._render(due, epoch=epoch)
@@ -152,16 +154,17 @@ class DeliverMessages:
             return
         flight = self._flights.board(key, epoch, due.standing.account_id)
         try:
-            await self._fly(due, outgoing, _Stamp(key, epoch, flight), left_claim)
+            await self._fly(due, outgoing, _Stamp(key, epoch, flight), left_claim, turn)
         finally:
             flight.end()
 
-    async def _fly(self, due: Due, outgoing: Prepared, stamp: _Stamp, left_claim: asyncio.Event) -> None:
+    async def _fly(self, due: Due, outgoing: Prepared, stamp: _Stamp, left_claim: asyncio.Event, turn: Turn) -> None:
         key, epoch = stamp.key, stamp.epoch
         departure = await self._slow_start.enter(due.standing.account_id, due.standing.priority)
+        turn.get_ready()
         began, result = monotonic(), None
         try:
-            result = await self._send(outgoing, stamp, left_claim)
+            result = await self._send(outgoing, stamp, left_claim, turn)
         finally:
             departure.ended(_was_clear(result))
         crashpoints.reach("send.after_reply", key.message_id)
@@ -181,13 +184,19 @@ class DeliverMessages:
         await self._write(concluded)
         await self._guard.learn(due.standing, result, latency=latency)
 
+    async def _wait_aside(self, due: Due, pause: float) -> None:
+        send = asyncio.current_task()
+        assert send is not None
+        with self._places.lent(send, due.standing.priority):
+            await asyncio.sleep(pause)
+
     async def _send(
-        self, prepared: Prepared, stamp: _Stamp, left_claim: asyncio.Event
+        self, prepared: Prepared, stamp: _Stamp, left_claim: asyncio.Event, turn: Turn
     ) -> SendResult | NotStarted | Unrenderable:
-        started, stamp_failed = False, False
+        started, stamp_failed, may_leave = False, False, False
 
         async def may_start() -> bool:
-            nonlocal started, stamp_failed
+            nonlocal started, stamp_failed, may_leave
             if self._places.closed:
                 return False
             try:
@@ -196,15 +205,20 @@ class DeliverMessages:
                 # Whether the stamp was committed is not known, so no byte may leave; but we do know that none has.
                 stamp_failed = True
             if started:
-                stamp.flight.depart()
                 left_claim.set()
+                with suppress(StoreUnavailable):
+                    may_leave = await turn.wait()
+            if may_leave:
+                stamp.flight.depart()
                 crashpoints.reach("send.before_first_byte", stamp.key.message_id)
-            return started
+            return may_leave
 
         result = await self._gateways[prepared.provider].send(prepared.outgoing, may_start=may_start)
         if stamp_failed:
             reason = "The start could not be written down, so nothing was sent."
             return Unreachable(code="start_not_written", reason=reason)
+        if started and not may_leave:
+            return Unreachable(code="no_slot", reason="No time within its sender's limit was left soon enough.")
         if isinstance(result, Rejected) and not started:
             # The adapter itself cannot express this content: no try could ever work.
             return Unrenderable(ProviderError(code=result.code, reason=result.reason))

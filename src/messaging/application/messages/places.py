@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from itertools import accumulate
 from time import monotonic
 from typing import Final
@@ -45,6 +45,7 @@ class Places:
         self._taken: dict[asyncio.Task[None], Priority] = {}
         self._used: Counter[Priority] = Counter()
         self._waiting: list[_Waiting] = []
+        self._lent = 0
         self._closed = False
 
     @property
@@ -73,6 +74,23 @@ class Places:
         if (priority := self._taken.pop(send, None)) is not None:
             self._used[priority] -= 1
         self._hand_out()
+
+    @contextmanager
+    def lent(self, send: asyncio.Task[None], priority: Priority) -> Iterator[None]:
+        """`send` only waits within the block, and others may have its place. It has one again afterwards, even if there
+        is none: so many may be lent as there are places, and no more than that is ever too much.
+        """
+        if self._lent >= self._concurrency:
+            yield
+            return
+        self._lent += 1
+        self.give_back(send)
+        try:
+            yield
+        finally:
+            self._lent -= 1
+            self._taken[send] = priority
+            self._used[priority] += 1
 
     @asynccontextmanager
     async def reserved(self, priority: Priority) -> AsyncIterator[int]:

@@ -26,8 +26,8 @@ class Bucket(Struct, frozen=True, kw_only=True):
 class Verdict(Struct, frozen=True):
     """`denied_by` is the place of the bucket that makes the message wait longest, None if every bucket had a token.
 
-    A message that was granted its tokens leaves after `wait`, when the last of them is due: bursts are handed out, but
-    not sent. The wait of one that was denied ends when there may be tokens.
+    A message that was granted its tokens leaves after `wait`, an interval of each of its buckets or more behind the
+    one before: bursts are handed out, but not sent. The wait of one that was denied ends when there may be tokens.
     """
 
     denied_by: int | None = None

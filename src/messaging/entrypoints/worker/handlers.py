@@ -21,7 +21,7 @@ _LONGEST_PAUSE = 5.0
 # next ones are given this long to gather. A backlog is worked off without pause.
 _GATHERING = 0.02
 _FEW_CALLBACKS = 50
-_SHORT_REST = 0.1
+_SHORT_REST = 0.5
 
 Batch = Callable[[], Awaitable[int]]
 

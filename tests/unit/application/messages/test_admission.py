@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from math import inf
-from time import time
+from time import monotonic, time
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from messaging.application.messages.admission import Admission, LimitTerms
 from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.known_health import KnownHealth
 from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.rate_limits import Bucket
 from messaging.application.ports.snapshots import Snapshots
 from messaging.domain.messages.fairness import NO_FLOW, Flow
 from messaging.domain.messages.message import Priority
@@ -65,13 +66,44 @@ class World:
         return sorted(key.message_id.int for key in granted)
 
 
-async def test_a_sender_sends_what_its_limit_leaves_above_the_share_and_then_rests() -> None:
+async def test_a_sender_gets_the_slots_of_half_a_second_and_then_rests() -> None:
     world = World()
 
-    assert await world.admit([due(number) for number in range(20)]) == list(range(8))
+    assert await world.admit([due(number) for number in range(50)]) == list(range(36))
     assert world.admission.resting() == [(URGENT, SENDER)]
-    assert 0 < world.admission.rest_of(URGENT) < 0.1
-    assert world.counts.seen["sends_held_back{limit=sender}"] == 12
+    assert 0 < world.admission.rest_of(URGENT) < 0.2
+    assert world.counts.seen["sends_held_back{limit=sender}"] == 14
+
+
+async def test_slots_follow_each_other_at_the_pace_and_are_open_for_half_of_what_the_share_leaves() -> None:
+    world = World()
+
+    granted = (await world.admission(URGENT, [due(number) for number in range(3)])).granted
+
+    first, second, third = (granted[MessageKey(TENANT, MessageId(UUID(int=number)))] for number in range(3))
+    assert [second.opens - first.opens, third.opens - second.opens] == pytest.approx([1 / 72, 1 / 72], abs=1e-5)
+    assert third.closes - third.opens == pytest.approx(0.5 / 9, abs=0.03)
+
+
+async def test_who_missed_its_slot_gets_one_behind_those_of_all_others() -> None:
+    world = World()
+    granted = (await world.admission(URGENT, [due(number) for number in range(50)])).granted
+
+    slots = await world.admission.again([due(1), due(2)])
+
+    last = max(slot.opens for slot in granted.values())
+    assert [slot.opens - last for slot in slots] == pytest.approx([1 / 72, 2 / 72], abs=0.01)
+    assert await world.admit([due(100)]) == []
+
+
+async def test_where_there_is_none_it_is_told_when_to_ask_again() -> None:
+    world = World(per_second=1)
+    await world.admit([due(1)])
+
+    first, second = await world.admission.again([due(2), due(3)])
+
+    assert first.closes < first.opens
+    assert second.closes < second.opens
 
 
 async def test_one_lane_resting_leaves_the_others_awake() -> None:
@@ -85,10 +117,10 @@ async def test_one_lane_resting_leaves_the_others_awake() -> None:
 async def test_a_campaign_leaves_tokens_for_an_urgent_message_of_the_same_sender() -> None:
     world = World()
 
-    bulk = await world.admit([due(number) for number in range(20)], BULK)
-    urgent = await world.admit([due(number) for number in range(20, 30)])
+    bulk = await world.admit([due(number) for number in range(50)], BULK)
+    urgent = await world.admit([due(number) for number in range(50, 100)])
 
-    assert (len(bulk), len(urgent)) == (4, 4)
+    assert (len(bulk), len(urgent)) == (14, 22)
 
 
 async def test_who_writes_too_often_to_one_person_waits_alone() -> None:
@@ -118,7 +150,7 @@ async def test_other_channels_have_no_limit_for_a_pair() -> None:
 async def test_limits_of_the_platform_make_whom_they_concern_rest(terms: dict[str, Any], rests: UUID) -> None:
     world = World(**terms)
 
-    assert len(await world.admit([due(number) for number in range(20)])) == 2
+    assert len(await world.admit([due(number) for number in range(20)])) == 9
     assert world.admission.resting() == [(URGENT, rests)]
 
 
@@ -136,9 +168,26 @@ async def test_a_stuck_sender_gets_nothing_and_is_left_alone_for_a_moment() -> N
 
 
 async def test_no_more_is_asked_for_than_could_be_granted() -> None:
-    assert await World().admission.at_once(URGENT, [FLOW]) == {SENDER: 8}
-    assert await World().admission.at_once(BULK, [FLOW]) == {SENDER: 4}
+    assert await World().admission.at_once(URGENT, [FLOW]) == {SENDER: 36}
+    assert await World().admission.at_once(BULK, [FLOW]) == {SENDER: 14}
     assert await World(per_second=1).admission.at_once(BULK, [FLOW]) == {SENDER: 1}
+
+
+async def test_what_this_process_has_been_given_is_not_asked_for_again() -> None:
+    world = World()
+    await world.admit([due(number) for number in range(30)])
+
+    assert await world.admission.at_once(URGENT, [FLOW]) == {SENDER: pytest.approx(7, abs=1)}
+
+
+async def test_twice_what_others_left_the_last_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    bucket = Bucket(key=f"sender:{SENDER}", interval=1 / 72, burst=36)
+    await world.limits.take([[bucket]] * 33)
+    await world.admit([due(number) for number in range(20)])
+    monkeypatch.setattr("messaging.application.messages.admission.monotonic", lambda: monotonic() + 10)
+
+    assert await world.admission.at_once(URGENT, [FLOW]) == {SENDER: 6}
 
 
 async def test_a_message_of_one_account_is_counted_with_that_account() -> None:

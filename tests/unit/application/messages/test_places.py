@@ -174,3 +174,19 @@ async def test_a_claim_that_is_cancelled_leaves_its_place_in_the_queue() -> None
         await world.end(20)
 
         assert await world.claim(Priority.CRITICAL) == 20
+
+
+async def test_what_only_waits_lends_its_place_and_has_one_again_afterwards() -> None:
+    sends = Sends(concurrency=1)
+    await sends.claim(Priority.CRITICAL)
+    [send] = sends.places._under_way
+
+    with sends.places.lent(send, Priority.CRITICAL):
+        assert await sends.claim(Priority.CRITICAL) == 1
+    third = asyncio.create_task(sends.claim(Priority.CRITICAL))
+    sends.ends[0].set()
+    await asyncio.sleep(0)
+
+    assert sends.places.taken == 2
+    assert not third.done()
+    third.cancel()

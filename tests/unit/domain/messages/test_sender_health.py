@@ -57,6 +57,7 @@ def throttled(scope: Scope) -> Throttled:
         (Unreachable(reason="refused"), (Scope.SENDER, Trouble.UNAVAILABLE)),
         (Unreachable(reason="busy", code="no_free_connection"), None),
         (Unreachable(reason="no database", code="start_not_written"), None),
+        (Unreachable(reason="no time", code="no_slot"), None),
     ],
 )
 def test_only_what_would_have_failed_any_message_is_blamed(

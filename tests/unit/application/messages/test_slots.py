@@ -1,0 +1,157 @@
+"""Who leaves in which slot, and what becomes of those that find none?"""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from messaging.application.messages import slots as slots_module
+from messaging.application.messages.slots import Slot, Slots, Turn
+from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.messages.message import Priority
+from messaging.domain.messages.standing import MessageKey
+from messaging.domain.shared.ids import MessageId
+from tests.builders import TEMPLATE, TENANT, a_standing
+from tests.unit.application.inbox.doubles import Counts
+
+OPEN = 30.0
+
+
+def due(number: int, priority: Priority = Priority.DEFAULT) -> Due:
+    key = MessageKey(TENANT, MessageId(UUID(int=number)))
+    return Due(standing=a_standing(key=key, priority=priority), sealed=b"", flow_id=TEMPLATE, recipient_index=b"")
+
+
+def opening_in(seconds: float) -> Slot:
+    return Slot(monotonic() + seconds, monotonic() + seconds + OPEN)
+
+
+MISSED = Slot(1.0, 2.0)
+
+
+class World:
+    """New slots are handed out as `given`; without any left, it is told to ask again soon."""
+
+    def __init__(self, *given: Slot | Exception) -> None:
+        self.given = list(given)
+        self.asked: list[int] = []
+        self.left: list[int] = []
+        self.counts = Counts()
+        self.slots = Slots(again=self._again, telemetry=self.counts)
+
+    async def _again(self, late: Sequence[Due]) -> Sequence[Slot]:
+        self.asked += [each.standing.key.message_id.int for each in late]
+        return [self._give() for _ in late]
+
+    def _give(self) -> Slot:
+        given = self.given.pop(0) if self.given else Slot(monotonic() + 0.01, 0.0)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    def turn(self, number: int, slot: Slot | None, **changes: Any) -> Turn:
+        return self.slots.turn(due(number, **changes), slot)
+
+    async def leave(self, number: int, turn: Turn) -> bool:
+        turn.get_ready()
+        may_leave = await turn.wait()
+        if may_leave:
+            self.left.append(number)
+        turn.end()
+        return may_leave
+
+
+async def test_what_is_ready_leaves_in_its_slot() -> None:
+    world = World()
+    turn = world.turn(1, opening_in(0.02))
+
+    assert await world.leave(1, turn)
+    assert world.asked == []
+
+
+async def test_what_missed_its_slot_gets_another_one() -> None:
+    world = World(opening_in(0))
+
+    assert await world.leave(1, world.turn(1, MISSED))
+    assert world.asked == [1]
+    assert world.counts.seen["slots_missed{}"] == 1
+
+
+async def test_what_was_claimed_without_a_slot_gets_one() -> None:
+    world = World(opening_in(0))
+
+    assert await world.leave(1, world.turn(1, None))
+    assert world.asked == [1]
+
+
+async def test_a_slot_is_for_whoever_is_ready_when_it_opens() -> None:
+    world = World()
+    slow, quick = world.turn(1, opening_in(0.02)), world.turn(2, opening_in(60))
+
+    assert await world.leave(2, quick)
+    waiting = asyncio.create_task(world.leave(1, slow))
+    await asyncio.sleep(0.05)
+
+    assert world.left == [2]
+    assert world.asked == []
+    waiting.cancel()
+
+
+async def test_the_urgent_pass_first() -> None:
+    world = World()
+    turns = {1: world.turn(1, opening_in(0.05)), 2: world.turn(2, opening_in(0.06), priority=Priority.CRITICAL)}
+
+    await asyncio.gather(*(world.leave(number, turn) for number, turn in turns.items()))
+
+    assert world.left == [2, 1]
+
+
+async def test_the_urgent_get_ready_at_once_and_others_when_it_is_time() -> None:
+    world = World()
+
+    assert world.turn(1, opening_in(60), priority=Priority.CRITICAL).pause == 0
+    assert world.turn(2, opening_in(60)).pause == pytest.approx(60, abs=1)
+    assert world.turn(3, opening_in(0)).pause == 0
+
+
+async def test_who_takes_longer_to_get_ready_begins_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(slots_module, "monotonic", lambda: now)
+    world = World()
+    for _ in range(50):
+        turn = world.turn(1, Slot(now, now + OPEN))
+        turn.get_ready()
+        now += 0.2
+        await turn.wait()
+        turn.end()
+
+    assert world.turn(2, Slot(now + 10, now + 11)).pause == pytest.approx(10 - 0.2, abs=0.05)
+
+
+async def test_without_a_slot_it_is_asked_for_one_again_and_again() -> None:
+    world = World()
+    waiting = asyncio.create_task(world.leave(1, world.turn(1, None)))
+    while len(world.asked) < 3:
+        await asyncio.sleep(0.005)
+    world.given.append(opening_in(0))
+
+    assert await waiting
+
+
+async def test_what_would_have_to_wait_too_long_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots_module, "_LONGEST_WAIT", 0.05)
+    world = World(opening_in(60))
+
+    assert not await world.leave(1, world.turn(1, None))
+
+
+async def test_when_no_slot_can_be_asked_for_those_who_wait_are_told() -> None:
+    world = World(StoreUnavailable(), opening_in(0))
+
+    with pytest.raises(StoreUnavailable):
+        await world.leave(1, world.turn(1, None))
+    assert await world.leave(2, world.turn(2, None))
