@@ -177,12 +177,14 @@ class DeliverMessages:
             return
         if not isinstance(result, Sent):
             stamp.flight.land(result)
+        # Counted from the first byte where there was one: the provider is not to blame for what came before.
+        began = began if turn.left_at is None else turn.left_at
         latency = monotonic() - began
         self._report(due, outgoing.provider, result, latency, epoch)
         concluded = Concluded(key, epoch, due.standing.account_id, result, int(latency * 1000))
         # First of all: until it is written down, only this process knows it, and a refusal has no echo.
         await self._write(concluded)
-        await self._guard.learn(due.standing, result, latency=latency)
+        await self._guard.learn(due.standing, result, began_ago=monotonic() - began)
 
     async def _wait_aside(self, due: Due, pause: float) -> None:
         send = asyncio.current_task()

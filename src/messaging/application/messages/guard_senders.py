@@ -107,13 +107,15 @@ class GuardSenders:
 
     # --- after a send -----------------------------------------------------------------------------------------------
 
-    async def learn(self, standing: Standing, result: SendResult, *, latency: float) -> None:
-        """Returns when all processes can know; at once when the result teaches nothing new."""
+    async def learn(self, standing: Standing, result: SendResult, *, began_ago: float) -> None:
+        """Of a send that began so many seconds ago. Returns when all processes can know; at once when the result
+        teaches nothing new.
+        """
         subjects = (Subject(Scope.SENDER, standing.sender_id), Subject(Scope.ACCOUNT, standing.account_id))
         if isinstance(result, Sent) and all(self._health.of(subject) is HEALTHY for subject in subjects):
             return
         now = self._health.now()
-        lesson = Lesson(result=result, began=now - latency, credentials=await self._credentials(standing, result))
+        lesson = Lesson(result=result, began=now - began_ago, credentials=await self._credentials(standing, result))
         for subject in subjects:
             known = self._health.of(subject)
             if learn(known, subject.scope, lesson, now=now) != known:

@@ -65,7 +65,7 @@ class Slots:
 
 
 class Turn:
-    """One message's way to its first byte; `end` it, whatever came of it."""
+    """One message's way to its first byte; `end` it, whatever came of it. `left_at` says when it was let go, if so."""
 
     def __init__(self, due: Due, slot: Slot | None, gate: "_Gate", head_start: "_HeadStart") -> None:
         self._due = due
@@ -73,6 +73,7 @@ class Turn:
         self._gate = gate
         self._head_start = head_start
         self._began = 0.0
+        self.left_at: float | None = None
 
     @property
     def pause(self) -> float:
@@ -94,7 +95,9 @@ class Turn:
         Raises StoreUnavailable.
         """
         self._head_start.learn(monotonic() - self._began)
-        return await self._gate.enter(self._due)
+        if in_time := await self._gate.enter(self._due):
+            self.left_at = monotonic()
+        return in_time
 
     def end(self) -> None:
         self._gate.leave()

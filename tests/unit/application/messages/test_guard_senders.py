@@ -46,7 +46,7 @@ class Process:
 
     async def gets(self, *results: SendResult, sender: SenderId = SENDER) -> None:
         for result in results:
-            await self.guard.learn(a_standing(sender_id=sender), result, latency=0.0)
+            await self.guard.learn(a_standing(sender_id=sender), result, began_ago=0.0)
 
 
 @pytest.fixture

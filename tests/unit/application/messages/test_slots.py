@@ -67,10 +67,14 @@ class World:
 
 async def test_what_is_ready_leaves_in_its_slot() -> None:
     world = World()
-    turn = world.turn(1, opening_in(0.02))
+    slot = opening_in(0.02)
+    turn = world.turn(1, slot)
 
+    assert turn.left_at is None
     assert await world.leave(1, turn)
     assert world.asked == []
+    assert turn.left_at is not None
+    assert slot.opens - 0.002 < turn.left_at < slot.closes
 
 
 async def test_what_missed_its_slot_gets_another_one() -> None:
