@@ -70,7 +70,6 @@ async def test_what_is_ready_leaves_in_its_slot() -> None:
     slot = opening_in(0.02)
     turn = world.turn(1, slot)
 
-    assert turn.left_at is None
     assert await world.leave(1, turn)
     assert world.asked == []
     assert turn.left_at is not None
