@@ -56,6 +56,19 @@ async def test_each_bucket_goes_on_from_when_the_message_leaves(limits: RateLimi
     assert alone.wait - both.wait == pytest.approx(timedelta(milliseconds=1), abs=timedelta(microseconds=2))
 
 
+async def test_a_bucket_is_calm_while_it_gives_away_a_fraction_of_what_it_could(limits: RateLimits) -> None:
+    busy = Bucket(key="busy", interval=1 / 200, burst=100)
+
+    verdicts = await limits.take([[busy]] * 100)
+    [other] = await limits.take([[FAST, busy]])
+    [unconcerned] = await limits.take([[FAST]])
+
+    # A twentieth of a second's tokens at once, and the one that goes beyond.
+    assert [verdict.calm for verdict in verdicts] == [True] * 11 + [False] * 89
+    assert not other.calm
+    assert unconcerned.calm
+
+
 async def test_a_slow_bucket_always_grants_one(limits: RateLimits) -> None:
     assert await granted(limits, [[SLOW]] * 3) == [True, False, False]
     [again] = await limits.take([[SLOW]])

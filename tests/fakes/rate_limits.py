@@ -14,6 +14,7 @@ class InMemoryRateLimits:
         self.now = 0.0
         self._tat: dict[str, float] = {}
         self._began: dict[str, float] = {}
+        self._calm: dict[str, float] = {}
 
     async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
         later: Counter[str] = Counter()
@@ -26,12 +27,15 @@ class InMemoryRateLimits:
             denied_by = waits.index(longest)
             later[buckets[denied_by].key] += 1
             return Verdict(denied_by, timedelta(seconds=longest))
+        calm = all(self._calm.get(bucket.key, self.now) <= self.now + 0.2 for bucket in buckets)
         slot = max([self.now, *(self._tat.get(bucket.key, self.now) for bucket in buckets if not bucket.window)])
         for bucket in buckets:
             self._pay(bucket, slot)
-        return Verdict(None, timedelta(seconds=slot - self.now))
+        return Verdict(None, timedelta(seconds=slot - self.now), calm=calm)
 
     def _pay(self, bucket: Bucket, slot: float) -> None:
+        if not bucket.window:
+            self._calm[bucket.key] = max(self._calm.get(bucket.key, self.now), self.now) + 4 * bucket.interval
         if self._tat.get(bucket.key, self.now) <= self.now:
             self._tat[bucket.key] = self._began[bucket.key] = self.now
         self._tat[bucket.key] = (self._tat[bucket.key] if bucket.window else slot) + bucket.interval

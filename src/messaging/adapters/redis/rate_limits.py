@@ -2,8 +2,9 @@
 
 Per bucket Redis holds one number, the theoretical arrival time (TAT): how far into the future the granted messages
 reach at the allowed pace. A message is granted while the TAT is at most the burst ahead of now, and leaves at the
-latest TAT of its buckets, from which all of them go on: in none of them do two leave closer than its interval. A
-borrowing bucket holds two numbers: its TAT is when the debt is paid, and beside it stands when the borrowing began.
+latest TAT of its buckets, from which all of them go on: in none of them do two leave closer than its interval. Beside
+it stands the TAT of a quarter of the pace: while that is hardly ahead of now, the bucket is calm. A borrowing bucket
+holds two numbers as well: its TAT is when the debt is paid, and beside it stands when the borrowing began.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,9 @@ from messaging.application.ports.rate_limits import Bucket, Verdict
 
 # Times in microseconds by Redis's clock, the only one all processes share.
 # KEYS: since when Redis remembers, then each bucket. ARGV: a JSON object of their terms (interval, burst, window) and
-# of each message's places among them. Returns per message the place of the bucket that denied it (0: none) and a wait:
-# until it may ask again, or until the last of the tokens it was granted is due.
+# of each message's places among them; how far ahead a calm bucket may be. Returns per message the place of the bucket
+# that denied it (0: none), a wait (until it may ask again, or until the last of the tokens it was granted is due), and
+# 1 if all of its buckets are calm.
 #
 # A bucket without a key has rested, or was forgotten with everything else; which of the two, shows from how long Redis
 # has remembered anything. So buckets are empty when Redis was flushed; a pair may then borrow a fifth of its burst.
@@ -37,12 +39,16 @@ for n, terms in ipairs(given.terms) do
     local forgotten_until = since + bucket.burst * bucket.interval
     if bucket.window > 0 and now < forgotten_until then bucket.burst = math.max(1, math.floor(bucket.burst / 5)) end
     if stored[n] then
-        local tat, began = string.match(stored[n], '^(%d+):?(%d*)$')
-        bucket.tat, bucket.began = tonumber(tat), tonumber(began) or 0
+        local tat, beside = string.match(stored[n], '^(%d+):?(%d*)$')
+        bucket.tat, bucket.beside = tonumber(tat), tonumber(beside) or tonumber(tat)
     else
-        bucket.tat, bucket.began = bucket.window > 0 and 0 or forgotten_until, 0
+        bucket.tat = bucket.window > 0 and 0 or forgotten_until
+        bucket.beside = bucket.tat
     end
-    if bucket.tat <= now then bucket.tat, bucket.began = now, now end
+    if bucket.tat <= now then
+        bucket.tat = now
+        if bucket.window > 0 then bucket.beside = now end
+    end
     buckets[n] = bucket
 end
 local function wait_for(bucket)
@@ -50,8 +56,8 @@ local function wait_for(bucket)
         -- A number of today's size has no finer fraction than a quarter of a microsecond, and a batch adds many.
         return math.max(0, bucket.tat - now - (bucket.burst - 1) * bucket.interval - 50)
     end
-    local borrowed = math.floor((bucket.tat - bucket.began) / bucket.interval + 0.5)
-    if bucket.tat <= now or (now < bucket.began + bucket.window and borrowed < bucket.burst) then return 0 end
+    local borrowed = math.floor((bucket.tat - bucket.beside) / bucket.interval + 0.5)
+    if bucket.tat <= now or (now < bucket.beside + bucket.window and borrowed < bucket.burst) then return 0 end
     return bucket.tat - now + bucket.later * bucket.interval
 end
 local answer = {}
@@ -61,14 +67,23 @@ for _, places in ipairs(given.messages) do
         local wait = wait_for(buckets[n])
         if wait > longest then denied_by, longest = place, wait end
     end
-    local slot = now
+    local slot, calm = now, 1
     for _, n in ipairs(places) do
-        if buckets[n].window == 0 then slot = math.max(slot, buckets[n].tat) end
+        local bucket = buckets[n]
+        if bucket.window == 0 then
+            slot = math.max(slot, bucket.tat)
+            if bucket.beside > now + ARGV[2] then calm = 0 end
+        end
     end
     for place, n in ipairs(places) do
         local bucket = buckets[n]
         if denied_by == 0 then
-            bucket.tat = (bucket.window == 0 and slot or bucket.tat) + bucket.interval
+            if bucket.window == 0 then
+                bucket.tat = slot + bucket.interval
+                bucket.beside = math.max(bucket.beside, now) + 4 * bucket.interval
+            else
+                bucket.tat = bucket.tat + bucket.interval
+            end
             bucket.taken = true
         elseif denied_by == place then
             bucket.later = bucket.later + 1
@@ -76,19 +91,21 @@ for _, places in ipairs(given.messages) do
     end
     answer[#answer + 1] = denied_by
     answer[#answer + 1] = math.ceil(denied_by == 0 and slot - now or longest)
+    answer[#answer + 1] = calm
 end
 for n, bucket in ipairs(buckets) do
     if bucket.taken then
-        local value = string.format('%.0f', bucket.tat)
-        if bucket.window > 0 then value = value .. string.format(':%.0f', bucket.began) end
-        local lives = string.format('%.0f', math.ceil((bucket.tat - now) / 1000) + 1)
-        redis.call('SET', KEYS[n + 1], value, 'PX', lives)
+        local value = string.format('%.0f:%.0f', bucket.tat, bucket.beside)
+        local lives = math.ceil((math.max(bucket.tat, bucket.beside) - now) / 1000) + 1
+        redis.call('SET', KEYS[n + 1], value, 'PX', string.format('%.0f', lives))
     end
 end
 return answer
 """
 _SINCE: Final = "messaging:rate:since"
 
+# What a quarter of the pace hands out in so many microseconds, 5 % of a second's tokens, may come at once.
+_CALM_AHEAD: Final = 200_000
 # Rows are locked meanwhile.
 _PATIENCE: Final = 0.25
 
@@ -112,15 +129,15 @@ class RedisRateLimits:
         messages = [[place[bucket.key] for bucket in of_message] for of_message in wanted]
         given = _json.encode({"terms": terms, "messages": messages})
         try:
-            answer = await self._patience.run(self._take, keys=[_SINCE, *map(_key, buckets)], args=[given])
+            answer = await self._patience.run(self._take, keys=[_SINCE, *map(_key, buckets)], args=[given, _CALM_AHEAD])
         except RedisAway:
             return self._alone.take(wanted)
-        return [_verdict(*pair) for pair in zip(answer[::2], answer[1::2], strict=True)]
+        return [_verdict(*each) for each in zip(answer[::3], answer[1::3], answer[2::3], strict=True)]
 
 
 def _key(bucket: str) -> str:
     return f"messaging:rate:{bucket}"
 
 
-def _verdict(denied_by: int, wait: int) -> Verdict:
-    return Verdict(denied_by - 1 if denied_by else None, timedelta(microseconds=wait))
+def _verdict(denied_by: int, wait: int, calm: int) -> Verdict:
+    return Verdict(denied_by - 1 if denied_by else None, timedelta(microseconds=wait), calm=bool(calm))

@@ -14,7 +14,7 @@ from messaging.application.jobs import DeliverLane
 from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.slots import Slot
 from messaging.application.ports.lifecycles import Due
-from messaging.application.ports.rate_limits import Bucket, RateLimits, Verdict
+from messaging.application.ports.rate_limits import CALM_SECONDS, Bucket, RateLimits, Verdict
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.messages.fairness import NO_FLOW, Flow
@@ -137,6 +137,8 @@ class Admission:
         wait = verdict.wait.total_seconds()
         if verdict.denied_by is not None:
             return Slot(answered + wait, 0.0)
+        if verdict.calm:
+            return Slot(answered + wait, answered + wait + CALM_SECONDS)
         return Slot(answered + wait, wait + max(asked + self._open, answered + _OPEN_AT_LEAST))
 
     async def at_once(self, lane: DeliverLane, flows: Iterable[Flow]) -> Mapping[SenderId, int]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
+
+CALM_SECONDS: Final = 0.5
 
 
 class Bucket(Struct, frozen=True, kw_only=True):
@@ -28,10 +30,14 @@ class Verdict(Struct, frozen=True):
 
     A message that was granted its tokens leaves after `wait`, an interval of each of its buckets or more behind the
     one before: bursts are handed out, but not sent. The wait of one that was denied ends when there may be tokens.
+
+    `calm` says that for some time no bucket has given away more than a quarter of its tokens, but for a twentieth of a
+    second's at once: such messages may be late by up to `CALM_SECONDS`, all of them, and their limits are kept.
     """
 
     denied_by: int | None = None
     wait: timedelta = timedelta(0)
+    calm: bool = False
 
 
 class RateLimits(Protocol):

@@ -78,11 +78,19 @@ async def test_a_sender_gets_the_slots_of_half_a_second_and_then_rests() -> None
 async def test_slots_follow_each_other_at_the_pace_and_are_open_for_half_of_what_the_share_leaves() -> None:
     world = World()
 
-    granted = (await world.admission(URGENT, [due(number) for number in range(3)])).granted
+    granted = (await world.admission(URGENT, [due(number) for number in range(12)])).granted
 
-    first, second, third = (granted[MessageKey(TENANT, MessageId(UUID(int=number)))] for number in range(3))
+    *_, first, second, third = (granted[MessageKey(TENANT, MessageId(UUID(int=number)))] for number in range(12))
     assert [second.opens - first.opens, third.opens - second.opens] == pytest.approx([1 / 72, 1 / 72], abs=1e-5)
     assert third.closes - third.opens == pytest.approx(0.5 / 9, abs=0.03)
+
+
+async def test_who_is_far_from_all_limits_need_not_be_punctual() -> None:
+    world = World()
+
+    [slot] = (await world.admission(URGENT, [due(1)])).granted.values()
+
+    assert slot.closes - slot.opens == pytest.approx(0.5)
 
 
 async def test_who_missed_its_slot_gets_one_behind_those_of_all_others() -> None:
