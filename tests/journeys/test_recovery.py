@@ -116,10 +116,10 @@ async def back_again(platform: Platform, deaths: int) -> datetime:
     """When the worker was ready after it had died once more. How long a start takes is up to the machine."""
     keeper = platform.stack.keepers["worker"]
 
-    async def died() -> bool | None:
-        return True if len(keeper.exits) > deaths else None
+    async def started_again() -> bool | None:
+        return True if len(keeper.exits) > deaths and keeper.child.is_running else None
 
-    await eventually(died, within=30, what="the worker did not die")
+    await eventually(started_again, within=30, what="the worker did not die, or was not started again")
     await keeper.child.answers(f"http://127.0.0.1:{platform.stack.ports.worker}/readyz")
     return datetime.now(UTC)
 

@@ -112,6 +112,18 @@ async def test_more_callers_than_connections_are_told_to_come_back(open_: Open, 
     await engines.dispose()
 
 
+async def test_a_server_that_takes_no_more_connections_is_unavailable(open_: Open) -> None:
+    async with EmbeddedPostgres(settings={"max_connections": "5"}) as server:
+        held = [await asyncpg.connect(server.url()) for _ in range(5)]
+        engines = create_engines(server.url())
+
+        with pytest.raises(StoreUnavailable):
+            await open_(engines.app).__aenter__()
+
+        await engines.dispose()
+        await asyncio.gather(*(connection.close() for connection in held))
+
+
 async def test_waiting_too_long_for_a_lock_is_unavailable(open_: Open, engines: Engines) -> None:
     await seed_tenant(engines)
     async with open_(engines.system) as first:

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -89,7 +90,11 @@ async def driver_transaction(
 async def _live(engine: AsyncEngine) -> PoolProxiedConnection:
     """From the pool; ones the server has closed meanwhile are replaced without a round trip."""
     while True:
-        pooled = await engine.raw_connection()
+        try:
+            pooled = await engine.raw_connection()
+        except AsyncAdapt_asyncpg_dbapi.Error as error:
+            # Only Core would make a DBAPIError of it.
+            raise (error.__cause__ or error) from None
         if not _driver_of(pooled).is_closed():
             return pooled
         await _discard(pooled)
