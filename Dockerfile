@@ -16,7 +16,9 @@ RUN PYTHONPATH=/tools /venv/bin/pip install --no-deps --no-build-isolation --edi
 FROM python:3.13-slim
 # Nothing is written at run time: the root filesystem can be read-only.
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin app
+# A volume for the workers' notes goes to /var/lib/messaging, and takes its owner from here.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin app \
+    && install --directory --owner=app --mode=0700 /var/lib/messaging
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
