@@ -2,17 +2,11 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
-from messaging.entrypoints.dev.onboarding import Number, Plan
-from messaging.entrypoints.dev.ports import free_ports
-from messaging.entrypoints.dev.seeding import seeded
-from messaging.entrypoints.dev.stack import Stack
-from tests.journeys.platform import Platform
+from tests.journeys.platform import Platform, running_platform
 
-# Fast senders, so that the journeys spend their time on what they are about; waits for an echo short enough to see end.
-_PLAN = Plan(tenant="Journeys", numbers=(Number(address="+15005550006", name="Journeys", per_second=1000),))
+# Waits for an echo short enough to see end.
 _SETTINGS = {"APP_ECHO_GRACE_SECONDS": "4"}
 
 
@@ -26,12 +20,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 async def platform() -> AsyncIterator[Platform]:
-    said: list[str] = []
-    async with Stack(ports=free_ports(), say=said.append, overrides=_SETTINGS) as stack:
-        business = await seeded(stack, plan=_PLAN, say=said.append)
-        authorization = {"Authorization": f"Bearer {business.api_key}"}
-        async with (
-            httpx.AsyncClient(base_url=stack.api, headers=authorization, timeout=30) as client,
-            httpx.AsyncClient(base_url=stack.sandbox, timeout=30) as sandbox,
-        ):
-            yield Platform(stack, business, client, sandbox)
+    async with running_platform(_SETTINGS) as platform:
+        yield platform

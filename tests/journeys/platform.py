@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -13,10 +14,13 @@ import httpx
 from messaging.domain.messages.reference import parse
 from messaging.domain.messages.state import LEGAL_MOVES, State
 from messaging.domain.shared.ids import Prefix, parse_typeid, typeid
-from messaging.entrypoints.dev.onboarding import Business
+from messaging.entrypoints.dev.onboarding import Business, Number, Plan
+from messaging.entrypoints.dev.ports import free_ports
+from messaging.entrypoints.dev.seeding import seeded
 from messaging.entrypoints.dev.stack import Stack
 
 T = TypeVar("T")
+_PLAN = Plan(tenant="Journeys", numbers=(Number(address="+15005550006", name="Journeys", per_second=1000),))
 _UNAPPLIED = "SELECT count(*) FROM raw_callbacks WHERE status = 'stored'"
 END = frozenset({"delivered", "read", "failed", "expired", "cancelled", "unconfirmed", "dead"})
 
@@ -155,3 +159,21 @@ async def eventually(look: Callable[[], Awaitable[T | None]], *, within: float, 
         assert time.monotonic() < give_up_at, what
         await asyncio.sleep(0.05)
     return found
+
+
+@asynccontextmanager
+async def running_platform(settings: Mapping[str, str], *, keep_connections: bool = True) -> AsyncIterator[Platform]:
+    """Every process real, the provider the sandbox, one tenant with a fast sender, so that no journey waits for it.
+
+    Without kept connections each request meets the process that runs then.
+    """
+    said: list[str] = []
+    async with Stack(ports=free_ports(), say=said.append, overrides=settings) as stack:
+        business = await seeded(stack, plan=_PLAN, say=said.append)
+        authorization = {"Authorization": f"Bearer {business.api_key}"}
+        limits = httpx.Limits(max_keepalive_connections=None if keep_connections else 0)
+        async with (
+            httpx.AsyncClient(base_url=stack.api, headers=authorization, timeout=30, limits=limits) as client,
+            httpx.AsyncClient(base_url=stack.sandbox, timeout=30) as sandbox,
+        ):
+            yield Platform(stack, business, client, sandbox)

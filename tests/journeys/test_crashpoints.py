@@ -11,12 +11,8 @@ import pytest
 
 from messaging.application.crashpoints import EXIT_CODE, POINTS
 from messaging.entrypoints.dev.keeper import Keeper
-from messaging.entrypoints.dev.onboarding import Number, Plan
-from messaging.entrypoints.dev.ports import free_ports
-from messaging.entrypoints.dev.seeding import seeded
-from messaging.entrypoints.dev.stack import Stack
 from tests.journeys.aftermath import MODES, Accepted, aftermath
-from tests.journeys.platform import Platform, eventually
+from tests.journeys.platform import Platform, eventually, running_platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -27,7 +23,6 @@ _SETTINGS = {
     "APP_ECHO_GRACE_SECONDS": "1",
 }
 _SANDBOX = {"hang_max_ms": 500, "callback_late_ms": 2_000, "pair_limit": False}
-_PLAN = Plan(tenant="Crashes", numbers=(Number(address="+15005550007", name="Crashes", per_second=1000),))
 
 _API = [point for point in POINTS if point.startswith("accept.")]
 _WEBHOOKS = [point for point in POINTS if point.startswith("callback_store.")]
@@ -63,18 +58,9 @@ _area_codes = itertools.count(201)
 @pytest.fixture(scope="session")
 async def ground() -> AsyncIterator[Platform]:
     """A platform of its own: its processes die all the time."""
-    said: list[str] = []
-    async with Stack(ports=free_ports(), say=said.append, overrides=_SETTINGS) as stack:
-        business = await seeded(stack, plan=_PLAN, say=said.append)
-        authorization = {"Authorization": f"Bearer {business.api_key}"}
-        # Without kept connections: each request meets the process that runs now.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        async with (
-            httpx.AsyncClient(base_url=stack.api, headers=authorization, timeout=30, limits=limits) as client,
-            httpx.AsyncClient(base_url=stack.sandbox, timeout=30) as sandbox,
-        ):
-            await sandbox.post("/_control/settings", json=_SANDBOX)
-            yield Platform(stack, business, client, sandbox)
+    async with running_platform(_SETTINGS, keep_connections=False) as platform:
+        await platform.sandbox.post("/_control/settings", json=_SANDBOX)
+        yield platform
 
 
 @pytest.fixture(autouse=True)

@@ -19,14 +19,9 @@ import pytest
 
 from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.dev.loopback import free_port
-from messaging.entrypoints.dev.onboarding import Number, Plan
-from messaging.entrypoints.dev.ports import free_ports
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres, Shutdown
-from messaging.entrypoints.dev.seeding import seeded
-from messaging.entrypoints.dev.stack import Stack
-from tests.journeys.platform import Platform, eventually
+from tests.journeys.platform import Platform, eventually, running_platform
 
-_PLAN = Plan(tenant="Recovery", numbers=(Number(address="+15005550006", name="Recovery", per_second=1000),))
 _LEASE = 2.0
 _SETTINGS = {
     "APP_ECHO_GRACE_SECONDS": "2",
@@ -41,15 +36,8 @@ _OURS = ("api", "webhooks", "worker")
 
 @pytest.fixture(scope="module")
 async def platform() -> AsyncIterator[Platform]:
-    said: list[str] = []
-    async with Stack(ports=free_ports(), say=said.append, overrides=_SETTINGS) as stack:
-        business = await seeded(stack, plan=_PLAN, say=said.append)
-        authorization = {"Authorization": f"Bearer {business.api_key}"}
-        async with (
-            httpx.AsyncClient(base_url=stack.api, headers=authorization, timeout=30) as client,
-            httpx.AsyncClient(base_url=stack.sandbox, timeout=30) as sandbox,
-        ):
-            yield Platform(stack, business, client, sandbox)
+    async with running_platform(_SETTINGS) as platform:
+        yield platform
 
 
 def servers(platform: Platform) -> EmbeddedPostgres:

@@ -5,16 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 
-from messaging.entrypoints.dev.onboarding import Number, Plan
-from messaging.entrypoints.dev.ports import free_ports
-from messaging.entrypoints.dev.seeding import seeded
-from messaging.entrypoints.dev.stack import Stack
-from tests.journeys.platform import Platform, eventually
+from tests.journeys.platform import Platform, eventually, running_platform
 
-_PLAN = Plan(tenant="Silence", numbers=(Number(address="+15005550007", name="Silence", per_second=1000),))
 # Seven days in fourteen seconds.
 _SETTINGS = {
     "APP_ECHO_GRACE_SECONDS": "2",
@@ -29,15 +23,8 @@ _SETTINGS = {
 @pytest.fixture(scope="module")
 async def impatient() -> AsyncIterator[Platform]:
     """A platform of its own: where every silence is asked after, no other journey could see a lost callback."""
-    said: list[str] = []
-    async with Stack(ports=free_ports(), say=said.append, overrides=_SETTINGS) as stack:
-        business = await seeded(stack, plan=_PLAN, say=said.append)
-        authorization = {"Authorization": f"Bearer {business.api_key}"}
-        async with (
-            httpx.AsyncClient(base_url=stack.api, headers=authorization, timeout=30) as client,
-            httpx.AsyncClient(base_url=stack.sandbox, timeout=30) as sandbox,
-        ):
-            yield Platform(stack, business, client, sandbox)
+    async with running_platform(_SETTINGS) as platform:
+        yield platform
 
 
 @asynccontextmanager
