@@ -1,4 +1,4 @@
-"""How are decided changes written? A few statements for the whole set, each checked, none deciding anything.
+"""How are decided changes written? In one statement for the whole set, which is checked and decides nothing.
 
 The caller holds the messages' locks. `seq` is compared all the same: a change decided on an old standing is refused.
 
@@ -6,34 +6,48 @@ Wide rows are given as one array of a row type: as an array per column they take
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
+from messaging.adapters.postgres.bounds import bounds, within
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.lifecycles import StaleChange
 from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change, Withdraw
 from messaging.domain.messages.receipts import ProviderError
-from messaging.domain.messages.standing import MessageKey, Outcome, Phase
+from messaging.domain.messages.standing import Outcome, Phase
 from messaging.domain.messages.state import State
 
 # Index: messages_pkey. The updated columns are in no index, so these are HOT updates.
-MOVE: Final = """
+_MOVE: Final = f"""
 UPDATE messages m
 SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks = c.checks,
     claim_failures = c.claim_failures, possible_duplicate = m.possible_duplicate OR c.possible_duplicate,
     error_code = CASE WHEN c.keep_error THEN m.error_code ELSE c.error_code END,
     error_reason = CASE WHEN c.keep_error THEN m.error_reason ELSE c.error_reason END,
     updated_at = clock_timestamp()
-FROM unnest($1::given_move[]) AS c
-WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND m.seq = c.expected_seq AND m.state = c.previous
-RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.template_id, m.channel, m.priority
+FROM unnest($1::given_change[]) AS c
+WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND {within(2, "m.id", "c.id")}
+  AND m.seq = c.expected_seq AND m.state = c.previous
+RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.template_id, m.channel, m.priority, m.epoch,
+          c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind, c.due_at, c.withdrawn
+"""
+
+# Nothing else is written for a set that did not move as a whole.
+_ALL_MOVED: Final = "(SELECT count(*) FROM moved) = cardinality($1)"
+
+_TELL: Final = f"""
+INSERT INTO events (tenant_id, message_id, seq, type, state, detail, occurred_at)
+SELECT e.tenant_id, e.message_id, e.seq, e.type, e.state, e.detail, e.occurred_at
+FROM unnest($4::given_event[]) AS e
+WHERE {_ALL_MOVED}
 """
 
 # Index: attempts_pkey. What the provider has accepted stays accepted, whatever weaker news comes later. If a second
 # attempt of one message turns out accepted too, that is the truth and is written, but flagged.
-UPDATE_ATTEMPTS: Final = """
+_UPDATE_ATTEMPTS: Final = f"""
 UPDATE attempts a
 SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
     outcome = CASE WHEN a.outcome = 'accepted' THEN a.outcome ELSE COALESCE(c.outcome, a.outcome) END,
@@ -49,46 +63,49 @@ SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
         c.several AND c.outcome = 'accepted' AND a.outcome IS DISTINCT FROM 'accepted' AND EXISTS (
             SELECT FROM attempts o
             WHERE o.tenant_id = a.tenant_id AND o.message_id = a.message_id AND o.epoch <> a.epoch
-              AND o.outcome = 'accepted'))
-FROM unnest($1::given_news[]) AS c
+              AND o.outcome = 'accepted' AND {within(2, "o.message_id")}))
+FROM unnest($5::given_news[]) AS c
 WHERE a.tenant_id = c.tenant_id AND a.message_id = c.message_id AND a.epoch = c.epoch
-RETURNING a.tenant_id, a.message_id, a.epoch, a.possible_duplicate
+  AND {within(2, "a.message_id", "c.message_id")} AND {_ALL_MOVED}
+RETURNING a.tenant_id, a.message_id, a.possible_duplicate, c.phase AS wanted
 """
 
-OPEN_ATTEMPTS: Final = """
+_OPEN_ATTEMPTS: Final = """
 INSERT INTO attempts (tenant_id, message_id, account_id, epoch, lease_owner, lease_until, possible_duplicate, phase,
                       outcome)
-SELECT c.tenant_id, c.message_id, c.account_id, c.epoch, c.lease_owner, clock_timestamp() + c.lease,
-       c.possible_duplicate, CASE WHEN c.forgotten THEN 'unknown' ELSE 'claimed' END,
-       CASE WHEN c.forgotten THEN 'unknown' END
-FROM unnest($1::given_attempt[]) AS c
+SELECT m.tenant_id, m.id, m.account_id, m.epoch, m.lease_owner, clock_timestamp() + m.lease, m.opened_duplicate,
+       CASE WHEN m.forgotten THEN 'unknown' ELSE 'claimed' END, CASE WHEN m.forgotten THEN 'unknown' END
+FROM moved m WHERE m.lease_owner IS NOT NULL AND {condition}
+"""
+# A message has one open attempt at most: the last one is closed before the next is opened.
+_AFTER_NEWS: Final = "(SELECT count(*) FROM news) >= 0"
+
+# Index: dispatches_pkey. Nearly always the row is there, and to update it is cheaper than to insert on conflict, which
+# locks it first.
+_POSTPONE: Final = """
+UPDATE dispatches d SET kind = m.kind, due_at = m.due_at
+FROM moved m WHERE d.tenant_id = m.tenant_id AND d.subject_id = m.id AND m.kind IS NOT NULL
+RETURNING d.tenant_id, d.subject_id
+"""
+_ARRANGE: Final = """
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
+SELECT m.tenant_id, m.id, m.sender_id, COALESCE(m.template_id, '00000000-0000-0000-0000-000000000000'),
+       m.channel, m.priority, m.kind, m.due_at
+FROM moved m LEFT JOIN postponed p ON p.tenant_id = m.tenant_id AND p.subject_id = m.id
+WHERE m.kind IS NOT NULL AND p.subject_id IS NULL
+  AND (SELECT count(*) FROM postponed) < (SELECT count(n.kind) FROM moved n)
+ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
+"""
+
+_SETTLE: Final = """
+DELETE FROM dispatches d USING moved m
+WHERE m.withdrawn AND d.tenant_id = m.tenant_id AND d.subject_id = m.id
 """
 
 FLAG_DUPLICATES: Final = """
 UPDATE messages m SET possible_duplicate = true
 FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
 WHERE m.tenant_id = k.tenant_id AND m.id = k.id AND NOT m.possible_duplicate
-"""
-
-# What every change consists of, in one statement: half of what a small statement costs is its being one. Nothing is
-# told of a set that did not move as a whole.
-MOVE_AND_TELL: Final = f"""
-WITH moved AS ({MOVE}),
-told AS (
-    INSERT INTO events (tenant_id, message_id, seq, type, state, detail, occurred_at)
-    SELECT e.tenant_id, e.message_id, e.seq, e.type, e.state, e.detail, e.occurred_at
-    FROM unnest($2::given_event[]) AS e
-    WHERE (SELECT count(*) FROM moved) = cardinality($1::given_move[])
-)
-SELECT * FROM moved
-"""
-
-ARRANGE: Final = """
-INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
-SELECT a.tenant_id, a.subject_id, a.sender_id, COALESCE(a.flow_id, '00000000-0000-0000-0000-000000000000'),
-       a.channel, a.priority, a.kind, a.due_at
-FROM unnest($1::given_dispatch[]) AS a
-ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
 """
 
 WITHDRAW: Final = """
@@ -112,8 +129,42 @@ WHERE l.tenant_id = c.tenant_id AND l.message_id = c.message_id AND l.resolved_a
 
 _json = msgspec.json.Encoder()
 
-# Per message: what dispatches and attempts need to know of its envelope.
-_Envelopes = dict[tuple[Any, Any], Any]
+
+class Parts(NamedTuple):
+    """What a set of changes has for one of its messages at least."""
+
+    news: bool
+    opened: bool
+    arranged: bool
+    withdrawn: bool
+
+
+@cache
+def statement(parts: Parts) -> str:
+    """Everything of a set in one statement: half of what a small one costs is its being one, here and in the driver.
+
+    What no message of the set has is left out; the handful of combinations that occur are prepared once each.
+    """
+    steps = {"moved": _MOVE, "told": _TELL}
+    if parts.news:
+        steps["news"] = _UPDATE_ATTEMPTS
+    if parts.opened:
+        steps["opened"] = _OPEN_ATTEMPTS.format(condition=_AFTER_NEWS if parts.news else _ALL_MOVED)
+    if parts.arranged:
+        steps |= {"postponed": _POSTPONE, "arranged": _ARRANGE}
+    if parts.withdrawn:
+        steps["withdrawn"] = _SETTLE
+    summary = _NEWS_SUMMARY if parts.news else _NO_NEWS
+    return "WITH " + ", ".join(f"{name} AS ({step})" for name, step in steps.items()) + summary
+
+
+_NEWS_SUMMARY: Final = """
+SELECT (SELECT count(*) FROM moved) AS moved, count(*) FILTER (WHERE n.wanted = 'started') AS started,
+       array_agg(n.tenant_id) FILTER (WHERE n.possible_duplicate) AS flagged_tenants,
+       array_agg(n.message_id) FILTER (WHERE n.possible_duplicate) AS flagged
+FROM news n
+"""
+_NO_NEWS: Final = "SELECT count(*) AS moved, 0 AS started, NULL AS flagged FROM moved"
 
 
 async def apply_changes(driver: Driver, changes: Sequence[Change]) -> None:
@@ -122,36 +173,75 @@ async def apply_changes(driver: Driver, changes: Sequence[Change]) -> None:
         return
     # One order for everybody, so that two batches cannot wait for each other.
     ordered = sorted(changes, key=lambda change: change.key)
-    envelopes = await _move(driver, ordered)
-    await _update_attempts(driver, ordered)
-    await _open_attempts(driver, ordered, envelopes)
-    await _dispatch(driver, ordered, envelopes)
+    await _write(driver, ordered)
     await _dead_letters(driver, ordered)
 
 
-async def _move(driver: Driver, changes: Sequence[Change]) -> _Envelopes:
-    rows = [
-        (
-            *change.key,
-            change.expected_seq,
-            change.previous.value,
-            change.state.value,
-            change.expected_seq + len(change.entries),
-            change.epoch,
-            change.attempts,
-            change.checks,
-            change.claim_failures,
-            change.possible_duplicate,
-            change.error is UNSET,
-            _storable(change.error.code) if isinstance(change.error, ProviderError) else None,
-            _storable(change.error.reason) if isinstance(change.error, ProviderError) else None,
-        )
-        for change in changes
-    ]
-    moved = await driver.fetch(MOVE_AND_TELL, rows, _events(changes))
-    if len(moved) != len(changes):
+async def _write(driver: Driver, changes: Sequence[Change]) -> None:
+    ids = [change.key.message_id for change in changes]
+    news = [row for change in changes for row in _attempt_rows(change)]
+    text = statement(_parts(changes, has_news=bool(news)))
+    rows = [_row(change) for change in changes]
+    row = await driver.fetchrow(text, rows, *bounds(ids), _events(changes), *([news] if news else []))
+    assert row is not None
+    # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
+    # row was lost with a restored backup) must not keep the message itself from moving.
+    if row["moved"] != len(changes) or row["started"] != sum(len(_started(change)) for change in changes):
         raise StaleChange
-    return {(row["tenant_id"], row["id"]): row for row in moved}
+    if row["flagged"]:
+        await driver.execute(FLAG_DUPLICATES, row["flagged_tenants"], row["flagged"])
+
+
+def _parts(changes: Sequence[Change], *, has_news: bool) -> Parts:
+    return Parts(
+        news=has_news,
+        opened=any(_opened(change) is not None for change in changes),
+        arranged=any(isinstance(change.dispatch, Arrange) for change in changes),
+        withdrawn=any(isinstance(change.dispatch, Withdraw) for change in changes),
+    )
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    """In the order of the type `given_change`."""
+    error = change.error if isinstance(change.error, ProviderError) else None
+    return (
+        *change.key,
+        change.expected_seq,
+        change.previous.value,
+        change.state.value,
+        change.expected_seq + len(change.entries),
+        change.epoch,
+        change.attempts,
+        change.checks,
+        change.claim_failures,
+        change.possible_duplicate,
+        change.error is UNSET,
+        None if error is None else _storable(error.code),
+        None if error is None else _storable(error.reason),
+        *_opening(change),
+        *_arrangement(change),
+    )
+
+
+def _opened(change: Change) -> AttemptOpened | None:
+    return next((news for news in change.attempt if isinstance(news, AttemptOpened)), None)
+
+
+def _opening(change: Change) -> tuple[Any, ...]:
+    """Of the attempt with the message's new epoch."""
+    if (opened := _opened(change)) is None:
+        return None, None, None, None
+    return opened.lease_owner, opened.lease, opened.possible_duplicate, opened.forgotten
+
+
+def _arrangement(change: Change) -> tuple[Any, ...]:
+    match change.dispatch:
+        case Arrange(kind=kind, due_at=due_at):
+            return kind.value, due_at, False
+        case Withdraw():
+            return None, None, True
+        case None:
+            return None, None, False
 
 
 def _events(changes: Sequence[Change]) -> list[tuple[Any, ...]]:
@@ -167,21 +257,6 @@ def _events(changes: Sequence[Change]) -> list[tuple[Any, ...]]:
         for change in changes
         for number, entry in enumerate(change.entries, start=1)
     ]
-
-
-async def _update_attempts(driver: Driver, changes: Sequence[Change]) -> None:
-    rows = [row for change in changes for row in _attempt_rows(change)]
-    if not rows:
-        return
-    updated = await driver.fetch(UPDATE_ATTEMPTS, rows)
-    # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
-    # row was lost with a restored backup) must not keep the message itself from moving.
-    stamped = {(row["tenant_id"], row["message_id"], row["epoch"]) for row in updated}
-    if any((*change.key, epoch) not in stamped for change in changes for epoch in _started(change)):
-        raise StaleChange
-    duplicates = {(row["tenant_id"], row["message_id"]) for row in updated if row["possible_duplicate"]}
-    if duplicates:
-        await driver.execute(FLAG_DUPLICATES, *_transposed(sorted(duplicates)))
 
 
 def _started(change: Change) -> list[int]:
@@ -212,44 +287,6 @@ def _attempt_rows(change: Change) -> list[tuple[Any, ...]]:
             )
         )
     return rows
-
-
-async def _open_attempts(driver: Driver, changes: Sequence[Change], envelopes: _Envelopes) -> None:
-    rows = [
-        (
-            *change.key,
-            envelopes[change.key]["account_id"],
-            news.epoch,
-            news.lease_owner,
-            news.lease,
-            news.possible_duplicate,
-            news.forgotten,
-        )
-        for change in changes
-        for news in change.attempt
-        if isinstance(news, AttemptOpened)
-    ]
-    if rows:
-        await driver.execute(OPEN_ATTEMPTS, rows)
-
-
-async def _dispatch(driver: Driver, changes: Sequence[Change], envelopes: _Envelopes) -> None:
-    arranged: list[tuple[Any, ...]] = []
-    withdrawn: list[MessageKey] = []
-    for change in changes:
-        match change.dispatch:
-            case Arrange(kind=kind, due_at=due_at):
-                row = envelopes[change.key]
-                lane = (row["sender_id"], row["template_id"], row["channel"], row["priority"])
-                arranged.append((*change.key, *lane, kind.value, due_at))
-            case Withdraw():
-                withdrawn.append(change.key)
-            case None:
-                pass
-    if arranged:
-        await driver.execute(ARRANGE, arranged)
-    if withdrawn:
-        await driver.execute(WITHDRAW, *_transposed(withdrawn))
 
 
 async def _dead_letters(driver: Driver, changes: Sequence[Change]) -> None:

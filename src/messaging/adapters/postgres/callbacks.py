@@ -9,6 +9,7 @@ import msgspec
 from asyncpg import Record
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messaging.adapters.postgres.bounds import bounds, within
 from messaging.adapters.postgres.transactions import Driver, autocommit
 from messaging.application import crashpoints
 from messaging.application.ports.callbacks import ParkedReceipt, RawCallback
@@ -47,14 +48,13 @@ FOR NO KEY UPDATE OF d SKIP LOCKED
 """
 
 # Indexes: raw_callbacks_pkey, dispatches_pkey.
-SETTLE: Final = """
+SETTLE: Final = f"""
 WITH settled AS (
-    UPDATE raw_callbacks r SET status = $3, problem = $4, processed_at = clock_timestamp()
-    FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
-    WHERE r.tenant_id = k.tenant_id AND r.id = k.id
-    RETURNING r.tenant_id, r.id
+    UPDATE raw_callbacks r SET status = $5, problem = $6, processed_at = clock_timestamp()
+    WHERE r.tenant_id = ANY($1::uuid[]) AND r.id = ANY($2::uuid[]) AND {within(3, "r.id")}
 )
-DELETE FROM dispatches d USING settled s WHERE d.tenant_id = s.tenant_id AND d.subject_id = s.id
+DELETE FROM dispatches d
+WHERE d.tenant_id = ANY($1::uuid[]) AND d.subject_id = ANY($2::uuid[])
 """
 
 # Indexes: raw_callbacks_aside_idx, raw_callbacks_pkey. Those that have waited longest come first: some that are set
@@ -166,8 +166,8 @@ class PostgresCallbacks:
     async def _settle(self, callbacks: Sequence[RawCallback], status: str, problem: str | None) -> None:
         if callbacks:
             ids = [callback.id for callback in callbacks]
-            tenants = [callback.tenant_id for callback in callbacks]
-            await self._driver.execute(SETTLE, tenants, ids, status, problem)
+            tenants = {callback.tenant_id for callback in callbacks}
+            await self._driver.execute(SETTLE, tenants, ids, *bounds(ids), status, problem)
 
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
         if parked:

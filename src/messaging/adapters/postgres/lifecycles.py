@@ -14,6 +14,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from messaging.adapters.postgres.apply_changes import WITHDRAW, apply_changes
+from messaging.adapters.postgres.bounds import bounds, within
 from messaging.adapters.postgres.due import FLOWS_DUE, LANES_DUE, LOCK_DUE
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.jobs import DeliverLane
@@ -89,25 +90,26 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Index: messages_pkey. The CTE makes the clock be read after each lock was granted, not before the wait for it.
+# Index: messages_pkey. The CTE makes the clock be read after each lock was granted, not before the wait for it. Without
+# a join, for what is said in `bounds`. Ids are unique: of all pairs of these tenants and ids, those asked for exist.
 LOCK: Final = f"""
 WITH locked AS (
     SELECT {_MESSAGE}
     FROM messages m
-    JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) ON m.tenant_id = k.tenant_id AND m.id = k.id
+    WHERE m.tenant_id = ANY($1::uuid[]) AND m.id = ANY($2::uuid[]) AND {within(3, "m.id")}
     ORDER BY m.tenant_id, m.id
     FOR NO KEY UPDATE OF m
 )
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Index: attempts_pkey. The newest attempt carries the message's own epoch.
-LAST_ATTEMPTS: Final = """
+# Index: attempts_pkey. The newest attempt carries the message's own epoch; other messages' epochs may find older ones.
+LAST_ATTEMPTS: Final = f"""
 SELECT a.tenant_id, a.message_id, a.epoch, a.phase, a.outcome, a.lease_owner, a.provider_message_id,
        a.started_at, a.http_status, a.lease_until > clock_timestamp() AS lease_live
 FROM attempts a
-JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) AS k(tenant_id, message_id, epoch)
-    ON a.tenant_id = k.tenant_id AND a.message_id = k.message_id AND a.epoch = k.epoch
+WHERE a.tenant_id = ANY($1::uuid[]) AND a.message_id = ANY($2::uuid[]) AND a.epoch = ANY($3::int[])
+  AND {within(4, "a.message_id")}
 """
 
 # Index: dispatches_pkey.
@@ -257,17 +259,22 @@ class PostgresLifecycles:
     async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, Standing]:
         if not keys:
             return {}
-        rows = await self._driver.fetch(LOCK, *_columns(keys))
+        tenants, ids = {key.tenant_id for key in keys}, [key.message_id for key in keys]
+        rows = await self._driver.fetch(LOCK, tenants, ids, *bounds(ids))
+        if len(tenants) > 1:
+            wanted = set(keys)
+            rows = [row for row in rows if (row["tenant_id"], row["id"]) in wanted]
         return {standing.key: standing for standing in await self._standings(rows)}
 
     async def _standings(self, rows: Sequence[Record]) -> Sequence[Standing]:
         tried = [row for row in rows if row["epoch"] > 0]
-        attempts: dict[tuple[TenantId, MessageId], LastAttempt] = {}
+        attempts: dict[tuple[TenantId, MessageId, int], LastAttempt] = {}
         if tried:
-            tenants, ids = _columns([(row["tenant_id"], row["id"]) for row in tried])
-            found = await self._driver.fetch(LAST_ATTEMPTS, tenants, ids, [row["epoch"] for row in tried])
-            attempts = {(row["tenant_id"], row["message_id"]): _attempt(row) for row in found}
-        return [_standing(row, attempts.get((row["tenant_id"], row["id"]))) for row in rows]
+            tenants, ids = {row["tenant_id"] for row in tried}, [row["id"] for row in tried]
+            epochs = {row["epoch"] for row in tried}
+            found = await self._driver.fetch(LAST_ATTEMPTS, tenants, ids, epochs, *bounds(ids))
+            attempts = {(row["tenant_id"], row["message_id"], row["epoch"]): _attempt(row) for row in found}
+        return [_standing(row, attempts.get((row["tenant_id"], row["id"], row["epoch"]))) for row in rows]
 
     async def apply(self, changes: Sequence[Change]) -> None:
         await apply_changes(self._driver, changes)
@@ -320,9 +327,6 @@ def _transposed(rows: Collection[tuple[Any, ...]], width: int) -> Sequence[Seque
 
 
 def _columns(keys: Sequence[tuple[TenantId, MessageId]]) -> tuple[list[TenantId], list[MessageId]]:
-    """Keys as arrays. Each key is looked up in the one week it belongs to; bounds over all of them would be read as a
-    range by a plan that was made while the range was small, and compared with every key.
-    """
     return [tenant for tenant, _ in keys], [id for _, id in keys]
 
 

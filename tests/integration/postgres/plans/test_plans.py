@@ -202,7 +202,8 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
     lane = ("whatsapp", "default")
     one = [UUID(int=1)]
     waits = [timedelta(seconds=1)] * SOME
-    move = [(*row, 1, "x", "x", 1, 1, 1, 1, 1, False, False, "x", "x") for row in rows]
+    opening, arrangement = ("x", timedelta(0), False, False), ("x", now, True)
+    change = [(*row, 1, "x", "x", 1, 1, 1, 1, 1, False, False, "x", "x", *opening, *arrangement) for row in rows]
     told = [(*row, 1, "x", "x", "{}", None) for row in rows]
     news = [(*row, 1, "x", "x", "x", "x", "x", 1, 1, False, False) for row in rows]
     digests = (tenants, tenants, t, b)
@@ -232,8 +233,8 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
                 "parked_receipts_provider_message_idx",
             ],
         ),
-        "lock": (lifecycles.LOCK, (tenants, ids), ["messages_pkey"]),
-        "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i), ["attempts_pkey"]),
+        "lock": (lifecycles.LOCK, (tenants, ids, *bounds), ["messages_pkey"]),
+        "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i, *bounds), ["attempts_pkey"]),
         "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "lanes due": (due.LANES_DUE, (["whatsapp"], ["low"], ["whatsapp"], ["low"], one), ["dispatches_lane_idx"]),
         "kinds due": (
@@ -241,8 +242,16 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
             (["stop_waiting", "rematch"],),
             ["dispatches_other_idx", "parked_receipts_next_look_idx"],
         ),
-        "move": (apply_changes.MOVE_AND_TELL, (move, told), ["messages_pkey"]),
-        "update attempts": (apply_changes.UPDATE_ATTEMPTS, (news,), ["attempts_pkey"]),
+        "changes": (
+            apply_changes.statement(apply_changes.Parts(True, True, True, True)),
+            (change, *bounds, told, news),
+            ["messages_pkey", "attempts_pkey", "dispatches_pkey"],
+        ),
+        "changes without news": (
+            apply_changes.statement(apply_changes.Parts(False, True, True, False)),
+            (change, *bounds, told),
+            ["messages_pkey", "dispatches_pkey"],
+        ),
         "postpone": (lifecycles.POSTPONE, (tenants, ids, waits, "deliver"), ["dispatches_pkey"]),
         "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
         "flag": (apply_changes.FLAG_DUPLICATES, (tenants, ids), ["messages_pkey"]),
@@ -250,7 +259,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         "lock callbacks": (callbacks.LOCK_DUE, (20,), ["dispatches_other_idx", "raw_callbacks_pkey"]),
         "settle callbacks": (
             callbacks.SETTLE,
-            (tenants, ids, "processed", None),
+            (tenants, ids, *bounds, "processed", None),
             ["raw_callbacks_pkey", "dispatches_pkey"],
         ),
         "lock parked": (callbacks.LOCK_PARKED, (tenants, t), ["parked_receipts_provider_message_idx"]),
@@ -398,7 +407,7 @@ async def test_looking_for_lanes_with_work_does_not_read_their_backlogs(populate
 async def test_the_platforms_statements_are_planned_once(populated: Engines) -> None:
     async with transaction(populated.system) as opened:
         for _ in range(3):
-            await opened.driver.fetch(lifecycles.LOCK, [TENANT], [UUID(int=1)])
+            await opened.driver.fetch(lifecycles.LOCK, [TENANT], [UUID(int=1)], UUID(int=1), UUID(int=1))
         planned = await opened.driver.fetchrow(
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", lifecycles.LOCK
         )
