@@ -5,6 +5,7 @@ Real Postgres and real encryption; the gateway is scripted, because it is what m
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import time
@@ -13,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.lock_free import PostgresLockFree
 from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
@@ -36,6 +38,7 @@ from messaging.application.ports.providers import (
 from messaging.application.ports.sender_health import HealthRecords
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
@@ -112,6 +115,19 @@ class ScriptedGateway:
         raise AssertionError("delivery lists no numbers")
 
 
+class RefusableLockFree(PostgresLockFree):
+    """Postgres itself, unless it is to be away."""
+
+    def __init__(self, engines: Engines, *, is_refused: Callable[[], bool]) -> None:
+        super().__init__(engines.system)
+        self._is_refused = is_refused
+
+    async def write(self, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
+        if self._is_refused():
+            raise StoreUnavailable
+        return await super().write(changes)
+
+
 class Delivery:
     """One process that delivers, and a look at where its messages stand. Those that share `records` know the same."""
 
@@ -138,11 +154,12 @@ class Delivery:
         reconcile = ReconcileReceipts(snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry)
         terms = DeliveryTerms(worker=worker, concurrency=places, slow_after=slow_after)
         self.flights = InMemoryFlights()
-        self.salvage = SalvageFlights(
-            wrecks=self.flights, write=WriteOutcomes(open_uow=self.open_uow, reconcile=reconcile, terms=terms)
-        )
+        self.lock_free = RefusableLockFree(engines, is_refused=lambda: self.refuse_transactions)
+        write = WriteOutcomes(open_uow=self.open_uow, lock_free=self.lock_free, reconcile=reconcile, terms=terms)
+        self.salvage = SalvageFlights(wrecks=self.flights, write=write)
         self.deliver = DeliverMessages(
             open_uow=self.open_uow,
+            lock_free=self.lock_free,
             snapshots=snapshots,
             render=RenderOutgoing(snapshots=snapshots, key_ring=RING),
             gateways={"whatsapp_cloud": self.gateway},

@@ -51,7 +51,7 @@ class Claims:
         self.people: Iterator[int] = count()
 
     async def taken(self, places: int) -> list[Due]:
-        return [due for due, _ in (await self.claim(LANE, places)).due]
+        return [due for due, *_ in (await self.claim(LANE, places)).due]
 
     async def taken_from_all(self, *, places: int, claims: int) -> Counter[TenantId]:
         due = [due for _ in range(claims) for due in await self.taken(places)]

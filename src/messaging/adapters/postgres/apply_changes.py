@@ -1,11 +1,13 @@
 """How are decided changes written? In one statement for the whole set, which is checked and decides nothing.
 
-The caller holds the messages' locks. `seq` is compared all the same: a change decided on an old standing is refused.
+Mostly the caller holds the messages' locks, and the set is written as a whole. `seq` is compared all the same: a change
+decided on an old standing is refused. By that alone changes can also be written without locks, each for itself.
 
 Wide rows are given as one array of a row type: as an array per column they take twice as long on both sides.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +19,9 @@ from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.lifecycles import StaleChange
 from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change, Withdraw
 from messaging.domain.messages.receipts import ProviderError
-from messaging.domain.messages.standing import Outcome, Phase
+from messaging.domain.messages.standing import MessageKey, Outcome, Phase
 from messaging.domain.messages.state import State
+from messaging.domain.shared.ids import MessageId, TenantId
 
 # Index: messages_pkey. The updated columns are in no index, so these are HOT updates.
 _MOVE: Final = f"""
@@ -30,19 +33,28 @@ SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks
     updated_at = clock_timestamp()
 FROM unnest($1::given_change[]) AS c
 WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND {within(2, "m.id", "c.id")}
-  AND m.seq = c.expected_seq AND m.state = c.previous
+  AND m.seq = c.expected_seq AND m.state = c.previous AND {{stamped}}
 RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.template_id, m.channel, m.priority, m.epoch,
           c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind, c.due_at, c.withdrawn
 """
 
-# Nothing else is written for a set that did not move as a whole.
+# Nothing else is written for a set that did not move as a whole, or for a message that did not.
 _ALL_MOVED: Final = "(SELECT count(*) FROM moved) = cardinality($1)"
+# OFFSET 0 makes it one look into a hash of what moved; the planner would rather compare each with each.
+_IT_MOVED: Final = "({key}) IN (SELECT m.tenant_id, m.id FROM moved m OFFSET 0)"
+# A stamp that stamped nothing would let a request leave unrecorded.
+_HAS_ATTEMPT: Final = f"""(c.previous <> 'claimed' OR c.state <> 'sending' OR EXISTS (
+    SELECT FROM attempts a
+    WHERE a.tenant_id = c.tenant_id AND a.message_id = c.id AND a.epoch = c.epoch AND {within(2, "a.message_id")}
+    -- Keeps it a look for each: the planner might gather all attempts there are instead, and hash them.
+    OFFSET 0))
+"""
 
-_TELL: Final = f"""
+_TELL: Final = """
 INSERT INTO events (tenant_id, message_id, seq, type, state, detail, occurred_at)
 SELECT e.tenant_id, e.message_id, e.seq, e.type, e.state, e.detail, e.occurred_at
 FROM unnest($4::given_event[]) AS e
-WHERE {_ALL_MOVED}
+WHERE {moved}
 """
 
 # Index: attempts_pkey. What the provider has accepted stays accepted, whatever weaker news comes later. If a second
@@ -66,7 +78,7 @@ SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
               AND o.outcome = 'accepted' AND {within(2, "o.message_id")}))
 FROM unnest($5::given_news[]) AS c
 WHERE a.tenant_id = c.tenant_id AND a.message_id = c.message_id AND a.epoch = c.epoch
-  AND {within(2, "a.message_id", "c.message_id")} AND {_ALL_MOVED}
+  AND {within(2, "a.message_id", "c.message_id")} AND {{moved}}
 RETURNING a.tenant_id, a.message_id, a.possible_duplicate, c.phase AS wanted
 """
 
@@ -131,12 +143,13 @@ _json = msgspec.json.Encoder()
 
 
 class Parts(NamedTuple):
-    """What a set of changes has for one of its messages at least."""
+    """What a set of changes has for one of its messages at least; `each` if it is not written as a whole."""
 
     news: bool
     opened: bool
     arranged: bool
     withdrawn: bool
+    each: bool = False
 
 
 @cache
@@ -145,16 +158,20 @@ def statement(parts: Parts) -> str:
 
     What no message of the set has is left out; the handful of combinations that occur are prepared once each.
     """
-    steps = {"moved": _MOVE, "told": _TELL}
+    moved = _IT_MOVED if parts.each else _ALL_MOVED
+    steps = {
+        "moved": _MOVE.format(stamped=_HAS_ATTEMPT if parts.each else "true"),
+        "told": _TELL.format(moved=moved.format(key="e.tenant_id, e.message_id")),
+    }
     if parts.news:
-        steps["news"] = _UPDATE_ATTEMPTS
+        steps["news"] = _UPDATE_ATTEMPTS.format(moved=moved.format(key="c.tenant_id, c.message_id"))
     if parts.opened:
-        steps["opened"] = _OPEN_ATTEMPTS.format(condition=_AFTER_NEWS if parts.news else _ALL_MOVED)
+        steps["opened"] = _OPEN_ATTEMPTS.format(condition=_AFTER_NEWS if parts.news else "true")
     if parts.arranged:
         steps |= {"postponed": _POSTPONE, "arranged": _ARRANGE}
     if parts.withdrawn:
         steps["withdrawn"] = _SETTLE
-    summary = _NEWS_SUMMARY if parts.news else _NO_NEWS
+    summary = " SELECT tenant_id, id FROM moved" if parts.each else _NEWS_SUMMARY if parts.news else _NO_NEWS
     return "WITH " + ", ".join(f"{name} AS ({step})" for name, step in steps.items()) + summary
 
 
@@ -177,12 +194,23 @@ async def apply_changes(driver: Driver, changes: Sequence[Change]) -> None:
     await _dead_letters(driver, ordered)
 
 
+async def write_each(driver: Driver, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
+    """Changes of messages that nobody holds locked, each wholly or not at all; returns those that were written.
+
+    None may be one for which `is_plain` is false.
+    """
+    ordered = sorted(changes, key=lambda change: change.key)
+    rows = await driver.fetch(*_statement_for(ordered, each=True))
+    return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])) for row in rows}
+
+
+def is_plain(change: Change) -> bool:
+    """Whether the one statement writes all of it: no dead letter, and no second attempt that may be a duplicate."""
+    return change.epoch == 1 and State.DEAD not in (change.previous, change.state)
+
+
 async def _write(driver: Driver, changes: Sequence[Change]) -> None:
-    ids = [change.key.message_id for change in changes]
-    news = [row for change in changes for row in _attempt_rows(change)]
-    text = statement(_parts(changes, has_news=bool(news)))
-    rows = [_row(change) for change in changes]
-    row = await driver.fetchrow(text, rows, *bounds(ids), _events(changes), *([news] if news else []))
+    row = await driver.fetchrow(*_statement_for(changes, each=False))
     assert row is not None
     # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
     # row was lost with a restored backup) must not keep the message itself from moving.
@@ -192,8 +220,18 @@ async def _write(driver: Driver, changes: Sequence[Change]) -> None:
         await driver.execute(FLAG_DUPLICATES, row["flagged_tenants"], row["flagged"])
 
 
-def _parts(changes: Sequence[Change], *, has_news: bool) -> Parts:
+def _statement_for(changes: Sequence[Change], *, each: bool) -> tuple[Any, ...]:
+    """Its text and its arguments."""
+    ids = [change.key.message_id for change in changes]
+    news = [row for change in changes for row in _attempt_rows(change)]
+    rows = [_row(change) for change in changes]
+    text = statement(_parts(changes, has_news=bool(news), each=each))
+    return text, rows, *bounds(ids), _events(changes), *([news] if news else [])
+
+
+def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:
     return Parts(
+        each=each,
         news=has_news,
         opened=any(_opened(change) is not None for change in changes),
         arranged=any(isinstance(change.dispatch, Arrange) for change in changes),

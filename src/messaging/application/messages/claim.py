@@ -1,6 +1,7 @@
 """Take up what is due in a lane: fair shares, tokens, and an attempt row for each, in one transaction."""
 
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from uuid import UUID
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from messaging.application import crashpoints
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.admission import Admission
 from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.sighting import Sighting, after
 from messaging.application.messages.slots import Slot
 from messaging.application.messages.suspects import set_apart
 from messaging.application.messages.turns import Turns
@@ -21,9 +23,11 @@ from messaging.domain.messages.standing import MessageKey
 
 
 class Claimed(Struct, frozen=True):
-    """`due` are to be sent, each in its slot; `suspects` were locked and set apart, to be tried one by one."""
+    """`due` are to be sent, each in its slot, and told with where the claim left it; `suspects` were locked and set
+    apart, to be tried one by one.
+    """
 
-    due: tuple[tuple[Due, Slot], ...] = ()
+    due: tuple[tuple[Due, Slot, Sighting], ...] = ()
     suspects: tuple[Due, ...] = ()
     # Those that are to be sent, and those that went elsewhere: expired, or given up with their last worker's lease.
     moved: int = 0
@@ -72,6 +76,7 @@ class ClaimDue:
         return claimed
 
     async def _take_up(self, uow: SystemUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
+        at = monotonic()
         drafts = [self._draft(due) for due in await uow.lifecycles.lock_due(lane, quotas)]
         admitted = await self._admission(lane, [draft.due for draft in drafts if draft.leaves])
         leaving = [draft for draft in drafts if draft.due.standing.key in admitted.granted]
@@ -81,7 +86,11 @@ class ClaimDue:
         suspects = tuple(draft.due for draft in leaving if draft.suspect)
         apart = {due.standing.key: set_apart(self._terms.lease) for due in suspects}
         await uow.lifecycles.postpone({**admitted.waits, **apart})
-        due = ((draft.due, admitted.granted[draft.due.standing.key]) for draft in leaving if not draft.suspect)
+        due = (
+            (draft.due, admitted.granted[draft.due.standing.key], after(draft.due.standing, draft.change, at))
+            for draft in leaving
+            if draft.change is not None
+        )
         return Claimed(tuple(due), suspects, moved=len(changes))
 
     def _draft(self, due: Due) -> _Draft:

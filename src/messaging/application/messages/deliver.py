@@ -24,30 +24,36 @@ from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.outgoing import Prepared, RenderOutgoing, Unrenderable
 from messaging.application.messages.places import Places
 from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.messages.sighting import Sighting, after
 from messaging.application.messages.slots import Slot, Slots, Turn
 from messaging.application.messages.slow_sends import SlowSends
 from messaging.application.messages.slow_start import SlowStart
 from messaging.application.messages.suspects import TrySuspects
 from messaging.application.messages.write_down import Concluded, Released, Undeliverable, WriteOutcomes, attempt_ids
 from messaging.application.ports.flights import Flight, FlightLog, NoFlights
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.lifecycles import Due, LockFree
 from messaging.application.ports.providers import NotStarted, ProviderGateway
 from messaging.application.ports.rate_limits import RateLimits
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages import lifecycle
+from messaging.domain.messages.change import Change
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertain, Unreachable
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.standing import MessageKey, Standing
 
 log = logging.getLogger(__name__)
 
 
-class _Stamp(Struct, frozen=True):
+class _Stamp(Struct):
+    """`claimed` is where the claim left the message, unless that is not known here; `left` where the stamp did."""
+
     key: MessageKey
     epoch: int
     flight: Flight
+    claimed: Sighting | None
+    left: Sighting | None = None
 
 
 class DeliverMessages:
@@ -57,6 +63,7 @@ class DeliverMessages:
         self,
         *,
         open_uow: OpenSystemUnitOfWork,
+        lock_free: LockFree,
         snapshots: Snapshots,
         render: RenderOutgoing,
         gateways: Mapping[str, ProviderGateway],
@@ -69,6 +76,7 @@ class DeliverMessages:
         flights: FlightLog | None = None,
     ) -> None:
         self._open_uow = open_uow
+        self._lock_free = lock_free
         self._render = render
         self._gateways = gateways
         self._guard = guard
@@ -90,8 +98,9 @@ class DeliverMessages:
         )
         self._slots = Slots(again=self._admission.again, telemetry=telemetry)
         self._claim = ClaimDue(open_uow=open_uow, admission=self._admission, terms=terms)
-        self._stamps: Gatherer[_Stamp, bool] = Gatherer(self._stamp_many, writers=1)
-        self._write = WriteOutcomes(open_uow=open_uow, reconcile=reconcile, terms=terms)
+        self._stamps: Gatherer[_Stamp, Sighting | None] = Gatherer(self._stamp_as_claimed, writers=1)
+        self._stamps_under_lock: Gatherer[_Stamp, Sighting | None] = Gatherer(self._stamp_under_lock, writers=1)
+        self._write = WriteOutcomes(open_uow=open_uow, lock_free=lock_free, reconcile=reconcile, terms=terms)
         self._suspects = TrySuspects(
             open_uow=open_uow,
             worker=terms.worker,
@@ -107,8 +116,8 @@ class DeliverMessages:
                 return 0
             claimed = await self._claim(lane, places)
             self._suspects.add(claimed.suspects)
-            for due, slot in claimed.due:
-                self._begin(due, slot)
+            for due, slot, sighting in claimed.due:
+                self._begin(due, slot, sighting)
         return len(claimed.due)
 
     def resting(self) -> Sequence[tuple[DeliverLane, UUID]]:
@@ -132,18 +141,18 @@ class DeliverMessages:
 
     # --- send -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, due: Due, slot: Slot | None = None) -> asyncio.Event:
+    def _begin(self, due: Due, slot: Slot | None = None, claimed: Sighting | None = None) -> asyncio.Event:
         """Send a claimed message beside all others; the event is set once it is started or given back."""
         left_claim = asyncio.Event()
         turn = self._slots.turn(due, slot)
-        task = asyncio.create_task(self._deliver(due, left_claim, turn))
+        task = asyncio.create_task(self._deliver(due, claimed, left_claim, turn))
         self._places.take(task, due.standing.priority)
         self._slow.watch(task, due.standing.sender_id, due.standing.priority)
         task.add_done_callback(lambda _: left_claim.set())
         task.add_done_callback(lambda _: turn.end())
         return left_claim
 
-    async def _deliver(self, due: Due, left_claim: asyncio.Event, turn: Turn) -> None:
+    async def _deliver(self, due: Due, claimed: Sighting | None, left_claim: asyncio.Event, turn: Turn) -> None:
         if pause := turn.pause:
             await self._wait_aside(due, pause)
         key, epoch = due.standing.key, due.standing.epoch + 1
@@ -154,7 +163,7 @@ class DeliverMessages:
             return
         flight = self._flights.board(key, epoch, due.standing.account_id)
         try:
-            await self._fly(due, outgoing, _Stamp(key, epoch, flight), left_claim, turn)
+            await self._fly(due, outgoing, _Stamp(key, epoch, flight, claimed), left_claim, turn)
         finally:
             flight.end()
 
@@ -181,7 +190,7 @@ class DeliverMessages:
         began = began if turn.left_at is None else turn.left_at
         latency = monotonic() - began
         self._report(due, outgoing.provider, result, latency, epoch)
-        concluded = Concluded(key, epoch, due.standing.account_id, result, int(latency * 1000))
+        concluded = Concluded(key, epoch, due.standing.account_id, result, int(latency * 1000), stamp.left)
         # First of all: until it is written down, only this process knows it, and a refusal has no echo.
         await self._write(concluded)
         await self._guard.learn(due.standing, result, began_ago=monotonic() - began)
@@ -195,18 +204,20 @@ class DeliverMessages:
     async def _send(
         self, prepared: Prepared, stamp: _Stamp, left_claim: asyncio.Event, turn: Turn
     ) -> SendResult | NotStarted | Unrenderable:
-        started, stamp_failed, may_leave = False, False, False
+        started: Sighting | None = None
+        stamp_failed, may_leave = False, False
 
         async def may_start() -> bool:
             nonlocal started, stamp_failed, may_leave
             if self._places.closed:
                 return False
             try:
-                started = await self._stamps(stamp)
+                started = await self._stamp(stamp)
             except StoreUnavailable:
                 # Whether the stamp was committed is not known, so no byte may leave; but we do know that none has.
                 stamp_failed = True
-            if started:
+            if started is not None:
+                stamp.left = started
                 left_claim.set()
                 with suppress(StoreUnavailable):
                     may_leave = await turn.wait()
@@ -219,9 +230,9 @@ class DeliverMessages:
         if stamp_failed:
             reason = "The start could not be written down, so nothing was sent."
             return Unreachable(code="start_not_written", reason=reason)
-        if started and not may_leave:
+        if started is not None and not may_leave:
             return Unreachable(code="no_slot", reason="No time within its sender's limit was left soon enough.")
-        if isinstance(result, Rejected) and not started:
+        if isinstance(result, Rejected) and started is None:
             # The adapter itself cannot express this content: no try could ever work.
             return Unrenderable(ProviderError(code=result.code, reason=result.reason))
         return result
@@ -239,25 +250,51 @@ class DeliverMessages:
 
     # --- stamp ------------------------------------------------------------------------------------------------------
 
-    async def _stamp_many(self, batch: Sequence[_Stamp]) -> Sequence[bool]:
+    async def _stamp(self, stamp: _Stamp) -> Sighting | None:
+        """Where the stamp leaves the message; None if the fence is lost. Raises StoreUnavailable.
+
+        Nearly always nothing has happened to it since its claim; else it is locked and looked at.
+        """
+        sighting = None if stamp.claimed is None else await self._stamps(stamp)
+        return sighting or await self._stamps_under_lock(stamp)
+
+    async def _stamp_as_claimed(self, batch: Sequence[_Stamp]) -> Sequence[Sighting | None]:
+        at = monotonic()
+        standings = [None if stamp.claimed is None else self._still_held(stamp.claimed) for stamp in batch]
+        changes = [self._start(stamp, standing) for stamp, standing in zip(batch, standings, strict=True)]
+        crashpoints.reach("stamp.before_commit")
+        written = await self._lock_free.write([change for change in changes if change is not None])
+        crashpoints.reach("stamp.after_commit")
+        return [
+            after(standing, change, at) if standing and change and stamp.key in written else None
+            for stamp, standing, change in zip(batch, standings, changes, strict=True)
+        ]
+
+    async def _stamp_under_lock(self, batch: Sequence[_Stamp]) -> Sequence[Sighting | None]:
+        at = monotonic()
         async with self._open_uow() as uow:
-            standings = await uow.lifecycles.lock([stamp.key for stamp in batch])
-            changes = [
-                lifecycle.start(
-                    standings[stamp.key],
-                    epoch=stamp.epoch,
-                    worker=self._terms.worker,
-                    lease=self._terms.sending_lease,
-                )
-                if stamp.key in standings
-                else None
-                for stamp in batch
-            ]
+            locked = await uow.lifecycles.lock([stamp.key for stamp in batch])
+            standings = [locked.get(stamp.key) for stamp in batch]
+            changes = [self._start(stamp, standing) for stamp, standing in zip(batch, standings, strict=True)]
             await uow.lifecycles.apply([change for change in changes if change is not None])
             crashpoints.reach("stamp.before_commit")
             await uow.commit()
         crashpoints.reach("stamp.after_commit")
-        return [change is not None for change in changes]
+        return [
+            after(standing, change, at) if standing and change else None
+            for standing, change in zip(standings, changes, strict=True)
+        ]
+
+    def _still_held(self, claimed: Sighting) -> Standing | None:
+        """None if the lease may have ended since."""
+        standing = claimed.by_now()
+        return standing if standing.now < claimed.standing.now + self._terms.lease else None
+
+    def _start(self, stamp: _Stamp, standing: Standing | None) -> Change | None:
+        if standing is None:
+            return None
+        terms = self._terms
+        return lifecycle.start(standing, epoch=stamp.epoch, worker=terms.worker, lease=terms.sending_lease)
 
 
 def _was_clear(result: SendResult | NotStarted | Unrenderable | None) -> bool | None:

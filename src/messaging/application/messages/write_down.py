@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 
 from msgspec import Struct
@@ -12,6 +13,8 @@ from messaging.application.gather import Gatherer
 from messaging.application.messages.delivery_terms import DeliveryTerms
 from messaging.application.messages.outgoing import Unrenderable
 from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.messages.sighting import Sighting
+from messaging.application.ports.lifecycles import LockFree
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
@@ -32,11 +35,14 @@ _NEVER_LEFT = Unreachable(code="not_departed", reason="The worker died before th
 
 
 class Concluded(Struct, frozen=True):
+    """`started` is where its stamp left the message, for who wrote it."""
+
     key: MessageKey
     epoch: int
     account_id: AccountId
     result: SendResult
     latency_ms: int | None
+    started: Sighting | None = None
 
 
 class Released(Struct, frozen=True):
@@ -61,24 +67,43 @@ class NeverLeft(Struct, frozen=True):
 Outcome = Concluded | Released | Undeliverable | NeverLeft
 
 
+class _Decided(Struct, frozen=True):
+    outcome: Concluded
+    change: Change
+
+
 class WriteOutcomes:
     """One call for each finished send; it returns when the outcome is committed."""
 
-    def __init__(self, *, open_uow: OpenSystemUnitOfWork, reconcile: ReconcileReceipts, terms: DeliveryTerms) -> None:
+    def __init__(
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        lock_free: LockFree,
+        reconcile: ReconcileReceipts,
+        terms: DeliveryTerms,
+    ) -> None:
         self._open_uow = open_uow
+        self._lock_free = lock_free
         self._reconcile = reconcile
         self._terms = terms
+        self._at_once: Gatherer[_Decided, bool] = Gatherer(self._write_decided, writers=1, pause=_COLLECT)
         self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many, writers=1, pause=_COLLECT)
 
     async def __call__(self, outcome: Outcome) -> None:
         """Keep trying while Postgres is away: what a provider said is worth more than a quick end."""
         give_up_at = monotonic() + _OUTCOME_PATIENCE
         pause = 0.1
+        # Tried once: if it is not known whether that was written, the next try has to look.
+        unlocked = self._decided(outcome)
         while True:
             try:
-                await self._outcomes(outcome)
+                if unlocked is None or not await self._at_once(unlocked):
+                    unlocked = None
+                    await self._outcomes(outcome)
                 return
             except StoreUnavailable:
+                unlocked = None
                 if monotonic() > give_up_at:
                     log.exception("message.outcome_not_written", extra=attempt_ids(outcome.key, outcome.epoch))
                     return
@@ -89,6 +114,30 @@ class WriteOutcomes:
         """In one transaction, tried once. Raises StoreUnavailable."""
         await self._write_many(outcomes)
 
+    def _decided(self, outcome: Outcome) -> "_Decided | None":
+        """Nearly always nothing has happened to a message since its stamp, and what to write follows from that."""
+        if not isinstance(outcome, Concluded) or outcome.started is None:
+            return None
+        change = self._decide(outcome, outcome.started.by_now())
+        return None if change is None else _Decided(outcome, change)
+
+    async def _write_decided(self, batch: "Sequence[_Decided]") -> Sequence[bool]:
+        """Those that are not written have moved meanwhile; they are looked at under lock."""
+        crashpoints.reach("outcome.before_commit")
+        written = await self._lock_free.write([decided.change for decided in batch])
+        crashpoints.reach("outcome.after_commit")
+        learnt = _learnt([decided.outcome for decided in batch if decided.change.key in written])
+        # Nobody waits for this, and what it misses is looked for again: the outcomes themselves are safe.
+        with suppress(StoreUnavailable):
+            await self._match_parked(learnt)
+        return [decided.change.key in written for decided in batch]
+
+    async def _match_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> None:
+        if learnt and await self._lock_free.any_parked(learnt):
+            async with self._open_uow() as uow:
+                await self._reconcile.match_parked(uow, learnt)
+                await uow.commit()
+
     async def _write_many(self, batch: Sequence[Outcome]) -> Sequence[None]:
         async with self._open_uow() as uow:
             for wave in _waves(batch):
@@ -97,12 +146,7 @@ class WriteOutcomes:
                     self._decide(outcome, standings[outcome.key]) for outcome in wave if outcome.key in standings
                 ]
                 await uow.lifecycles.apply([change for change in changes if change is not None])
-            learnt = [
-                (outcome.account_id, outcome.result.provider_message_id)
-                for outcome in batch
-                if isinstance(outcome, Concluded) and isinstance(outcome.result, Sent)
-            ]
-            await self._reconcile.match_parked(uow, learnt)
+            await self._reconcile.match_parked(uow, _learnt(batch))
             crashpoints.reach("outcome.before_commit")
             await uow.commit()
         crashpoints.reach("outcome.after_commit")
@@ -131,6 +175,15 @@ class WriteOutcomes:
                 if standing.epoch != epoch or standing.state is State.CLAIMED:
                     return None
                 return lifecycle.conclude(standing, epoch=epoch, result=_NEVER_LEFT, grace=self._terms.grace)
+
+
+def _learnt(outcomes: Sequence[Outcome]) -> list[tuple[AccountId, str]]:
+    """The provider's ids that these make known."""
+    return [
+        (outcome.account_id, outcome.result.provider_message_id)
+        for outcome in outcomes
+        if isinstance(outcome, Concluded) and isinstance(outcome.result, Sent)
+    ]
 
 
 def _waves(batch: Sequence[Outcome]) -> list[list[Outcome]]:

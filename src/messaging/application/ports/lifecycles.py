@@ -1,6 +1,7 @@
 """How messages move: lock where they stand, let the core decide, write the changes as one set."""
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -116,6 +117,24 @@ class Lifecycles(Protocol):
 
         What is due in flows of which an id rests in that lane does not count.
         """
+        ...
+
+
+class LockFree(Protocol):
+    """What can be done without locking messages first: each call is a transaction by itself, and a single round trip.
+
+    Raises StoreUnavailable; then it is not known what was written.
+    """
+
+    async def write(self, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
+        """Write changes of different messages, each wholly or not at all; returns those that are written, durably.
+
+        The others have moved since they were decided on, or need more than this; they are for `Lifecycles.apply`.
+        """
+        ...
+
+    async def any_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> bool:
+        """Whether a receipt with one of these provider ids is parked."""
         ...
 
 

@@ -9,6 +9,7 @@ from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.adapters.postgres.callbacks import PostgresCallbackStore
 from messaging.adapters.postgres.health import PostgresHealth
 from messaging.adapters.postgres.idempotency import PostgresIdempotency
+from messaging.adapters.postgres.lock_free import PostgresLockFree
 from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
@@ -40,6 +41,7 @@ class Adapters(DeclarativeContainer):
 
     open_uow = Singleton(PostgresUnitOfWorkFactory, engine=resources.provided.engines.app)
     open_system_uow = Singleton(PostgresSystemUnitOfWorkFactory, engine=resources.provided.engines.system)
+    lock_free = Singleton(PostgresLockFree, engine=resources.provided.engines.system)
     submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.app)
     callback_store = Singleton(PostgresCallbackStore, engine=resources.provided.engines.system)
     idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)

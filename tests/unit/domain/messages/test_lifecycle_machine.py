@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from messaging.domain.messages import lifecycle
+from messaging.domain.messages.aftermath import stands_after
 from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change
 from messaging.domain.messages.failover import quarantine
 from messaging.domain.messages.message import Category, OnUnknown
@@ -56,6 +57,7 @@ class Attempt:
     phase: Phase = Phase.CLAIMED
     outcome: Outcome | None = None
     provider_message_id: str | None = None
+    http_status: int | None = None
     started_at: datetime | None = None
 
 
@@ -90,6 +92,7 @@ class Store:
                 lease_live=attempt.lease_until > now,
                 provider_message_id=attempt.provider_message_id,
                 started_at=attempt.started_at,
+                http_status=attempt.http_status,
             )
         return replace(self.row, attempt=last, now=now)
 
@@ -123,6 +126,7 @@ class Store:
             return
         attempt = self.attempts[news.epoch]
         attempt.provider_message_id = news.provider_message_id or attempt.provider_message_id
+        attempt.http_status = attempt.http_status if news.http_status is None else news.http_status
         if news.phase is Phase.STARTED:
             attempt.started_at = self.row.now
         if attempt.outcome is not Outcome.ACCEPTED:
@@ -177,6 +181,8 @@ class MessageWorld(RuleBasedStateMachine):
         change = decision(standing)
         if change is not None:
             self.store.apply(change)
+            # Who has just written a change knows without looking where it left the message.
+            assert stands_after(standing, change, now=self.now) == self.store.lock(self.now)
         return change
 
     def conclude(self, epoch: int, result: SendResult) -> None:

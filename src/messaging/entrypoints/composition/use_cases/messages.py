@@ -108,6 +108,7 @@ class MessageUseCases(DeclarativeContainer):
     deliver = Singleton(
         DeliverMessages,
         open_uow=adapters.open_system_uow,
+        lock_free=adapters.lock_free,
         snapshots=adapters.snapshots,
         render=Singleton(RenderOutgoing, snapshots=adapters.snapshots, key_ring=adapters.key_ring),
         gateways=adapters.gateways,
@@ -125,6 +126,7 @@ class MessageUseCases(DeclarativeContainer):
         write=Singleton(
             WriteOutcomes,
             open_uow=adapters.open_system_uow,
+            lock_free=adapters.lock_free,
             reconcile=reconcile,
             terms=Singleton(terms.delivery, settings, worker),
         ),
