@@ -7,12 +7,14 @@ from datetime import timedelta
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.providers import NotStarted, Outgoing
+from messaging.domain.messages import lifecycle
+from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Uncertain
 from messaging.domain.messages.standing import Phase
 from messaging.domain.messages.state import State
 from messaging.domain.templates.template import TemplateStatus
 from tests import builders
-from tests.builders import TENANT
+from tests.builders import TENANT, a_receipt
 from tests.integration.delivery.delivering import (
     BUSY_SENDER,
     LANE,
@@ -41,6 +43,53 @@ async def test_the_start_is_durable_before_the_first_byte(delivery: Delivery) ->
 
     assert seen == [(State.CLAIMED, Phase.CLAIMED), (State.SENDING, Phase.STARTED)]
     assert (await delivery.standing(key)).state is State.SUBMITTED
+
+
+async def test_what_happens_to_a_message_between_claim_and_outcome_is_looked_at_before_anything_is_written(
+    delivery: Delivery,
+) -> None:
+    key = await submitted(delivery)
+
+    async def news(kind: ReceiptKind) -> None:
+        async with delivery.open() as uow:
+            standing = (await uow.lifecycles.lock([key]))[key]
+            await uow.lifecycles.apply([lifecycle.receive(standing, [(1, a_receipt(kind))])])
+            await uow.commit()
+
+    async def overtaken(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        assert await may_start()
+        await news(ReceiptKind.READ)
+        return Uncertain(reason="no answer came")
+
+    delivery.gateway.answer = overtaken
+    await delivery.run()
+
+    # The receipt was surer.
+    standing = await delivery.standing(key)
+    assert standing.state is State.READ
+    assert standing.attempt is not None
+    assert standing.attempt.phase is Phase.CLOSED
+
+
+async def test_a_claim_that_was_lost_meanwhile_is_no_claim(delivery: Delivery) -> None:
+    key = await submitted(delivery)
+    answers: list[bool] = []
+
+    async def late(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        async with delivery.open() as uow:
+            standing = (await uow.lifecycles.lock([key]))[key]
+            lost = lifecycle.release(standing, epoch=1, reason="taken over", due_at=standing.now + timedelta(hours=1))
+            assert lost is not None
+            await uow.lifecycles.apply([lost])
+            await uow.commit()
+        answers.append(await may_start())
+        return NotStarted()
+
+    delivery.gateway.answer = late
+    await delivery.run()
+
+    assert answers == [False]
+    assert (await delivery.standing(key)).state is State.QUEUED
 
 
 async def test_an_unclear_outcome_is_not_tried_again(delivery: Delivery) -> None:
