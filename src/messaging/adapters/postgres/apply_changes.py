@@ -34,8 +34,8 @@ SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks
 FROM unnest($1::given_change[]) AS c
 WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND {within(2, "m.id", "c.id")}
   AND m.seq = c.expected_seq AND m.state = c.previous AND {{stamped}}
-RETURNING m.tenant_id, m.id, m.account_id, m.sender_id, m.template_id, m.channel, m.priority, m.epoch,
-          c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind, c.due_at, c.withdrawn
+RETURNING m.tenant_id, m.id, m.account_id, m.epoch, c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind,
+          c.due_at, c.withdrawn
 """
 
 # Nothing else is written for a set that did not move as a whole, or for a message that did not.
@@ -92,26 +92,27 @@ FROM moved m WHERE m.lease_owner IS NOT NULL AND {condition}
 # A message has one open attempt at most: the last one is closed before the next is opened.
 _AFTER_NEWS: Final = "(SELECT count(*) FROM news) >= 0"
 
-# Index: dispatches_pkey. Nearly always the row is there, and to update it is cheaper than to insert on conflict, which
-# locks it first.
+# Index: dispatches_pkey. Nearly always the row is there; where one is not, ARRANGE follows. `ON CONFLICT` alone would
+# lock each row before it updates it, and is made ready at some length.
 _POSTPONE: Final = """
 UPDATE dispatches d SET kind = m.kind, due_at = m.due_at
 FROM moved m WHERE d.tenant_id = m.tenant_id AND d.subject_id = m.id AND m.kind IS NOT NULL
 RETURNING d.tenant_id, d.subject_id
 """
-_ARRANGE: Final = """
-INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
-SELECT m.tenant_id, m.id, m.sender_id, COALESCE(m.template_id, '00000000-0000-0000-0000-000000000000'),
-       m.channel, m.priority, m.kind, m.due_at
-FROM moved m LEFT JOIN postponed p ON p.tenant_id = m.tenant_id AND p.subject_id = m.id
-WHERE m.kind IS NOT NULL AND p.subject_id IS NULL
-  AND (SELECT count(*) FROM postponed) < (SELECT count(n.kind) FROM moved n)
-ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
-"""
 
 _SETTLE: Final = """
 DELETE FROM dispatches d USING moved m
 WHERE m.withdrawn AND d.tenant_id = m.tenant_id AND d.subject_id = m.id
+"""
+
+# Index: messages_pkey.
+ARRANGE: Final = f"""
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
+SELECT m.tenant_id, m.id, m.sender_id, COALESCE(m.template_id, '00000000-0000-0000-0000-000000000000'),
+       m.channel, m.priority, c.kind, c.due_at
+FROM unnest($1::given_change[]) AS c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.id
+WHERE c.kind IS NOT NULL AND {within(2, "m.id", "c.id")}
+ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
 """
 
 FLAG_DUPLICATES: Final = """
@@ -168,20 +169,31 @@ def statement(parts: Parts) -> str:
     if parts.opened:
         steps["opened"] = _OPEN_ATTEMPTS.format(condition=_AFTER_NEWS if parts.news else "true")
     if parts.arranged:
-        steps |= {"postponed": _POSTPONE, "arranged": _ARRANGE}
+        steps["postponed"] = _POSTPONE
     if parts.withdrawn:
         steps["withdrawn"] = _SETTLE
-    summary = " SELECT tenant_id, id FROM moved" if parts.each else _NEWS_SUMMARY if parts.news else _NO_NEWS
-    return "WITH " + ", ".join(f"{name} AS ({step})" for name, step in steps.items()) + summary
+    if parts.each:
+        columns = ["m.tenant_id", "m.id", f"{_UNARRANGED if parts.arranged else 'false'} AS unarranged"]
+        source = "FROM moved m" + (_WITH_POSTPONED if parts.arranged else "")
+    else:
+        columns = [
+            "(SELECT count(*) FROM moved) AS moved",
+            f"{'(SELECT count(*) FROM postponed)' if parts.arranged else '0'} AS postponed",
+            *(_OF_NEWS if parts.news else ("0 AS started", "NULL AS flagged")),
+        ]
+        source = "FROM news n" if parts.news else ""
+    written = ", ".join(f"{name} AS ({step})" for name, step in steps.items())
+    return f"WITH {written} SELECT {', '.join(columns)} {source}"
 
 
-_NEWS_SUMMARY: Final = """
-SELECT (SELECT count(*) FROM moved) AS moved, count(*) FILTER (WHERE n.wanted = 'started') AS started,
-       array_agg(n.tenant_id) FILTER (WHERE n.possible_duplicate) AS flagged_tenants,
-       array_agg(n.message_id) FILTER (WHERE n.possible_duplicate) AS flagged
-FROM news n
-"""
-_NO_NEWS: Final = "SELECT count(*) AS moved, 0 AS started, NULL AS flagged FROM moved"
+# Where the dispatch was not there.
+_UNARRANGED: Final = "(m.kind IS NOT NULL AND p.subject_id IS NULL)"
+_WITH_POSTPONED: Final = " LEFT JOIN postponed p ON p.tenant_id = m.tenant_id AND p.subject_id = m.id"
+_OF_NEWS: Final = (
+    "count(*) FILTER (WHERE n.wanted = 'started') AS started",
+    "array_agg(n.tenant_id) FILTER (WHERE n.possible_duplicate) AS flagged_tenants",
+    "array_agg(n.message_id) FILTER (WHERE n.possible_duplicate) AS flagged",
+)
 
 
 async def apply_changes(driver: Driver, changes: Sequence[Change]) -> None:
@@ -201,6 +213,9 @@ async def write_each(driver: Driver, changes: Sequence[Change]) -> AbstractSet[M
     """
     ordered = sorted(changes, key=lambda change: change.key)
     rows = await driver.fetch(*_statement_for(ordered, each=True))
+    if unarranged := {row["id"] for row in rows if row["unarranged"]}:
+        missing = [change for change in ordered if change.key.message_id in unarranged]
+        await driver.execute(ARRANGE, *_given(missing))
     return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])) for row in rows}
 
 
@@ -210,23 +225,28 @@ def is_plain(change: Change) -> bool:
 
 
 async def _write(driver: Driver, changes: Sequence[Change]) -> None:
-    row = await driver.fetchrow(*_statement_for(changes, each=False))
-    assert row is not None
+    done = await driver.fetchrow(*_statement_for(changes, each=False))
+    assert done is not None
     # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
     # row was lost with a restored backup) must not keep the message itself from moving.
-    if row["moved"] != len(changes) or row["started"] != sum(len(_started(change)) for change in changes):
+    if done["moved"] != len(changes) or done["started"] != sum(len(_started(change)) for change in changes):
         raise StaleChange
-    if row["flagged"]:
-        await driver.execute(FLAG_DUPLICATES, row["flagged_tenants"], row["flagged"])
+    if done["postponed"] != sum(isinstance(change.dispatch, Arrange) for change in changes):
+        await driver.execute(ARRANGE, *_given(changes))
+    if done["flagged"]:
+        await driver.execute(FLAG_DUPLICATES, done["flagged_tenants"], done["flagged"])
 
 
 def _statement_for(changes: Sequence[Change], *, each: bool) -> tuple[Any, ...]:
     """Its text and its arguments."""
-    ids = [change.key.message_id for change in changes]
     news = [row for change in changes for row in _attempt_rows(change)]
-    rows = [_row(change) for change in changes]
     text = statement(_parts(changes, has_news=bool(news), each=each))
-    return text, rows, *bounds(ids), _events(changes), *([news] if news else [])
+    return text, *_given(changes), _events(changes), *([news] if news else [])
+
+
+def _given(changes: Sequence[Change]) -> tuple[list[tuple[Any, ...]], MessageId, MessageId]:
+    """Rows and bounds."""
+    return [_row(change) for change in changes], *bounds([change.key.message_id for change in changes])
 
 
 def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:

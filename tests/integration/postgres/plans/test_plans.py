@@ -258,6 +258,7 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
             (change, *bounds, told),
             ["messages_pkey", "dispatches_pkey"],
         ),
+        "arrange": (apply_changes.ARRANGE, (change, *bounds), ["messages_pkey"]),
         "postpone": (lifecycles.POSTPONE, (tenants, ids, waits, "deliver"), ["dispatches_pkey"]),
         "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
         "flag": (apply_changes.FLAG_DUPLICATES, (tenants, ids), ["messages_pkey"]),
