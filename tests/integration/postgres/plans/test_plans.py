@@ -432,3 +432,27 @@ async def test_the_platforms_statements_are_planned_once(populated: Engines) -> 
 
     assert planned is not None
     assert tuple(planned) == (3, 0)
+
+
+async def test_a_set_of_keys_opens_no_week_but_theirs(populated: Engines) -> None:
+    """By its keys alone a kept plan passes over the other weeks too, but only after it has opened them all."""
+    changes = apply_changes.statement(apply_changes.Parts(news=True, opened=False, arranged=True, withdrawn=False))
+    async with transaction(populated.system) as opened:
+        newest = await opened.driver.fetchrow(
+            "SELECT id, right(tableoid::regclass::text, 7) FROM messages ORDER BY id DESC LIMIT 1"
+        )
+        assert newest is not None
+        last, week = newest
+        await opened.driver.execute(f"PREPARE lock (uuid[], uuid[], uuid, uuid) AS {lifecycles.LOCK}")
+        await opened.driver.execute(
+            f"PREPARE change (given_change[], uuid, uuid, given_event[], given_news[]) AS {changes}"
+        )
+        for call in (
+            f"lock('{{}}', '{{}}', '{last}', '{last}')",
+            f"change('{{}}', '{last}', '{last}', '{{}}', '{{}}')",
+        ):
+            explained = await opened.driver.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {call}")
+            scanned = {node["Relation Name"] for node in _nodes(explained[0]["Plan"]) if "Index Name" in node}
+            assert scanned - {"dispatches"} <= {f"messages_{week}", f"attempts_{week}"}
+            assert f"messages_{week}" in scanned
+        await opened.driver.execute("DEALLOCATE lock; DEALLOCATE change")
