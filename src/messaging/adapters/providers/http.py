@@ -1,33 +1,30 @@
 """How does one request reach a provider at most once, and what do we know about it afterwards?
 
-The one module that builds provider connections: httpx over aiohttp's sockets (a third of the CPU of httpx's own
-transport). What is known comes from the way the request took, never from the class of an exception, because the same
-exceptions occur before and after the first byte.
+What is known comes from the way the request took, never from the class of an exception, because the same exceptions
+occur before and after the first byte. This is the one door to providers: connections are built behind it, in
+`transport`, and what may leave through them is decided in `departure`.
 """
 
 import asyncio
-import select
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from contextvars import ContextVar
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterable, Mapping
 
 import aiohttp
 import httpx
-from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
-from httpx_aiohttp import AiohttpTransport
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from aiohttp import ClientRequest, ClientTimeout
-    from aiohttp.tracing import Trace
-
-MayStart = Callable[[], Awaitable[bool]]
+from messaging.adapters.providers.departure import (
+    AskingFailed,
+    ConnectionGone,
+    Flight,
+    MayStart,
+    OnlyOnce,
+    SaidNo,
+    at_once,
+)
+from messaging.adapters.providers.transport import Client, GatedRequest, Headers, parse
 
 REPLY_LIMIT = 256 * 1024
-# Seconds an idle connection is kept: below a provider's own idle limit, so that we rarely write into a closing one.
-_KEEP_ALIVE = 5.0
 _REASON_LENGTH = 200
 
 
@@ -81,11 +78,6 @@ class Reply(Struct, frozen=True, kw_only=True):
 Exchange = Withheld | NotSent | NoReply | Reply
 
 
-async def at_once() -> bool:
-    """A `may_start` for requests that need no permission."""
-    return True
-
-
 class ProviderHttp:
     """HTTP to providers: one pool per origin, no retries, no redirects, no proxies from the environment, no cookies.
 
@@ -111,8 +103,8 @@ class ProviderHttp:
 
         Raises nothing for what a network or a server may do.
         """
-        target, origin = _parse(url)
-        line = self._line(origin)
+        target = parse(url)
+        line = self._line(target.origin)
         if not await self._take_slot(line):
             return NotSent(
                 code="no_free_connection", reason=f"No free connection to the provider for {self._timeouts.slot} s."
@@ -120,9 +112,9 @@ class ProviderHttp:
         try:
             # The answer's time starts with the first byte, so that nothing ever cancels a `may_start` half-way.
             deadline = asyncio.timeout(None)
-            flight = _Flight(may_start, deadline, self._timeouts.answer)
-            request = _GatedRequest(method, target, headers, body, flight, self._timeouts)
-            return await _fly(line.client, request, flight, deadline, reply_limit)
+            flight = Flight(may_start, deadline, self._timeouts.answer)
+            request = GatedRequest(method, target, _prepared(headers), body, flight)
+            return await _fly(line.client, request, deadline, reply_limit)
         finally:
             line.slots.release()
 
@@ -134,7 +126,7 @@ class ProviderHttp:
 
     def _line(self, origin: str) -> "_Line":
         if (line := self._lines.get(origin)) is None:
-            line = self._lines[origin] = _Line(self._connections)
+            line = self._lines[origin] = _Line(self._connections, self._timeouts)
         return line
 
     async def _take_slot(self, line: "_Line") -> bool:
@@ -148,69 +140,16 @@ class ProviderHttp:
             return False
 
 
-@lru_cache(maxsize=2048)
-def _parse(url: str) -> tuple[httpx.URL, str]:
-    """The URL and its origin; a sender's URL is the same for all its messages."""
-    parsed = httpx.URL(url)
-    return parsed, f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+def _prepared(headers: Mapping[str, str]) -> Headers:
+    return headers if isinstance(headers, Headers) else Headers(headers)
 
 
 class _Line:
-    """The client for one origin; its pool is larger than its slots, so that nothing ever waits inside aiohttp."""
+    """What there is of one origin: a client, and as many slots as requests may be in flight."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, timeouts: Timeouts) -> None:
         self.slots = asyncio.Semaphore(connections)
-        tls = httpx.create_ssl_context(trust_env=False)
-
-        def open_session() -> aiohttp.ClientSession:
-            connector = _GatedConnector(ssl=tls, limit=connections + 8, keepalive_timeout=_KEEP_ALIVE)
-            return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-
-        self.client = _Client(
-            transport=_GatedTransport(verify=tls, trust_env=False, client=open_session),
-            trust_env=False,
-            follow_redirects=False,
-        )
-
-
-class _NoCookies(httpx.Cookies):
-    """Keeps nothing. A jar that keeps nothing would still be shown every answer, wrapped up as urllib wants it."""
-
-    def extract_cookies(self, response: httpx.Response) -> None:
-        pass
-
-
-class _Client(httpx.AsyncClient):
-    @property
-    def cookies(self) -> httpx.Cookies:
-        return _NO_COOKIES
-
-    @cookies.setter
-    def cookies(self, cookies: object) -> None:
-        raise TypeError("requests to providers carry no cookies")
-
-
-_NO_COOKIES = _NoCookies()
-
-
-class _SaidNo(Exception):
-    """`may_start` answered False."""
-
-
-class _AskingFailed(Exception):
-    """`may_start` itself failed; carried out through libraries that would translate it."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _ConnectionGone(Exception):
-    """The connection closed while `may_start` was being asked; nothing was written to it."""
-
-
-class _OnlyOnce(Exception):
-    """Something below us wanted to send the same request again."""
+        self.client = Client(connections=connections, connect_seconds=timeouts.connect, read_seconds=timeouts.read)
 
 
 class _TooLong(Exception):
@@ -223,169 +162,38 @@ _NETWORK = (
     HttpProcessingError,
     # Includes TimeoutError.
     OSError,
-    _ConnectionGone,
-    _OnlyOnce,
+    ConnectionGone,
+    OnlyOnce,
     _TooLong,
 )
 
 
-class _Flight:
-    """How far one request has come."""
-
-    def __init__(self, may_start: MayStart, deadline: asyncio.Timeout, answer_seconds: float) -> None:
-        self._may_start = may_start
-        self._deadline = deadline
-        self._answer_seconds = answer_seconds
-        self.departed = False
-        self.response: httpx.Response | None = None
-
-    async def ask(self) -> None:
-        try:
-            allowed = await self._may_start()
-        except Exception as error:
-            raise _AskingFailed(error) from error
-        if not allowed:
-            raise _SaidNo
-
-    def depart(self) -> None:
-        """From here on bytes may have left."""
-        self.departed = True
-        self._deadline.reschedule(asyncio.get_running_loop().time() + self._answer_seconds)
-
-    def known(self, error: Exception) -> Exchange:
-        """What can be said after `error`, judged by how far the request had come."""
-        said = _in_words(error)
-        if not self.departed:
-            return NotSent(code="not_sent", reason=said)
-        if self.response is None:
-            return NoReply(reason=said)
-        return Reply(status=self.response.status_code, headers=_readable(self.response), body=None, flaw=said)
-
-
-def _in_words(error: Exception) -> str:
-    """The transport turns a reset or closed connection into a ConnectTimeout; what it was says more."""
-    original = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
-    return f"{type(original).__name__}: {original}"[:_REASON_LENGTH]
-
-
-class _GatedRequest(httpx.Request):
-    """A request that knows its flight.
-
-    Our transport takes the body as it is; a transport put in its place (respx) reads the stream, and by doing so asks
-    `may_start`.
-    """
-
-    def __init__(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes, flight: _Flight, limits: Timeouts
-    ) -> None:
-        # aiohttp knows two: the socket's connect, and everything up to a usable connection, which httpx calls "pool".
-        timeout = {"connect": limits.connect, "pool": limits.connect, "read": limits.read}
-        super().__init__(method, url, headers=headers, stream=_Freight(body, flight), extensions={"timeout": timeout})
-        # They were encoded as such just now; httpx would find out by decoding each of them.
-        self.headers.encoding = "ascii"
-        self.body = body
-        self.flight = flight
-
-    @property
-    def content(self) -> bytes:
-        return self.body
-
-
-class _Freight(httpx.AsyncByteStream):
-    def __init__(self, body: bytes, flight: _Flight) -> None:
-        self._body = body
-        self._flight = flight
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        await self._flight.ask()
-        self._flight.depart()
-        yield self._body
-
-
-_in_flight: ContextVar[_Flight | None] = ContextVar("in_flight", default=None)
-
-
-class _GatedTransport(AiohttpTransport):
-    """Tells the connector whose request it is connecting for."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        token = _in_flight.set(request.flight if isinstance(request, _GatedRequest) else None)
-        try:
-            return await super().handle_async_request(request)
-        finally:
-            _in_flight.reset(token)
-
-
-class _GatedConnector(aiohttp.TCPConnector):
-    """Asks `may_start` between "the connection stands" and handing it over, before which nothing can be written to it.
-
-    This is also what makes a second send impossible: aiohttp repeats idempotent requests when a kept connection turns
-    out to be closed, and a departed request gets no second connection.
-    """
-
-    async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> Connection:
-        flight = _in_flight.get()
-        if flight is not None and flight.departed:
-            raise _OnlyOnce("a second connection for a request that has already left")
-        connection = await super().connect(req, traces, timeout)
-        if flight is not None:
-            await _board(flight, connection)
-        return connection
-
-
-async def _board(flight: _Flight, connection: Connection) -> None:
-    try:
-        await flight.ask()
-    except _SaidNo:
-        connection.release()
-        raise
-    except BaseException:
-        connection.close()
-        raise
-    if _has_ended(connection.transport):
-        connection.close()
-        raise _ConnectionGone("the provider closed the connection before the first byte")
-    flight.depart()
-
-
-# Linux tells when the other side has said its last; elsewhere only a reset shows.
-_PEER_IS_DONE = getattr(select, "POLLRDHUP", 0)
-
-
-def _has_ended(transport: asyncio.Transport | None) -> bool:
-    """Whether the provider has closed or reset the connection, also if our event loop has not been told yet.
-
-    Permissions are granted by the batch: by the time the last of them writes, its connection may have been closed for
-    many milliseconds. What is written then is lost, and nobody could prove it. Data alone mean nothing: TLS servers
-    send tickets unasked.
-    """
-    if transport is None or transport.is_closing():
-        return True
-    descriptor = transport.get_extra_info("socket").fileno()
-    if descriptor < 0:
-        return True
-    poll = select.poll()
-    poll.register(descriptor, _PEER_IS_DONE)
-    return bool(poll.poll(0))
-
-
-async def _fly(
-    client: httpx.AsyncClient, request: httpx.Request, flight: _Flight, deadline: asyncio.Timeout, reply_limit: int
-) -> Exchange:
+async def _fly(client: Client, request: GatedRequest, deadline: asyncio.Timeout, reply_limit: int) -> Exchange:
+    response: httpx.Response | None = None
     try:
         async with deadline:
-            response = flight.response = await client.send(request, stream=True)
+            response = await client.fly(request)
             try:
                 body = await _read(response, reply_limit)
             finally:
                 await response.aclose()
-    except _SaidNo:
+    except SaidNo:
         return Withheld()
-    except _AskingFailed as failed:
+    except AskingFailed as failed:
         raise failed.error from None
     except _NETWORK as error:
-        return flight.known(error)
+        return _known(request.flight, response, error)
     return Reply(status=response.status_code, headers=_readable(response), body=body)
+
+
+def _known(flight: Flight, response: httpx.Response | None, error: Exception) -> Exchange:
+    """What can be said after `error`, judged by how far the request had come."""
+    said = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
+    if not flight.departed:
+        return NotSent(code="not_sent", reason=said)
+    if response is None:
+        return NoReply(reason=said)
+    return Reply(status=response.status_code, headers=_readable(response), body=None, flaw=said)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

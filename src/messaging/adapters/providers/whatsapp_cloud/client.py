@@ -5,10 +5,10 @@ from functools import lru_cache
 from typing import Any, assert_never
 from urllib.parse import quote, urlencode
 
-import httpx
 import msgspec
 
 from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
+from messaging.adapters.providers.transport import Headers
 from messaging.adapters.providers.whatsapp_cloud import definitions, errors, verdicts
 from messaging.adapters.providers.whatsapp_cloud.bodies import send_body
 from messaging.adapters.providers.whatsapp_cloud.history import read_history
@@ -172,9 +172,9 @@ def _fits_a_header(token: str) -> bool:
 
 
 @lru_cache(maxsize=2048)
-def _headers(token: str) -> httpx.Headers:
-    """The same for all requests of an account; as httpx has them, they need not be read anew for each."""
-    return httpx.Headers(
+def _headers(token: str) -> Headers:
+    """The same for all requests of an account, so that they need not be read anew for each."""
+    return Headers(
         {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
