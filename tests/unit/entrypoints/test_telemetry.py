@@ -1,5 +1,6 @@
 """Logs never say a secret or a person; health and metrics tell what an orchestrator needs."""
 
+import asyncio
 import io
 import json
 import logging
@@ -53,6 +54,44 @@ def test_a_log_line_is_json_with_the_ids_of_its_task(written: io.StringIO) -> No
     assert line["event"] == "message.attempted"
     assert (line["request_id"], line["trace_id"], line["message_id"]) == ("req_1", "abc", "msg_1")
     assert (line["process"], line["level"], line["ms"], line["code"]) == ("api", "info", 12, None)
+
+
+async def test_lines_of_one_turn_are_written_when_it_ends(written: io.StringIO) -> None:
+    log = logging.getLogger("messaging.x")
+    log.info("one")
+    log.info("two")
+
+    before = lines(written)
+    await asyncio.sleep(0)
+
+    assert before == []
+    assert [line["event"] for line in lines(written)] == ["one", "two"]
+
+
+async def test_a_warning_is_written_at_once_with_all_that_waits(written: io.StringIO) -> None:
+    log = logging.getLogger("messaging.x")
+    log.info("one")
+
+    log.warning("two")
+
+    assert [line["event"] for line in lines(written)] == ["one", "two"]
+
+
+async def test_lines_of_a_turn_that_never_ends_are_written_with_the_process_s_last(written: io.StringIO) -> None:
+    logging.getLogger("messaging.x").info("one")
+
+    logging.getLogger().handlers[0].flush()
+
+    assert [line["event"] for line in lines(written)] == ["one"]
+
+
+@pytest.mark.parametrize("extra", [{"reason": "call +14155550100"}, {"to": "Ana"}, {"nested": {"token": "x"}}])
+def test_a_line_with_something_to_blank_is_blanked(written: io.StringIO, extra: dict[str, object]) -> None:
+    logging.getLogger("messaging.x").info("message.attempted", extra=extra)
+
+    (line,) = lines(written)
+    assert "[redacted]" in str(line)
+    assert not any(told in str(line) for told in ("4155550100", "Ana", "'x'"))
 
 
 def test_structlog_and_the_standard_library_write_the_same_way(written: io.StringIO) -> None:
