@@ -6,7 +6,6 @@ messages (a random 96-bit nonce is good for 2**32 of them), and a ciphertext ope
 """
 
 import base64
-import hmac
 import os
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from messaging.adapters.crypto.hmacs import Hmac, base32
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.domain.shared.ids import Prefix, TenantId, typeid
@@ -38,13 +38,13 @@ class AesTenantCipher:
     def __init__(self, tenant: str, data_keys: dict[int, bytes]) -> None:
         # A TypeID holds no NUL, so tenant and context cannot flow into each other.
         self._tenant = tenant.encode() + b"\0"
-        self._data_keys = data_keys
+        self._data_keys = {version: Hmac(key) for version, key in data_keys.items()}
         newest = max(data_keys)
-        self._newest_key = data_keys[newest]
+        self._newest_key = self._data_keys[newest]
         self._newest_header = _FORMAT + newest.to_bytes(_VERSION_BYTES)
         oldest = data_keys[min(data_keys)]
-        self._index_key = derive(oldest, "messaging/blind-index")
-        self._tag_key = derive(oldest, "messaging/reference-tag")
+        self._index = Hmac(derive(oldest, "messaging/blind-index"))
+        self._tag = Hmac(derive(oldest, "messaging/reference-tag"))
 
     def seal(self, context: str, plaintext: bytes) -> bytes:
         place = context.encode()
@@ -69,10 +69,10 @@ class AesTenantCipher:
             raise CannotDecrypt("Wrong key, wrong place or changed bytes.") from error
 
     def blind_index(self, value: str) -> bytes:
-        return hmac.digest(self._index_key, value.encode(), "sha256")
+        return self._index(value.encode())
 
     def tag(self, text: str) -> str:
-        return base64.b32encode(hmac.digest(self._tag_key, text.encode(), "sha256")[:5]).decode().lower()
+        return base32(self._tag(text.encode())[:5])
 
     def _associated(self, header: bytes, place: bytes) -> bytes:
         return header + self._tenant + place
@@ -85,7 +85,7 @@ class AesKeyRing:
         if len(master_key) != KEY_BYTES:
             raise ValueError(f"A master key has {KEY_BYTES} bytes, not {len(master_key)}.")
         self._wrapping = AESGCM(derive(master_key, "messaging/wrap-data-keys"))
-        self._signing_key = derive(master_key, "messaging/sign")
+        self._sign = Hmac(derive(master_key, "messaging/sign"))
         self._unwrapped = lru_cache(maxsize=_REMEMBERED)(self._unwrap)
 
     def new_data_key(self, tenant_id: TenantId, *, version: int = 1) -> WrappedKey:
@@ -99,7 +99,7 @@ class AesKeyRing:
 
     def sign(self, text: str) -> str:
         """22 characters, URL-safe: 128 bits of HMAC-SHA256."""
-        digest = hmac.digest(self._signing_key, text.encode(), "sha256")[:16]
+        digest = self._sign(text.encode())[:16]
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def _unwrap(self, tenant_id: TenantId, keys: tuple[WrappedKey, ...]) -> AesTenantCipher:
@@ -124,8 +124,8 @@ def derive(key: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
 
 
-def _cipher_for(data_key: bytes, place: bytes) -> AESGCM:
-    return AESGCM(hmac.digest(data_key, place, "sha256"))
+def _cipher_for(data_key: Hmac, place: bytes) -> AESGCM:
+    return AESGCM(data_key(place))
 
 
 def _key_context(tenant_id: TenantId, version: int) -> bytes:
