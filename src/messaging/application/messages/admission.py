@@ -97,7 +97,7 @@ class Admission:
         self._open = max((1 / terms.share - 1) * _OPEN, _OPEN_AT_LEAST)
 
     async def __call__(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
-        limits = [await self._limits_of(lane, due) for due in leaving]
+        limits = await self._limits_of(lane, leaving)
         granted: dict[MessageKey, Slot] = {}
         waits: dict[MessageKey, timedelta] = {}
         got: Counter[SenderId] = Counter()
@@ -189,12 +189,22 @@ class Admission:
         """Until a third of the burst has gathered: claims stay batches, and what they get is still far enough ahead."""
         self._rests[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 3)
 
-    async def _limits_of(self, lane: DeliverLane, due: Due) -> Sequence[_Limit]:
-        limits = await self._rates(due, _REACH[lane.priority])
-        if lane.channel is Channel.WHATSAPP:
-            pair = self._pair(f"pair:{due.standing.sender_id}:{due.recipient_index.hex()}")
-            limits.append(_Limit("pair", pair, None))
+    async def _limits_of(self, lane: DeliverLane, leaving: Sequence[Due]) -> Sequence[Sequence[_Limit]]:
+        """Of each message; but for the pair's they are the same for all of a flow."""
+        of_flow: dict[tuple[UUID, ...], list[_Limit]] = {}
+        limits: list[list[_Limit]] = []
+        for due in leaving:
+            standing = due.standing
+            flow = (standing.key.tenant_id, standing.account_id, standing.sender_id, due.flow_id)
+            if (rates := of_flow.get(flow)) is None:
+                rates = of_flow[flow] = await self._rates(due, _REACH[lane.priority])
+            limits.append([*rates, *self._pair_limit(lane, due)])
         return limits
+
+    def _pair_limit(self, lane: DeliverLane, due: Due) -> Sequence[_Limit]:
+        if lane.channel is not Channel.WHATSAPP:
+            return ()
+        return (_Limit("pair", self._pair(f"pair:{due.standing.sender_id}:{due.recipient_index.hex()}"), None),)
 
     async def _rates(self, due: Due, reach: float) -> list[_Limit]:
         key, account, sender = due.standing.key, due.standing.account_id, due.standing.sender_id

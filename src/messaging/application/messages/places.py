@@ -46,6 +46,7 @@ class Places:
         self._used: Counter[Priority] = Counter()
         self._waiting: list[_Waiting] = []
         self._lent = 0
+        self._about_to_hand_out = False
         self._closed = False
 
     @property
@@ -73,7 +74,7 @@ class Places:
         """`send` goes on without a place."""
         if (priority := self._taken.pop(send, None)) is not None:
             self._used[priority] -= 1
-        self._hand_out()
+        self._hand_out_soon()
 
     @contextmanager
     def lent(self, send: asyncio.Task[None], priority: Priority) -> Iterator[None]:
@@ -126,8 +127,15 @@ class Places:
             self._used[waiting.priority] -= waiting.places.result()
         self._hand_out()
 
+    def _hand_out_soon(self) -> None:
+        """Once for all that end in one turn of the event loop: outcomes are written by the batch."""
+        if self._waiting and not self._about_to_hand_out:
+            self._about_to_hand_out = True
+            asyncio.get_running_loop().call_soon(self._hand_out)
+
     def _hand_out(self) -> None:
         """The most urgent come first: while they wait for places that anybody could take, nobody else takes them."""
+        self._about_to_hand_out = False
         now = monotonic()
         for waiting in sorted(self._waiting, key=lambda waiting: waiting.order(now)):
             enough, free = self._enough[waiting.priority], self._free(waiting.priority)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from time import monotonic
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from messaging.domain.messages.change import Change
 from messaging.domain.messages.retry import SendResult, Sent, Unreachable
 from messaging.domain.messages.standing import MessageKey, Standing
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import AccountId, Prefix, typeid
+from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +201,13 @@ def _waves(batch: Sequence[Outcome]) -> list[list[Outcome]]:
 
 def attempt_ids(key: MessageKey, epoch: int) -> dict[str, str | int | None]:
     return {
-        "tenant_id": typeid(Prefix.TENANT, key.tenant_id),
+        "tenant_id": _tenant(key.tenant_id),
         "message_id": typeid(Prefix.MESSAGE, key.message_id),
         "attempt": epoch,
     }
+
+
+@lru_cache(maxsize=4096)
+def _tenant(id: TenantId) -> str:
+    """Named in the log with each of its messages."""
+    return typeid(Prefix.TENANT, id)
