@@ -1,9 +1,7 @@
 """What happens to our transactions when the server goes away, refuses, waits or the caller gives up?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import cast
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -12,7 +10,7 @@ from sqlalchemy import text
 from messaging.adapters.postgres import migrate
 from messaging.adapters.postgres.engine import Engines, create_engines
 from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.transactions import DriverTransaction, driver_transaction, transaction
+from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.submissions import Stored
 from messaging.application.ports.unit_of_work import StoreUnavailable
@@ -91,46 +89,37 @@ async def _end_sessions(database: str) -> None:
     await owner.close()
 
 
-Open = Callable[..., AbstractAsyncContextManager[DriverTransaction]]
-
-
-@pytest.fixture(params=[transaction, driver_transaction])
-def open_(request: pytest.FixtureRequest) -> Open:
-    """Both ways to open a transaction keep the same promises."""
-    return cast(Open, request.param)
-
-
-async def test_more_callers_than_connections_are_told_to_come_back(open_: Open, database: str) -> None:
+async def test_more_callers_than_connections_are_told_to_come_back(database: str) -> None:
     engines = create_engines(database, pool_size=1, pool_wait=0.05)
 
-    async with open_(engines.app):
+    async with transaction(engines.app):
         with pytest.raises(StoreUnavailable):
-            await open_(engines.app).__aenter__()
+            await transaction(engines.app).__aenter__()
 
-    async with open_(engines.app) as opened:
+    async with transaction(engines.app) as opened:
         assert await opened.driver.fetchval("SELECT 1") == 1
     await engines.dispose()
 
 
-async def test_a_server_that_takes_no_more_connections_is_unavailable(open_: Open) -> None:
+async def test_a_server_that_takes_no_more_connections_is_unavailable() -> None:
     async with EmbeddedPostgres(settings={"max_connections": "5"}) as server:
         held = [await asyncpg.connect(server.url()) for _ in range(5)]
         engines = create_engines(server.url())
 
         with pytest.raises(StoreUnavailable):
-            await open_(engines.app).__aenter__()
+            await transaction(engines.app).__aenter__()
 
         await engines.dispose()
         await asyncio.gather(*(connection.close() for connection in held))
 
 
-async def test_waiting_too_long_for_a_lock_is_unavailable(open_: Open, engines: Engines) -> None:
+async def test_waiting_too_long_for_a_lock_is_unavailable(engines: Engines) -> None:
     await seed_tenant(engines)
-    async with open_(engines.system) as first:
+    async with transaction(engines.system) as first:
         await first.driver.execute("UPDATE tenants SET name = 'x'")
 
         with pytest.raises(StoreUnavailable):
-            async with open_(engines.system, settings="SET LOCAL lock_timeout = '50ms'") as second:
+            async with transaction(engines.system, settings="SET LOCAL lock_timeout = '50ms'") as second:
                 await second.driver.execute("UPDATE tenants SET name = 'y'")
 
 
@@ -145,10 +134,10 @@ async def test_a_statement_that_takes_too_long_is_unavailable_through_either_dri
             await opened.core.execute(text("SELECT pg_sleep(5)"))
 
 
-async def test_leaving_without_commit_leaves_nothing(open_: Open, engines: Engines) -> None:
+async def test_leaving_without_commit_leaves_nothing(engines: Engines) -> None:
     await seed_tenant(engines)
 
-    async with open_(engines.system) as opened:
+    async with transaction(engines.system) as opened:
         await opened.driver.execute("UPDATE tenants SET name = 'changed'")
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
@@ -156,11 +145,11 @@ async def test_leaving_without_commit_leaves_nothing(open_: Open, engines: Engin
     assert tenant == a_tenant()
 
 
-async def test_our_own_errors_pass_through_and_roll_back(open_: Open, engines: Engines) -> None:
+async def test_our_own_errors_pass_through_and_roll_back(engines: Engines) -> None:
     await seed_tenant(engines)
 
     async def fail() -> None:
-        async with open_(engines.system) as opened:
+        async with transaction(engines.system) as opened:
             await opened.driver.execute("UPDATE tenants SET name = 'changed'")
             raise LookupError
 
@@ -170,18 +159,18 @@ async def test_our_own_errors_pass_through_and_roll_back(open_: Open, engines: E
         assert await uow.platform.tenant(TENANT) == a_tenant()
 
 
-async def test_a_mistake_in_a_statement_is_not_an_outage(open_: Open, engines: Engines) -> None:
+async def test_a_mistake_in_a_statement_is_not_an_outage(engines: Engines) -> None:
     with pytest.raises(asyncpg.InterfaceError, match="expects 0 arguments"):
-        async with open_(engines.system) as opened:
+        async with transaction(engines.system) as opened:
             await opened.driver.execute("SELECT 1", "superfluous")
     with pytest.raises(asyncpg.UndefinedTableError):
-        async with open_(engines.system) as opened:
+        async with transaction(engines.system) as opened:
             await opened.driver.execute("SELECT * FROM nowhere")
 
 
-async def test_a_swallowed_error_cannot_be_committed(open_: Open, engines: Engines) -> None:
+async def test_a_swallowed_error_cannot_be_committed(engines: Engines) -> None:
     async def swallow_and_commit() -> None:
-        async with open_(engines.system) as opened:
+        async with transaction(engines.system) as opened:
             with pytest.raises(asyncpg.DivisionByZeroError):
                 await opened.driver.fetchval("SELECT 1 / 0")
             await opened.commit()
@@ -190,21 +179,21 @@ async def test_a_swallowed_error_cannot_be_committed(open_: Open, engines: Engin
         await swallow_and_commit()
 
 
-async def test_a_transaction_is_committed_once(open_: Open, engines: Engines) -> None:
-    async with open_(engines.system) as opened:
+async def test_a_transaction_is_committed_once(engines: Engines) -> None:
+    async with transaction(engines.system) as opened:
         await opened.commit()
 
         with pytest.raises(RuntimeError, match="over"):
             await opened.commit()
 
 
-async def test_a_cancelled_caller_leaves_no_open_transaction_behind(open_: Open, database: str) -> None:
+async def test_a_cancelled_caller_leaves_no_open_transaction_behind(database: str) -> None:
     engines = create_engines(database, pool_size=1)
     await seed_tenant(engines)
     entered = asyncio.Event()
 
     async def work() -> None:
-        async with open_(engines.system) as opened:
+        async with transaction(engines.system) as opened:
             await opened.driver.execute("UPDATE tenants SET name = 'changed'")
             entered.set()
             await opened.driver.execute("SELECT pg_sleep(30)")
@@ -215,7 +204,7 @@ async def test_a_cancelled_caller_leaves_no_open_transaction_behind(open_: Open,
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    async with open_(engines.system) as opened:
+    async with transaction(engines.system) as opened:
         await opened.driver.execute("UPDATE tenants SET name = name")
         assert await opened.driver.fetchval("SELECT name FROM tenants") == a_tenant().name
     await engines.dispose()

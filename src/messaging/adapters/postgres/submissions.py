@@ -11,8 +11,8 @@ from messaging.adapters.postgres.idempotency import judge
 from messaging.adapters.postgres.transactions import (
     LOCK_NOT_AVAILABLE,
     Driver,
-    driver_transaction,
     set_tenant,
+    transaction,
 )
 from messaging.application import crashpoints
 from messaging.application.ports.submissions import (
@@ -109,7 +109,7 @@ class PostgresSubmissions:
     async def known(
         self, tenant_id: TenantId, key: str, fingerprint: bytes
     ) -> Replayed | KeyReused | KeyInFlight | None:
-        async with driver_transaction(self._engine, tenant_id=tenant_id) as opened:
+        async with transaction(self._engine, tenant_id=tenant_id) as opened:
             rows = await opened.driver.fetch(STILL_KNOWN, tenant_id, [key])
         return judge(rows[0]["fingerprint"], rows[0]["status"], rows[0]["body"], fingerprint) if rows else None
 
@@ -118,7 +118,7 @@ class PostgresSubmissions:
         order = sorted(range(len(batch)), key=lambda index: (batch[index].tenant_id, _key(batch[index])))
         outcomes: list[AcceptOutcome] = [Stored()] * len(batch)
         current = batch[order[0]].tenant_id if order else None
-        async with driver_transaction(self._engine, tenant_id=current, settings=_SETTINGS) as opened:
+        async with transaction(self._engine, tenant_id=current, settings=_SETTINGS) as opened:
             for tenant_id, group in groupby(order, key=lambda index: batch[index].tenant_id):
                 indexes = list(group)
                 if tenant_id != current:
@@ -140,7 +140,7 @@ class PostgresSubmissions:
             raise
 
     async def _accept_again(self, member: Acceptance) -> AcceptOutcome:
-        async with driver_transaction(self._engine, tenant_id=member.tenant_id) as opened:
+        async with transaction(self._engine, tenant_id=member.tenant_id) as opened:
             if await _is_known(opened.driver, member):
                 return Stored()
         return (await self._accept([member]))[0]

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
 from typing import Final, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -27,12 +29,19 @@ LOCK_NOT_AVAILABLE: Final = "55P03"
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-class DriverTransaction:
+class Transaction:
     """One open transaction; `driver` (asyncpg) is for set-based statements."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, engine: AsyncEngine, pooled: PoolProxiedConnection, driver: Driver) -> None:
         self.driver = driver
+        self._engine = engine
+        self._pooled = pooled
         self._over = False
+
+    @cached_property
+    def core(self) -> AsyncConnection:
+        """SQLAlchemy Core on the same connection, made when it is asked for: few do, and it takes 60 us."""
+        return AsyncConnection(self._engine, Connection(self._engine.sync_engine, self._pooled))
 
     async def commit(self, *, durable: bool = True) -> None:
         """Durable when it returns. Afterwards the transaction can do nothing more.
@@ -54,27 +63,41 @@ class DriverTransaction:
             await self.driver.execute("ROLLBACK")
 
 
-class Transaction(DriverTransaction):
-    """With `core`, for SQLAlchemy Core."""
+@asynccontextmanager
+async def transaction(
+    engine: AsyncEngine, *, tenant_id: UUID | None = None, settings: str | None = None
+) -> AsyncIterator[Transaction]:
+    """Rolls back unless committed. With `tenant_id`, row-level security shows that tenant's rows only.
 
-    def __init__(self, core: AsyncConnection, driver: Driver) -> None:
-        super().__init__(driver)
-        self.core = core
+    `settings` is a constant `SET LOCAL …` of the caller's, sent along with the BEGIN.
+
+    Raises StoreUnavailable when the database cannot be reached, refuses, or takes too long.
+    """
+    async with _connected(engine) as (pooled, driver):
+        await driver.execute(_begin(tenant_id, settings))
+        opened = Transaction(engine, pooled, driver)
+        yield opened
+        await opened.end()
 
 
 @asynccontextmanager
-async def driver_transaction(
-    engine: AsyncEngine, *, tenant_id: UUID | None = None, settings: str | None = None
-) -> AsyncIterator[DriverTransaction]:
-    """As `transaction`, without Core, whose connection costs 60 us and a turn of the event loop."""
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[Driver]:
+    """Every statement is a transaction of its own, durable when it returns: one round trip where three would do.
+
+    Raises StoreUnavailable like `transaction`; then it is not known whether the statement was committed.
+    """
+    async with _connected(engine) as (_, driver):
+        yield driver
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[PoolProxiedConnection, Driver]]:
+    """A pooled connection, which goes back with nothing open on it, or not at all."""
     with unavailable():
         pooled = await _live(engine)
         driver = _driver_of(pooled)
         try:
-            await driver.execute(_begin(tenant_id, settings))
-            opened = DriverTransaction(driver)
-            yield opened
-            await opened.end()
+            yield pooled, driver
         except Exception:
             if not await _rolled_back(driver):
                 await _discard(pooled)
@@ -102,56 +125,14 @@ async def _live(engine: AsyncEngine) -> PoolProxiedConnection:
 
 
 async def _discard(pooled: PoolProxiedConnection) -> None:
-    # In SQLAlchemy's greenlet, where it may take leave of the server, which then stops what it is doing for us.
-    await greenlet_spawn(pooled.invalidate)
+    # Core discards by itself what it finds broken.
+    if pooled.is_valid:
+        # In SQLAlchemy's greenlet, where it may take leave of the server, which then stops what it is doing for us.
+        await greenlet_spawn(pooled.invalidate)
 
 
 def _driver_of(pooled: PoolProxiedConnection) -> Driver:
     return cast(Driver, pooled.driver_connection)
-
-
-@asynccontextmanager
-async def transaction(
-    engine: AsyncEngine, *, tenant_id: UUID | None = None, settings: str | None = None
-) -> AsyncIterator[Transaction]:
-    """Rolls back unless committed. With `tenant_id`, row-level security shows that tenant's rows only.
-
-    `settings` is a constant `SET LOCAL …` of the caller's, sent along with the BEGIN.
-
-    Raises StoreUnavailable when the database cannot be reached, refuses, or takes too long.
-    """
-    async with _connected(engine) as (core, driver):
-        await driver.execute(_begin(tenant_id, settings))
-        opened = Transaction(core, driver)
-        yield opened
-        await opened.end()
-
-
-@asynccontextmanager
-async def autocommit(engine: AsyncEngine) -> AsyncIterator[Driver]:
-    """Every statement is a transaction of its own, durable when it returns: one round trip where three would do.
-
-    Raises StoreUnavailable like `transaction`; then it is not known whether the statement was committed.
-    """
-    async with _connected(engine) as (_, driver):
-        yield driver
-
-
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
-    """A pooled connection, which goes back with nothing open on it, or not at all."""
-    with unavailable():
-        async with engine.connect() as core:
-            driver = await _live_driver(core)
-            try:
-                yield core, driver
-            except Exception:
-                await _roll_back(core, driver)
-                raise
-            except BaseException:
-                # Cancelled: a query may still be under way. The server rolls back when the connection is gone.
-                await core.invalidate()
-                raise
 
 
 async def set_tenant(driver: Driver, tenant_id: UUID) -> None:
@@ -172,21 +153,6 @@ def _begin(tenant_id: UUID | None, settings: str | None) -> str:
 def _set_tenant(tenant_id: UUID) -> str:
     # A UUID's text is hexadecimal digits and dashes, so it can be written into the statement as it is.
     return f"SET LOCAL app.tenant_id = '{UUID(bytes=tenant_id.bytes)}'"
-
-
-async def _live_driver(core: AsyncConnection) -> Driver:
-    """The asyncpg connection behind `core`; ones the server has closed meanwhile are replaced without a round trip."""
-    while True:
-        pooled = await core.get_raw_connection()
-        driver = cast(Driver, pooled.driver_connection)
-        if not driver.is_closed():
-            return driver
-        await core.invalidate()
-
-
-async def _roll_back(core: AsyncConnection, driver: Driver) -> None:
-    if not await _rolled_back(driver):
-        await core.invalidate()
 
 
 async def _rolled_back(driver: Driver) -> bool:
