@@ -11,7 +11,7 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from messaging.adapters.arq.wire import EXPIRES_AFTER, FUNCTION, MAX_TRIES, connect, pack, unpack
-from messaging.application.ports.queue import QueueUnavailable
+from messaging.application.ports.queue import PATIENCE, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -27,17 +27,18 @@ _CLOSING = 2.0
 class ArqJobConsumer:
     """One ARQ worker per call of `consume`, with a connection pool of its own, all in this event loop.
 
-    `poll_delay` is how long a hint may lie. Each look at each queue costs 0.1 ms of processor time, found or not.
+    It looks as often as its patience asks for. Each look at each queue costs 0.1 ms of processor time, found or not.
     """
 
-    def __init__(self, *, url: str, poll_delay: timedelta = timedelta(milliseconds=40)) -> None:
+    def __init__(self, *, url: str) -> None:
         self._url = url
-        self._poll_delay = poll_delay
         self._retiring: set[asyncio.Task[None]] = set()
 
-    async def consume(self, queue: str, run: Callable[[bytes], Awaitable[None]], *, at_once: int) -> None:
+    async def consume(
+        self, queue: str, run: Callable[[bytes], Awaitable[None]], *, at_once: int, patience: timedelta = PATIENCE
+    ) -> None:
         redis = connect(self._url)
-        worker = self._worker(redis, queue, run, at_once)
+        worker = self._worker(redis, queue, run, at_once, patience)
         polling = asyncio.create_task(worker.main())
         try:
             await asyncio.wait({polling})
@@ -57,7 +58,14 @@ class ArqJobConsumer:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _worker(self, redis: ArqRedis, queue: str, run: Callable[[bytes], Awaitable[None]], at_once: int) -> Worker:
+    def _worker(
+        self,
+        redis: ArqRedis,
+        queue: str,
+        run: Callable[[bytes], Awaitable[None]],
+        at_once: int,
+        patience: timedelta,
+    ) -> Worker:
         async def call(ctx: dict[Any, Any], payload: bytes) -> None:
             await run(payload)
 
@@ -68,7 +76,7 @@ class ArqJobConsumer:
             # Signals are the process's; ARQ's own handlers would cancel running jobs.
             handle_signals=False,
             max_jobs=at_once,
-            poll_delay=self._poll_delay.total_seconds(),
+            poll_delay=patience.total_seconds(),
             job_timeout=_JOB_TIMEOUT,
             # A kept result would block its job's id and double the keys; nobody reads it.
             keep_result=0,

@@ -1,9 +1,12 @@
 """Carrying hints to the workers; Postgres remembers everything, so any of them may be lost."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from datetime import timedelta
+from typing import Final, Protocol
 
 from messaging.application.jobs import Job
+
+PATIENCE: Final = timedelta(milliseconds=40)
 
 
 class QueueUnavailable(Exception):
@@ -20,8 +23,11 @@ class JobQueue(Protocol):
 
 
 class JobConsumer(Protocol):
-    async def consume(self, queue: str, run: Callable[[bytes], Awaitable[None]], *, at_once: int) -> None:
-        """Give every hint of the queue to `run`, up to `at_once` at a time, until cancelled.
+    async def consume(
+        self, queue: str, run: Callable[[bytes], Awaitable[None]], *, at_once: int, patience: timedelta = PATIENCE
+    ) -> None:
+        """Give every hint of the queue to `run`, up to `at_once` at a time, until cancelled. A hint lies no longer than
+        `patience`.
 
         Whatever `run` started must survive its own cancellation: consumers may take it back at any moment. Raises
         QueueUnavailable when the connection is lost; calling again starts afresh.

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from time import monotonic
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ from msgspec import Struct
 from messaging.application.jobs import DeliverLane, ProcessCallbacks, Upkeep, queue_name
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports import health
-from messaging.application.ports.queue import JobConsumer, JobQueue, QueueUnavailable
+from messaging.application.ports.queue import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages.message import Priority
@@ -40,6 +41,11 @@ _SALVAGE_EVERY = 1.0
 # for each other's messages.
 _RUNS_PER_LANE = 2
 _RUNS_OF_CALLBACKS = 1
+
+# How long a hint may lie where nobody is in a hurry; to look costs the same whether there is one or not.
+_LEISURELY = {queue_name(Upkeep()): timedelta(milliseconds=250)} | {
+    queue_name(DeliverLane(channel, Priority.LOW)): timedelta(milliseconds=100) for channel in Channel
+}
 
 
 class WorkerDependencies(Struct, frozen=True, kw_only=True):
@@ -188,7 +194,8 @@ class WorkerProcess:
         while not self._stopping.is_set():
             began = monotonic()
             try:
-                await self._has.consumer.consume(queue, self._runner.run_packed, at_once=at_once)
+                patience = _LEISURELY.get(queue, PATIENCE)
+                await self._has.consumer.consume(queue, self._runner.run_packed, at_once=at_once, patience=patience)
             except QueueUnavailable:
                 log.warning("queue.unavailable", extra={"queue": queue})
             except Exception:
