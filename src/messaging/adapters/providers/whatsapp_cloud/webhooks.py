@@ -122,10 +122,10 @@ def _status(item: Any, sender: str) -> CallbackEvent:
     name, message_id, at = text(status, "status"), text(status, "id"), instant(status)
     if not name or not message_id or at is None or not sender:
         return _malformed(item)
-    if name not in _RECEIPTS:
+    kind = _RECEIPTS.get(name)
+    if kind is None:
         # "played", and "deleted" and "warning" of older days, say nothing about delivery.
         return OtherEvent(kind=f"status.{name}", payload=status)
-    kind = ReceiptKind(name)
     return Receipt(
         kind=kind,
         sender_external_id=sender,
@@ -138,7 +138,7 @@ def _status(item: Any, sender: str) -> CallbackEvent:
     )
 
 
-_RECEIPTS = frozenset(kind.value for kind in ReceiptKind)
+_RECEIPTS = {kind.value: kind for kind in ReceiptKind}
 
 
 def _recipient_ids(status: Json) -> tuple[str, ...]:
