@@ -72,6 +72,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     webhooks_port: Annotated[Port, _about("Port `app webhooks` listens on.")] = 8001
     worker_host: Annotated[str, _about("Address of the worker's health and metrics listener.")] = "127.0.0.1"
     worker_port: Annotated[Port, _about("Port of the worker's health and metrics listener.")] = 8002
+    accept_batch: Annotated[
+        Positive, _about("Submissions committed in one transaction, at most; 1 turns group commit off.")
+    ] = 200
+    accept_writers: Annotated[
+        Positive,
+        _about("Such transactions under way at once in one `app api`; no more than APP_DATABASE_POOL_SIZE."),
+    ] = 2
     delivery_concurrency: Annotated[Positive, _about("Sends under way at once in one worker.")] = 128
     delivery_batch: Annotated[Positive, _about("Messages claimed in one transaction.")] = 100
     claim_lease_seconds: Annotated[

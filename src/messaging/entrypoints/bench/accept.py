@@ -1,5 +1,7 @@
 """What does it cost to promise? Messages accepted with no worker beside the API, one by one and in batches."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from messaging.entrypoints.bench import bodies
@@ -8,12 +10,19 @@ from messaging.entrypoints.bench.cpu import difference
 from messaging.entrypoints.bench.generator import Job, Result
 from messaging.entrypoints.bench.report import Findings, Measured, MeasurementFailed, measured
 from messaging.entrypoints.bench.rig import Rig
+from messaging.entrypoints.dev.loopback import free_port
 
 _SECONDS = 8.0
 _COMMIT_SECONDS = 3.0
 # Of the throughput found, for the run that measures latency: a system at its limit has no latency, only a queue.
 _COMFORTABLE = 0.7
 _PARALLEL_BATCHES = 8
+# What group commit is compared with: the same process and load, and a transaction for every message.
+_UNGROUPED: Final = {
+    "APP_ACCEPT_BATCH": "1",
+    "APP_ACCEPT_WRITERS": str(CONNECTIONS),
+    "APP_DATABASE_POOL_SIZE": str(CONNECTIONS),
+}
 
 
 async def accept(rig: Rig) -> Findings:
@@ -22,9 +31,12 @@ async def accept(rig: Rig) -> Findings:
     found = await accepted(rig, job)
     comfortable = await _comfortable(rig, job, found.per_second)
     await rig.books.forget_due_work()
+    ungrouped = await _ungrouped(rig, job)
     commits = await commits_per_second(rig.books.url, seconds=_COMMIT_SECONDS)
     figures = {
         f"commits_at_{CONNECTIONS}": round(commits, 1),
+        f"ungrouped_at_{CONNECTIONS}": round(ungrouped.per_second, 1),
+        "group_commit_gain": round(found.per_second / ungrouped.per_second, 2),
         "p50_at_70_percent_ms": comfortable.p50_ms,
         "p99_at_70_percent_ms": comfortable.p99_ms,
     }
@@ -57,6 +69,19 @@ async def accepted(rig: Rig, job: Job, *, per_request: int = 1) -> Measured:
         count=count,
         floor=await rig.noop_floor(job, per_request=per_request),
     )
+
+
+async def _ungrouped(rig: Rig, job: Job) -> Result:
+    """What another API process takes that commits each message by itself, on as many connections as `commits_at_…`."""
+    url = await rig.stack.add_api("api-ungrouped", port=free_port(), overrides=_UNGROUPED)
+    (grouped,) = job.urls
+    try:
+        fresh = replace(rig.job(job.bodies[0], seconds=job.seconds), urls=(grouped.replace(rig.stack.api, url),))
+        await rig.warm_up(fresh)
+        return await rig.generate(fresh)
+    finally:
+        await rig.stack.stop("api-ungrouped")
+        await rig.books.forget_due_work()
 
 
 async def _comfortable(rig: Rig, job: Job, most: float) -> Result:

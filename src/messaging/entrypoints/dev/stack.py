@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, Final, Self
 
 import asyncpg
@@ -208,8 +208,10 @@ class Stack:
         state = str(self.home / "sandbox")
         return ("sandbox", "--host", HOST, "--port", str(self.ports.sandbox), "--state-dir", state)
 
-    async def _keep(self, name: str, *arguments: str, ready: str) -> None:
-        launch = Launch(name=name, command=(*APP, *arguments), env=self._environment)
+    async def _keep(
+        self, name: str, *arguments: str, ready: str, overrides: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        launch = Launch(name=name, command=(*APP, *arguments), env={**self._environment, **overrides})
         if self._adjust is not None:
             launch = await self._adjust(launch)
         log = self.home / "logs" / f"{name}.log"
@@ -226,9 +228,10 @@ class Stack:
         """One more beside the first; `port` is for its health listener."""
         await self._keep(name, "worker", "--port", str(port), ready=f"http://{HOST}:{port}/readyz")
 
-    async def add_api(self, name: str, *, port: int) -> str:
-        """One more beside the first; returns its URL."""
-        await self._keep(name, "api", "--port", str(port), ready=f"http://{HOST}:{port}/readyz")
+    async def add_api(self, name: str, *, port: int, overrides: Mapping[str, str] = MappingProxyType({})) -> str:
+        """One more beside the first, with further settings of its own; returns its URL."""
+        ready = f"http://{HOST}:{port}/readyz"
+        await self._keep(name, "api", "--port", str(port), ready=ready, overrides=overrides)
         return f"http://{HOST}:{port}"
 
     async def stop_worker(self) -> None:

@@ -48,7 +48,13 @@ class MessageUseCases(DeclarativeContainer):
     submit = Singleton(
         SubmitMessages,
         # The group-commit door: concurrent requests share a transaction.
-        accept=Singleton(Gatherer, adapters.submissions.provided.accept_many, linger=_LINGER_SECONDS),
+        accept=Singleton(
+            Gatherer,
+            adapters.submissions.provided.accept_many,
+            max_batch=settings.provided.accept_batch,
+            writers=settings.provided.accept_writers,
+            linger=_LINGER_SECONDS,
+        ),
         # A thousand messages take a few megabytes until they are stored.
         accept_batch=Singleton(
             Gatherer, adapters.submissions.provided.accept_many, max_batch=1, capacity=_BATCHES_WAITING, writers=4
