@@ -158,6 +158,29 @@ async def test_a_log_that_cannot_write_stays_broken() -> None:
     await log.close()
 
 
+async def test_without_fsync_a_line_is_in_the_file_at_once(tmp_path: Path) -> None:
+    log = AppendLog(tmp_path / "log.jsonl", fsync=False)
+    offsets = []
+
+    for line in (b'{"n":0}', b'{"n":1}'):
+        offset, durable = log.append(line)
+        await asyncio.shield(durable)
+        offsets.append(offset)
+
+    assert offsets == [0, 8]
+    assert list(log.lines()) == [b'{"n":0}', b'{"n":1}']
+    await log.close()
+
+
+async def test_without_fsync_a_log_that_cannot_write_stays_broken_too() -> None:
+    log = AppendLog(Path("/dev/full"), fsync=False)
+
+    for _ in range(2):
+        with pytest.raises(LogBroken):
+            log.append(b"{}")
+    await log.close()
+
+
 async def test_any_asgi_server_can_run_the_app(tmp_path: Path) -> None:
     incoming: asyncio.Queue[dict[str, str]] = asyncio.Queue()
     outgoing: list[str] = []

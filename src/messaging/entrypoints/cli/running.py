@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import uvicorn
 from uvicorn._types import ASGIApplication
 
-from messaging.entrypoints.cli.joined_writes import JoinedWrites
+from messaging.entrypoints.joined_writes import JoinedWrites
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -18,8 +18,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--no-fsync", action="store_true")
     arguments = parser.parse_args()
-    config = SandboxConfig(state_dir=arguments.state_dir)
+    config = SandboxConfig(state_dir=arguments.state_dir, fsync=not arguments.no_fsync)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(config, arguments.host, arguments.port, ready=_announce))
 

@@ -1,5 +1,6 @@
 """Which business accounts and numbers exist here, who may act for them, and where their callbacks go."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from messaging.entrypoints.sandbox.journal import Journal
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Secret = Annotated[str, msgspec.Meta(min_length=1)]
+_NO_DIGIT = re.compile(r"\D")
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +33,7 @@ class PhoneNumber(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def digits(self) -> str:
         """The number as WhatsApp writes it: country code and digits alone."""
-        return "".join(c for c in self.display_phone_number if c.isdigit())
+        return _NO_DIGIT.sub("", self.display_phone_number)
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

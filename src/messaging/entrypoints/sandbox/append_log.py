@@ -24,6 +24,7 @@ class AppendLog:
 
     Lines reach the kernel in the order of `append` and are synced together, so one `fdatasync` pays for all
     senders that arrived meanwhile. A torn last line, which nobody was ever told about, is cut off on opening.
+    Without `fsync` a line is safe once the kernel has it, which is at once: from our death, not from the machine's.
     """
 
     def __init__(self, path: Path, *, fsync: bool) -> None:
@@ -43,9 +44,11 @@ class AppendLog:
 
         The future is shared by everybody in the group: await it through `asyncio.shield`.
         """
-        if self._broken is not None:
-            raise LogBroken(str(self._path)) from self._broken
         offset = self._queued_end
+        if not self._fsync:
+            self.append_now(line)
+            return offset, self._resolved()
+        self._refuse_if_broken()
         self._queued_end += len(line) + 1
         self._waiting.append(line)
         if self._group is None:
@@ -58,9 +61,14 @@ class AppendLog:
     def append_now(self, line: bytes) -> None:
         """Write one line through at once: it survives our death, not the machine's.
 
-        A log takes its lines either through `append` or through here, never both.
+        A log with `fsync` takes its lines either through `append` or through here, never both.
         """
-        _write_all(self._fd, line + b"\n")
+        self._refuse_if_broken()
+        try:
+            _write_all(self._fd, line + b"\n")
+        except OSError as error:
+            self._broken = error
+            raise LogBroken(str(self._path)) from error
         self._queued_end += len(line) + 1
         self.durable_end = self._queued_end
 
@@ -91,6 +99,16 @@ class AppendLog:
             await self._writer
         self._thread.shutdown()
         os.close(self._fd)
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken is not None:
+            raise LogBroken(str(self._path)) from self._broken
+
+    def _resolved(self) -> "asyncio.Future[None]":
+        if self._group is None:
+            self._group = asyncio.get_running_loop().create_future()
+            self._group.set_result(None)
+        return self._group
 
     def _lines(self, after: int) -> Iterator[bytes]:
         end = self.durable_end

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aiohttp
 import msgspec
@@ -89,7 +89,7 @@ class Callbacks:
         self._tuning = tuning
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._wake = asyncio.Event()
+        self._wake: asyncio.Future[None] | None = None
         self._targets: dict[str, _Target] = {}
         self._posting: set[asyncio.Task[None]] = set()
         self._unsettled = 0
@@ -109,7 +109,10 @@ class Callbacks:
     async def open(self) -> None:
         """Start posting."""
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4)
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        # Each POST has its own time limit; the session's would be a second timer for each.
+        unlimited = aiohttp.ClientTimeout(total=None, sock_connect=None)
+        jar = aiohttp.DummyCookieJar()
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=unlimited)
         self._clock = asyncio.create_task(self._run_clock())
 
     async def close(self) -> None:
@@ -124,8 +127,8 @@ class Callbacks:
     def at(self, due_at: float, action: Callable[[], None]) -> None:
         """Run `action` once the epoch time `due_at` has come."""
         heapq.heappush(self._due, (due_at, next(self._order), action))
-        if self._due[0][2] is action:
-            self._wake.set()
+        if self._due[0][2] is action and self._wake is not None:
+            _wake_up(self._wake)
 
     def put(self, item: Item) -> None:
         """Queue one update for its URL."""
@@ -143,27 +146,26 @@ class Callbacks:
         totals.gave_up += delivery.final and not delivery.acked
         totals.updates_acked += delivery.updates if delivery.acked else 0
 
-    def settle_unsent(self, marks: tuple[int, ...], reason: str) -> None:
-        """Log that updates will never be posted: dropped on purpose, or nobody to post to."""
+    def settle_unsent(self, marks: Sequence[int], reason: str) -> None:
+        """Log that updates, one for each mark, will never be posted: dropped on purpose, or nobody to post to."""
         delivery = Delivery(
             at=time.time(), url="", acked=False, final=True, status=0, error=reason, attempt=0, sha256="",
-            size=0, updates=1, marks=list(marks),
+            size=0, updates=len(marks), marks=list(marks),
         )  # fmt: skip
         self._log.append_now(msgspec.json.encode(delivery))
         self.note(delivery)
 
     async def _run_clock(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            self._wake.clear()
             now = time.time()
             while self._due and self._due[0][0] <= now:
                 heapq.heappop(self._due)[2]()
-            wait = max(_TICK, self._due[0][0] - now) if self._due else None
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            self._wake = wake = loop.create_future()
+            timer = loop.call_later(max(_TICK, self._due[0][0] - now), _wake_up, wake) if self._due else None
+            await wake
+            if timer is not None:
+                timer.cancel()
 
     def _call(self, target: _Target) -> None:
         """Drain once everything that is due in this turn of the loop has been queued."""
@@ -241,3 +243,8 @@ class Callbacks:
         )
         self._log.append_now(msgspec.json.encode(delivery))
         self.note(delivery)
+
+
+def _wake_up(sleeper: "asyncio.Future[None]") -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

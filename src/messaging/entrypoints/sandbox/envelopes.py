@@ -14,7 +14,7 @@ from messaging.entrypoints.sandbox.recipients import Step
 from messaging.entrypoints.sandbox.templates import Template
 from messaging.entrypoints.sandbox.wire import Json
 
-# Calling code to ISO country, longest first; enough for business-scoped ids that look right.
+# Calling code to ISO country; enough for business-scoped ids that look right.
 _COUNTRIES = {
     "351": "PT", "353": "IE", "971": "AE", "972": "IL", "234": "NG", "254": "KE", "20": "EG", "27": "ZA",
     "30": "GR", "31": "NL", "32": "BE", "33": "FR", "34": "ES", "39": "IT", "40": "RO", "41": "CH", "43": "AT",
@@ -22,6 +22,7 @@ _COUNTRIES = {
     "55": "BR", "56": "CL", "57": "CO", "60": "MY", "61": "AU", "62": "ID", "63": "PH", "64": "NZ", "65": "SG",
     "66": "TH", "81": "JP", "82": "KR", "84": "VN", "86": "CN", "90": "TR", "91": "IN", "92": "PK", "1": "US",
 }  # fmt: skip
+_LONGEST_CODE = 3
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +41,8 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
 
 def user_id_of(waba_id: str, digits: str) -> str:
     """The business-scoped id of a phone's owner: stable for one account, different for another."""
-    country = next((iso for code, iso in _COUNTRIES.items() if digits.startswith(code)), "US")
+    codes = (digits[:length] for length in range(_LONGEST_CODE, 0, -1))
+    country = next((_COUNTRIES[code] for code in codes if code in _COUNTRIES), "US")
     scoped = hashlib.blake2b(digits.encode(), key=waba_id.encode()[:64], digest_size=7).digest()
     return f"{country}.{int.from_bytes(scoped, 'big'):017d}"
 

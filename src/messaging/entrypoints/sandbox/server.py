@@ -7,8 +7,8 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from messaging.entrypoints.joined_writes import JoinedWrites
 from messaging.entrypoints.sandbox.app import Sandbox, create_app
 from messaging.entrypoints.sandbox.settings import SandboxConfig
 from messaging.entrypoints.sandbox.wire import TRANSPORT
@@ -16,7 +16,7 @@ from messaging.entrypoints.sandbox.wire import TRANSPORT
 _GRACE_SECONDS = 2
 
 
-class _Protocol(HttpToolsProtocol):
+class _Protocol(JoinedWrites):
     """Puts the transport into the scope, so that a handler can cut or reset its own connection."""
 
     def on_message_begin(self) -> None:
@@ -79,6 +79,7 @@ def _uvicorn(app: Sandbox) -> uvicorn.Config:
         log_config=None,
         log_level="error",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_SECONDS,

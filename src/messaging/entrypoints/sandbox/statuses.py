@@ -3,6 +3,8 @@
 import asyncio
 import random
 import time
+from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -73,9 +75,8 @@ class Statuses:
     def schedule(self, entry: Entry) -> None:
         """Arrange for every step that is not settled yet."""
         outcome = outcome_for(entry.recipient)
-        for planned in plan(entry, outcome, self._tuning.current):
-            if not self._ledger.is_settled(entry.n, planned.index):
-                self._arrange(entry, outcome, planned)
+        planned = plan(entry, outcome, self._tuning.current)
+        self._arrange(entry, outcome, [it for it in planned if not self._ledger.is_settled(entry.n, it.index)])
 
     async def first_now(self, entry: Entry) -> None:
         """Deliver the first status at once and return when it was taken; the rest follows as planned."""
@@ -83,8 +84,7 @@ class Statuses:
         first, *others = plan(entry, outcome, self._tuning.current)
         taken = asyncio.Event()
         self._deliver(entry, outcome, first, taken)
-        for planned in others:
-            self._arrange(entry, outcome, planned)
+        self._arrange(entry, outcome, others)
         try:
             async with asyncio.timeout(self._tuning.current.callback_timeout_ms / 1000):
                 await taken.wait()
@@ -112,20 +112,26 @@ class Statuses:
         """Wait for replies that are being written."""
         await asyncio.gather(*self._replies, return_exceptions=True)
 
-    def _arrange(self, entry: Entry, outcome: Outcome, planned: Planned) -> None:
-        if planned.step is REPLY:
-            self._callbacks.at(planned.at, lambda: self._reply(entry, planned))
-            return
+    def _arrange(self, entry: Entry, outcome: Outcome, steps: Sequence[Planned]) -> None:
+        if dropped := [it.index for it in steps if it.step is not REPLY and self._is_dropped(entry, it)]:
+            self._settle_unsent(entry, dropped, "dropped")
+        for planned in steps:
+            if planned.step is REPLY:
+                self._callbacks.at(planned.at, partial(self._reply, entry, planned))
+            elif planned.index not in dropped:
+                self._arrange_status(entry, outcome, planned)
+
+    def _is_dropped(self, entry: Entry, planned: Planned) -> bool:
         settings = self._tuning.current
-        n, index = entry.n, planned.index
-        seed = settings.callback_seed
-        if _chance(settings.drop_probability, seed, n, index, "drop"):
-            self._settle_unsent(entry, index, "dropped")
-            return
-        self._callbacks.at(planned.at, lambda: self._deliver(entry, outcome, planned, None))
-        if outcome.duplicated or _chance(settings.duplicate_probability, seed, n, index, "duplicate"):
+        return _chance(settings.drop_probability, settings.callback_seed, entry.n, planned.index, "drop")
+
+    def _arrange_status(self, entry: Entry, outcome: Outcome, planned: Planned) -> None:
+        settings = self._tuning.current
+        self._callbacks.at(planned.at, partial(self._deliver, entry, outcome, planned, None))
+        chance = settings.duplicate_probability
+        if outcome.duplicated or _chance(chance, settings.callback_seed, entry.n, planned.index, "duplicate"):
             again = planned.at + settings.callback_delay_max_ms / 1000
-            self._callbacks.at(again, lambda: self._deliver(entry, outcome, planned, None, copy=True))
+            self._callbacks.at(again, partial(self._deliver, entry, outcome, planned, None, copy=True))
 
     def _deliver(
         self, entry: Entry, outcome: Outcome, planned: Planned, taken: asyncio.Event | None, *, copy: bool = False
@@ -134,7 +140,7 @@ class Statuses:
         url = found[0].messages_url(entry.sender) if found else None
         if found is None or url is None:
             if not copy:
-                self._settle_unsent(entry, planned.index, "no callback url")
+                self._settle_unsent(entry, [planned.index], "no callback url")
             return
 
         def settled() -> None:
@@ -174,14 +180,15 @@ class Statuses:
             conversation=settings.conversation_in_statuses,
         )
 
-    def _settle_unsent(self, entry: Entry, index: int, reason: str) -> None:
-        self._ledger.settle(entry.n, index)
-        self._callbacks.settle_unsent((step_mark(entry.n, index),), reason)
+    def _settle_unsent(self, entry: Entry, indexes: Sequence[int], reason: str) -> None:
+        for index in indexes:
+            self._ledger.settle(entry.n, index)
+        self._callbacks.settle_unsent([step_mark(entry.n, index) for index in indexes], reason)
 
     def _reply(self, entry: Entry, planned: Planned) -> None:
         found = self._accounts.phone(entry.sender)
         if found is None:
-            self._settle_unsent(entry, planned.index, "no callback url")
+            self._settle_unsent(entry, [planned.index], "no callback url")
             return
         spec = InboundSpec(
             phone_number_id=entry.sender,
@@ -198,7 +205,7 @@ class Statuses:
         task = asyncio.create_task(self._events.add(event))
         self._replies.add(task)
         task.add_done_callback(self._replies.discard)
-        self._settle_unsent(entry, planned.index, "replied")
+        self._settle_unsent(entry, [planned.index], "replied")
 
 
 def _history_event(status: str, at: float) -> Json:

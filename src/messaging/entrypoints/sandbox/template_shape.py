@@ -40,12 +40,14 @@ def placeholders(text: str) -> tuple[str, ...]:
 
 def hydrate(text: str, values: dict[str, str]) -> str:
     """The text with every placeholder replaced by its value."""
-    return PLACEHOLDER.sub(lambda found: values[found.group(1)], text)
+    parts = PLACEHOLDER.split(text)
+    parts[1::2] = [values[name] for name in parts[1::2]]
+    return "".join(parts)
 
 
 def text_units(text: str) -> int:
     """Length in UTF-16 units; Meta does not say what it counts, and this is the stricter reading."""
-    return len(text) + sum(1 for c in text if c > "\uffff")
+    return len(text) if text.isascii() else len(text) + sum(1 for c in text if c > "\uffff")
 
 
 def component(components: list[Json], kind: str) -> Json | None:
