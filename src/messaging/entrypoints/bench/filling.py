@@ -5,10 +5,12 @@ the times, the recipient and the reference differ from the prototype. Columns ar
 keeps up with migrations.
 """
 
+import asyncio
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -19,8 +21,11 @@ from messaging.application.messages import payload
 from messaging.application.ports.secrets import TenantCipher
 from messaging.domain.shared.address import Phone
 from messaging.domain.shared.ids import MessageId
+from messaging.entrypoints.bench.books import open_books
 
 CHUNK: Final = 10_000
+# One makes the next rows while the others' are being inserted.
+_CONNECTIONS: Final = 3
 # Weeks before the present one. The last week is left out: what the other measurements write stays apart.
 _OLDEST_WEEK, _NEWEST_WEEK = 5, 2
 _RECIPIENTS: Final = 100_000
@@ -53,6 +58,10 @@ CREATE TEMP TABLE clones (
     number bigint, id uuid, prototype uuid, shift interval, recipient_index bytea, reference text, sealed bytea
 )
 """
+# By themselves: beside millions of copies they would have to be looked for, copy by copy.
+_PROTOTYPES: Final = (
+    "CREATE TEMP TABLE like_{table} AS SELECT * FROM {table} WHERE tenant_id = '{tenant}' AND {key} IN ({ids})"
+)
 _COLUMNS: Final = """
 SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = $1 AND is_generated = 'NEVER' ORDER BY ordinal_position
@@ -66,6 +75,10 @@ _OWN: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Row = tuple[Any, ...]
+
+
 class Prototype(Struct, frozen=True, kw_only=True):
     """A real message that has come to its end."""
 
@@ -75,57 +88,52 @@ class Prototype(Struct, frozen=True, kw_only=True):
 
 
 class Filling:
-    """`tenant` owns everything; `connection` is a superuser's, which row security and foreign keys do not hold up."""
+    """`tenant` owns everything; `url` is for a superuser, whom row security and foreign keys do not hold up."""
 
-    def __init__(
-        self,
-        connection: "asyncpg.Connection[asyncpg.Record]",
-        *,
-        tenant: UUID,
-        cipher: TenantCipher,
-        read: MessageId,
-        failed: MessageId,
-    ) -> None:
-        self._connection = connection
+    def __init__(self, url: str, *, tenant: UUID, cipher: TenantCipher, read: MessageId, failed: MessageId) -> None:
+        self._url = url
         self._tenant = tenant
         self._cipher = cipher
         self._ids = (read, failed)
 
     async def __call__(self, count: int) -> None:
         """Add `count` messages, evenly over four past weeks, and leave the tables as autovacuum would have by now."""
-        await self._prepare()
-        copies = [await self._copy_statement(table) for table in _OWN]
-        read, failed = [await self._prototype(id) for id in self._ids]
-        indexes = [self._cipher.blind_index(recipient(number)) for number in range(min(count, _RECIPIENTS))]
-        for first in range(0, count, CHUNK):
-            numbers = range(first, min(first + CHUNK, count))
-            rows = self._rows(numbers, count, read, failed, indexes)
-            await self._connection.copy_records_to_table("clones", records=rows)
+        async with AsyncExitStack() as stack:
+            books = [await stack.enter_async_context(open_books(self._url)) for _ in range(_CONNECTIONS)]
+            connections = [each.connection for each in books]
+            await _make_partitions(connections[0])
+            chunks = self._chunks(count, [await self._prototype(connections[0], id) for id in self._ids])
+            async with asyncio.TaskGroup() as group:
+                for connection in connections:
+                    group.create_task(self._load(connection, chunks))
+            for table in _OWN:
+                await connections[0].execute(f"VACUUM (ANALYZE) {table}")
+
+    async def _load(self, connection: Connection, chunks: Iterator[Iterator[Row]]) -> None:
+        await connection.execute("SET synchronous_commit = off; SET session_replication_role = replica")
+        await connection.execute(_STAGING)
+        copies = [await self._copy_statement(connection, table) for table in _OWN]
+        for rows in chunks:
+            await connection.copy_records_to_table("clones", records=rows)
             for statement in copies:
-                await self._connection.execute(statement)
-            await self._connection.execute("TRUNCATE clones")
-        await self._connection.execute("DROP TABLE clones; RESET synchronous_commit; RESET session_replication_role")
-        for table in _OWN:
-            await self._connection.execute(f"VACUUM (ANALYZE) {table}")
+                await connection.execute(statement)
+            await connection.execute("TRUNCATE clones")
 
-    async def _prepare(self) -> None:
-        owner = await self._connection.fetchval("SELECT tableowner FROM pg_tables WHERE tablename = 'messages'")
-        await self._connection.execute(f'SET ROLE "{owner}"; {_PARTITIONS}; RESET ROLE')
-        await self._connection.execute("SET synchronous_commit = off; SET session_replication_role = replica")
-        await self._connection.execute(_STAGING)
-
-    async def _copy_statement(self, table: str) -> str:
-        columns = {row["column_name"]: row["data_type"] for row in await self._connection.fetch(_COLUMNS, table)}
-        values = [_OWN[table].get(name, _shifted(name, kind)) for name, kind in columns.items()]
+    async def _copy_statement(self, connection: Connection, table: str) -> str:
+        """What inserts a chunk's rows of a table, made from those of the prototypes."""
         key = "id" if table == "messages" else "message_id"
+        ids = ", ".join(f"'{id}'" for id in self._ids)
+        await connection.execute(_PROTOTYPES.format(table=table, tenant=self._tenant, key=key, ids=ids))
+        columns = {row["column_name"]: row["data_type"] for row in await connection.fetch(_COLUMNS, table)}
+        values = [_OWN[table].get(name, _shifted(name, kind)) for name, kind in columns.items()]
         # Names from the catalogue, expressions from above.
         return (
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608
-            f"FROM clones c JOIN {table} p ON p.tenant_id = '{self._tenant}' AND p.{key} = c.prototype"
+            f"FROM clones c JOIN like_{table} p ON p.{key} = c.prototype"
         )
 
-    async def _prototype(self, id: MessageId) -> Prototype:
-        row = await self._connection.fetchrow(
+    async def _prototype(self, connection: Connection, id: MessageId) -> Prototype:
+        row = await connection.fetchrow(
             "SELECT created_at, sealed FROM messages m JOIN contents c ON c.tenant_id = m.tenant_id "
             "AND c.message_id = m.id WHERE m.tenant_id = $1 AND m.id = $2",
             self._tenant,
@@ -135,18 +143,25 @@ class Filling:
         opened = payload.decode(self._cipher.open(payload.context(id), row["sealed"]))
         return Prototype(id=id, created_at=row["created_at"], payload=opened)
 
-    def _rows(
-        self, numbers: range, count: int, read: Prototype, failed: Prototype, indexes: list[bytes]
-    ) -> Iterator[tuple[Any, ...]]:
+    def _chunks(self, count: int, prototypes: Sequence[Prototype]) -> Iterator[Iterator[Row]]:
+        indexes = [self._cipher.blind_index(recipient(number)) for number in range(min(count, _RECIPIENTS))]
         start, length = _span(datetime.now(UTC))
-        for number in numbers:
-            at = start + length * number / count
-            id = _id_at(at)
-            like = read if number % _FAILED_EVERY else failed
-            whom = number % len(indexes)
-            content = payload.encode(replace(like.payload, to=Phone(recipient(whom))))
-            sealed = self._cipher.seal(payload.context(id), content)
-            yield number, id, like.id, at - like.created_at, indexes[whom], reference(number), sealed
+        for first in range(0, count, CHUNK):
+            numbers = range(first, min(first + CHUNK, count))
+            yield (self._row(number, start + length * number / count, prototypes, indexes) for number in numbers)
+
+    def _row(self, number: int, at: datetime, prototypes: Sequence[Prototype], indexes: Sequence[bytes]) -> Row:
+        read, failed = prototypes
+        id, like = _id_at(at), read if number % _FAILED_EVERY else failed
+        whom = number % len(indexes)
+        content = payload.encode(replace(like.payload, to=Phone(recipient(whom))))
+        sealed = self._cipher.seal(payload.context(id), content)
+        return number, id, like.id, at - like.created_at, indexes[whom], reference(number), sealed
+
+
+async def _make_partitions(connection: Connection) -> None:
+    owner = await connection.fetchval("SELECT tableowner FROM pg_tables WHERE tablename = 'messages'")
+    await connection.execute(f'SET ROLE "{owner}"; {_PARTITIONS}; RESET ROLE')
 
 
 def recipient(number: int) -> str:
