@@ -119,7 +119,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=1), _about("Part of every provider's limit that is used, such as a sender's throughput.")
     ] = 0.9
     retention_days: Annotated[
-        RetentionDays, _about("How long messages, contents, attempts and events are kept, in whole weeks; 0: for ever.")
+        RetentionDays,
+        _about("How long messages with all their rows, and inbound messages, are kept, in whole weeks; 0: for ever."),
     ] = RetentionDays(365)
     callback_retention_days: Annotated[
         RetentionDays, _about("How long providers' raw callbacks are kept, in whole weeks; 0: for ever.")

@@ -15,7 +15,7 @@ from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.application.ports.health import Retention
 from messaging.domain.shared.ids import MessageId
 from tests.builders import ACCOUNT, TENANT
-from tests.seeding import a_new_message, accept, seed_tenant
+from tests.seeding import a_new_message, accept, seed_other_tenant, seed_tenant
 from tests.unit.application.inbox.doubles import Counts
 
 YEAR = timedelta(days=365)
@@ -224,3 +224,26 @@ async def test_a_message_still_cannot_be_spoken_of_where_it_is_not(engines: Engi
                 an_id(OLD.replace(microsecond=0) - timedelta(days=1)),
                 ACCOUNT,
             )
+
+
+INBOUND = """
+INSERT INTO inbound_messages (tenant_id, id, account_id, sender_id, occurred_at, received_at, provider_message_id,
+                              kind, sealed)
+SELECT tenant_id, gen_random_uuid(), account_id, id, $1, $1, gen_random_uuid(), 'text', 'x' FROM senders
+"""
+
+
+async def test_what_people_wrote_is_kept_as_long_as_messages(
+    engines: Engines, owner: Owner, upkeep: MakeUpkeep
+) -> None:
+    await seed_other_tenant(engines)
+    today = datetime.now(UTC)
+    for at in (OLDER, OLD, today):
+        await owner.execute(INBOUND, at)
+
+    assert await upkeep(callbacks=YEAR).purge_inbound() == 0
+    gone = await upkeep(messages=YEAR).purge_inbound()
+
+    kept = await owner.fetch("SELECT received_at FROM inbound_messages")
+    assert [row["received_at"] for row in kept] == [today, today]
+    assert gone == 4

@@ -47,7 +47,7 @@ SYSTEM_GRANTS: Final[Mapping[str, str]] = {
     "dispatches": "DISU",
     "events": "IS",
     "idempotency_keys": "DISU",
-    "inbound_messages": "IS",
+    "inbound_messages": "DIS",
     "messages": "Su",
     "parked_receipts": "DISU",
     "platform_identity": "ISU",

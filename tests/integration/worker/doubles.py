@@ -87,6 +87,10 @@ class Work:
         self.upkeep["retention"] += 1
         return []
 
+    async def purge_inbound(self) -> int:
+        self.upkeep["inbound"] += 1
+        return 0
+
     async def purge_idempotency(self) -> int:
         self.upkeep["idempotency"] += 1
         return 0

@@ -26,7 +26,7 @@ class Health(Protocol):
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """How long messages with all that belongs to them, and providers' raw callbacks, are kept; None: for ever."""
+    """How long messages of both directions with their rows, and raw callbacks, are kept; None: for ever."""
 
     messages: timedelta | None = None
     callbacks: timedelta | None = None
@@ -41,6 +41,10 @@ class Upkeep(Protocol):
 
     async def drop_old_partitions(self) -> Sequence[str]:
         """Drop the weeks that are older than the retention and hold nothing unfinished; returns their tables' names."""
+        ...
+
+    async def purge_inbound(self) -> int:
+        """Delete what people wrote longer ago than messages are kept; returns how many."""
         ...
 
     async def purge_idempotency(self) -> int:

@@ -148,6 +148,7 @@ class WorkerProcess:
             asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
             asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
             asyncio.create_task(self._keep_up("retention", has.upkeep.drop_old_partitions, every=_UPKEEP_EVERY)),
+            asyncio.create_task(self._keep_up("inbound", has.upkeep.purge_inbound, every=_UPKEEP_EVERY)),
             asyncio.create_task(self._keep_up("idempotency", has.upkeep.purge_idempotency, every=_UPKEEP_EVERY)),
         ]
         log.info("worker.started", extra={"queues": list(self._at_once)})

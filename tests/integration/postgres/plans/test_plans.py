@@ -277,6 +277,11 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         "urgent lag": (health.LAG, (["whatsapp"],), ["dispatches_lane_idx"]),
         "changed": (snapshots.CHANGED, (19_990,), ["config_versions_changed_idx"]),
         "purge keys": (upkeep.PURGE_KEYS, (10,), ["idempotency_keys_expires_idx", "idempotency_keys_pkey"]),
+        "purge inbound": (
+            upkeep.PURGE_INBOUND,
+            (10, timedelta(days=365)),
+            ["inbound_messages_received_idx", "inbound_messages_pkey"],
+        ),
         "purge digests": (upkeep.PURGE_DIGESTS, (10,), ["callback_digests_received_idx", "callback_digests_pkey"]),
         "finish": (idempotency.FINISH, (TENANT, "key-1", 200, b""), ["idempotency_keys_pkey"]),
         "known": (idempotency.KNOWN, (TENANT, "key-1"), ["idempotency_keys_pkey"]),
