@@ -32,6 +32,7 @@ _RECIPIENTS: Final = 100_000
 # One in so many is a copy of the failed prototype.
 _FAILED_EVERY: Final = 20
 
+# A year of weeks, as many as are kept by default: a statement that opens them all costs more with each.
 _PARTITIONS: Final = """
 DO $$
 DECLARE
@@ -40,7 +41,7 @@ DECLARE
     week timestamptz;
 BEGIN
     FOREACH parent IN ARRAY ARRAY['messages', 'contents', 'attempts', 'events'] LOOP
-        FOR n IN 2..5 LOOP
+        FOR n IN 2..52 LOOP
             week := (date_trunc('week', clock_timestamp() AT TIME ZONE 'UTC') - n * interval '7 days')
                     AT TIME ZONE 'UTC';
             part := partition_name(parent, week);
