@@ -115,7 +115,9 @@ def test_being_armed_is_told_loudly(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_every_point_is_somewhere_in_the_code_and_every_place_is_a_point() -> None:
-    """`claim` is passed by batches and by suspects; everything else happens in one place."""
+    """`claim` is passed by batches and by suspects, `stamp` and `outcome` without locks and, if need be, with them;
+    everything else happens in one place.
+    """
     reached: Counter[str] = Counter()
     for path in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -123,4 +125,5 @@ def test_every_point_is_somewhere_in_the_code_and_every_place_is_a_point() -> No
                 reached[ast.literal_eval(node.args[0])] += 1
 
     assert set(reached) == set(POINTS)
-    assert {point for point, places in reached.items() if places > 1} == {"claim.before_commit", "claim.after_commit"}
+    twice = {f"{step}.{when}_commit" for step in ("claim", "stamp", "outcome") for when in ("before", "after")}
+    assert {point for point, places in reached.items() if places > 1} == twice

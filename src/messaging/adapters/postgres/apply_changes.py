@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from messaging.adapters.postgres.bounds import bounds, within
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.lifecycles import StaleChange
 from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change, Withdraw
@@ -24,7 +23,7 @@ from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, TenantId
 
 # Index: messages_pkey. The updated columns are in no index, so these are HOT updates.
-_MOVE: Final = f"""
+_MOVE: Final = """
 UPDATE messages m
 SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks = c.checks,
     claim_failures = c.claim_failures, possible_duplicate = m.possible_duplicate OR c.possible_duplicate,
@@ -32,8 +31,8 @@ SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks
     error_reason = CASE WHEN c.keep_error THEN m.error_reason ELSE c.error_reason END,
     updated_at = clock_timestamp()
 FROM unnest($1::given_change[]) AS c
-WHERE m.tenant_id = c.tenant_id AND m.id = c.id AND {within(2, "m.id", "c.id")}
-  AND m.seq = c.expected_seq AND m.state = c.previous AND {{stamped}}
+WHERE m.tenant_id = c.tenant_id AND m.id = c.id
+  AND m.seq = c.expected_seq AND m.state = c.previous AND {stamped}
 RETURNING m.tenant_id, m.id, m.account_id, m.epoch, c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind,
           c.due_at, c.withdrawn
 """
@@ -43,9 +42,9 @@ _ALL_MOVED: Final = "(SELECT count(*) FROM moved) = cardinality($1)"
 # OFFSET 0 makes it one look into a hash of what moved; the planner would rather compare each with each.
 _IT_MOVED: Final = "({key}) IN (SELECT m.tenant_id, m.id FROM moved m OFFSET 0)"
 # A stamp that stamped nothing would let a request leave unrecorded.
-_HAS_ATTEMPT: Final = f"""(c.previous <> 'claimed' OR c.state <> 'sending' OR EXISTS (
+_HAS_ATTEMPT: Final = """(c.previous <> 'claimed' OR c.state <> 'sending' OR EXISTS (
     SELECT FROM attempts a
-    WHERE a.tenant_id = c.tenant_id AND a.message_id = c.id AND a.epoch = c.epoch AND {within(2, "a.message_id")}
+    WHERE a.tenant_id = c.tenant_id AND a.message_id = c.id AND a.epoch = c.epoch
     -- Keeps it a look for each: the planner might gather all attempts there are instead, and hash them.
     OFFSET 0))
 """
@@ -53,13 +52,13 @@ _HAS_ATTEMPT: Final = f"""(c.previous <> 'claimed' OR c.state <> 'sending' OR EX
 _TELL: Final = """
 INSERT INTO events (tenant_id, message_id, seq, type, state, detail, occurred_at)
 SELECT e.tenant_id, e.message_id, e.seq, e.type, e.state, e.detail, e.occurred_at
-FROM unnest($4::given_event[]) AS e
+FROM unnest($2::given_event[]) AS e
 WHERE {moved}
 """
 
 # Index: attempts_pkey. What the provider has accepted stays accepted, whatever weaker news comes later. If a second
 # attempt of one message turns out accepted too, that is the truth and is written, but flagged.
-_UPDATE_ATTEMPTS: Final = f"""
+_UPDATE_ATTEMPTS: Final = """
 UPDATE attempts a
 SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
     outcome = CASE WHEN a.outcome = 'accepted' THEN a.outcome ELSE COALESCE(c.outcome, a.outcome) END,
@@ -75,10 +74,10 @@ SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
         c.several AND c.outcome = 'accepted' AND a.outcome IS DISTINCT FROM 'accepted' AND EXISTS (
             SELECT FROM attempts o
             WHERE o.tenant_id = a.tenant_id AND o.message_id = a.message_id AND o.epoch <> a.epoch
-              AND o.outcome = 'accepted' AND {within(2, "o.message_id")}))
-FROM unnest($5::given_news[]) AS c
+              AND o.outcome = 'accepted'))
+FROM unnest($3::given_news[]) AS c
 WHERE a.tenant_id = c.tenant_id AND a.message_id = c.message_id AND a.epoch = c.epoch
-  AND {within(2, "a.message_id", "c.message_id")} AND {{moved}}
+  AND {moved}
 RETURNING a.tenant_id, a.message_id, a.possible_duplicate, c.phase AS wanted
 """
 
@@ -106,12 +105,12 @@ WHERE m.withdrawn AND d.tenant_id = m.tenant_id AND d.subject_id = m.id
 """
 
 # Index: messages_pkey.
-ARRANGE: Final = f"""
+ARRANGE: Final = """
 INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
 SELECT m.tenant_id, m.id, m.sender_id, COALESCE(m.template_id, '00000000-0000-0000-0000-000000000000'),
        m.channel, m.priority, c.kind, c.due_at
 FROM unnest($1::given_change[]) AS c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.id
-WHERE c.kind IS NOT NULL AND {within(2, "m.id", "c.id")}
+WHERE c.kind IS NOT NULL
 ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
 """
 
@@ -215,7 +214,7 @@ async def write_each(driver: Driver, changes: Sequence[Change]) -> AbstractSet[M
     rows = await driver.fetch(*_statement_for(ordered, each=True))
     if unarranged := {row["id"] for row in rows if row["unarranged"]}:
         missing = [change for change in ordered if change.key.message_id in unarranged]
-        await driver.execute(ARRANGE, *_given(missing))
+        await driver.execute(ARRANGE, _rows(missing))
     return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])) for row in rows}
 
 
@@ -232,7 +231,7 @@ async def _write(driver: Driver, changes: Sequence[Change]) -> None:
     if done["moved"] != len(changes) or done["started"] != sum(len(_started(change)) for change in changes):
         raise StaleChange
     if done["postponed"] != sum(isinstance(change.dispatch, Arrange) for change in changes):
-        await driver.execute(ARRANGE, *_given(changes))
+        await driver.execute(ARRANGE, _rows(changes))
     if done["flagged"]:
         await driver.execute(FLAG_DUPLICATES, done["flagged_tenants"], done["flagged"])
 
@@ -241,12 +240,11 @@ def _statement_for(changes: Sequence[Change], *, each: bool) -> tuple[Any, ...]:
     """Its text and its arguments."""
     news = [row for change in changes for row in _attempt_rows(change)]
     text = statement(_parts(changes, has_news=bool(news), each=each))
-    return text, *_given(changes), _events(changes), *([news] if news else [])
+    return text, _rows(changes), _events(changes), *([news] if news else [])
 
 
-def _given(changes: Sequence[Change]) -> tuple[list[tuple[Any, ...]], MessageId, MessageId]:
-    """Rows and bounds."""
-    return [_row(change) for change in changes], *bounds([change.key.message_id for change in changes])
+def _rows(changes: Sequence[Change]) -> list[tuple[Any, ...]]:
+    return [_row(change) for change in changes]
 
 
 def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:
