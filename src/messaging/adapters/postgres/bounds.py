@@ -3,8 +3,8 @@
 By the keys, PostgreSQL passes over the other weeks row by row, after it has opened every week with its indexes. By the
 first and the last id of the set, which it knows before it begins, it opens only what lies between them.
 
-Only for statements that take their keys as `= ANY`. Where keys are joined, a plan that was made while the table was small
-may read everything between the bounds, and compare it with each key.
+Only for statements that take their keys as `= ANY`. Where keys are joined, a plan that was made while the table was
+small may read everything between the bounds, and compare it with each key.
 """
 
 from collections.abc import Collection
