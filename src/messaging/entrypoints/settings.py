@@ -53,7 +53,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_owner_url: Annotated[
         DatabaseUrl | None, _about("The login `app migrate` uses, if another than APP_DATABASE_URL owns the tables.")
     ] = None
-    database_pool_size: Annotated[Positive, _about("Connections per process and role.")] = 8
+    database_pool_size: Annotated[
+        Positive, _about("Connections per process in each of its pools: accepting, tenants, platform.")
+    ] = 8
     whatsapp_base_url: Annotated[HttpUrl, _about("Where accounts in live mode are reached.")] = HttpUrl(
         "https://graph.facebook.com"
     )

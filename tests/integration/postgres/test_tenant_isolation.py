@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from messaging.adapters.postgres.engine import APP_ROLE, SYSTEM_ROLE, Engines
+from messaging.adapters.postgres.engine import APP_ROLE, SYSTEM_ROLE, Engines, create_engines
 from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.transactions import autocommit, transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.domain.shared.ids import TemplateId
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, a_sender, a_template, an_account
@@ -291,3 +291,26 @@ async def test_the_tenant_set_for_one_transaction_is_gone_in_the_next(two_tenant
         await opened.commit()
     async with transaction(two_tenants.app) as opened:
         assert await opened.driver.fetchval("SELECT count(*) FROM messages") == 0
+
+
+async def test_a_statement_that_accepts_leaves_its_connection_with_no_tenant(engines: Engines) -> None:
+    await seed_tenant(engines)
+    one_connection = create_engines(engines.app.url.render_as_string(hide_password=False), pool_size=1)
+    try:
+        await PostgresSubmissions(one_connection.accepting).accept_many([an_acceptance(idempotency=a_claim())])
+
+        async with autocommit(one_connection.accepting) as driver:
+            assert not await driver.fetchval("SELECT current_setting('app.tenant_id', true)")
+            assert await driver.fetchval("SELECT count(*) FROM messages") == 0
+            assert await driver.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
+    finally:
+        await one_connection.dispose()
+
+
+async def test_a_statement_that_accepts_is_refused_rows_of_another_tenants_sender(engines: Engines) -> None:
+    await seed_tenant(engines)
+    await seed_other_tenant(engines)
+    stranger = a_new_message(account_id=OTHER_ACCOUNT, sender_id=OTHER_SENDER)
+
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await PostgresSubmissions(engines.accepting).accept_many([an_acceptance(stranger)])

@@ -135,11 +135,6 @@ def _driver_of(pooled: PoolProxiedConnection) -> Driver:
     return cast(Driver, pooled.driver_connection)
 
 
-async def set_tenant(driver: Driver, tenant_id: UUID) -> None:
-    """Turn the open transaction to another tenant: for group commits, which span tenants."""
-    await driver.execute(_set_tenant(tenant_id))
-
-
 def _begin(tenant_id: UUID | None, settings: str | None) -> str:
     """One round trip for everything a transaction starts with."""
     parts = ["BEGIN"]

@@ -42,7 +42,7 @@ class Adapters(DeclarativeContainer):
     open_uow = Singleton(PostgresUnitOfWorkFactory, engine=resources.provided.engines.app)
     open_system_uow = Singleton(PostgresSystemUnitOfWorkFactory, engine=resources.provided.engines.system)
     lock_free = Singleton(PostgresLockFree, engine=resources.provided.engines.system)
-    submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.app)
+    submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.accepting)
     callback_store = Singleton(PostgresCallbackStore, engine=resources.provided.engines.system)
     idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)
     snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system)

@@ -46,7 +46,13 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
 def _registry(engines: Engines) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(
-        PoolUse({name: _taken(engine) for name, engine in (("app", engines.app), ("system", engines.system))})
+        PoolUse(
+            {
+                "app": _taken(engines.app),
+                "accepting": _taken(engines.accepting),
+                "system": _taken(engines.system),
+            }
+        )
     )
     return registry
 
