@@ -8,11 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import aiohttp
 import msgspec
 
 from messaging.entrypoints.sandbox.append_log import AppendLog
 from messaging.entrypoints.sandbox.envelopes import Update, envelope, signature
-from messaging.entrypoints.sandbox.posting import Poster, PostErrors
 from messaging.entrypoints.sandbox.settings import Tuning
 
 _TICK = 0.004
@@ -94,7 +94,7 @@ class Callbacks:
         self._posting: set[asyncio.Task[None]] = set()
         self._unsettled = 0
         self._clock: asyncio.Task[None] | None = None
-        self._poster = Poster()
+        self._session: aiohttp.ClientSession | None = None
 
     @property
     def pending(self) -> int:
@@ -108,6 +108,11 @@ class Callbacks:
 
     async def open(self) -> None:
         """Start posting."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4)
+        # Each POST has its own time limit; the session's would be a second timer for each.
+        unlimited = aiohttp.ClientTimeout(total=None, sock_connect=None)
+        jar = aiohttp.DummyCookieJar()
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=unlimited)
         self._clock = asyncio.create_task(self._run_clock())
 
     async def close(self) -> None:
@@ -116,7 +121,8 @@ class Callbacks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._poster.close()
+        if self._session is not None:
+            await self._session.close()
 
     def at(self, due_at: float, action: Callable[[], None]) -> None:
         """Run `action` once the epoch time `due_at` has come."""
@@ -209,10 +215,16 @@ class Callbacks:
         self._call(target)
 
     async def _send(self, batch: _Batch, timeout: float) -> tuple[int, str | None]:
+        assert self._session is not None
+        headers = {"content-type": "application/json", "x-hub-signature-256": batch.signature}
         try:
             async with asyncio.timeout(timeout):
-                return await self._poster.post(batch.url, batch.body, batch.signature), None
-        except PostErrors as error:
+                async with self._session.post(
+                    batch.url, data=batch.body, headers=headers, allow_redirects=False
+                ) as answer:
+                    await answer.content.readany()
+                    return answer.status, None
+        except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, TimeoutError) as error:
             return 0, type(error).__name__
 
     def _record(self, batch: _Batch, status: int, error: str | None, *, final: bool) -> None:
