@@ -1,10 +1,6 @@
 """HMAC-SHA256 as every message needs it several times: what depends on the key alone is done once."""
 
 import hmac
-from typing import Final
-
-_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS: Final = tuple(first + second for first in _LETTERS for second in _LETTERS)
 
 
 class Hmac:
@@ -17,9 +13,3 @@ class Hmac:
         digest = self._keyed.copy()
         digest.update(text)
         return digest.digest()
-
-
-def base32(five_bytes: bytes) -> str:
-    """Their 8 characters of base32 (RFC 4648) in lower case."""
-    bits, of = int.from_bytes(five_bytes), _PAIRS
-    return of[bits >> 30] + of[bits >> 20 & 1023] + of[bits >> 10 & 1023] + of[bits & 1023]

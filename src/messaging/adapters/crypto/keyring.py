@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from messaging.adapters.crypto.hmacs import Hmac, base32
+from messaging.adapters.crypto.hmacs import Hmac
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.domain.shared.ids import Prefix, TenantId, typeid
@@ -72,7 +72,7 @@ class AesTenantCipher:
         return self._index(value.encode())
 
     def tag(self, text: str) -> str:
-        return base32(self._tag(text.encode())[:5])
+        return base64.b32encode(self._tag(text.encode())[:5]).decode().lower()
 
     def _associated(self, header: bytes, place: bytes) -> bytes:
         return header + self._tenant + place
