@@ -33,23 +33,19 @@ _WEEK_SECONDS: Final = 7 * 24 * 3600
 
 def stamp_after_send() -> None:
     """The start is written down when the answer is there: a crash in between forgets a send."""
-    made: Any = DeliverMessages.__init__
+    stamping: Any = DeliverMessages._stamp
     ordinary: Any = DeliverMessages._send
 
-    async def no_stamp(stamp: Any) -> bool:
-        return True
-
-    def make(self: Any, **parts: Any) -> None:
-        made(self, **parts)
-        self.stamp_late, self._stamps = self._stamps, no_stamp
+    async def no_stamp(self: Any, stamp: Any) -> Any:
+        return stamp.claimed or await stamping(self, stamp)
 
     async def send(self: Any, prepared: Any, stamp: Any, *rest: Any) -> Any:
         result = await ordinary(self, prepared, stamp, *rest)
         with suppress(StoreUnavailable):
-            await self.stamp_late(stamp)
+            await stamping(self, stamp)
         return result
 
-    _put(DeliverMessages, "__init__", make)
+    _put(DeliverMessages, "_stamp", no_stamp)
     _put(DeliverMessages, "_send", send)
 
 
@@ -57,6 +53,8 @@ def asynchronous_stamp() -> None:
     """Claims and stamps are committed without waiting for the disk: a crash of Postgres forgets the last of them."""
     factory = _wired("PostgresSystemUnitOfWorkFactory")
     ordinary: Any = factory.__call__
+    lock_free: Any = sys.modules[_wired("PostgresLockFree").__module__]
+    connecting: Any = lock_free.autocommit
 
     @asynccontextmanager
     async def hurried(self: Any) -> AsyncIterator[Any]:
@@ -64,7 +62,15 @@ def asynchronous_stamp() -> None:
             await uow._opened.driver.execute("SET LOCAL synchronous_commit = off")
             yield uow
 
+    @asynccontextmanager
+    async def connected(engine: Any) -> AsyncIterator[Any]:
+        async with connecting(engine) as driver:
+            await driver.execute("SET synchronous_commit = off")
+            yield driver
+            await driver.execute("SET synchronous_commit = on")
+
     _put(factory, "__call__", hurried)
+    _put(lock_free, "autocommit", connected)
 
 
 def retry_on_timeout() -> None:
