@@ -204,20 +204,18 @@ class DeliverMessages:
     async def _send(
         self, prepared: Prepared, stamp: _Stamp, left_claim: asyncio.Event, turn: Turn
     ) -> SendResult | NotStarted | Unrenderable:
-        started: Sighting | None = None
         stamp_failed, may_leave = False, False
 
         async def may_start() -> bool:
-            nonlocal started, stamp_failed, may_leave
+            nonlocal stamp_failed, may_leave
             if self._places.closed:
                 return False
             try:
-                started = await self._stamp(stamp)
+                stamp.left = await self._stamp(stamp)
             except StoreUnavailable:
                 # Whether the stamp was committed is not known, so no byte may leave; but we do know that none has.
                 stamp_failed = True
-            if started is not None:
-                stamp.left = started
+            if stamp.left is not None:
                 left_claim.set()
                 with suppress(StoreUnavailable):
                     may_leave = await turn.wait()
@@ -230,9 +228,9 @@ class DeliverMessages:
         if stamp_failed:
             reason = "The start could not be written down, so nothing was sent."
             return Unreachable(code="start_not_written", reason=reason)
-        if started is not None and not may_leave:
+        if stamp.left is not None and not may_leave:
             return Unreachable(code="no_slot", reason="No time within its sender's limit was left soon enough.")
-        if isinstance(result, Rejected) and started is None:
+        if isinstance(result, Rejected) and stamp.left is None:
             # The adapter itself cannot express this content: no try could ever work.
             return Unrenderable(ProviderError(code=result.code, reason=result.reason))
         return result
