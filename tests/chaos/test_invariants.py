@@ -1,5 +1,6 @@
 """Does each promise notice what breaks it, in evidence made by hand?"""
 
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from messaging.entrypoints.chaos.evidence import Evidence
 from messaging.entrypoints.chaos.figures import figures
 from messaging.entrypoints.chaos.inflict import Inflicted
 from messaging.entrypoints.chaos.invariants import INVARIANTS, judge
-from messaging.entrypoints.chaos.plan import Call, Planned, Storm
+from messaging.entrypoints.chaos.plan import Call, Planned, Storm, canary
 from messaging.entrypoints.dev.onboarding import Business, new_seed
 
 _MESSAGE = MessageId(UUID(int=1))
@@ -124,12 +125,32 @@ def test_a_message_that_went_well_breaks_no_promise() -> None:
         ("I16", _LOST),
         ("I17", "UPDATE rest SET value = 1000"),
         ("I17", "UPDATE attempts SET phase = 'started'"),
+        ("I18", "INSERT INTO surprises VALUES ('worker.log', 'relay.failed', 'KeyError: 1')"),
     ],
 )  # fmt: skip
 def test_what_breaks_a_promise_is_noticed(promise: str, change: str) -> None:
     evidence = _evidence(*change.split("; "))
 
     assert promise in _violated(evidence)
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ('{"event":"relay.failed","level":"error","exception":"Traceback\\n  ...\\nKeyError: 1"}', {"I18"}),
+        ('{"event":"worker.drain_incomplete","level":"error"}', set()),
+        ('{"event":"queue.unavailable","level":"warning","exception":"Traceback"}', set()),
+        (f'{{"event":"content{canary(_STORM.seed, 0)}"}}', {"I14"}),
+        ("Segmentation fault", set()),
+    ],
+)
+def test_logs_tell_of_content_and_of_surprises(line: str, broken: set[str], tmp_path: Path) -> None:
+    evidence = _evidence()
+    log = tmp_path / "worker.log"
+    log.write_text(f'{{"event":"started","level":"info"}}\n{line}\n')
+    evidence.add_logs([log])
+
+    assert _violated(evidence) == broken
 
 
 @pytest.mark.parametrize(

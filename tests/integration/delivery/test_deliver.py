@@ -1,16 +1,23 @@
 """What does delivery do around the provider's call: before the first byte, and with whatever comes back?"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
+import pytest
+
 from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.lock_free import PostgresLockFree
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.providers import NotStarted, Outgoing
+from messaging.application.ports.rate_limits import Bucket, Verdict
+from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages import lifecycle
+from messaging.domain.messages.change import Change
 from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Uncertain
-from messaging.domain.messages.standing import Phase
+from messaging.domain.messages.standing import MessageKey, Phase
 from messaging.domain.messages.state import State
 from messaging.domain.templates.template import TemplateStatus
 from tests import builders
@@ -90,6 +97,70 @@ async def test_a_claim_that_was_lost_meanwhile_is_no_claim(delivery: Delivery) -
 
     assert answers == [False]
     assert (await delivery.standing(key)).state is State.QUEUED
+
+
+async def test_starts_that_were_written_but_not_confirmed_are_no_starts(delivery: Delivery) -> None:
+    keys = [await submitted(delivery), await submitted(delivery)]
+    written: list[int] = []
+
+    async def write_and_fail(changes: Sequence[Change]) -> AbstractSet[MessageKey]:
+        moved = await PostgresLockFree(delivery.engines.system).write(changes)
+        if not written:
+            written.append(len(moved))
+            raise StoreUnavailable
+        return moved
+
+    delivery.lock_free.write = write_and_fail  # type: ignore[method-assign]
+    await delivery.run()
+
+    # Both starts stand written, in one batch; and as no byte has left, both messages go out with the next try.
+    assert written == [2]
+    assert [(await delivery.standing(key)).state for key in keys] == [State.QUEUED, State.QUEUED]
+    assert not delivery.gateway.sent
+    await make_due(delivery)
+    await delivery.run()
+    assert [(await delivery.standing(key)).state for key in keys] == [State.SUBMITTED, State.SUBMITTED]
+    assert len(delivery.gateway.sent) == 2
+
+
+@pytest.mark.parametrize(("starts", "state"), [(False, State.QUEUED), (True, State.UNKNOWN)])
+async def test_a_defect_of_ours_is_an_outcome_too(
+    delivery: Delivery, starts: bool, state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = await submitted(delivery)
+
+    async def broken(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        if starts:
+            assert await may_start()
+        raise KeyError("a bug")
+
+    delivery.gateway.answer = broken
+    await delivery.run()
+
+    assert (await delivery.standing(key)).state is state
+    assert "message.send_broke" in caplog.messages
+
+
+async def test_a_stamped_message_whose_slot_cannot_be_asked_for_is_tried_again(delivery: Delivery) -> None:
+    key = await submitted(delivery)
+
+    async def broken(wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
+        raise KeyError("a bug")
+
+    async def late(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        # Its slot closes meanwhile, and there is no other.
+        await asyncio.sleep(0.5)
+        delivery.limits.take = broken  # type: ignore[method-assign]
+        assert await may_start()
+        raise AssertionError("it must not start")
+
+    delivery.gateway.answer = late
+    await delivery.run()
+
+    standing = await delivery.standing(key)
+    assert standing.state is State.QUEUED
+    assert standing.attempt is not None
+    assert standing.attempt.phase is Phase.CLOSED
 
 
 async def test_an_unclear_outcome_is_not_tried_again(delivery: Delivery) -> None:

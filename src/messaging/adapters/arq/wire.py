@@ -9,7 +9,8 @@ from typing import Any, cast
 import msgspec
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix
-from redis.asyncio import ConnectionPool
+
+from messaging.adapters.redis.connections import pool_of
 
 FUNCTION = "run"
 # ARQ counts crashes and deployments as tries; the retries of our work are rows in Postgres.
@@ -33,7 +34,7 @@ def unpack(packed: bytes) -> dict[str, Any]:
 def connect(url: str) -> ArqRedis:
     """A client with a pool of its own, in byte mode; nothing is sent before its first use."""
     client = ArqRedis(
-        ConnectionPool.from_url(url, socket_connect_timeout=2.0, socket_timeout=5.0),
+        pool_of(url),
         job_serializer=pack,
         job_deserializer=unpack,
         expires_extra_ms=int(EXPIRES_AFTER.total_seconds() * 1000),

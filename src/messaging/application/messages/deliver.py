@@ -45,6 +45,9 @@ from messaging.domain.messages.standing import MessageKey, Standing
 
 log = logging.getLogger(__name__)
 
+_BROKE_BEFORE = Unreachable(code="internal_error", reason="An error in this platform kept it from being sent.")
+_BROKE_IN_FLIGHT = Uncertain(code="internal_error", reason="An error in this platform lost the provider's answer.")
+
 
 class _Stamp(Struct):
     """`claimed` is where the claim left the message, unless that is not known here; `left` where the stamp did."""
@@ -224,7 +227,11 @@ class DeliverMessages:
                 crashpoints.reach("send.before_first_byte", stamp.key.message_id)
             return may_leave
 
-        result = await self._gateways[prepared.provider].send(prepared.outgoing, may_start=may_start)
+        try:
+            result = await self._gateways[prepared.provider].send(prepared.outgoing, may_start=may_start)
+        except Exception:  # the message must not wait for the end of its lease because of a bug of ours
+            log.exception("message.send_broke", extra=attempt_ids(stamp.key, stamp.epoch))
+            return _BROKE_IN_FLIGHT if may_leave else _BROKE_BEFORE
         if stamp_failed:
             reason = "The start could not be written down, so nothing was sent."
             return Unreachable(code="start_not_written", reason=reason)

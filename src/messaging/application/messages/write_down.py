@@ -33,6 +33,7 @@ _OUTCOME_PATIENCE = 300.0
 # they make a batch worth its transaction.
 _COLLECT = 0.015
 _NEVER_LEFT = Unreachable(code="not_departed", reason="The worker died before the first byte was sent.")
+_START_IN_DOUBT = Unreachable(code="start_in_doubt", reason="Whether its start was written down was not known in time.")
 
 
 class Concluded(Struct, frozen=True):
@@ -47,6 +48,8 @@ class Concluded(Struct, frozen=True):
 
 
 class Released(Struct, frozen=True):
+    """Not a byte has left, and none will: whatever stands written about a start."""
+
     key: MessageKey
     epoch: int
     reason: str
@@ -164,6 +167,9 @@ class WriteOutcomes:
                     grace=self._terms.grace,
                     check_every=self._terms.check_every,
                 )
+            case Released(epoch=epoch) if standing.epoch == epoch and standing.state in (State.SENDING, State.UNKNOWN):
+                # The start was committed, but the answer was lost, and who asked again found it taken: by itself.
+                return lifecycle.conclude(standing, epoch=epoch, result=_START_IN_DOUBT, grace=self._terms.grace)
             case Released(epoch=epoch, reason=reason):
                 return lifecycle.release(standing, epoch=epoch, reason=reason, due_at=standing.now)
             case Undeliverable(epoch=epoch, problem=problem):

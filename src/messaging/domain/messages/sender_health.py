@@ -20,7 +20,7 @@ from messaging.domain.messages.retry import (
 )
 
 # Nothing left the process for a reason of its own, which says nothing about the provider.
-OUR_OWN: Final = frozenset({"no_free_connection", "no_slot", "start_not_written"})
+OUR_OWN: Final = frozenset({"internal_error", "no_free_connection", "no_slot", "start_not_written"})
 
 
 class Subject(NamedTuple):

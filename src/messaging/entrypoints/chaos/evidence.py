@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ CREATE TABLE legal (source TEXT, target TEXT);
 CREATE TABLE ranks (state TEXT, rank INT);
 CREATE TABLE rest (what TEXT, value REAL, allowed REAL);
 CREATE TABLE leaks (where_ TEXT);
+CREATE TABLE surprises (where_ TEXT, what TEXT, error TEXT);
 """
 # The waits of a storm are shorter than those of a real day.
 ECHO_GRACE_SECONDS: Final = 4.0
@@ -166,9 +167,14 @@ class Evidence:
         self._insert("rest", figures)
 
     def add_logs(self, logs: Iterable[Path]) -> None:
-        """Which logs hold content. Files are read as bytes, whatever stands in them."""
+        """Which logs hold content, or errors that nobody reckoned with. Files are read as bytes, whatever stands in
+        them.
+        """
         marks = [f"content{canary(self._storm.seed, tenant)}".encode() for tenant in range(len(self._tenants))]
-        self._insert("leaks", ((log.name,) for log in logs if any(mark in log.read_bytes() for mark in marks)))
+        for log in logs:
+            said = log.read_bytes()
+            self._insert("leaks", ((log.name,) for mark in marks if mark in said))
+            self._insert("surprises", ((log.name, *surprise) for surprise in _surprises(said)))
 
     def complete(self) -> None:
         """Everything is there: what the domain allows goes beside it, and the indexes are made."""
@@ -193,6 +199,20 @@ class Evidence:
         with self.database:
             self.database.execute(f"INSERT INTO {table} VALUES ({places})", first)
             self.database.executemany(f"INSERT INTO {table} VALUES ({places})", iterator)
+
+
+class _Entry(msgspec.Struct):
+    level: str = ""
+    event: str = ""
+    exception: str = ""
+
+
+def _surprises(log: bytes) -> Iterator[tuple[str, str]]:
+    """What came with a traceback, and its last line. All else that a process says of an error, it was made for."""
+    for line in log.split(b"\n"):
+        if b'"level":"error"' in line and b'"exception":' in line:
+            entry = msgspec.json.decode(line, type=_Entry)
+            yield entry.event.partition("\n")[0], entry.exception.strip().rpartition("\n")[2]
 
 
 def _uuid(id: str) -> str:

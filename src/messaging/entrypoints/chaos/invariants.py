@@ -296,6 +296,11 @@ INVARIANTS: Final = (
             "SELECT message, phase FROM attempts WHERE phase IN ('claimed', 'started')",
         ),
     ),
+    Invariant(
+        id="I18",
+        promise="no surprises: no process logged an error with a traceback, whatever was done to it",
+        queries=("SELECT where_, what, error FROM surprises",),
+    ),
 )
 
 

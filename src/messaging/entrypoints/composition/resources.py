@@ -11,11 +11,9 @@ from sqlalchemy.pool import QueuePool
 
 from messaging.adapters.postgres.engine import Engines, create_engines
 from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.redis.connections import pool_of
 from messaging.entrypoints.settings import Settings
 from messaging.entrypoints.telemetry import PoolUse
-
-_CONNECT_SECONDS = 2.0
-_REPLY_SECONDS = 5.0
 
 
 class Resources(Struct, frozen=True, kw_only=True):
@@ -33,9 +31,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     async with AsyncExitStack() as stack:
         engines = create_engines(settings.database_url.value, pool_size=settings.database_pool_size)
         stack.push_async_callback(engines.dispose)
-        redis = Redis.from_url(
-            settings.redis_url.value, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_REPLY_SECONDS
-        )
+        redis = Redis.from_pool(pool_of(settings.redis_url.value))
         stack.push_async_callback(redis.aclose)
         # More connections than sends at once, slow ones included: what limits sending is our choice, never the pool.
         http = ProviderHttp(connections=2 * settings.delivery_concurrency + 16)

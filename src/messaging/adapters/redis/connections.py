@@ -1,0 +1,44 @@
+"""Connections to Redis that fail in one language: what a network does to them is a RedisError or an OSError."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from redis.asyncio import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+_CONNECT_SECONDS: Final = 2.0
+_REPLY_SECONDS: Final = 5.0
+
+
+def pool_of(url: str) -> ConnectionPool:
+    """In byte mode; nothing is sent before its first use, and who has it closes it."""
+    pool = ConnectionPool.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_REPLY_SECONDS)
+    pool.connection_class = _OURS[pool.connection_class]
+    return pool
+
+
+class _SaysWhenItIsGone:
+    """uvloop answers a write to a connection that the other side has reset, and nobody has read from since, with a bare
+    RuntimeError (`UVHandle._ensure_alive`), which redis-py passes on as it is.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise RedisConnectionError(str(error)) from error
+
+
+class _Tcp(_SaysWhenItIsGone, Connection):
+    pass
+
+
+class _Tls(_SaysWhenItIsGone, SSLConnection):
+    pass
+
+
+class _Unix(_SaysWhenItIsGone, UnixDomainSocketConnection):
+    pass
+
+
+_OURS: Final = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
