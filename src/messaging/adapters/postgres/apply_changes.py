@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from messaging.adapters.postgres.transactions import Driver
+from messaging.adapters.postgres.weeks import ALL_WEEKS
 from messaging.application.ports.lifecycles import StaleChange
 from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change, Withdraw
 from messaging.domain.messages.receipts import ProviderError
@@ -24,7 +25,7 @@ from messaging.domain.shared.ids import MessageId, TenantId
 
 # Index: messages_pkey. The updated columns are in no index, so these are HOT updates.
 _MOVE: Final = """
-UPDATE messages m
+UPDATE messages{week} m
 SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks = c.checks,
     claim_failures = c.claim_failures, possible_duplicate = m.possible_duplicate OR c.possible_duplicate,
     error_code = CASE WHEN c.keep_error THEN m.error_code ELSE c.error_code END,
@@ -43,14 +44,14 @@ _ALL_MOVED: Final = "(SELECT count(*) FROM moved) = cardinality($1)"
 _IT_MOVED: Final = "({key}) IN (SELECT m.tenant_id, m.id FROM moved m OFFSET 0)"
 # A stamp that stamped nothing would let a request leave unrecorded.
 _HAS_ATTEMPT: Final = """(c.previous <> 'claimed' OR c.state <> 'sending' OR EXISTS (
-    SELECT FROM attempts a
+    SELECT FROM attempts{week} a
     WHERE a.tenant_id = c.tenant_id AND a.message_id = c.id AND a.epoch = c.epoch
     -- Keeps it a look for each: the planner might gather all attempts there are instead, and hash them.
     OFFSET 0))
 """
 
 _TELL: Final = """
-INSERT INTO events (tenant_id, message_id, seq, type, state, detail, occurred_at)
+INSERT INTO events{week} (tenant_id, message_id, seq, type, state, detail, occurred_at)
 SELECT e.tenant_id, e.message_id, e.seq, e.type, e.state, e.detail, e.occurred_at
 FROM unnest($2::given_event[]) AS e
 WHERE {moved}
@@ -59,7 +60,7 @@ WHERE {moved}
 # Index: attempts_pkey. What the provider has accepted stays accepted, whatever weaker news comes later. If a second
 # attempt of one message turns out accepted too, that is the truth and is written, but flagged.
 _UPDATE_ATTEMPTS: Final = """
-UPDATE attempts a
+UPDATE attempts{week} a
 SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
     outcome = CASE WHEN a.outcome = 'accepted' THEN a.outcome ELSE COALESCE(c.outcome, a.outcome) END,
     provider_message_id = COALESCE(c.provider_message_id, a.provider_message_id),
@@ -72,7 +73,7 @@ SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
     finished_at = CASE WHEN c.phase = 'closed' THEN COALESCE(a.finished_at, clock_timestamp()) ELSE a.finished_at END,
     possible_duplicate = a.possible_duplicate OR c.again OR (
         c.several AND c.outcome = 'accepted' AND a.outcome IS DISTINCT FROM 'accepted' AND EXISTS (
-            SELECT FROM attempts o
+            SELECT FROM attempts{week} o
             WHERE o.tenant_id = a.tenant_id AND o.message_id = a.message_id AND o.epoch <> a.epoch
               AND o.outcome = 'accepted'))
 FROM unnest($3::given_news[]) AS c
@@ -82,8 +83,8 @@ RETURNING a.tenant_id, a.message_id, a.possible_duplicate, c.phase AS wanted
 """
 
 _OPEN_ATTEMPTS: Final = """
-INSERT INTO attempts (tenant_id, message_id, account_id, epoch, lease_owner, lease_until, possible_duplicate, phase,
-                      outcome)
+INSERT INTO attempts{week} (tenant_id, message_id, account_id, epoch, lease_owner, lease_until, possible_duplicate,
+                            phase, outcome)
 SELECT m.tenant_id, m.id, m.account_id, m.epoch, m.lease_owner, clock_timestamp() + m.lease, m.opened_duplicate,
        CASE WHEN m.forgotten THEN 'unknown' ELSE 'claimed' END, CASE WHEN m.forgotten THEN 'unknown' END
 FROM moved m WHERE m.lease_owner IS NOT NULL AND {condition}
@@ -153,20 +154,21 @@ class Parts(NamedTuple):
 
 
 @cache
-def statement(parts: Parts) -> str:
+def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
     """Everything of a set in one statement: half of what a small one costs is its being one, here and in the driver.
+    `week` says in which week's tables the set lives (see `weeks`).
 
     What no message of the set has is left out; the handful of combinations that occur are prepared once each.
     """
     moved = _IT_MOVED if parts.each else _ALL_MOVED
     steps = {
-        "moved": _MOVE.format(stamped=_HAS_ATTEMPT if parts.each else "true"),
-        "told": _TELL.format(moved=moved.format(key="e.tenant_id, e.message_id")),
+        "moved": _MOVE.format(week=week, stamped=_HAS_ATTEMPT.format(week=week) if parts.each else "true"),
+        "told": _TELL.format(week=week, moved=moved.format(key="e.tenant_id, e.message_id")),
     }
     if parts.news:
-        steps["news"] = _UPDATE_ATTEMPTS.format(moved=moved.format(key="c.tenant_id, c.message_id"))
+        steps["news"] = _UPDATE_ATTEMPTS.format(week=week, moved=moved.format(key="c.tenant_id, c.message_id"))
     if parts.opened:
-        steps["opened"] = _OPEN_ATTEMPTS.format(condition=_AFTER_NEWS if parts.news else "true")
+        steps["opened"] = _OPEN_ATTEMPTS.format(week=week, condition=_AFTER_NEWS if parts.news else "true")
     if parts.arranged:
         steps["postponed"] = _POSTPONE
     if parts.withdrawn:
@@ -195,23 +197,21 @@ _OF_NEWS: Final = (
 )
 
 
-async def apply_changes(driver: Driver, changes: Sequence[Change]) -> None:
+async def apply_changes(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> None:
     """Raises StaleChange if any message is not where its change expects it; then the transaction must be given up."""
-    if not changes:
-        return
     # One order for everybody, so that two batches cannot wait for each other.
     ordered = sorted(changes, key=lambda change: change.key)
-    await _write(driver, ordered)
+    await _write(driver, ordered, week)
     await _dead_letters(driver, ordered)
 
 
-async def write_each(driver: Driver, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
+async def write_each(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> AbstractSet[MessageKey]:
     """Changes of messages that nobody holds locked, each wholly or not at all; returns those that were written.
 
     None may be one for which `is_plain` is false.
     """
     ordered = sorted(changes, key=lambda change: change.key)
-    rows = await driver.fetch(*_statement_for(ordered, each=True))
+    rows = await driver.fetch(*_statement_for(ordered, week, each=True))
     if unarranged := {row["id"] for row in rows if row["unarranged"]}:
         missing = [change for change in ordered if change.key.message_id in unarranged]
         await driver.execute(ARRANGE, _rows(missing))
@@ -223,8 +223,8 @@ def is_plain(change: Change) -> bool:
     return change.epoch == 1 and State.DEAD not in (change.previous, change.state)
 
 
-async def _write(driver: Driver, changes: Sequence[Change]) -> None:
-    done = await driver.fetchrow(*_statement_for(changes, each=False))
+async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
+    done = await driver.fetchrow(*_statement_for(changes, week, each=False))
     assert done is not None
     # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
     # row was lost with a restored backup) must not keep the message itself from moving.
@@ -236,10 +236,10 @@ async def _write(driver: Driver, changes: Sequence[Change]) -> None:
         await driver.execute(FLAG_DUPLICATES, done["flagged_tenants"], done["flagged"])
 
 
-def _statement_for(changes: Sequence[Change], *, each: bool) -> tuple[Any, ...]:
+def _statement_for(changes: Sequence[Change], week: str, *, each: bool) -> tuple[Any, ...]:
     """Its text and its arguments."""
     news = [row for change in changes for row in _attempt_rows(change)]
-    text = statement(_parts(changes, has_news=bool(news), each=each))
+    text = statement(_parts(changes, has_news=bool(news), each=each), week)
     return text, _rows(changes), _events(changes), *([news] if news else [])
 
 

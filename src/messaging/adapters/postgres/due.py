@@ -76,30 +76,19 @@ CROSS JOIN LATERAL (
 ORDER BY f.tenant_place, f.place
 """
 
-# Both rows are locked: the dispatch so that a claim made meanwhile is seen, the message so that nobody else moves it.
-# statement_timestamp() can be an index condition, clock_timestamp() cannot. `{message}` stands for the
-# message's columns. Further indexes: messages_pkey, contents_pkey. Each message is looked up by itself: as a join, a
-# plan kept from when the tables were small would read the whole of them.
-LOCK_DUE: Final = """
-WITH locked AS MATERIALIZED (
-    SELECT m.*, due.flow_id, due.due_at
-    FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::int[]) AS q(tenant_id, sender_id, flow_id, quota)
-    CROSS JOIN LATERAL (
-        SELECT d.tenant_id, d.subject_id, d.flow_id, d.due_at FROM dispatches d
-        WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.tenant_id = q.tenant_id
-          AND d.sender_id = q.sender_id AND d.flow_id = q.flow_id AND d.due_at <= statement_timestamp()
-        ORDER BY d.due_at LIMIT q.quota
-        FOR NO KEY UPDATE SKIP LOCKED
-    ) due
-    CROSS JOIN LATERAL (
-        SELECT {message}, m.recipient_index FROM messages m
-        WHERE m.tenant_id = due.tenant_id AND m.id = due.subject_id
-        FOR NO KEY UPDATE SKIP LOCKED
-    ) m
-)
-SELECT *, clock_timestamp() AS now,
-    (SELECT c.sealed FROM contents c WHERE c.tenant_id = locked.tenant_id AND c.message_id = locked.id) AS sealed
-FROM locked ORDER BY due_at
+# The first of each flow, as many as it has a quota. statement_timestamp() can be an index condition, clock_timestamp()
+# cannot. They are locked so that a claim made meanwhile is seen.
+PICK_DUE: Final = """
+SELECT due.*
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::int[]) AS q(tenant_id, sender_id, flow_id, quota)
+CROSS JOIN LATERAL (
+    SELECT d.tenant_id, d.subject_id, d.flow_id, d.due_at FROM dispatches d
+    WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.tenant_id = q.tenant_id
+      AND d.sender_id = q.sender_id AND d.flow_id = q.flow_id AND d.due_at <= statement_timestamp()
+    ORDER BY d.due_at LIMIT q.quota
+    FOR NO KEY UPDATE SKIP LOCKED
+) due
+ORDER BY due.due_at
 """
 
 # From flow to flow of each lane ($1, $2) until its first due dispatch is found, passing over those of which an id rests

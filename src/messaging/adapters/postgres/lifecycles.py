@@ -14,9 +14,11 @@ from uuid import UUID
 from asyncpg import Record
 
 from messaging.adapters.postgres.apply_changes import WITHDRAW, apply_changes
-from messaging.adapters.postgres.bounds import bounds, within
-from messaging.adapters.postgres.due import FLOWS_DUE, LANES_DUE, LOCK_DUE
+from messaging.adapters.postgres.bounds import bounds
+from messaging.adapters.postgres.due import FLOWS_DUE, LANES_DUE, PICK_DUE
+from messaging.adapters.postgres.locks import LAST_ATTEMPTS, LOCK, LOCK_EXPIRED, LOCK_LOST, LOCK_OTHERS, LOCK_PICKED
 from messaging.adapters.postgres.transactions import Driver
+from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import AttemptRef, Due, View
 from messaging.domain.messages.change import Change
@@ -29,88 +31,6 @@ from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TenantId
 
 E = TypeVar("E", bound=StrEnum)
-
-_MESSAGE: Final = """
-    m.tenant_id, m.id, m.state, m.seq, m.epoch, m.attempts, m.checks, m.claim_failures, m.channel, m.priority,
-    m.category, m.policy, m.on_unknown, m.account_id, m.sender_id, m.expires_at, m.possible_duplicate
-"""
-
-_LOCK_DUE: Final = LOCK_DUE.format(message=_MESSAGE)
-
-# Indexes: dispatches_lane_idx, no further than the inner limit; messages_pkey. Only the message is locked: claims skip
-# what is locked here.
-LOCK_EXPIRED: Final = f"""
-WITH locked AS (
-    SELECT {_MESSAGE}
-    FROM unnest($1::uuid[], $2::uuid[]) AS held(tenant_id, sender_id)
-    CROSS JOIN unnest($3::text[], $4::text[]) AS lane(channel, priority)
-    CROSS JOIN LATERAL (
-        SELECT d.tenant_id, d.subject_id FROM dispatches d
-        WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority
-          AND d.tenant_id = held.tenant_id AND d.sender_id = held.sender_id AND d.due_at <= statement_timestamp()
-        LIMIT 5000
-    ) due
-    JOIN messages m ON m.tenant_id = due.tenant_id AND m.id = due.subject_id
-    WHERE m.expires_at <= statement_timestamp() AND m.state IN ('scheduled', 'queued')
-    LIMIT $5
-    FOR NO KEY UPDATE OF m SKIP LOCKED
-)
-SELECT *, clock_timestamp() AS now FROM locked
-"""
-
-# Indexes: attempts_one_open, dispatches_pkey, messages_pkey. The dispatch is locked too: one that a worker prolongs
-# meanwhile is not due any more.
-LOCK_LOST: Final = f"""
-WITH locked AS (
-    SELECT {_MESSAGE}
-    FROM unnest($1::uuid[], $2::uuid[]) AS held(tenant_id, sender_id)
-    -- OFFSET 0 keeps the planner from beginning with the open attempts of all tenants.
-    CROSS JOIN LATERAL (
-        SELECT a.tenant_id, a.message_id FROM attempts a WHERE a.tenant_id = held.tenant_id AND a.is_open OFFSET 0
-    ) a
-    JOIN dispatches d ON d.tenant_id = a.tenant_id AND d.subject_id = a.message_id AND d.sender_id = held.sender_id
-    JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id
-    WHERE d.kind = 'deliver' AND d.due_at <= statement_timestamp() AND m.state IN ('claimed', 'sending')
-    LIMIT $3
-    FOR NO KEY UPDATE OF d, m SKIP LOCKED
-)
-SELECT *, clock_timestamp() AS now FROM locked
-"""
-
-# Index: dispatches_other_idx.
-LOCK_OTHERS: Final = f"""
-WITH locked AS (
-    SELECT {_MESSAGE}, d.due_at
-    FROM dispatches d JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id
-    WHERE d.kind <> 'deliver' AND d.kind = $1 AND d.due_at <= statement_timestamp()
-    ORDER BY d.due_at
-    LIMIT $2
-    FOR NO KEY UPDATE OF d, m SKIP LOCKED
-)
-SELECT *, clock_timestamp() AS now FROM locked
-"""
-
-# Index: messages_pkey. The CTE makes the clock be read after each lock was granted, not before the wait for it. Without
-# a join, for what is said in `bounds`. Ids are unique: of all pairs of these tenants and ids, those asked for exist.
-LOCK: Final = f"""
-WITH locked AS (
-    SELECT {_MESSAGE}
-    FROM messages m
-    WHERE m.tenant_id = ANY($1::uuid[]) AND m.id = ANY($2::uuid[]) AND {within(3, "m.id")}
-    ORDER BY m.tenant_id, m.id
-    FOR NO KEY UPDATE OF m
-)
-SELECT *, clock_timestamp() AS now FROM locked
-"""
-
-# Index: attempts_pkey. The newest attempt carries the message's own epoch; other messages' epochs may find older ones.
-LAST_ATTEMPTS: Final = f"""
-SELECT a.tenant_id, a.message_id, a.epoch, a.phase, a.outcome, a.lease_owner, a.provider_message_id,
-       a.started_at, a.http_status, a.lease_until > clock_timestamp() AS lease_live
-FROM attempts a
-WHERE a.tenant_id = ANY($1::uuid[]) AND a.message_id = ANY($2::uuid[]) AND a.epoch = ANY($3::int[])
-  AND {within(4, "a.message_id")}
-"""
 
 # Index: dispatches_pkey.
 POSTPONE: Final = """
@@ -193,10 +113,13 @@ _LANES: Final = tuple((channel.value, priority.value) for channel in Channel for
 
 
 class PostgresLifecycles:
-    """Bound to one open transaction; in a tenant's transaction it sees that tenant's messages only."""
+    """Bound to one open transaction; in a tenant's transaction it sees that tenant's messages only, and has no `weeks`
+    to enter by their names.
+    """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, weeks: Weeks | None = None) -> None:
         self._driver = driver
+        self._weeks = weeks
 
     async def flows_due(
         self, lane: DeliverLane, view: View, *, places: int, resting: Collection[UUID]
@@ -216,12 +139,19 @@ class PostgresLifecycles:
 
     async def lock_due(self, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Sequence[Due]:
         wanted = _transposed([(*flow, quota) for flow, quota in quotas.items()], 4)
-        rows = await self._driver.fetch(_LOCK_DUE, lane.channel, lane.priority, *wanted)
+        picked = await self._driver.fetch(PICK_DUE, lane.channel, lane.priority, *wanted)
+        if not picked:
+            return ()
+        tenants, ids = [row["tenant_id"] for row in picked], [row["subject_id"] for row in picked]
+        locked = await self._driver.fetch(LOCK_PICKED.format(week=await self._week(ids)), tenants, ids)
+        by_id = {row["id"]: row for row in locked}
+        rows = [by_id[id] for id in ids if id in by_id]
+        flows = {row["subject_id"]: row["flow_id"] for row in picked}
         return tuple(
             Due(
                 standing=standing,
                 sealed=row["sealed"],
-                flow_id=row["flow_id"],
+                flow_id=flows[row["id"]],
                 recipient_index=row["recipient_index"],
             )
             for row, standing in zip(rows, await self._standings(rows), strict=True)
@@ -260,7 +190,7 @@ class PostgresLifecycles:
         if not keys:
             return {}
         tenants, ids = {key.tenant_id for key in keys}, [key.message_id for key in keys]
-        rows = await self._driver.fetch(LOCK, tenants, ids, *bounds(ids))
+        rows = await self._driver.fetch(LOCK.format(week=await self._week(ids)), tenants, ids, *bounds(ids))
         if len(tenants) > 1:
             wanted = set(keys)
             rows = [row for row in rows if (row["tenant_id"], row["id"]) in wanted]
@@ -272,12 +202,18 @@ class PostgresLifecycles:
         if tried:
             tenants, ids = {row["tenant_id"] for row in tried}, [row["id"] for row in tried]
             epochs = {row["epoch"] for row in tried}
-            found = await self._driver.fetch(LAST_ATTEMPTS, tenants, ids, epochs, *bounds(ids))
+            statement = LAST_ATTEMPTS.format(week=await self._week(ids))
+            found = await self._driver.fetch(statement, tenants, ids, epochs, *bounds(ids))
             attempts = {(row["tenant_id"], row["message_id"], row["epoch"]): _attempt(row) for row in found}
         return [_standing(row, attempts.get((row["tenant_id"], row["id"], row["epoch"]))) for row in rows]
 
     async def apply(self, changes: Sequence[Change]) -> None:
-        await apply_changes(self._driver, changes)
+        if changes:
+            week = await self._week([change.key.message_id for change in changes])
+            await apply_changes(self._driver, changes, week)
+
+    async def _week(self, ids: Collection[UUID]) -> str:
+        return ALL_WEEKS if self._weeks is None else await self._weeks.of(self._driver, ids)
 
     async def withdraw(self, keys: Sequence[MessageKey]) -> None:
         if keys:

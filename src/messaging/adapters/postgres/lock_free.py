@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.apply_changes import is_plain, write_each
 from messaging.adapters.postgres.transactions import autocommit
+from messaging.adapters.postgres.weeks import Weeks
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.shared.ids import AccountId
@@ -30,13 +31,14 @@ class PostgresLockFree:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._weeks = Weeks()
 
     async def write(self, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
         plain = [change for change in changes if is_plain(change)]
         if not plain:
             return frozenset()
         async with autocommit(self._engine) as driver:
-            return await write_each(driver, plain)
+            return await write_each(driver, plain, await self._weeks.of(driver, [c.key.message_id for c in plain]))
 
     async def any_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> bool:
         async with autocommit(self._engine) as driver:

@@ -14,6 +14,7 @@ from messaging.adapters.postgres.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.platform import PostgresPlatform
 from messaging.adapters.postgres.records import PostgresRecords
 from messaging.adapters.postgres.transactions import Transaction, transaction
+from messaging.adapters.postgres.weeks import Weeks
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
 from messaging.domain.shared.ids import TenantId
 
@@ -48,12 +49,13 @@ class PostgresUnitOfWork:
 class PostgresSystemUnitOfWork:
     """The platform's transaction, across tenants, within the grants of `messaging_system`."""
 
-    def __init__(self, opened: Transaction) -> None:
+    def __init__(self, opened: Transaction, weeks: Weeks) -> None:
         self._opened = opened
+        self._weeks = weeks
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
-        return PostgresLifecycles(self._opened.driver)
+        return PostgresLifecycles(self._opened.driver, self._weeks)
 
     @cached_property
     def callbacks(self) -> PostgresCallbacks:
@@ -95,6 +97,7 @@ class PostgresSystemUnitOfWorkFactory:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._weeks = Weeks()
 
     def __call__(self) -> AbstractAsyncContextManager[SystemUnitOfWork]:
         return self._open()
@@ -102,4 +105,4 @@ class PostgresSystemUnitOfWorkFactory:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[SystemUnitOfWork]:
         async with transaction(self._engine) as opened:
-            yield PostgresSystemUnitOfWork(opened)
+            yield PostgresSystemUnitOfWork(opened, self._weeks)

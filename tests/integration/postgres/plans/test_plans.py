@@ -19,6 +19,7 @@ from messaging.adapters.postgres import (
     health,
     idempotency,
     lifecycles,
+    locks,
     migrate,
     records,
     snapshots,
@@ -27,6 +28,7 @@ from messaging.adapters.postgres import (
 )
 from messaging.adapters.postgres.engine import Engines, create_engines
 from messaging.adapters.postgres.transactions import Driver, transaction
+from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
 from messaging.application.ports.records import MessageFilter
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, TenantId
@@ -85,6 +87,22 @@ FUNCTIONS = (
     "CREATE FUNCTION id_of(at timestamptz, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE"
     " AS $$ SELECT (left(uuid_floor(at)::text, 18) || '-8000-' || lpad(to_hex(n), 12, '0'))::uuid $$",
 )
+# As it is made, eight weeks before it begins.
+NEW_WEEK = "_2099w01"
+ADD_NEW_WEEK = f"""
+DO $$
+DECLARE
+    parent text;
+    monday timestamptz := '2098-12-29 00:00Z';
+BEGIN
+    FOREACH parent IN ARRAY ARRAY['messages', 'contents', 'attempts', 'events'] LOOP
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', parent || '{NEW_WEEK}', parent,
+                       uuid_floor(monday), uuid_floor(monday + interval '7 days'));
+        PERFORM prepare_partition(parent, parent || '{NEW_WEEK}');
+    END LOOP;
+END
+$$
+"""
 # No page of these tables may be read without an index. (Configuration is small: there a scan is right.)
 BIG = (
     *("messages", "contents", "attempts", "events", "raw_callbacks", "dispatches", "callback_digests"),
@@ -117,7 +135,7 @@ async def _populated(populate: str) -> AsyncIterator[Engines]:
     async with EmbeddedPostgres() as server:
         await asyncio.to_thread(migrate.upgrade, server.url())
         owner = await asyncpg.connect(server.url())
-        for statement in (*FUNCTIONS, populate, "VACUUM ANALYZE"):
+        for statement in (*FUNCTIONS, populate, "VACUUM ANALYZE", ADD_NEW_WEEK):
             await owner.execute(statement, timeout=100)
         await owner.close()
         engines = create_engines(server.url())
@@ -209,23 +227,19 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
     news = [(*row, 1, "x", "x", "x", "x", "x", 1, 1, False, False) for row in rows]
     digests = (tenants, tenants, t, b)
     system = {
-        "lock due": (
-            due.LOCK_DUE.format(message="m.tenant_id, m.id"),
-            (*lane, one, one, one, [20]),
-            ["dispatches_lane_idx", "messages_pkey", "contents_pkey"],
-        ),
+        "pick due": (due.PICK_DUE, (*lane, one, one, one, [20]), ["dispatches_lane_idx"]),
         "lock expired": (
-            lifecycles.LOCK_EXPIRED,
+            locks.LOCK_EXPIRED,
             ([UUID(int=1)], [UUID(int=1)], ["whatsapp"], ["default"], 20),
             ["dispatches_lane_idx", "messages_pkey"],
         ),
         "lock lost": (
-            lifecycles.LOCK_LOST,
+            locks.LOCK_LOST,
             ([UUID(int=1)], [UUID(int=1)], 20),
             ["attempts_one_open", "dispatches_pkey", "messages_pkey"],
         ),
         "flows due": (due.FLOWS_DUE, (*lane, one[0], 32, 16, one, one, one, 50, one), ["dispatches_lane_idx"]),
-        "lock waits": (lifecycles.LOCK_OTHERS, ("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
+        "lock waits": (locks.LOCK_OTHERS, ("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
         "witnesses": (
             lifecycles.WITNESSES,
             (tenants[:1], tenants[:1], tenants[:1], w[:1], w[:1], 20),
@@ -234,29 +248,12 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
                 "parked_receipts_provider_message_idx",
             ],
         ),
-        "lock": (lifecycles.LOCK, (tenants, ids, *bounds), ["messages_pkey"]),
-        "last attempts": (lifecycles.LAST_ATTEMPTS, (tenants, ids, i, *bounds), ["attempts_pkey"]),
         "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "lanes due": (due.LANES_DUE, (["whatsapp"], ["low"], ["whatsapp"], ["low"], one), ["dispatches_lane_idx"]),
         "kinds due": (
             lifecycles.KINDS_DUE,
             (["stop_waiting", "rematch"],),
             ["dispatches_other_idx", "parked_receipts_next_look_idx"],
-        ),
-        "changes": (
-            apply_changes.statement(apply_changes.Parts(True, True, True, True)),
-            (change, told, news),
-            ["messages_pkey", "attempts_pkey", "dispatches_pkey"],
-        ),
-        "each change": (
-            apply_changes.statement(apply_changes.Parts(True, True, True, True, each=True)),
-            (change, told, news),
-            ["messages_pkey", "attempts_pkey", "dispatches_pkey"],
-        ),
-        "changes without news": (
-            apply_changes.statement(apply_changes.Parts(False, True, True, False)),
-            (change, told),
-            ["messages_pkey", "dispatches_pkey"],
         ),
         "arrange": (apply_changes.ARRANGE, (change,), ["messages_pkey"]),
         "postpone": (lifecycles.POSTPONE, (tenants, ids, waits, "deliver"), ["dispatches_pkey"]),
@@ -286,6 +283,42 @@ async def _statements(driver: Driver) -> dict[str, Statement]:
         "finish": (idempotency.FINISH, (TENANT, "key-1", 200, b""), ["idempotency_keys_pkey"]),
         "known": (idempotency.KNOWN, (TENANT, "key-1"), ["idempotency_keys_pkey"]),
     }
+    middle = await driver.fetchval(
+        "SELECT id FROM messages ORDER BY id OFFSET (SELECT count(*) / 2 FROM messages) LIMIT 1"
+    )
+    # On Monday plans are made for tables that are as new as the last ones, and kept while they fill.
+    weeks = {"": ALL_WEEKS, " of a week": await Weeks().of(driver, [middle]), " of a new week": NEW_WEEK}
+    for name, week in weeks.items():
+        if name and week == ALL_WEEKS:
+            continue
+        system |= {
+            f"lock picked{name}": (
+                locks.LOCK_PICKED.format(week=week),
+                (tenants, ids),
+                ["messages_pkey", "contents_pkey"],
+            ),
+            f"lock{name}": (locks.LOCK.format(week=week), (tenants, ids, *bounds), ["messages_pkey"]),
+            f"last attempts{name}": (
+                locks.LAST_ATTEMPTS.format(week=week),
+                (tenants, ids, i, *bounds),
+                ["attempts_pkey"],
+            ),
+            f"changes{name}": (
+                apply_changes.statement(apply_changes.Parts(True, True, True, True), week),
+                (change, told, news),
+                ["messages_pkey", "attempts_pkey", "dispatches_pkey"],
+            ),
+            f"each change{name}": (
+                apply_changes.statement(apply_changes.Parts(True, True, True, True, each=True), week),
+                (change, told, news),
+                ["messages_pkey", "attempts_pkey", "dispatches_pkey"],
+            ),
+            f"changes without news{name}": (
+                apply_changes.statement(apply_changes.Parts(False, True, True, False), week),
+                (change, told),
+                ["messages_pkey", "dispatches_pkey"],
+            ),
+        }
     app = {
         "known keys": (submissions.KNOWN_KEYS, (TENANT, keys), ["idempotency_keys_pkey"]),
         "still known": (submissions.STILL_KNOWN, (TENANT, keys), ["idempotency_keys_pkey"]),
@@ -339,6 +372,8 @@ async def test_hot_statements_and_lists_use_their_indexes(populated: Engines, op
         )
     whole = {row["part"]: row["whole"] for row in parents}
 
+    assert "changes of a week" in statements
+
     problems: list[str] = []
     for name, statement in statements.items():
         async with transaction(getattr(populated, statement.role), tenant_id=TENANT) as opened:
@@ -363,6 +398,9 @@ def _problems(plan: Mapping[str, Any], statement: Statement, whole: Mapping[str,
     used = {whole.get(node["Index Name"], node["Index Name"]) for node in nodes if "Index Name" in node}
     if missing := set(statement.indexes) - used:
         yield f"{sorted(missing)} not used, but {sorted(used)}"
+    # Of no empty week either: there it is as good as the primary key, and when they have filled it is not.
+    if "messages_recipient_idx" in used - set(statement.indexes):
+        yield "looks messages up in the index by recipient"
     for node in nodes:
         table = str(node.get("Relation Name", ""))
         if statement.is_list and node["Node Type"] in WHOLESALE and not _is_limited(node):
@@ -428,11 +466,12 @@ async def test_looking_for_lanes_with_work_does_not_read_their_backlogs(populate
 
 
 async def test_the_platforms_statements_are_planned_once(populated: Engines) -> None:
+    lock = locks.LOCK.format(week=ALL_WEEKS)
     async with transaction(populated.system) as opened:
         for _ in range(3):
-            await opened.driver.fetch(lifecycles.LOCK, [TENANT], [UUID(int=1)], UUID(int=1), UUID(int=1))
+            await opened.driver.fetch(lock, [TENANT], [UUID(int=1)], UUID(int=1), UUID(int=1))
         planned = await opened.driver.fetchrow(
-            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", lifecycles.LOCK
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", lock
         )
 
     assert planned is not None
@@ -447,7 +486,7 @@ async def test_a_set_of_keys_opens_no_week_but_theirs(populated: Engines) -> Non
         )
         assert newest is not None
         last, week = newest
-        await opened.driver.execute(f"PREPARE lock (uuid[], uuid[], uuid, uuid) AS {lifecycles.LOCK}")
+        await opened.driver.execute(f"PREPARE lock (uuid[], uuid[], uuid, uuid) AS {locks.LOCK.format(week=ALL_WEEKS)}")
         explained = await opened.driver.fetchval(
             f"EXPLAIN (FORMAT JSON) EXECUTE lock('{{}}', '{{}}', '{last}', '{last}')"
         )
