@@ -61,6 +61,8 @@ class ReceiveCallback:
                     return await self._handshake(scope, provider, token)
                 case _:
                     return problem(HTTPStatus.METHOD_NOT_ALLOWED, (b"allow", b"GET, POST"))
+        except _Gone:
+            raise
         except _TooLarge:
             # Unread bytes may still be on the way, so the connection is of no further use.
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, (b"connection", b"close"))

@@ -1,0 +1,30 @@
+"""Who hangs up is no defect of ours, and is not answered."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from messaging.application.inbox.accept import AcceptCallback
+from messaging.entrypoints.webhooks.receive import ReceiveCallback
+
+
+async def test_a_caller_that_hangs_up_half_way_is_noted_and_not_answered(caplog: pytest.LogCaptureFixture) -> None:
+    events: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    caplog.set_level("INFO")
+    never_asked = cast(AcceptCallback, None)
+    scope: Any = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    await ReceiveCallback(never_asked)(scope, receive, send, provider="whatsapp_cloud", token="t")
+
+    assert sent == []
+    assert [(record.message, record.levelname) for record in caplog.records] == [("callback.interrupted", "INFO")]
