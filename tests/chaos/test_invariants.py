@@ -142,6 +142,7 @@ def test_what_breaks_a_promise_is_noticed(promise: str, change: str) -> None:
         ('{"event":"queue.unavailable","level":"warning","exception":"Traceback"}', set()),
         (f'{{"event":"content{canary(_STORM.seed, 0)}"}}', {"I14"}),
         ("Segmentation fault", set()),
+        ('{"event":"relay.failed","level":"error","exception":"Trace', {"I18"}),
     ],
 )
 def test_logs_tell_of_content_and_of_surprises(line: str, broken: set[str], tmp_path: Path) -> None:

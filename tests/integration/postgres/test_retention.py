@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -13,22 +12,15 @@ from messaging.adapters.postgres.engine import Engines, create_engines
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.application.ports.health import Retention
-from messaging.domain.shared.ids import MessageId
 from tests.builders import ACCOUNT, TENANT
+from tests.integration.postgres.adding_weeks import OF_MESSAGES, add_week, an_id, week_of
 from tests.seeding import a_new_message, accept, seed_other_tenant, seed_tenant
 from tests.unit.application.inbox.doubles import Counts
 
 YEAR = timedelta(days=365)
 OLD = datetime.now(UTC) - timedelta(days=400)
 OLDER = OLD - timedelta(days=7)
-MESSAGES = ("messages", "contents", "attempts", "events")
 
-# What ensure_partitions did in that week.
-ADD_WEEK = """
-SELECT format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', partition_name($1, week), $1,
-              uuid_floor(week), uuid_floor(week + interval '7 days'))
-FROM date_trunc('week', $2::timestamptz, 'UTC') AS week
-"""
 # Row-level security holds for an ordinary owner too: without a policy of its own, it sees no rows at all.
 TO_AN_ORDINARY_OWNER = """
 DO $$
@@ -51,23 +43,13 @@ Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 MakeUpkeep = Callable[..., PostgresUpkeep]
 
 
-def week_of(table: str, at: datetime) -> str:
-    year, week, _ = at.isocalendar()
-    return f"{table}_{year}w{week:02}"
-
-
-def an_id(at: datetime) -> MessageId:
-    return MessageId(UUID(int=(int(at.timestamp() * 1000) << 80) + (7 << 76) + (2 << 62)))
-
-
 @pytest.fixture
 async def owner(fresh_database: str) -> AsyncIterator[Owner]:
     """Connected as superuser to a database that has been there for two old weeks; an ordinary role owns the tables."""
     connection = await asyncpg.connect(fresh_database)
     for at in (OLDER, OLD):
-        for table in (*MESSAGES, "raw_callbacks"):
-            await connection.execute(await connection.fetchval(ADD_WEEK, table, at))
-            await connection.execute("SELECT prepare_partition($1, $2)", table, week_of(table, at))
+        for table in (*OF_MESSAGES, "raw_callbacks"):
+            await add_week(connection, table, at)
     await connection.execute("CREATE ROLE ordinary_owner")
     await connection.execute(TO_AN_ORDINARY_OWNER)
     yield connection
@@ -112,9 +94,9 @@ async def test_weeks_past_the_retention_go_with_all_that_belongs_to_them(
 
     dropped = await upkeep(messages=YEAR).drop_old_partitions()
 
-    assert set(dropped) == {week_of(table, at) for table in MESSAGES for at in (OLDER, OLD)}
+    assert set(dropped) == {week_of(table, at) for table in OF_MESSAGES for at in (OLDER, OLD)}
     assert await weeks(owner) == before - set(dropped)
-    for table in (*MESSAGES[:1], "contents", "dead_letters"):
+    for table in (*OF_MESSAGES[:1], "contents", "dead_letters"):
         assert await owner.fetchval(f"SELECT count(*) FROM {table}") == 1
     assert counts.seen["partitions_dropped{table=attempts}"] == 2
     assert [record.__dict__["partition"] for record in caplog.records if record.message == "partition.dropped"] == [
@@ -140,7 +122,7 @@ async def test_a_week_with_anything_unfinished_is_kept_and_the_next_one_goes(
 
     dropped = await upkeep(messages=YEAR).drop_old_partitions()
 
-    assert set(dropped) == {week_of(table, OLD) for table in MESSAGES}
+    assert set(dropped) == {week_of(table, OLD) for table in OF_MESSAGES}
     assert await owner.fetchval("SELECT count(*) FROM contents WHERE message_id = $1", an_id(OLDER)) == 1
 
 
@@ -173,7 +155,7 @@ async def test_it_gives_way_to_whoever_uses_the_tables_and_comes_back(
         await reading.driver.fetch("SELECT id FROM messages")
         assert await upkeep(messages=YEAR).drop_old_partitions() == []
 
-    assert len(await upkeep(messages=YEAR).drop_old_partitions()) == 2 * len(MESSAGES)
+    assert len(await upkeep(messages=YEAR).drop_old_partitions()) == 2 * len(OF_MESSAGES)
 
 
 async def test_a_message_taken_up_again_while_the_lock_was_waited_for_keeps_its_week(

@@ -20,7 +20,7 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
-from messaging.domain.shared.ids import MessageId
+from tests.integration.postgres.adding_weeks import an_id
 from tests.seeding import a_new_message, accept, lock_due, seed_tenant
 
 LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
@@ -47,10 +47,6 @@ async def owner(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Reco
 async def driver(engines: Engines) -> AsyncIterator[Driver]:
     async with autocommit(engines.system) as driver:
         yield driver
-
-
-def an_id(at: datetime, tail: int = 1) -> MessageId:
-    return MessageId(UUID(int=(int(at.timestamp() * 1000) << 80) + (7 << 76) + (2 << 62) + tail))
 
 
 async def week_of(driver: Driver, at: datetime) -> str:

@@ -12,6 +12,7 @@ from time import monotonic, time
 from typing import Final
 from uuid import UUID
 
+from messaging.adapters.postgres.bounds import bounds
 from messaging.adapters.postgres.transactions import Driver
 
 # The whole tables, which have no suffix: right for every set.
@@ -48,8 +49,8 @@ class Weeks:
 
         `ids` are those of messages and not empty.
         """
-        week = _number(min(ids).int >> 80)
-        if week != _number(max(ids).int >> 80):
+        week, last = (_number(id.int >> 80) for id in bounds(ids))
+        if week != last:
             return ALL_WEEKS
         until, suffix = self._seen.get(week, (0.0, ALL_WEEKS))
         if until < monotonic():

@@ -211,7 +211,12 @@ def _surprises(log: bytes) -> Iterator[tuple[str, str]]:
     """What came with a traceback, and its last line. All else that a process says of an error, it was made for."""
     for line in log.split(b"\n"):
         if b'"level":"error"' in line and b'"exception":' in line:
-            entry = msgspec.json.decode(line, type=_Entry)
+            try:
+                entry = msgspec.json.decode(line, type=_Entry)
+            except msgspec.DecodeError:
+                # Of a process that was killed while it wrote.
+                yield "cut off", line[-200:].decode(errors="replace")
+                continue
             yield entry.event.partition("\n")[0], entry.exception.strip().rpartition("\n")[2]
 
 
