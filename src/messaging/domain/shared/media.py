@@ -1,18 +1,15 @@
 """Does a reference to media lead somewhere: exactly one of a link the provider can fetch and an uploaded id?"""
 
 import re
-from urllib.parse import urlsplit
 
 from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.links import link_problem
 from messaging.domain.shared.parameters import MediaRef
 from messaging.domain.shared.text import is_clean_line, text_violations
 
-MAX_LINK = 2_000
 # Not limited by the provider; 240 fits every file system of the people who save the file.
 MAX_FILENAME = 240
 _MEDIA_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_HTTPS = frozenset({"https"})
-_ANY_WEB = frozenset({"http", "https"})
 
 
 def media_violations(pointer: str, media: MediaRef, *, https_only: bool) -> list[Violation]:
@@ -20,27 +17,12 @@ def media_violations(pointer: str, media: MediaRef, *, https_only: bool) -> list
     if (media.link is None) == (media.media_id is None):
         detail = "Give exactly one of link (a public URL) and media_id (uploaded to the provider before)."
         return [Violation(pointer=pointer, code="media_source_invalid", detail=detail)]
-    if media.link is not None and not is_link(media.link, https_only=https_only):
-        scheme = "https" if https_only else "http or https"
-        detail = f"Not a public {scheme} URL of at most {MAX_LINK} characters, without spaces and without credentials."
-        return [Violation(pointer=f"{pointer}/link", code="link_invalid", detail=detail)]
+    if media.link is not None and (problem := link_problem(media.link, https_only=https_only)) is not None:
+        return [Violation(pointer=f"{pointer}/link", code="link_invalid", detail=problem)]
     if media.media_id is not None and not _MEDIA_ID.fullmatch(media.media_id):
         detail = "Not a media id. Use the id that the provider returned for the upload."
         return [Violation(pointer=f"{pointer}/media_id", code="media_source_invalid", detail=detail)]
     return []
-
-
-def is_link(text: str, *, https_only: bool) -> bool:
-    if not text.isascii() or len(text) > MAX_LINK or any(char <= " " or char == "\x7f" for char in text):
-        return False
-    try:
-        parts = urlsplit(text)
-        # Reading the port is what checks it.
-        usable = parts.hostname and parts.port != 0
-    except ValueError:
-        return False
-    allowed = _HTTPS if https_only else _ANY_WEB
-    return bool(usable) and parts.scheme in allowed and "@" not in parts.netloc
 
 
 def filename_violations(pointer: str, filename: str | None) -> list[Violation]:

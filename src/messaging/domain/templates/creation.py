@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.media import MAX_LINK, is_link
+from messaging.domain.shared.links import MAX_LINK, link_problem
 from messaging.domain.shared.text import is_blank, step, text_violations
 from messaging.domain.templates.placeholders import Pattern, read
 from messaging.domain.templates.template import (
@@ -37,6 +37,8 @@ _AT_MOST = {
 }
 _NAME = re.compile(r"[a-z0-9_]{1,512}")
 _PLACEHOLDER_NAME = re.compile(r"[a-z_]+")
+# Scheme and authority are complete: whatever follows is path, query or fragment.
+_HOST_ENDS = re.compile(r"^[a-z]+://[^/?#]+[/?#]", re.IGNORECASE)
 _PHONE = re.compile(r"\+?[0-9]{5,19}")
 _COUPON = re.compile(rf"[A-Za-z0-9]{{1,{MAX_CODE}}}")
 # The provider's codes. A code it adds later must be added here before templates in it can be created (not: sent).
@@ -259,13 +261,27 @@ def _phone_violations(pointer: str, button: Button) -> list[Violation]:
 def _url_violations(pointer: str, button: Button) -> list[Violation]:
     url = button.url or ""
     pattern = read(url) if len(url) <= MAX_LINK else None
-    if pattern is None or not is_link(pattern.texts[0], https_only=False):
+    if pattern is None:
         detail = f"A URL button needs url: http(s)://…, at most {MAX_LINK} characters."
         return [Violation(pointer=f"{pointer}/url", code="button_invalid", detail=detail)]
+    if (problem := link_problem(pattern.texts[0], https_only=False)) is not None:
+        return [Violation(pointer=f"{pointer}/url", code="button_invalid", detail=problem)]
     if not pattern.well_formed or len(pattern.blanks) > 1 or (pattern.blanks and pattern.texts[-1]):
         detail = "A URL has at most one placeholder, and it is the URL's end: https://example.com/orders/{{1}}."
         return [Violation(pointer=f"{pointer}/url", code="placeholder_invalid", detail=detail)]
-    if pattern.blanks and is_blank(button.example or ""):
+    if pattern.blanks and not _HOST_ENDS.search(pattern.texts[0]):
+        detail = "The placeholder would change the URL's host. Put a slash before it: https://example.com/{{1}}."
+        return [Violation(pointer=f"{pointer}/url", code="placeholder_invalid", detail=detail)]
+    if pattern.blanks:
+        return _url_example_violations(pointer, button.example or "")
+    return []
+
+
+def _url_example_violations(pointer: str, example: str) -> list[Violation]:
+    if is_blank(example):
         detail = "Reviewers need a sample of the URL's variable part. Add example."
         return [Violation(pointer=f"{pointer}/example", code="example_missing", detail=detail)]
+    is_whole = example.startswith(("http://", "https://"))
+    if is_whole and (problem := link_problem(example, https_only=False)) is not None:
+        return [Violation(pointer=f"{pointer}/example", code="button_invalid", detail=problem)]
     return []

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.media import MAX_LINK, filename_violations, media_violations
+from messaging.domain.shared.links import MAX_LINK
+from messaging.domain.shared.media import filename_violations, media_violations
 from messaging.domain.shared.parameters import (
     ButtonValue,
     HeaderDocument,

@@ -191,6 +191,15 @@ def test_the_footer_is_short_and_fixed(footer: str, code: str) -> None:
             (Button(kind=ButtonKind.URL, text="Shop", url="https://a.example/{{1}}"),),
             [("/0/example", "example_missing")],
         ),
+        ((Button(kind=ButtonKind.URL, text="Shop", url="http://shop.local/x"),), [("/0/url", "button_invalid")]),
+        (
+            (Button(kind=ButtonKind.URL, text="Shop", url="https://a.example{{1}}", example=".evil.example"),),
+            [("/0/url", "placeholder_invalid")],
+        ),
+        (
+            (Button(kind=ButtonKind.URL, text="Shop", url="https://a.example/{{1}}", example="http://10.0.0.5/x"),),
+            [("/0/example", "button_invalid")],
+        ),
     ],
 )
 def test_buttons_keep_the_providers_rules(buttons: tuple[Button, ...], expected: list[tuple[str, str]]) -> None:
