@@ -9,6 +9,7 @@ from typing import Any
 
 from messaging.entrypoints.api.errors import PROBLEMS
 from messaging.entrypoints.api.openapi import openapi_document
+from messaging.entrypoints.api.reference_words.responses import response_name
 
 GOLDEN = Path(__file__).with_name("openapi.json")
 
@@ -45,7 +46,7 @@ def test_every_refusal_is_a_problem_document() -> None:
     for name, operation in operations():
         for status, response in operation["responses"].items():
             if name.split(" ")[1].startswith(("/v1/", "/admin/")) and not status.startswith("2"):
-                assert response == {"$ref": f"#/components/responses/{status}"}, name
+                assert response == {"$ref": f"#/components/responses/{response_name(int(status))}"}, name
 
 
 def test_every_mutating_operation_takes_an_idempotency_key() -> None:

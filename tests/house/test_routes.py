@@ -13,6 +13,7 @@ OPEN = {
     "/openapi.json",
     "/docs",
     "/docs/{name:str}",
+    "/problems",
     "/problems/{code:str}",
     "/favicon.ico",
 }

@@ -14,13 +14,17 @@ from messaging.entrypoints.api import limits
 from messaging.entrypoints.api.accounts import AccountsController
 from messaging.entrypoints.api.admin import KeysController, TenantsController
 from messaging.entrypoints.api.dead_letters import DeadLettersController
-from messaging.entrypoints.api.errors import PROBLEM_JSON, PROBLEMS, Problem
+from messaging.entrypoints.api.errors import PROBLEMS, Problem
 from messaging.entrypoints.api.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER
 from messaging.entrypoints.api.inbound import InboundController
 from messaging.entrypoints.api.keys import KeyController
 from messaging.entrypoints.api.messages import MessagesController
 from messaging.entrypoints.api.operations import Operation, operation_of
 from messaging.entrypoints.api.operator_actions import OperatorActionsController
+from messaging.entrypoints.api.reference_words import properties as words
+from messaging.entrypoints.api.reference_words.describing import describe, described_schemas, with_public_names
+from messaging.entrypoints.api.reference_words.examples import example_of
+from messaging.entrypoints.api.reference_words.responses import response_name, responses
 from messaging.entrypoints.api.roles import roles_for
 from messaging.entrypoints.api.senders import RulesController, SendersController
 from messaging.entrypoints.api.templates import TemplatesController
@@ -95,12 +99,10 @@ def openapi_document() -> dict[str, Any]:
         "info": {"title": "Messaging API", "version": "1", "description": _DESCRIPTION},
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in dict.fromkeys(route.operation.tag for route in found)],
-        "paths": paths | _probe_paths(),
+        "paths": with_public_names(paths) | _probe_paths(),
         "components": {
-            "schemas": components,
-            "responses": {
-                str(status): _problem(status) for status in sorted({kind.status for kind in PROBLEMS.values()})
-            },
+            "schemas": described_schemas(components),
+            "responses": responses(),
             "securitySchemes": {
                 "tenant": _bearer("A tenant's key: mpk_live_… or mpk_test_…"),
                 "admin": _bearer("A platform administrator's key: mpk_admin_…"),
@@ -159,19 +161,31 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     for name in re.findall(r"\{(\w+)\}", route.path):
         prefix = _PREFIXES[name]
         schema = {"type": "string", "pattern": f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"}
-        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+        parameters.append(
+            {"name": name, "in": "path", "required": True, "description": words.PATH_PARAMETERS[name], "schema": schema}
+        )
     if route.operation.query is not None:
-        parameters.extend(_query_parameters(route.operation.query))
+        parameters.extend(_query_parameters(route.operation.id, route.operation.query))
     if _mutates(route) and route.operation.id != "check_message":
         schema = {"type": "string", "pattern": KEY_PATTERN}
-        parameters.append({"name": HEADER, "in": "header", "required": False, "schema": schema})
+        parameters.append(
+            {
+                "name": HEADER,
+                "in": "header",
+                "required": False,
+                "description": words.IDEMPOTENCY_KEY,
+                "schema": schema,
+            }
+        )
     return parameters
 
 
-def _query_parameters(query: type[Struct]) -> Iterator[dict[str, Any]]:
+def _query_parameters(operation_id: str, query: type[Struct]) -> Iterator[dict[str, Any]]:
     (_,), components = msgspec.json.schema_components([query], ref_template=_REF)
     for name, schema in components[query.__name__]["properties"].items():
-        yield {"name": name, "in": "query", "required": False, "schema": _without_null(schema, components)}
+        bare = describe(f"{operation_id}.{name}", name, _without_null(schema, components))
+        text = bare.pop("description", "")
+        yield {"name": name, "in": "query", "required": False, "description": text, "schema": bare}
 
 
 def _without_null(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
@@ -193,17 +207,24 @@ def _responses(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     operation = route.operation
     good: dict[str, Any] = {
         "description": "Accepted and committed." if operation.status == 202 else "Done.",
-        "content": {"application/json": {"schema": schema_of[operation.returns]}},
+        "content": {
+            "application/json": {"schema": schema_of[operation.returns], "example": example_of(operation.returns)}
+        },
     }
     if _mutates(route):
-        good["headers"] = {REPLAYED_HEADER: {"schema": {"type": "string", "enum": ["true"]}, "required": False}}
+        flag = {"type": "string", "enum": ["true"]}
+        good["headers"] = {REPLAYED_HEADER: _header(words.IDEMPOTENT_REPLAYED, flag)}
     if "rate_limited" in operation.problems:
-        for name in (limits.POLICY_HEADER, limits.HEADER):
-            good["headers"][name] = {"schema": {"type": "string"}, "required": False}
-    responses = {str(operation.status): good}
+        good["headers"][limits.POLICY_HEADER] = _header(words.RATE_LIMIT_POLICY, {"type": "string"})
+        good["headers"][limits.HEADER] = _header(words.RATE_LIMIT, {"type": "string"})
+    answers = {str(operation.status): good}
     for status in sorted({PROBLEMS[code].status for code in _codes(route)}):
-        responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
-    return responses
+        answers[str(status)] = {"$ref": f"#/components/responses/{response_name(status)}"}
+    return answers
+
+
+def _header(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "schema": schema, "required": False}
 
 
 def _codes(route: Route) -> set[str]:
@@ -221,14 +242,6 @@ def _codes(route: Route) -> set[str]:
         codes |= {"bad_request", "body_too_large", "idempotency_key_invalid", "idempotency_key_reused"}
         codes.add("request_in_flight")
     return codes
-
-
-def _problem(status: int) -> dict[str, Any]:
-    codes = [code for code, kind in PROBLEMS.items() if kind.status == status]
-    return {
-        "description": "; ".join(f"`{code}`: {PROBLEMS[code].title}" for code in codes),
-        "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}}},
-    }
 
 
 def _probe_paths() -> dict[str, Any]:

@@ -2,24 +2,27 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import msgspec
-from litestar import Controller, Response, get
+from litestar import Controller, Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from messaging.entrypoints.api.errors import PROBLEMS
 from messaging.entrypoints.api.openapi import openapi_document
+from messaging.entrypoints.api.problems import as_html, index, page_of
 
 # Swagger UI writes style attributes; everything else comes from this origin or not at all.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+# Litestar adds the charset to every text type.
 _MEDIA_TYPES = {
-    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
-    "start.js": "text/javascript; charset=utf-8",
-    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript",
+    "start.js": "text/javascript",
+    "swagger-ui.css": "text/css",
     "favicon-32x32.png": "image/png",
 }
 _AN_HOUR = {"Cache-Control": "public, max-age=3600"}
@@ -35,6 +38,13 @@ def _asset(name: str) -> bytes:
     return (files("messaging.entrypoints.api") / "reference_page" / name).read_bytes()
 
 
+def _page(request: Request[Any, Any, Any], markdown: str, title: str) -> Response[bytes]:
+    if "text/html" in request.headers.get("accept", ""):
+        headers = {"Content-Security-Policy": _PAGE_POLICY, "Vary": "Accept"}
+        return Response(as_html(markdown, title).encode(), media_type="text/html", headers=headers)
+    return Response(markdown.encode(), media_type="text/markdown", headers={"Vary": "Accept"})
+
+
 class ReferenceController(Controller):
     @get("/openapi.json")
     async def openapi(self) -> Response[bytes]:
@@ -43,7 +53,7 @@ class ReferenceController(Controller):
     @get("/docs")
     async def page(self) -> Response[bytes]:
         headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
-        return Response(_asset("index.html"), media_type="text/html; charset=utf-8", headers=headers)
+        return Response(_asset("index.html"), media_type="text/html", headers=headers)
 
     @get("/docs/{name:str}")
     async def asset(self, name: FromPath[str]) -> Response[bytes]:
@@ -51,16 +61,18 @@ class ReferenceController(Controller):
             raise NotFoundException
         return Response(_asset(name), media_type=_MEDIA_TYPES[name], headers=_AN_HOUR)
 
+    @get("/problems")
+    async def problems(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The list of all codes."""
+        return _page(request, index(), "Problems")
+
     @get("/problems/{code:str}")
-    async def problem(self, code: FromPath[str]) -> Response[bytes]:
-        """What a problem document's `type` leads to."""
-        kind = PROBLEMS.get(code)
-        if kind is None:
+    async def problem(self, request: Request[Any, Any, Any], code: FromPath[str]) -> Response[bytes]:
+        """What a problem document's `type` leads to: HTML for a browser, Markdown for everybody else."""
+        page = page_of(code)
+        if page is None:
             raise NotFoundException
-        text = (
-            f"{kind.title}\n\nCode {code}, status {kind.status}. The causes and what to do: docs/problems/{code}.md\n"
-        )
-        return Response(text.encode(), media_type="text/plain; charset=utf-8")
+        return _page(request, page, code)
 
     @get("/favicon.ico")
     async def favicon(self) -> Response[bytes]:

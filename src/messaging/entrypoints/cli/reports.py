@@ -2,6 +2,7 @@
 
 import os
 
+import msgspec
 import rich_click as click
 
 from messaging.entrypoints.cli.printing import json_option, print_json, table
@@ -15,7 +16,7 @@ def openapi(as_json: bool) -> None:
     del as_json
     from messaging.entrypoints.api.openapi import openapi_document
 
-    print_json(openapi_document())
+    click.echo(msgspec.json.format(msgspec.json.encode(openapi_document()), indent=2).decode())
 
 
 @click.command()

@@ -1,0 +1,43 @@
+"""Descriptions of tenants, their limits and their keys, as the platform's administrators see them."""
+
+from typing import Final
+
+_NAME = "A name for people."
+_LIMIT = {
+    "tenant": "All messages of the tenant together.",
+    "key": "The messages of each key by itself.",
+    "channels": "Messages of a channel, by the channel's name.",
+    "categories": "Messages of a category, by the category's name.",
+}
+_KEY = {
+    "id": "The key's id.",
+    "name": _NAME,
+    "role": "Which operations it opens.",
+    "hint": "The key's public beginning: enough to recognise it in a list or a leaked file.",
+    "expires_at": "When it stops working; null where never.",
+}
+
+ADMINISTRATION: Final = {
+    "Tenant.id": "The tenant's id.",
+    "Tenant.name": _NAME,
+    "Tenant.status": "Whether its keys work.",
+    "Tenant.limits": "How much it may submit; null while the platform's defaults apply.",
+    "NewTenant.name": _NAME,
+    "TenantChange.name": _NAME,
+    "TenantChange.status": "Whether its keys work.",
+    "TenantChange.limits": "How much it may submit; replaces all limits. Null: the platform's defaults.",
+    **{f"TenantLimits.{name}": text for name, text in _LIMIT.items()},
+    **{f"TenantLimitsChange.{name}": text for name, text in _LIMIT.items()},
+    "Quota.messages": "How many messages.",
+    "Quota.seconds": "In a window of how many seconds; it begins with the first message after the last window.",
+    "QuotaChange.messages": "How many messages.",
+    "QuotaChange.seconds": "In a window of how many seconds.",
+    **{f"Key.{name}": text for name, text in _KEY.items()},
+    **{f"IssuedKey.{name}": text for name, text in _KEY.items()},
+    "Key.revoked_at": "When it was revoked; null while it works.",
+    "IssuedKey.key": "The key itself. It is shown this once and cannot be recovered.",
+    "NewKey.name": _NAME,
+    "NewKey.mode": "`live` keys reach people, `test` keys the sandbox provider.",
+    "NewKey.role": "Which operations it opens.",
+    "NewKey.expires_at": "When it stops working, RFC 3339 with an offset; left out: never.",
+}

@@ -1,0 +1,213 @@
+"""An example answer for every schema that an operation returns; a house test converts each to its type."""
+
+from typing import Any, Final, get_args, get_origin
+
+from messaging.entrypoints.api.cursors import ListView
+from messaging.entrypoints.api.reference_words.names import public_name
+
+_MESSAGE: Final = "msg_01kb6vq1f8e3x9m2s4t5v6w7y8"
+_SENDER: Final = "snd_01kb6t0c2de1v8h4m6n7p9q0rs"
+_ACCOUNT: Final = "acc_01kb6szv4wf9b3g5h7j8k0m1np"
+_TEMPLATE: Final = "tpl_01kb6t4m7xf2c5d8e9g1h3j4k6"
+_TENANT: Final = "ten_01kb6srj1yeb0d3f4g6h7j9k2m"
+_KEY: Final = "key_01kb6sx8q5f6s9t1v2w4x5y7z8"
+_INBOUND: Final = "inb_01kb6w2d9he4r7s8t0v1w3x4y5"
+_RULE: Final = "rul_01kb6t9w3zf1g2h5j6k8m9n0p4"
+_AT: Final = "2026-11-29T09:30:00.125000Z"
+_LATER: Final = "2026-11-29T09:30:02.480000Z"
+_LINKS: Final = {"self": f"/v1/messages/{_MESSAGE}", "events": f"/v1/messages/{_MESSAGE}/events"}
+_CONTENT: Final[dict[str, Any]] = {
+    "type": "template",
+    "name": "order_update",
+    "language": "en_US",
+    "variables": {"1": "Ana", "2": "A-1042"},
+    "header": None,
+    "buttons": [],
+}
+_ACCEPTED: Final = {
+    "id": _MESSAGE,
+    "status": "queued",
+    "channel": "whatsapp",
+    "to": "+14155550100",
+    "reference": "order-1042",
+    "created_at": _AT,
+    "links": _LINKS,
+}
+_NUMBER_MISSING: Final = {
+    "pointer": "/to",
+    "code": "country_code_missing",
+    "detail": "The number has no country code. Write it as +<country code><number>.",
+}
+_ISSUED: Final = {
+    "id": _KEY,
+    "name": "Order service",
+    "mode": "live",
+    "role": "sender",
+    "hint": "mpk_live_7h2kq0v9",
+    "created_at": _AT,
+    "expires_at": None,
+}
+
+EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "AcceptedMessage": _ACCEPTED,
+    "BatchResult": {
+        "accepted": 1,
+        "refused": 1,
+        "data": [
+            {"index": 0, "status": "accepted", "message": _ACCEPTED},
+            {"index": 1, "status": "refused", "errors": [_NUMBER_MISSING]},
+        ],
+    },
+    "MessageCheck": {
+        "would_send": True,
+        "errors": [],
+        "to": "+14155550100",
+        "sender": _SENDER,
+        "content": "template order_update (en_US)",
+        "preview": "Hello Ana, your order A-1042 has shipped.",
+        "category": "utility",
+        "priority": "default",
+        "retry_policy": "durable",
+        "window": "not_needed",
+        "first_status": "queued",
+        "send_at": None,
+        "expires_at": None,
+    },
+    "Message": {
+        "id": _MESSAGE,
+        "status": "delivered",
+        "mode": "live",
+        "channel": "whatsapp",
+        "to": "+14155550100",
+        "sender_id": _SENDER,
+        "template_id": _TEMPLATE,
+        "content": _CONTENT,
+        "summary": "template order_update (en_US)",
+        "category": "utility",
+        "priority": "default",
+        "on_unknown": "hold",
+        "retry_policy": "durable",
+        "reference": "order-1042",
+        "metadata": {"order": "A-1042"},
+        "attempts": 1,
+        "checks": 0,
+        "error": None,
+        "possible_duplicate": False,
+        "send_at": None,
+        "expires_at": None,
+        "created_at": _AT,
+        "updated_at": _LATER,
+        "links": _LINKS,
+    },
+    "MessageEvent": {
+        "seq": 4,
+        "type": "receipt.delivered",
+        "status": "delivered",
+        "recorded_at": _LATER,
+        "occurred_at": "2026-11-29T09:30:02Z",
+        "detail": {"attempt": 1},
+    },
+    "MessageStatus": {"id": _MESSAGE, "status": "cancelled", "links": _LINKS},
+    "DeadLetter": {
+        "message_id": _MESSAGE,
+        "code": "131049",
+        "reason": "The provider did not deliver it to keep its users' trust.",
+        "died_at": _LATER,
+        "resolved_at": None,
+        "resolution": None,
+        "links": _LINKS,
+    },
+    "OperatorActionResult": {
+        "action": "requeue",
+        "dry_run": True,
+        "done": 1,
+        "refused": 0,
+        "has_more": False,
+        "data": [{"message_id": _MESSAGE, "result": "done", "code": None, "detail": None, "status": "queued"}],
+    },
+    "InboundMessage": {
+        "id": _INBOUND,
+        "sender_id": _SENDER,
+        "kind": "text",
+        "phone": "+14155550100",
+        "user_id": None,
+        "profile_name": "Ana",
+        "text": "Thank you!",
+        "in_reply_to": "wamid.HBgLMTQxNTU1NTAxMDAVAgARGBI1RjQyNQA=",
+        "provider_message_id": "wamid.HBgLMTQxNTU1NTAxMDAVAgASGBQzQTRBNjU5OQA=",
+        "payload": {"type": "text", "text": {"body": "Thank you!"}},
+        "occurred_at": _AT,
+        "received_at": _LATER,
+    },
+    "Template": {
+        "id": _TEMPLATE,
+        "account_id": _ACCOUNT,
+        "name": "order_update",
+        "language": "en_US",
+        "category": "utility",
+        "parameter_format": "positional",
+        "components": {
+            "body": "Hello {{1}}, your order {{2}} has shipped.",
+            "header": None,
+            "footer": None,
+            "buttons": [],
+            "examples": {"1": "Ana", "2": "A-1042"},
+        },
+        "status": "approved",
+        "version": 1,
+        "quality": "GREEN",
+        "rejected_reason": None,
+    },
+    "TemplateSync": {"added": 2, "changed": 1, "removed": 0, "unchanged": 14},
+    "Sender": {
+        "id": _SENDER,
+        "account_id": _ACCOUNT,
+        "channel": "whatsapp",
+        "mode": "live",
+        "external_id": "106540352242922",
+        "address": "+15550783881",
+        "name": "Order updates",
+        "status": "active",
+        "per_second": 80,
+        "rank": 0,
+        "created_at": _AT,
+        "health": {
+            "state": "closed",
+            "scope": None,
+            "reason": None,
+            "code": None,
+            "since": None,
+            "retry_at": None,
+            "rate_factor": 1.0,
+        },
+    },
+    "RoutingRules": {"data": [{"id": _RULE, "channel": "whatsapp", "sender_id": _SENDER, "prefixes": ["+55"]}]},
+    "ProviderAccount": {
+        "id": _ACCOUNT,
+        "provider": "whatsapp_cloud",
+        "mode": "live",
+        "name": "Main WhatsApp account",
+        "external_id": "102290129340398",
+        "status": "active",
+        "webhook_url": "https://messaging.example.com/webhooks/whatsapp_cloud/0Zb7uVqk3Yx1",
+        "created_at": _AT,
+    },
+    "KeyIdentity": {
+        "tenant_id": _TENANT,
+        "tenant_name": "Acme",
+        "key_id": _KEY,
+        "mode": "live",
+        "role": "sender",
+    },
+    "Tenant": {"id": _TENANT, "name": "Acme", "status": "active", "created_at": _AT, "limits": None},
+    "IssuedKey": {**_ISSUED, "key": "mpk_live_7h2kq0v9_…"},
+    "Key": {**_ISSUED, "revoked_at": None},
+}
+
+
+def example_of(returned: Any) -> dict[str, Any]:
+    """The example of a struct, or a page with one of it; empty where none is written."""
+    if get_origin(returned) is ListView:
+        (item,) = get_args(returned)
+        return {"data": [example_of(item)], "next_cursor": None, "has_more": False}
+    return EXAMPLES.get(public_name(returned.__name__), {})
