@@ -144,6 +144,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_grace_seconds: Annotated[
         Seconds, _about("How long started sends may take after SIGTERM (`worker`): longer than any provider call.")
     ] = 75.0
+    instance: Annotated[
+        str | None,
+        Meta(max_length=100),
+        _about("What `/healthz` calls this installation, for whoever must know that it reached no other one."),
+    ] = None
     log_level: Annotated[LogLevel, _about("Least severe level that is logged.")] = LogLevel.INFO
     crashpoint: Annotated[
         CrashPoints | None,

@@ -264,9 +264,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Operations:
     """What an orchestrator and a metrics collector ask every process, as an ASGI application."""
 
-    def __init__(self, health: Health, registry: CollectorRegistry) -> None:
+    def __init__(self, health: Health, registry: CollectorRegistry, *, instance: str | None = None) -> None:
         self._health = health
         self._registry = registry
+        self._alive = {"status": "ok"} if instance is None else {"status": "ok", "instance": instance}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -278,7 +279,7 @@ class Operations:
         """`path` is one of OPERATIONS_PATHS; anything else is a 404."""
         match path:
             case "/healthz":
-                return _json(200, {"status": "ok"})
+                return _json(200, self._alive)
             case "/readyz":
                 return await self._ready()
             case "/metrics":

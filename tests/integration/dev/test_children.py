@@ -78,6 +78,19 @@ async def test_a_child_is_ready_when_its_address_answers(tmp_path: Path) -> None
     assert child.exit_code == -signal.SIGTERM
 
 
+async def test_whoever_else_listens_on_the_port_of_a_child_is_not_taken_for_it(tmp_path: Path) -> None:
+    port = str(free_port())
+    (tmp_path / "healthz").write_text('{"status": "ok", "instance": "another installation"}')
+    command = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path), port)
+
+    async with ChildProcess("web", command, log=tmp_path / "web.log") as stranger:
+        await stranger.answers(f"http://127.0.0.1:{port}/healthz", within=20, instance="another installation")
+        # Ours could not listen there, and has ended.
+        async with python(tmp_path, "import sys; sys.exit('the port is in use')") as child:
+            with pytest.raises(ChildFailed, match="the port is in use"):
+                await child.answers(f"http://127.0.0.1:{port}/healthz", instance="ours")
+
+
 async def test_a_child_that_ends_early_is_reported_with_its_last_words(tmp_path: Path) -> None:
     child = python(tmp_path, "import sys; sys.exit('no such setting: APP_COLOUR')")
 

@@ -62,6 +62,8 @@ def _bad_settings(error: BadSettings) -> int:
 _KNOWN: dict[str, tuple[str, Exit]] = {
     "StoreUnavailable": ("check APP_DATABASE_URL and run `app doctor`", Exit.DEPENDENCY_DOWN),
     "CannotDecrypt": ("set APP_MASTER_KEY to the key this database was first used with", Exit.CONFIGURATION),
+    "CannotListen": ("stop what listens there, or choose another port with --port", Exit.DEPENDENCY_DOWN),
+    "PortsInUse": ("stop what listens there, or choose other ports with --port-base", Exit.DEPENDENCY_DOWN),
     "ChildFailed": ("read the log above; `app doctor` checks a running platform", Exit.DEPENDENCY_DOWN),
     "CommandFailed": ("read the message above", Exit.FAILURE),
     "CallFailed": ("`app demo --keep-going` or `app dev` leaves the logs to read", Exit.FAILURE),

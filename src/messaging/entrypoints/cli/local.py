@@ -19,8 +19,9 @@ _SIZED_IN_MESSAGES = ("memory", "fairness", "growth")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8003, show_default=True, help="0 picks a free one.")
 @click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("sandbox-state"))
 @click.option("--fsync/--no-fsync", default=True, show_default=True, help="Accepted sends survive a power cut, too.")
+@click.option("--instance", help="What /healthz calls this sandbox, for whoever must know that it reached no other.")
 @json_option
-def sandbox(host: str, port: int, state_dir: Path, fsync: bool, as_json: bool) -> None:
+def sandbox(host: str, port: int, state_dir: Path, fsync: bool, instance: str | None, as_json: bool) -> None:
     """Run the provider look-alike that test keys send to."""
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.sandbox import SandboxConfig, serve
@@ -29,7 +30,7 @@ def sandbox(host: str, port: int, state_dir: Path, fsync: bool, as_json: bool) -
         print_json({"url": url}) if as_json else say(f"sandbox provider on {url}, ledger at {url}/_ledger")
 
     state_dir.mkdir(parents=True, exist_ok=True)
-    run(serve(SandboxConfig(state_dir=state_dir, fsync=fsync), host, port, ready=ready))
+    run(serve(SandboxConfig(state_dir=state_dir, fsync=fsync, instance=instance), host, port, ready=ready))
 
 
 @click.command()

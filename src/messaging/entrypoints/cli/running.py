@@ -12,10 +12,10 @@ import uvicorn
 from uvicorn._types import ASGIApplication
 
 from messaging.entrypoints.joined_writes import JoinedWrites
+from messaging.entrypoints.listening import listen
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_BACKLOG = 2_048
 # So many more made than freed, and the youngest are looked through for cycles.
 _YOUNG_OBJECTS = 10_000
 # Longer than the idle time of usual proxies, so that it is they who close a connection, never we under a request.
@@ -75,15 +75,13 @@ async def until_signalled(main: Coroutine[Any, Any, T]) -> T:
 async def serve(app: object, *, host: str, port: int, grace: float) -> None:
     """Answer requests until SIGINT or SIGTERM, then finish those under way within `grace` seconds.
 
-    A second signal ends it at once.
+    A second signal ends it at once. Raises CannotListen.
     """
+    listener = listen(host, port)
     server = _Server(
         uvicorn.Config(
             # ASGI applications of different origin agree at run time; their type hints do not.
             cast(ASGIApplication, app),
-            host=host,
-            port=port,
-            backlog=_BACKLOG,
             lifespan="on",
             http=JoinedWrites,
             ws="none",
@@ -99,7 +97,8 @@ async def serve(app: object, *, host: str, port: int, grace: float) -> None:
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, server.handle_exit, number, None)
-    await server.serve()
+    with listener:
+        await server.serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

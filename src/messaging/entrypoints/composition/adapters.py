@@ -60,7 +60,7 @@ class Adapters(DeclarativeContainer):
     queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
     consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)
     health = Singleton(ProcessHealth, store=store_health, redis=resources.provided.redis)
-    operations = Singleton(Operations, health, resources.provided.registry)
+    operations = Singleton(Operations, health, resources.provided.registry, instance=settings.provided.instance)
 
     gateways = Dict(
         whatsapp_cloud=Singleton(

@@ -110,14 +110,18 @@ class ChildProcess:
                 raise ChildFailed(f"{self.name} was not ready within {within:g} s\n{self.log_tail()}")
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def answers(self, url: str, *, within: float = 30) -> None:
-        """Return once GET `url` answers 2xx; raises as `ready_when` does."""
+    async def answers(self, url: str, *, within: float = 30, instance: str | None = None) -> None:
+        """Return once GET `url` answers 2xx; raises as `ready_when` does.
+
+        With `instance` the answer of another installation, which its `/healthz` tells, counts for nothing.
+        """
         # Loopback must not go through a proxy that the environment names.
         async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
 
             async def probe() -> bool:
                 try:
-                    return (await client.get(url)).is_success
+                    ours = instance is None or await _instance_at(client, url) == instance
+                    return ours and (await client.get(url)).is_success
                 except httpx.TransportError:
                     return False
 
@@ -175,3 +179,14 @@ class ChildProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+async def _instance_at(client: httpx.AsyncClient, url: str) -> str | None:
+    """What the process that answers at `url` calls its installation. Raises httpx.TransportError."""
+    answer = await client.get(httpx.URL(url).join("/healthz"))
+    try:
+        told = answer.json()
+    except ValueError:
+        return None
+    name = told.get("instance") if isinstance(told, dict) else None
+    return name if isinstance(name, str) else None

@@ -17,12 +17,14 @@ _STEADY_SECONDS: Final = 10.0
 class Keeper:
     """One child, kept running: `kill -9` it and it is back within a second; one that keeps failing is tried slower.
 
-    `exits` are the codes with which it ended by itself, oldest first.
+    `exits` are the codes with which it ended by itself, oldest first. `instance` is what its `/healthz` must say, so
+    that a stranger on its port is not taken for it.
     """
 
-    def __init__(self, child: ChildProcess, *, ready_url: str, say: Say) -> None:
+    def __init__(self, child: ChildProcess, *, ready_url: str, instance: str, say: Say) -> None:
         self.child = child
         self._ready_url = ready_url
+        self._instance = instance
         self._say = say
         self._keeping: asyncio.Task[None] | None = None
         self.exits: list[int] = []
@@ -30,7 +32,7 @@ class Keeper:
     async def start(self) -> None:
         """Start it, wait until it is ready, and look after it from then on. Raises ChildFailed."""
         self.child.start()
-        await self.child.answers(self._ready_url)
+        await self.child.answers(self._ready_url, instance=self._instance)
         self._keeping = asyncio.create_task(self._keep({}))
 
     async def restart(self, extra: Mapping[str, str], *, for_ever: bool = False) -> None:
@@ -75,7 +77,7 @@ class Keeper:
             pause = min(pause * 2, _LONGEST_PAUSE)
             self.child.start(extra)
             try:
-                await self.child.answers(self._ready_url)
+                await self.child.answers(self._ready_url, instance=self._instance)
             except ChildFailed as failure:
                 self._say(str(failure))
                 self.child.kill_if_running()

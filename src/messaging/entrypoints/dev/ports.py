@@ -1,4 +1,4 @@
-"""Which ports do the parts of a local platform listen on?"""
+"""Ports of the parts of a local platform: chosen, or refused where somebody listens already."""
 
 import random
 import socket
@@ -18,6 +18,10 @@ class NoFreePort(Exception):
     """Nothing free was found; `--port-base` names ports explicitly."""
 
 
+class PortsInUse(Exception):
+    """Ports that parts of the platform are to listen on are taken; the text names every one of them."""
+
+
 class Ports(Struct, frozen=True, kw_only=True):
     """`postgres` and `redis` are None when Unix sockets are enough."""
 
@@ -27,6 +31,18 @@ class Ports(Struct, frozen=True, kw_only=True):
     worker: int
     postgres: int | None = None
     redis: int | None = None
+
+    def named(self) -> dict[str, int]:
+        """Every port that is to be used, by whom."""
+        named = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: port for name, port in named.items() if port is not None}
+
+
+def require_free(ports: Ports) -> None:
+    """Raises PortsInUse, so that nothing is started beside, or talks to, whoever listens there already."""
+    taken = [f"{port} ({name})" for name, port in ports.named().items() if not _is_free(port)]
+    if taken:
+        raise PortsInUse(f"another process listens on {HOST}, port {', '.join(taken)}")
 
 
 def ports_from(base: int) -> Ports:
@@ -49,6 +65,8 @@ def free_ports() -> Ports:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # What is left of connections that have ended keeps no port from a server.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:

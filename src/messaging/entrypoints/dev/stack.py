@@ -13,11 +13,12 @@ from typing import IO, Final, Self
 
 import asyncpg
 from msgspec import Struct
+from msgspec.structs import replace
 
 from messaging.entrypoints.dev.children import ChildFailed, ChildProcess
 from messaging.entrypoints.dev.keeper import Keeper, Say
 from messaging.entrypoints.dev.loopback import HOST
-from messaging.entrypoints.dev.ports import Ports
+from messaging.entrypoints.dev.ports import Ports, require_free
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
 from messaging.entrypoints.dev.redis import EmbeddedRedis
 from messaging.entrypoints.dev.scratch import ScratchDirectory
@@ -90,6 +91,7 @@ class Stack:
         self.redis: EmbeddedRedis | None = None
         self.keepers: dict[str, Keeper] = {}
         self._stack = AsyncExitStack()
+        self._instance = secrets.token_hex(8)
 
     @property
     def api(self) -> str:
@@ -122,6 +124,7 @@ class Stack:
     async def __aenter__(self) -> Self:
         try:
             self._lock = _lock(self.home)
+            require_free(self._ports_used())
             await self._start()
         except BaseException:
             await self._close()
@@ -170,12 +173,19 @@ class Stack:
             group.create_task(self._keep("api", "api", ready=f"{self.api}/readyz"))
             group.create_task(self.start_worker())
 
+    def _ports_used(self) -> Ports:
+        """Services that are given listen on their own ports already."""
+        postgres = self.ports.postgres if self._given.database_url is None else None
+        redis = self.ports.redis if self._given.redis_url is None else None
+        return replace(self.ports, postgres=postgres, redis=redis)
+
     def _base_environment(self) -> dict[str, str]:
         """The caller's environment without its APP_ settings: those describe some other installation."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
         return {
             **inherited,
             "APP_MASTER_KEY": self._given.master_key or _master_key(self.home),
+            "APP_INSTANCE": self._instance,
             "APP_SANDBOX_BASE_URL": self.sandbox,
             "APP_WEBHOOKS_PUBLIC_URL": self.webhooks,
             "APP_API_HOST": HOST,
@@ -206,7 +216,17 @@ class Stack:
 
     def _sandbox_command(self) -> tuple[str, ...]:
         state = str(self.home / "sandbox")
-        return ("sandbox", "--host", HOST, "--port", str(self.ports.sandbox), "--state-dir", state)
+        return (
+            "sandbox",
+            "--host",
+            HOST,
+            "--port",
+            str(self.ports.sandbox),
+            "--state-dir",
+            state,
+            "--instance",
+            self._instance,
+        )
 
     async def _keep(
         self, name: str, *arguments: str, ready: str, overrides: Mapping[str, str] = MappingProxyType({})
@@ -216,7 +236,7 @@ class Stack:
             launch = await self._adjust(launch)
         log = self.home / "logs" / f"{name}.log"
         child = ChildProcess(name, launch.command, log=log, env=launch.env, cwd=self.home)
-        keeper = Keeper(child, ready_url=ready, say=self._say)
+        keeper = Keeper(child, ready_url=ready, instance=self._instance, say=self._say)
         self.keepers[name] = keeper
         await keeper.start()
 

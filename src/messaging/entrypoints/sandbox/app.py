@@ -54,6 +54,7 @@ class Sandbox:
         self._windows = Windows()
         self._throughput = Throughput()
         self._stopping = asyncio.Event()
+        self._instance = config.instance
         self._open_state(config)
         self._start_engine(config)
         self._sends = self._wire_sends()
@@ -149,7 +150,8 @@ class Sandbox:
             raise unknown_path(parts)
         if parts[0] == "healthz":
             running = self._callbacks.running
-            return json_reply(200 if running else 503, {"status": "ok" if running else "callbacks stopped"})
+            status = "ok" if running else "callbacks stopped"
+            return json_reply(200 if running else 503, {"status": status, "instance": self._instance})
         if parts[0].startswith("_"):
             return await self._control.handle(request)
         fault = self._faults.take(request.path, parts[0], None) if self._faults else None

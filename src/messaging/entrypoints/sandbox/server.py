@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import uvicorn
 
 from messaging.entrypoints.joined_writes import JoinedWrites
+from messaging.entrypoints.listening import listen
 from messaging.entrypoints.sandbox.app import Sandbox, create_app
 from messaging.entrypoints.sandbox.settings import SandboxConfig
 from messaging.entrypoints.sandbox.wire import TRANSPORT
@@ -42,8 +43,11 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """A sandbox that listens for the length of the block; yields its base URL. Port 0 picks a free one."""
-    with _listen(host, port) as listener:
+    """A sandbox that listens for the length of the block; yields its base URL. Port 0 picks a free one.
+
+    Raises CannotListen.
+    """
+    with listen(host, port) as listener:
         app = create_app(config)
         await app.open()
         try:
@@ -84,16 +88,6 @@ def _uvicorn(app: Sandbox) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket; asyncio switches Nagle's delay off only where the protocol is named."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(2048)
-    return listener
 
 
 async def serve(config: SandboxConfig, host: str, port: int, *, ready: Callable[[str], None] | None = None) -> None:

@@ -68,6 +68,8 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """When set, everything under `/_` asks for it as a bearer token."""
     fsync: bool = True
     """Whether accepted sends also survive losing the machine, not only the process."""
+    instance: str | None = None
+    """What `/healthz` calls this sandbox."""
 
 
 class Tuning:
