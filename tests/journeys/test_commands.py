@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -19,6 +20,7 @@ import pytest
 
 from messaging.entrypoints.demo.orders import SHIPPED
 
+ROOT = Path(__file__).resolve().parents[2]
 APP = (sys.executable, "-P", "-m", "messaging.entrypoints.cli")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -39,7 +41,7 @@ async def running(scratch: Path, *arguments: str) -> AsyncIterator[asyncio.subpr
         process = await asyncio.create_subprocess_exec(
             *APP,
             *arguments,
-            env=environ | {"TMPDIR": str(scratch)},
+            env=environ | {"TMPDIR": str(scratch), "XDG_CONFIG_HOME": str(scratch)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=talk,
@@ -94,6 +96,30 @@ async def read_in_the_end(told: dict[str, str]) -> str:
     return id_
 
 
+async def first_hour_of_the_readme(scratch: Path) -> None:
+    """Every command of its chapter about a first message, pasted as written into one shell at the top of a checkout."""
+    chapter = (ROOT / "README.md").read_text().partition("## Send a first message")[2].partition("\n## ")[0]
+    start, *commands = re.findall(r"```sh\n(.*?)```", chapter, re.DOTALL)
+    assert start == "make dev\n"  # runs already
+    checkout = scratch / "checkout"
+    (checkout / ".venv/bin").mkdir(parents=True)
+    (checkout / ".venv/bin/app").symlink_to(Path(sys.executable).with_name("app"))
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("APP_")}
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", "\n".join(['curl() { command curl --fail-with-body "$@"; }', *commands])),
+        cwd=checkout,
+        env=environ | {"XDG_CONFIG_HOME": str(scratch)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, talk = (part.decode() for part in await shell.communicate())
+    assert shell.returncode == 0, out + talk
+    assert '"reference":"order-1042"' in out
+    assert "order-1043" in out
+    assert out.count("Example Shop") == 2, "the tenant was listed by the command and by the API"
+    assert "using the platform of `app dev`" in talk
+
+
 def client_of(told: dict[str, str]) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {told['api_key']}"}
     return httpx.AsyncClient(base_url=told["api"], headers=headers, trust_env=False, timeout=30)
@@ -110,6 +136,7 @@ async def test_dev_starts_everything_survives_a_killed_worker_and_remembers(scra
         told = await first_line(dev, scratch)
         assert {"api", "webhooks", "sandbox", "tenant", "api_key", "admin_key"} <= set(told)
         first = await read_in_the_end(told)
+        await first_hour_of_the_readme(scratch)
         os.kill(worker_pid(scratch), signal.SIGKILL)
         await read_in_the_end(told)
         dev.terminate()

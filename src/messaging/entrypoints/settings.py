@@ -146,7 +146,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 75.0
     instance: Annotated[
         str | None,
-        Meta(max_length=100),
         _about("What `/healthz` calls this installation, for whoever must know that it reached no other one."),
     ] = None
     log_level: Annotated[LogLevel, _about("Least severe level that is logged.")] = LogLevel.INFO
@@ -239,7 +238,7 @@ _HINTS: Final = {
     "APP_DATABASE_URL": "Set it to postgresql://user:password@host/database, or run `app dev` to need none.",
     "APP_REDIS_URL": "Set it to redis://host:6379/0, or run `app dev` to need none.",
     "APP_MASTER_KEY": "Make one with `openssl rand -base64 32` and keep a copy.",
-    "APP_API_KEY": "Make one with `app keys create`.",
+    "APP_API_KEY": "Make one with `app keys create`, or run `app dev` to need none.",
 }
 
 

@@ -30,6 +30,8 @@ HEAVY = (
 def app(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     clean = {name: value for name, value in os.environ.items() if not name.startswith("APP_")}
     command = [sys.executable, "-P", "-m", "messaging.entrypoints.cli", *arguments]
+    # No platform of the person who runs the tests.
+    clean["XDG_CONFIG_HOME"] = os.devnull
     return subprocess.run(command, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -131,8 +131,8 @@ class OperatorActionsController(Controller):
             body=OperatorActionBody,
             example={
                 "action": "requeue",
-                "filter": {"status": "dead", "error_code": "131026"},
-                "reason": "The provider's outage is over.",
+                "filter": {"status": "dead", "error_code": "131057"},
+                "reason": "The maintenance of the number is over.",
                 "dry_run": True,
             },
             returns=ActedView,

@@ -12,7 +12,8 @@ __all__ = ["app", "main"]
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Settings are environment variables; `app config` shows them. Start with `app dev` or `app demo`.",
+    epilog="Settings are environment variables; `app config` shows them. Start with `app dev` or `app demo`."
+    " Exit codes: 0 ok, 1 failure, 2 usage, 3 a dependency is down, 4 configuration, 130 interrupted.",
 )
 @click.version_option(package_name="messaging", prog_name="app")
 def app() -> None:

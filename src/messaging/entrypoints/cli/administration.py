@@ -1,12 +1,10 @@
 """Tenants and keys, straight in the database: how a new installation gets its first administrator."""
 
-import os
-
 import rich_click as click
 
 from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.printing import json_option, print_fields, print_rows
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.cli.surroundings import platform_settings
 
 _PAGE = 100
 
@@ -24,7 +22,7 @@ def create_tenant(name: str, as_json: bool) -> None:
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration
 
-    print_fields(run(administration.create_tenant(_settings(), name)), as_json=as_json)
+    print_fields(run(administration.create_tenant(platform_settings(), name)), as_json=as_json)
 
 
 @tenants.command("list")
@@ -34,7 +32,7 @@ def list_tenants(as_json: bool) -> None:
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration
 
-    rows = run(administration.list_tenants(_settings(), page=_PAGE))
+    rows = run(administration.list_tenants(platform_settings(), page=_PAGE))
     print_rows(rows, ("id", "name", "status", "created_at"), as_json=as_json)
 
 
@@ -42,7 +40,7 @@ def _change_status(tenant_id: str, status: str, *, as_json: bool) -> None:
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration
 
-    print_fields(run(administration.change_status(_settings(), tenant_id, status)), as_json=as_json)
+    print_fields(run(administration.change_status(platform_settings(), tenant_id, status)), as_json=as_json)
 
 
 @tenants.command("suspend")
@@ -86,7 +84,7 @@ def create_key(admin: bool, tenant_id: str | None, mode: str, role: str, name: s
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration
 
-    settings = _settings()
+    settings = platform_settings()
     if tenant_id is None:
         print_fields({"key": run(administration.create_admin_key(settings, name))}, as_json=as_json)
     else:
@@ -102,7 +100,7 @@ def list_keys(tenant_id: str, as_json: bool) -> None:
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration
 
-    rows = run(administration.list_keys(_settings(), tenant_id, page=_PAGE))
+    rows = run(administration.list_keys(platform_settings(), tenant_id, page=_PAGE))
     print_rows(rows, ("id", "name", "mode", "role", "hint", "created_at", "revoked_at"), as_json=as_json)
 
 
@@ -118,11 +116,7 @@ def revoke_key(key_id: str, tenant_id: str, yes: bool, as_json: bool) -> None:
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration
 
-    print_fields(run(administration.revoke_key(_settings(), tenant_id, key_id)), as_json=as_json)
-
-
-def _settings() -> Settings:
-    return load(Settings, os.environ)
+    print_fields(run(administration.revoke_key(platform_settings(), tenant_id, key_id)), as_json=as_json)
 
 
 COMMANDS = (tenants, keys)

@@ -1,11 +1,9 @@
 """Callbacks of providers that could not be processed, straight in the database."""
 
-import os
-
 import rich_click as click
 
 from messaging.entrypoints.cli.printing import json_option, print_fields
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.cli.surroundings import platform_settings
 
 
 @click.group()
@@ -24,7 +22,7 @@ def replay(limit: int, as_json: bool) -> None:
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration
 
-    count = run(administration.replay_callbacks(load(Settings, os.environ), limit))
+    count = run(administration.replay_callbacks(platform_settings(), limit))
     print_fields({"due_again": count}, as_json=as_json)
 
 

@@ -6,7 +6,8 @@ import rich_click as click
 
 from messaging.entrypoints.cli.failures import Exit, Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_json
-from messaging.entrypoints.settings import MigrationSettings, Settings, load
+from messaging.entrypoints.cli.surroundings import platform_settings
+from messaging.entrypoints.settings import MigrationSettings, load
 
 
 @click.command()
@@ -32,7 +33,7 @@ def migrate(check: bool, as_json: bool) -> None:
 @json_option
 def doctor(as_json: bool) -> None:
     """Check PostgreSQL, the schema, Redis and the master key; each failing line says what to run."""
-    settings = load(Settings, os.environ)
+    settings = platform_settings()
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition.diagnosis import diagnose
 

@@ -1,6 +1,7 @@
-"""Everything on this machine, nothing installed: `app dev`, `app sandbox`, `app demo`, `app bench`."""
+"""Everything on this machine, nothing installed: `app dev`, `app env`, `app sandbox`, `app demo`, `app bench`."""
 
 import os
+import shlex
 from pathlib import Path
 
 import rich_click as click
@@ -54,6 +55,22 @@ def dev(state_dir: Path | None, port_base: int | None, as_json: bool) -> None:
         )
     except KeyboardInterrupt:
         say("stopped")  # the way this command is meant to end
+
+
+@click.command()
+@json_option
+def env(as_json: bool) -> None:
+    """Print API, KEY, ADMIN_KEY and SANDBOX of the running `app dev` for a shell: eval "$(app env)"."""
+    from messaging.entrypoints.dev.profile import find_profile
+
+    profile = find_profile()
+    if profile is None:
+        raise Failed("no `app dev` runs", next_step="start one with `make dev`", code=Exit.DEPENDENCY_DOWN)
+    if as_json:
+        print_json(profile.exports)
+        return
+    for name, value in profile.exports.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @click.command()
@@ -114,4 +131,4 @@ def bench(
     print_json(report.as_builtins()) if as_json else click.echo(report.as_table())
 
 
-COMMANDS = (dev, demo, bench, sandbox)
+COMMANDS = (dev, env, demo, bench, sandbox)

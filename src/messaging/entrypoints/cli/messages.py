@@ -1,16 +1,15 @@
 """One message from the command line, through the HTTP API like anybody else's: `app send`, `app trace`."""
 
-import json
-import os
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import rich_click as click
 
-from messaging.entrypoints.cli.failures import Exit, Failed
+from messaging.entrypoints.cli.calling import Api
+from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, table
-from messaging.entrypoints.settings import ClientSettings, load
 
-_TIMEOUT_SECONDS = 30
 _EVENTS_PER_PAGE = 100
 
 
@@ -27,11 +26,18 @@ _EVENTS_PER_PAGE = 100
 @click.option("--check", is_flag=True, help="Say what would happen, and send nothing.")
 @json_option
 def send(idempotency_key: str | None, check: bool, as_json: bool, **given: Any) -> None:
-    """Send one message. Next: `app trace msg_…`."""
+    """Send one message. Next: `app trace msg_…`. With --check, exit code 1 tells that it would be refused."""
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-    path = "/v1/messages/check" if check else "/v1/messages"
-    answer = _call("POST", path, body=_submission(**given), headers=headers)
+    body, api = _submission(**given), Api()
+    answer = api.call("POST", "/v1/messages/check" if check else "/v1/messages", body=body, headers=headers)
     print_fields(answer, as_json=as_json)
+    if check and not answer["would_send"]:
+        raise _would_be_refused(api, answer["errors"])
+
+
+def _would_be_refused(api: Api, errors: Sequence[Mapping[str, str]]) -> Failed:
+    why = "\n".join(["this would be refused:", *api.violations(errors)])
+    return Failed(why, next_step=f"how to mend it: {api.pages_of('validation_failed', errors)}")
 
 
 def _submission(
@@ -63,70 +69,38 @@ def _variable(item: str) -> tuple[str, str]:
 
 
 @click.command()
-@click.argument("message_id")
+@click.argument("message", metavar="MSG_ID_OR_REFERENCE")
 @json_option
-def trace(message_id: str, as_json: bool) -> None:
-    """Print a message's whole life: who did what, when, and what the provider said."""
-    message = _call("GET", f"/v1/messages/{message_id}")
-    events = _events(message_id)
+def trace(message: str, as_json: bool) -> None:
+    """Print a message's whole life: who did what, when, and what the provider said.
+
+    The message is named by its id (msg_…) or by the reference it was submitted with; of several, the newest is meant.
+    """
+    api = Api()
+    found = _by_id(api, message) if message.startswith("msg_") else _by_reference(api, message)
+    events = api.pages(f"/v1/messages/{found['id']}/events", limit=_EVENTS_PER_PAGE)
     if as_json:
-        print_json({"message": message, "events": events})
+        print_json({"message": found, "events": events})
         return
-    print_fields(message, as_json=False)
+    print_fields(found, as_json=False)
     click.echo()
     table(("seq", "at", "event", "status", "detail"), [_event_line(event) for event in events])
 
 
-def _events(message_id: str) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
-    path = f"/v1/messages/{message_id}/events?limit={_EVENTS_PER_PAGE}"
-    after = ""
-    while True:
-        page = _call("GET", path + after)
-        events += page["data"]
-        if not page["has_more"]:
-            return events
-        after = f"&after={page['next_cursor']}"
+def _by_id(api: Api, id: str) -> dict[str, Any]:
+    return dict(api.call("GET", f"/v1/messages/{quote(id, safe='')}"))
+
+
+def _by_reference(api: Api, reference: str) -> dict[str, Any]:
+    page = api.call("GET", "/v1/messages", query={"reference": reference, "limit": 1})
+    if not page["data"]:
+        raise Failed(f"no message has the reference {reference}", next_step="`app send --reference …` gives one")
+    return _by_id(api, page["data"][0]["id"])
 
 
 def _event_line(event: dict[str, Any]) -> tuple[str, ...]:
     detail = " ".join(f"{name}={value}" for name, value in (event.get("detail") or {}).items() if value is not None)
     return (str(event["seq"]), event["recorded_at"], event["type"], event["status"], detail)
-
-
-def _call(method: str, path: str, *, body: object = None, headers: dict[str, str] | None = None) -> Any:
-    settings = load(ClientSettings, os.environ)
-    import httpx
-
-    authorization = {"Authorization": f"Bearer {settings.api_key.value}"}
-    url = settings.api_url.value.rstrip("/") + path
-    try:
-        answer = httpx.request(
-            method, url, json=body, headers=authorization | (headers or {}), timeout=_TIMEOUT_SECONDS
-        )
-    except httpx.TransportError as error:
-        raise Failed(
-            f"no answer from {settings.api_url.shown}: {error}",
-            next_step="check APP_API_URL, or start one with `app dev`",
-            code=Exit.DEPENDENCY_DOWN,
-        ) from error
-    if answer.is_success:
-        return answer.json()
-    raise _refused(answer.status_code, answer.text)
-
-
-def _refused(status: int, text: str) -> Failed:
-    """A problem document as lines a person can act on."""
-    try:
-        problem = json.loads(text)
-        lines = [f"{problem['code']}: {problem.get('detail') or problem['title']}"]
-    except (ValueError, KeyError, TypeError):
-        return Failed(f"HTTP {status}: {text[:300]}", next_step="check APP_API_URL")
-    lines += [f"  {it['pointer'] or '/'}  {it['code']}: {it['detail']}" for it in problem.get("errors", ())]
-    if status == 401:
-        return Failed(lines[0], next_step="set APP_API_KEY; `app keys create` makes one", code=Exit.CONFIGURATION)
-    code = Exit.DEPENDENCY_DOWN if status == 503 else Exit.FAILURE
-    return Failed("\n".join(lines), next_step=f"docs/problems/{problem['code']}.md says how to mend it", code=code)
 
 
 COMMANDS = (send, trace)

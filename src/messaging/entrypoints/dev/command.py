@@ -1,12 +1,14 @@
 """`app dev`: the whole platform with a test tenant, up until it is told to stop."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from messaging.entrypoints.dev.keeper import Say
 from messaging.entrypoints.dev.onboarding import Business
 from messaging.entrypoints.dev.ports import free_ports, ports_from
+from messaging.entrypoints.dev.profile import Profile, remove_profile, write_profile
 from messaging.entrypoints.dev.seeding import PLAN, seeded
 from messaging.entrypoints.dev.stack import Given, Stack
 
@@ -29,8 +31,12 @@ async def run_dev(
         say(f"logs in {stack.home / 'logs'}; pids: " + ", ".join(f"{k} {v}" for k, v in stack.pids.items()))
         if state_dir is None:
             say("nothing will be kept; give --state-dir to keep it")
-        ready(_printed(stack, business), _hints(stack, business))
-        await asyncio.Event().wait()
+        write_profile(_profile(stack, business))
+        try:
+            ready(_printed(stack, business), _hints(stack, business))
+            await asyncio.Event().wait()
+        finally:
+            remove_profile(os.getpid())
 
 
 def _printed(stack: Stack, business: Business) -> dict[str, str]:
@@ -46,20 +52,46 @@ def _printed(stack: Stack, business: Business) -> dict[str, str]:
     }
 
 
+def _profile(stack: Stack, business: Business) -> Profile:
+    return Profile(
+        pid=os.getpid(),
+        settings={
+            "APP_API_URL": stack.api,
+            "APP_API_KEY": business.api_key,
+            "APP_DATABASE_URL": stack.database_url,
+            "APP_REDIS_URL": stack.redis_url,
+            "APP_MASTER_KEY": stack.master_key,
+        },
+        exports={
+            "API": stack.api,
+            "KEY": business.api_key,
+            "ADMIN_KEY": business.admin_key,
+            "SANDBOX": stack.sandbox,
+        },
+    )
+
+
 def _hints(stack: Stack, business: Business) -> str:
     return f"""
-ready. Send a first message (the sandbox delivers and reads it):
+ready. In a second terminal, send a first message (the sandbox delivers and reads it):
 
-  curl -s {stack.api}/v1/messages \\
-    -H 'Authorization: Bearer {business.api_key}' -H 'Content-Type: application/json' \\
-    -d '{{"to": "+14155550100", "channel": "whatsapp", "content": {{"type": "template", "name": "order_update",
-         "language": "en_US", "variables": {{"1": "Ana", "2": "A-1042"}}}}}}'
+  .venv/bin/app send --to +14155550100 --template order_update --var 1=Ana --var 2=A-1042 --reference A-1042
+  .venv/bin/app trace A-1042
 
-  APP_API_URL={stack.api} APP_API_KEY={business.api_key} app trace msg_…
+Commands find this platform by themselves, while no APP_ setting says otherwise. For curl:
+
+  eval "$(.venv/bin/app env)"
+  curl -s $API/v1/messages -H "Authorization: Bearer $KEY"
+
+So do those of an administrator; the API's are under $API/admin/v1, with $ADMIN_KEY:
+
+  .venv/bin/app tenants list
+  .venv/bin/app keys create --tenant {business.tenant} --role reader
 
   api        {stack.api}  (reference at /docs)
   webhooks   {stack.webhooks}
   sandbox    {stack.sandbox}  (what it accepted: /_ledger, whom to write to: /_control/recipients)
+  key        {business.api_key}
   admin key  {business.admin_key}
 
 Ctrl-C stops everything."""

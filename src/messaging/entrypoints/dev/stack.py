@@ -121,6 +121,10 @@ class Stack:
     def redis_url(self) -> str:
         return self._environment["APP_REDIS_URL"]
 
+    @property
+    def master_key(self) -> str:
+        return self._environment["APP_MASTER_KEY"]
+
     async def __aenter__(self) -> Self:
         try:
             self._lock = _lock(self.home)

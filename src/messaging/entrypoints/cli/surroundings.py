@@ -1,0 +1,35 @@
+"""Settings of commands: from the environment, or else from the `app dev` that runs on this machine.
+
+The two are never mixed: one setting of a group in the environment, and the whole group is taken from there.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from messaging.entrypoints.cli.failures import say
+from messaging.entrypoints.dev.profile import find_profile, profile_path
+from messaging.entrypoints.settings import ClientSettings, Settings, load
+
+_OF_CALLERS: Final = ("APP_API_URL", "APP_API_KEY")
+_OF_THE_PLATFORM: Final = ("APP_DATABASE_URL", "APP_REDIS_URL", "APP_MASTER_KEY")
+
+
+def client_settings() -> ClientSettings:
+    """API and key for commands that call the API. Raises BadSettings."""
+    return load(ClientSettings, _environment(_OF_CALLERS))
+
+
+def platform_settings() -> Settings:
+    """Database, Redis and master key for commands that administer an installation. Raises BadSettings."""
+    return load(Settings, _environment(_OF_THE_PLATFORM))
+
+
+def _environment(group: tuple[str, ...]) -> Mapping[str, str]:
+    if any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in group):
+        return os.environ
+    profile = find_profile()
+    if profile is None:
+        return os.environ
+    say(f"using the platform of `app dev` (pid {profile.pid}), from {profile_path()}")
+    return {**os.environ, **{name: profile.settings[name] for name in group}}

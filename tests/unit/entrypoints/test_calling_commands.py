@@ -1,0 +1,180 @@
+"""Commands that call the API: whom they call, what they print of a refusal, and with which code they end."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+import respx
+
+from messaging.entrypoints.cli import app
+from messaging.entrypoints.cli.failures import Exit, exit_code_of
+from messaging.entrypoints.dev.profile import Profile, find_profile, profile_path, remove_profile, write_profile
+
+API = "http://api.test"
+SEND = ("send", "--to", "+14155550100", "--template", "order_update", "--var", "1=Ana")
+MISSING = {"pointer": "/content/variables", "code": "variable_missing", "detail": "Give 2 as well."}
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No platform but the one a test names."""
+    for name in [name for name in os.environ if name.startswith("APP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> respx.MockRouter:
+    monkeypatch.setenv("APP_API_URL", API)
+    monkeypatch.setenv("APP_API_KEY", "mpk_test_key")
+    return respx.mock(base_url=API)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    def call(*arguments: str) -> Ended:
+        try:
+            app.main(list(arguments), standalone_mode=False, prog_name="app")
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - as `main` does
+            code = exit_code_of(error)
+        return Ended(code, *capsys.readouterr())
+
+    return call
+
+
+def test_a_check_that_finds_nothing_wrong_ends_with_0(api: respx.MockRouter, call: Callable[..., Ended]) -> None:
+    with api:
+        api.post("/v1/messages/check").respond(json={"would_send": True, "errors": []})
+        ended = call(*SEND, "--check", "--json")
+
+    assert ended.code == 0
+    assert json.loads(ended.out)["would_send"] is True
+
+
+def test_a_check_that_finds_something_ends_with_1_and_names_its_page(
+    api: respx.MockRouter, call: Callable[..., Ended]
+) -> None:
+    with api:
+        api.post("/v1/messages/check").respond(json={"would_send": False, "errors": [MISSING]})
+        ended = call(*SEND, "--check", "--json")
+
+    assert ended.code == Exit.FAILURE
+    assert json.loads(ended.out)["errors"] == [MISSING]
+    assert "/content/variables  variable_missing: Give 2 as well." in ended.err
+    assert f"next: how to mend it: {API}/problems/variable_missing" in ended.err
+
+
+def test_a_refusal_lists_everything_with_the_pages_of_the_api_that_refused(
+    api: respx.MockRouter, call: Callable[..., Ended]
+) -> None:
+    other = {"pointer": "/to", "code": "recipient_invalid", "detail": "No such number."}
+    problem = {"code": "validation_failed", "title": "…", "detail": "Not accepted.", "errors": [MISSING, other]}
+    with api:
+        api.post("/v1/messages").respond(422, json=problem)
+        ended = call(*SEND)
+
+    assert ended.code == Exit.FAILURE
+    assert "validation_failed: Not accepted." in ended.err
+    assert f"{API}/problems/variable_missing and {API}/problems/recipient_invalid" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [(401, "unauthorized", 4), (404, "not_found", 1), (502, "provider_unavailable", 3), (503, "store_unavailable", 3)],
+)
+def test_a_refusal_without_violations_names_the_page_of_its_code(
+    api: respx.MockRouter, call: Callable[..., Ended], status: int, code: str, exit_code: int
+) -> None:
+    with api:
+        api.get("/v1/messages/msg_x").respond(status, json={"code": code, "title": "…", "detail": "…", "errors": []})
+        ended = call("trace", "msg_x")
+
+    assert ended.code == exit_code
+    assert f"{API}/problems/{code}" in ended.err
+
+
+def test_a_trace_finds_a_message_by_its_reference(api: respx.MockRouter, call: Callable[..., Ended]) -> None:
+    event = {"seq": 1, "recorded_at": "…", "type": "accepted", "status": "queued", "detail": {}}
+    with api:
+        listed = api.get("/v1/messages").respond(json={"data": [{"id": "msg_1"}], "has_more": True})
+        api.get("/v1/messages/msg_1").respond(json={"id": "msg_1", "status": "read"})
+        api.get("/v1/messages/msg_1/events").respond(json={"data": [event], "has_more": False})
+        ended = call("trace", "order 1042", "--json")
+
+    assert ended.code == 0
+    assert json.loads(ended.out)["message"]["status"] == "read"
+    assert listed.calls.last.request.url.params["reference"] == "order 1042"
+
+
+def a_profile(pid: int) -> Profile:
+    names = ("APP_DATABASE_URL", "APP_REDIS_URL", "APP_MASTER_KEY")
+    return Profile(
+        pid=pid,
+        settings={"APP_API_URL": API, "APP_API_KEY": "mpk_test_of_dev"} | dict.fromkeys(names, "…"),
+        exports={"API": API, "KEY": "mpk_test_of_dev"},
+    )
+
+
+def test_without_settings_the_running_dev_is_called_and_named(call: Callable[..., Ended]) -> None:
+    write_profile(a_profile(os.getpid()))
+    with respx.mock(base_url=API) as api:
+        asked = api.get("/v1/messages/msg_1").respond(404, json={"code": "not_found", "title": "…", "detail": "…"})
+        ended = call("trace", "msg_1")
+
+    assert asked.calls.last.request.headers["authorization"] == "Bearer mpk_test_of_dev"
+    assert f"using the platform of `app dev` (pid {os.getpid()})" in ended.err
+
+
+def test_a_setting_in_the_environment_is_never_mixed_with_those_of_dev(
+    call: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_profile(a_profile(os.getpid()))
+    monkeypatch.setenv("APP_API_URL", "https://messaging.example.com")
+
+    ended = call("trace", "msg_1")
+
+    assert ended.code == Exit.CONFIGURATION
+    assert "APP_API_KEY is not set" in ended.err
+
+
+def test_a_dev_that_was_killed_is_not_called(call: Callable[..., Ended]) -> None:
+    write_profile(a_profile(pid=2**22 + 1))  # above what Linux gives out
+
+    assert call("trace", "msg_1").code == Exit.CONFIGURATION
+    assert call("env").code == Exit.DEPENDENCY_DOWN
+
+
+def test_the_profile_is_private_and_goes_with_its_owner_only() -> None:
+    write_profile(a_profile(os.getpid()))
+    assert profile_path().stat().st_mode & 0o777 == 0o600
+
+    remove_profile(os.getpid() + 1)
+    assert find_profile() == a_profile(os.getpid())
+    remove_profile(os.getpid())
+    assert not profile_path().exists()
+
+
+def test_a_shell_gets_addresses_and_keys(call: Callable[..., Ended]) -> None:
+    write_profile(a_profile(os.getpid()))
+
+    assert call("env").out.splitlines() == [f"export API={API}", "export KEY=mpk_test_of_dev"]
+
+
+def test_nobody_at_the_address_ends_with_3(api: respx.MockRouter, call: Callable[..., Ended]) -> None:
+    with api:
+        api.get("/v1/messages/msg_x").mock(side_effect=httpx.ConnectError("refused"))
+        ended = call("trace", "msg_x")
+
+    assert ended.code == Exit.DEPENDENCY_DOWN
+    assert "app dev" in ended.err
