@@ -16,6 +16,7 @@ from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.submissions import Acceptance, IdempotencyClaim, NewMessage, Stored
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.mode import Mode
 from tests import builders
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, SENDER, TEMPLATE, TENANT
 
@@ -39,7 +40,7 @@ async def seed_tenant(
         await system.platform.add_tenant(builders.a_tenant(id=tenant_id), key)
         await system.commit()
     own: dict[str, Any] = {"tenant_id": tenant_id}
-    async with PostgresUnitOfWorkFactory(engines.app)(tenant_id) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(tenant_id, Mode.LIVE) as uow:
         token = f"wht_{account_id}"
         await uow.configuration.add_account(builders.an_account(id=account_id, webhook_token=token, **own))
         await uow.configuration.add_sender(builders.a_sender(id=sender_id, account_id=account_id, **own))
@@ -85,15 +86,18 @@ def a_claim(key: str = "order-1042", **changes: Any) -> IdempotencyClaim:
 
 
 def an_acceptance(
-    *new: NewMessage, tenant_id: TenantId = TENANT, idempotency: IdempotencyClaim | None = None
+    *new: NewMessage,
+    tenant_id: TenantId = TENANT,
+    mode: Mode = Mode.LIVE,
+    idempotency: IdempotencyClaim | None = None,
 ) -> Acceptance:
-    """Of one new message, unless told otherwise."""
-    return Acceptance(tenant_id=tenant_id, messages=new or (a_new_message(),), idempotency=idempotency)
+    """Of one new live message, unless told otherwise."""
+    return Acceptance(tenant_id=tenant_id, mode=mode, messages=new or (a_new_message(),), idempotency=idempotency)
 
 
 async def accept(engines: Engines, messages: Sequence[NewMessage]) -> Sequence[MessageKey]:
     """Store messages of any tenants, each as a request of its own."""
-    batch = [an_acceptance(new, tenant_id=new.message.tenant_id) for new in messages]
+    batch = [an_acceptance(new, tenant_id=new.message.tenant_id, mode=new.message.mode) for new in messages]
     outcomes = await PostgresSubmissions(engines.app).accept_many(batch)
     assert all(isinstance(outcome, Stored) for outcome in outcomes)
     return [MessageKey(new.message.tenant_id, new.message.id) for new in messages]

@@ -12,6 +12,7 @@ from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFac
 from messaging.application.ports.configuration import Configuration, Duplicate
 from messaging.application.ports.platform import WrappedKey
 from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import TemplateStatus
 from messaging.domain.tenants.tenant import AccountStatus, SenderStatus
 from tests.builders import (
@@ -46,7 +47,7 @@ async def configuration(request: pytest.FixtureRequest, engines: Engines) -> Asy
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as system:
         await system.platform.add_tenant(a_tenant(), WrappedKey(tenant_id=TENANT, version=1, wrapped=b"w"))
         await system.commit()
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         await uow.configuration.add_account(an_account())
         yield uow.configuration
 

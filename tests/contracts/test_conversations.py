@@ -11,6 +11,7 @@ from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.conversations import Conversations, InboundRow, NewInbound
 from messaging.domain.shared.ids import InboundId
+from messaging.domain.shared.mode import Mode
 from tests.builders import ACCOUNT, NOON, SENDER, TENANT
 from tests.fakes.conversations import InMemoryConversations
 from tests.seeding import seed_tenant
@@ -26,7 +27,7 @@ async def conversations(request: pytest.FixtureRequest, engines: Engines) -> Asy
         yield InMemoryConversations(TENANT)
         return
     await seed_tenant(engines)
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         yield uow.conversations
 
 

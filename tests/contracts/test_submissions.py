@@ -5,6 +5,7 @@ import pytest
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.application.ports.submissions import Acceptance, KeyReused, Replayed, Stored, Submissions
+from messaging.domain.shared.mode import Mode
 from tests.builders import OTHER_TENANT, TENANT
 from tests.fakes.submissions import InMemorySubmissions
 from tests.seeding import (
@@ -104,9 +105,9 @@ async def test_outcomes_stand_in_the_order_of_the_batch(submissions: Submissions
 
 async def test_a_key_can_be_asked_about_without_claiming_it(submissions: Submissions) -> None:
     claim = a_claim("order-1042")
-    assert await submissions.known(TENANT, "order-1042", claim.fingerprint) is None
+    assert await submissions.known(TENANT, Mode.LIVE, "order-1042", claim.fingerprint) is None
 
     await submissions.accept_many([an_acceptance(idempotency=claim)])
 
-    assert await submissions.known(TENANT, "order-1042", claim.fingerprint) == ANSWER
-    assert await submissions.known(TENANT, "order-1042", b"another") == KeyReused()
+    assert await submissions.known(TENANT, Mode.LIVE, "order-1042", claim.fingerprint) == ANSWER
+    assert await submissions.known(TENANT, Mode.LIVE, "order-1042", b"another") == KeyReused()

@@ -1,6 +1,6 @@
-"""A tenant's settings in dicts."""
+"""A tenant's settings in dicts, seen in one mode or in both."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -9,17 +9,20 @@ from msgspec.structs import replace
 
 from messaging.application.ports.configuration import Duplicate
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
+from messaging.domain.shared.mode import BOTH_MODES, Reach
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
 
 T = TypeVar("T", ProviderAccount, Sender, Template, ApiKey)
+V = TypeVar("V", ProviderAccount, Sender, Template, ApiKey, RoutingRule)
 
 
 class InMemoryConfiguration:
     """`accounts_`, `senders_`, `templates_`, `keys_` by id, and `rules_`: what a test may look at."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: Reach = BOTH_MODES) -> None:
+        self._mode = mode
         self.accounts_: dict[UUID, ProviderAccount] = {}
         self.senders_: dict[UUID, Sender] = {}
         self.templates_: dict[UUID, Template] = {}
@@ -34,10 +37,10 @@ class InMemoryConfiguration:
         self.accounts_[account.id] = account
 
     async def account(self, id: AccountId) -> ProviderAccount | None:
-        return self.accounts_.get(id)
+        return self._own(self.accounts_.get(id))
 
     async def accounts(self, *, before: UUID | None, limit: int) -> Sequence[ProviderAccount]:
-        return _page(self.accounts_.values(), before, limit)
+        return _page(self._all(self.accounts_), before, limit)
 
     async def add_sender(self, sender: Sender) -> None:
         own = [known.external_id for known in self.senders_.values() if known.account_id == sender.account_id]
@@ -48,10 +51,10 @@ class InMemoryConfiguration:
         self.senders_[sender.id] = sender
 
     async def sender(self, id: SenderId) -> Sender | None:
-        return self.senders_.get(id)
+        return self._own(self.senders_.get(id))
 
     async def senders(self, *, before: UUID | None, limit: int) -> Sequence[Sender]:
-        return _page(self.senders_.values(), before, limit)
+        return _page(self._all(self.senders_), before, limit)
 
     async def add_template(self, template: Template) -> None:
         taken = await self.template_named(template.account_id, template.name, template.language)
@@ -62,35 +65,52 @@ class InMemoryConfiguration:
         self.templates_[template.id] = template
 
     async def template(self, id: TemplateId) -> Template | None:
-        return self.templates_.get(id)
+        return self._own(self.templates_.get(id))
 
     async def template_named(self, account_id: AccountId, name: str, language: str) -> Template | None:
         wanted = (account_id, name, language)
-        return next((t for t in self.templates_.values() if (t.account_id, t.name, t.language) == wanted), None)
+        return next((t for t in self._all(self.templates_) if (t.account_id, t.name, t.language) == wanted), None)
 
     async def templates(
         self, *, before: UUID | None, limit: int, name: str | None = None, status: str | None = None
     ) -> Sequence[Template]:
-        found = (t for t in self.templates_.values() if name in (None, t.name) and status in (None, t.status))
+        found = (t for t in self._all(self.templates_) if name in (None, t.name) and status in (None, t.status))
         return _page(found, before, limit)
 
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
-        self.rules_ = sorted(rules, key=lambda rule: (rule.position, rule.id))
+        others = [rule for rule in self.rules_ if self._own(rule) is None]
+        self.rules_ = sorted([*others, *rules], key=lambda rule: (rule.position, rule.id))
 
     async def rules(self) -> Sequence[RoutingRule]:
-        return self.rules_
+        return [rule for rule in self.rules_ if self._own(rule) is not None]
 
     async def add_key(self, key: ApiKey) -> None:
         self.keys_[key.id] = key
 
     async def keys(self, *, before: UUID | None, limit: int) -> Sequence[ApiKey]:
-        return _page(self.keys_.values(), before, limit)
+        return _page(self._all(self.keys_), before, limit)
 
     async def revoke_key(self, id: KeyId, *, at: datetime) -> ApiKey | None:
-        key = self.keys_.get(id)
+        key = self._own(self.keys_.get(id))
         if key is not None and key.revoked_at is None:
             key = self.keys_[id] = replace(key, revoked_at=at)
         return key
+
+    def _all(self, values: Mapping[UUID, T]) -> list[T]:
+        return [value for value in values.values() if self._own(value) is not None]
+
+    def _own(self, value: V | None) -> V | None:
+        """The value, if the mode shows it. A template has the mode of its account, a rule that of its sender."""
+        match value:
+            case None:
+                return None
+            case Template(account_id=account_id):
+                mode = self.accounts_[account_id].mode
+            case RoutingRule(sender_id=sender_id):
+                mode = self.senders_[sender_id].mode
+            case _:
+                mode = value.mode
+        return value if self._mode in (mode, BOTH_MODES) else None
 
 
 def _page(values: Iterable[T], before: UUID | None, limit: int) -> list[T]:

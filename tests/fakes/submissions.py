@@ -13,6 +13,7 @@ from messaging.application.ports.submissions import (
     Stored,
 )
 from messaging.domain.shared.ids import MessageId, TenantId
+from messaging.domain.shared.mode import Mode
 
 
 class InMemorySubmissions:
@@ -21,7 +22,7 @@ class InMemorySubmissions:
     def __init__(self) -> None:
         self.messages: dict[MessageId, NewMessage] = {}
         self.fails_with: Exception | None = None
-        self._keys: dict[tuple[TenantId, str], IdempotencyClaim] = {}
+        self._keys: dict[tuple[TenantId, Mode, str], IdempotencyClaim] = {}
 
     async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
         if self.fails_with is not None:
@@ -29,9 +30,9 @@ class InMemorySubmissions:
         return [self._accept(member) for member in batch]
 
     async def known(
-        self, tenant_id: TenantId, key: str, fingerprint: bytes
+        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: bytes
     ) -> Replayed | KeyReused | KeyInFlight | None:
-        if (claim := self._keys.get((tenant_id, key))) is None:
+        if (claim := self._keys.get((tenant_id, mode, key))) is None:
             return None
         return Replayed(status=claim.status, body=claim.body) if claim.fingerprint == fingerprint else KeyReused()
 
@@ -39,7 +40,7 @@ class InMemorySubmissions:
         if member.messages and self.messages.keys() >= {new.message.id for new in member.messages}:
             return Stored()
         if (claim := member.idempotency) is not None:
-            known = self._keys.setdefault((member.tenant_id, claim.key), claim)
+            known = self._keys.setdefault((member.tenant_id, member.mode, claim.key), claim)
             if known.fingerprint != claim.fingerprint:
                 return KeyReused()
             if known is not claim:

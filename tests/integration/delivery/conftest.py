@@ -6,6 +6,7 @@ from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.providers import Credentials
 from messaging.application.tenants.connections import seal_credentials
+from messaging.domain.shared.mode import Mode
 from tests import builders
 from tests.builders import ACCOUNT, TENANT
 from tests.integration.delivery.delivering import BUSY_SENDER, KEYS, RING, Delivery
@@ -18,7 +19,7 @@ async def delivery(engines: Engines) -> Delivery:
         await system.commit()
     cipher = RING.cipher(TENANT, KEYS)
     sealed = seal_credentials(ACCOUNT, Credentials(access_token="t0ken"), cipher)
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         await uow.configuration.add_account(builders.an_account(sealed_credentials=sealed))
         await uow.configuration.add_sender(builders.a_sender())
         await uow.configuration.add_sender(builders.a_sender(id=BUSY_SENDER, external_id="106540352242923"))

@@ -19,6 +19,7 @@ from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Uncertain
 from messaging.domain.messages.standing import MessageKey, Phase
 from messaging.domain.messages.state import State
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import TemplateStatus
 from tests import builders
 from tests.builders import TENANT, a_receipt
@@ -247,7 +248,7 @@ async def test_a_configuration_that_contradicts_is_believed_only_after_it_had_ti
     delivery: Delivery,
 ) -> None:
     key = await submitted(delivery)
-    async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT, Mode.LIVE) as uow:
         await uow.configuration.update_template(builders.a_template(status=TemplateStatus.REJECTED))
         await uow.commit()
 

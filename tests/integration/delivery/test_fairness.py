@@ -21,6 +21,7 @@ from messaging.application.ports.lifecycles import Due
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.address import Channel, Phone
 from messaging.domain.shared.ids import AccountId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.mode import Mode
 from tests import builders
 from tests.seeding import a_new_message, accept, seed_tenant
 from tests.unit.application.inbox.doubles import Counts
@@ -75,7 +76,7 @@ class Claims:
         return ids
 
     async def sender(self, tenant_id: TenantId, id: SenderId, account_id: AccountId, per_second: int) -> None:
-        async with PostgresUnitOfWorkFactory(self.engines.app)(tenant_id) as uow:
+        async with PostgresUnitOfWorkFactory(self.engines.app)(tenant_id, Mode.LIVE) as uow:
             own: dict[str, Any] = {"tenant_id": tenant_id, "id": id, "external_id": str(id), "account_id": account_id}
             sender = builders.a_sender(per_second=per_second, **own)
             if await uow.configuration.sender(id):
@@ -90,7 +91,7 @@ class Claims:
             "tenant_id": ids["tenant_id"],
             "account_id": ids["account_id"],
         }
-        async with PostgresUnitOfWorkFactory(self.engines.app)(ids["tenant_id"]) as uow:
+        async with PostgresUnitOfWorkFactory(self.engines.app)(ids["tenant_id"], Mode.LIVE) as uow:
             await uow.configuration.add_template(builders.a_template(name=name, **own))
             await uow.commit()
         return TemplateId(own["id"])

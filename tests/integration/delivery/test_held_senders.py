@@ -14,6 +14,7 @@ from messaging.domain.messages import lifecycle
 from messaging.domain.messages.retry import Scope, SendResult, Throttled, Uncertain, Unreachable
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.messages.state import State
+from messaging.domain.shared.mode import Mode
 from tests import builders
 from tests.builders import ACCOUNT, SENDER, TENANT
 from tests.fakes.sender_health import InMemoryHealthRecords
@@ -46,7 +47,7 @@ async def states(delivery: Delivery, keys: list[MessageKey]) -> list[State]:
 
 async def rotate(delivery: Delivery) -> None:
     sealed = seal_credentials(ACCOUNT, Credentials(access_token="an0ther"), RING.cipher(TENANT, KEYS))
-    async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT, Mode.LIVE) as uow:
         await uow.configuration.update_account(builders.an_account(sealed_credentials=sealed))
         await uow.commit()
     # As the watcher of the snapshots does twice a second.

@@ -26,6 +26,7 @@ from messaging.domain.messages.standing import DispatchKind, MessageKey, Outcome
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import TemplateId
+from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TEMPLATE, TENANT, WAMID, a_receipt
 from tests.seeding import (
     OTHER_ACCOUNT,
@@ -66,7 +67,7 @@ async def standing(engines: Engines, key: MessageKey) -> Standing:
 
 
 async def record(engines: Engines, key: MessageKey) -> tuple[MessageRow, Sequence[EventRow]]:
-    async with PostgresUnitOfWorkFactory(engines.app)(key.tenant_id) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(key.tenant_id, Mode.LIVE) as uow:
         row = await uow.records.message(key.message_id)
         assert row is not None
         return row, await uow.records.events(key.message_id, after=0, limit=100)
@@ -320,12 +321,12 @@ async def test_the_dead_are_listed_and_rise_again(engines: Engines) -> None:
     error = ProviderError(code="unrenderable", reason="A variable is missing.")
     await move(engines, key, lambda at: lifecycle.bury(at, epoch=1, error=error))
 
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         [letter] = await uow.records.dead_letters(before=None, limit=10, open_only=True)
     await move(engines, key, lambda at: lifecycle.requeue(at, by="key_1"))
 
     assert (letter.message_id, letter.code, letter.resolved_at) == (key.message_id, "unrenderable", None)
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         assert await uow.records.dead_letters(before=None, limit=10, open_only=True) == []
         resolved = await uow.records.dead_letter(key.message_id)
     assert resolved is not None
@@ -339,7 +340,7 @@ async def test_a_discarded_letter_stays_dead_and_says_who_discarded_it(engines: 
     error = ProviderError(code="unrenderable", reason="A variable is missing.")
     await move(engines, key, lambda at: lifecycle.bury(at, epoch=1, error=error))
 
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         first = await uow.records.discard_dead_letters([key.message_id], by="key_1", reason="obsolete")
         second = await uow.records.discard_dead_letters([key.message_id], by="key_1", reason="obsolete")
         await uow.commit()
@@ -452,7 +453,7 @@ async def test_the_envelope_of_a_message_cannot_be_changed(engines: Engines, col
 async def test_locks_are_seen_through_a_tenants_own_transaction_only(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message()])
 
-    async with transaction(engines.app, tenant_id=OTHER_TENANT) as opened:
+    async with transaction(engines.app, scope=TenantScope(OTHER_TENANT, Mode.LIVE)) as opened:
         seen = await PostgresLifecycles(opened.driver).lock([key])
 
     assert seen == {}

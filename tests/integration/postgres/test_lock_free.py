@@ -22,6 +22,7 @@ from messaging.domain.messages.retry import Rejected, Sent, Unavailable, Uncerta
 from messaging.domain.messages.standing import MessageKey, Standing
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
+from messaging.domain.shared.mode import Mode
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, a_receipt
 from tests.seeding import (
     OTHER_ACCOUNT,
@@ -216,7 +217,7 @@ async def test_a_change_of_a_message_under_lock_waits_and_is_left_out_if_it_move
     engines: Engines, lock_free: PostgresLockFree
 ) -> None:
     [standing] = await claimed(engines, 1)
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         await uow.lifecycles.lock([standing.key])
         await uow.lifecycles.apply([starting(standing)])
         writing = asyncio.create_task(lock_free.write([starting(standing)]))

@@ -12,6 +12,7 @@ from messaging.adapters.postgres import migrate, revisions
 from messaging.adapters.postgres.engine import create_engines
 from messaging.adapters.postgres.health import PostgresHealth
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
+from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
 from tests.builders import TENANT
 from tests.seeding import a_new_message, accept, seed_tenant
@@ -117,7 +118,7 @@ async def test_an_ordinary_owner_and_another_login_are_enough(fresh_server: Embe
         if user == "owner":
             await seed_tenant(engines)
         [key] = await accept(engines, [a_new_message()])
-        async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+        async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
             assert await uow.records.message(key.message_id) is not None
         await engines.dispose()
 

@@ -14,6 +14,7 @@ from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.submissions import Stored
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres, Shutdown
 from tests.builders import TENANT, a_tenant
 from tests.seeding import an_acceptance, seed_tenant
@@ -69,14 +70,14 @@ async def test_a_session_ended_in_the_middle_of_a_transaction_is_unavailable(eng
     await seed_tenant(engines)
 
     async def lose_the_session() -> None:
-        async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+        async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
             await uow.configuration.rules()
             await _end_sessions(database)
             await uow.configuration.rules()
 
     with pytest.raises(StoreUnavailable):
         await lose_the_session()
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         assert await uow.configuration.rules() == []
 
 

@@ -8,6 +8,7 @@ from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.platform import TemplateNews
 from messaging.domain.shared.ids import TemplateId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import Template, TemplateStatus
 from messaging.domain.tenants.tenant import TenantStatus
 from tests.builders import ACCOUNT, OTHER_TENANT, PHONE_NUMBER_ID, SENDER, TEMPLATE, TENANT, a_template, a_tenant
@@ -39,7 +40,7 @@ async def tell(engines: Engines, *items: TemplateNews) -> list[TemplateId]:
 
 
 async def template(engines: Engines) -> Template | None:
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         return await uow.configuration.template(TEMPLATE)
 
 

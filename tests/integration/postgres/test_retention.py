@@ -12,6 +12,7 @@ from messaging.adapters.postgres.engine import Engines, create_engines
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.application.ports.health import Retention
+from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, TENANT
 from tests.integration.postgres.adding_weeks import OF_MESSAGES, add_week, an_id, week_of
 from tests.seeding import a_new_message, accept, seed_other_tenant, seed_tenant
@@ -151,7 +152,7 @@ async def test_without_a_retention_everything_stays(owner: Owner, upkeep: MakeUp
 async def test_it_gives_way_to_whoever_uses_the_tables_and_comes_back(
     engines: Engines, owner: Owner, upkeep: MakeUpkeep
 ) -> None:
-    async with transaction(engines.app, tenant_id=TENANT) as reading:
+    async with transaction(engines.app, scope=TenantScope(TENANT, Mode.LIVE)) as reading:
         await reading.driver.fetch("SELECT id FROM messages")
         assert await upkeep(messages=YEAR).drop_old_partitions() == []
 

@@ -14,6 +14,7 @@ from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFac
 from messaging.application.ports.platform import AdminKey, WrappedKey
 from messaging.application.ports.unit_of_work import StoreUnavailable, UnitOfWork
 from messaging.domain.shared.ids import KeyId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import TenantStatus
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
 from tests.builders import (
@@ -58,7 +59,7 @@ async def snapshots(engines: Engines) -> AsyncIterator[PostgresSnapshots]:
 
 
 async def change(engines: Engines, do: Callable[[UnitOfWork], Awaitable[object]]) -> None:
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         await do(uow)
         await uow.commit()
 
@@ -184,7 +185,7 @@ async def test_what_did_not_exist_is_found_soon_after_it_does(engines: Engines, 
 
 async def test_a_change_that_commits_late_is_not_missed(engines: Engines, snapshots: PostgresSnapshots) -> None:
     """Its transaction began before, and ends after, others whose changes the watcher has seen already."""
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT) as late:
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as late:
         await late.configuration.update_sender(a_sender(name="late"))
         await snapshots.tenant(TENANT)
         await seed_other_tenant(engines)

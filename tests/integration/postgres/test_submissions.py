@@ -13,6 +13,7 @@ from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.transactions import transaction
 from messaging.application.gather import Gatherer
 from messaging.application.ports.submissions import KeyInFlight, Replayed, Stored
+from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import OTHER_TENANT, TENANT
 from tests.seeding import (
     OTHER_ACCOUNT,
@@ -138,7 +139,7 @@ async def test_a_key_held_by_an_unfinished_request_is_in_flight(
 async def test_a_key_locked_by_an_open_transaction_is_in_flight_and_its_neighbours_are_stored(
     engines: Engines, submissions: PostgresSubmissions
 ) -> None:
-    async with transaction(engines.app, tenant_id=TENANT) as opened:
+    async with transaction(engines.app, scope=TenantScope(TENANT, Mode.LIVE)) as opened:
         await opened.driver.execute(
             "INSERT INTO idempotency_keys (scope, key, fingerprint, expires_at, status, body)"
             " VALUES ($1, 'order-1042', 'f', now() + interval '1 day', 202, '')",

@@ -12,6 +12,7 @@ from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.transactions import autocommit, transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.domain.shared.ids import TemplateId
+from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, a_sender, a_template, an_account
 from tests.seeding import (
     OTHER_ACCOUNT,
@@ -244,10 +245,10 @@ async def test_without_a_tenant_nothing_can_be_written(two_tenants: Engines) -> 
 
 
 async def test_a_tenant_sees_its_own_rows_only(two_tenants: Engines) -> None:
-    async with PostgresUnitOfWorkFactory(two_tenants.app)(OTHER_TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(two_tenants.app)(OTHER_TENANT, Mode.LIVE) as uow:
         assert await uow.configuration.account(ACCOUNT) is None
         assert await uow.configuration.account(OTHER_ACCOUNT) is not None
-    async with transaction(two_tenants.app, tenant_id=TENANT) as opened:
+    async with transaction(two_tenants.app, scope=TenantScope(TENANT, Mode.LIVE)) as opened:
         for table in ("messages", "contents", "events", "dispatches", "communications_log"):
             seen = await opened.driver.fetch(f"SELECT DISTINCT tenant_id FROM {table}")
             assert [row["tenant_id"] for row in seen] == [TENANT]
@@ -257,21 +258,21 @@ async def test_a_tenant_sees_its_own_rows_only(two_tenants: Engines) -> None:
 @pytest.mark.parametrize("table", ["messages", "dispatches", "senders", "api_keys"])
 async def test_a_tenant_cannot_change_or_delete_anothers_rows(two_tenants: Engines, table: str) -> None:
     column = {"messages": "error_code", "dispatches": "kind", "senders": "name", "api_keys": "name"}[table]
-    async with transaction(two_tenants.app, tenant_id=TENANT) as opened:
+    async with transaction(two_tenants.app, scope=TenantScope(TENANT, Mode.LIVE)) as opened:
         done = await opened.driver.execute(f"UPDATE {table} SET {column} = {column} WHERE tenant_id = $1", OTHER_TENANT)
 
     assert done == "UPDATE 0"
 
 
 async def test_a_tenant_cannot_write_in_anothers_name(two_tenants: Engines) -> None:
-    async with PostgresUnitOfWorkFactory(two_tenants.app)(OTHER_TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(two_tenants.app)(OTHER_TENANT, Mode.LIVE) as uow:
         with pytest.raises(ProgrammingError, match="row-level security"):
             await uow.configuration.add_account(an_account(webhook_token="mine"))
 
 
 async def test_a_tenant_cannot_hand_its_rows_to_another(two_tenants: Engines) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-        async with transaction(two_tenants.app, tenant_id=TENANT) as opened:
+        async with transaction(two_tenants.app, scope=TenantScope(TENANT, Mode.LIVE)) as opened:
             await opened.driver.execute("UPDATE dispatches SET tenant_id = $1", OTHER_TENANT)
 
 
@@ -283,7 +284,7 @@ async def test_a_message_cannot_refer_to_anothers_sender(two_tenants: Engines) -
 
 
 async def test_a_message_cannot_refer_to_a_sender_of_another_account(two_tenants: Engines) -> None:
-    async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT, Mode.LIVE) as uow:
         second = an_account(id=OTHER_ACCOUNT, webhook_token="second")
         await uow.configuration.add_account(second)
         await uow.commit()
@@ -295,13 +296,13 @@ async def test_a_message_cannot_refer_to_a_sender_of_another_account(two_tenants
 
 
 async def test_a_sender_cannot_refer_to_anothers_account(two_tenants: Engines) -> None:
-    async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT, Mode.LIVE) as uow:
         with pytest.raises(IntegrityError, match="senders_account_fkey"):
             await uow.configuration.add_sender(a_sender(id=OTHER_SENDER, account_id=OTHER_ACCOUNT))
 
 
 async def test_a_template_cannot_refer_to_anothers_account(two_tenants: Engines) -> None:
-    async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT) as uow:
+    async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT, Mode.LIVE) as uow:
         with pytest.raises(IntegrityError, match="templates_account_fkey"):
             await uow.configuration.add_template(a_template(id=TemplateId(OTHER_SENDER), account_id=OTHER_ACCOUNT))
 
@@ -316,12 +317,12 @@ async def test_partitions_cannot_be_entered_by_the_side_door(two_tenants: Engine
         (two_tenants.system, "messages_default"),
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with transaction(engine, tenant_id=TENANT) as opened:
+            async with transaction(engine, scope=TenantScope(TENANT, Mode.LIVE)) as opened:
                 await opened.driver.fetch(f"SELECT * FROM {part}")
 
 
 async def test_the_tenant_set_for_one_transaction_is_gone_in_the_next(two_tenants: Engines) -> None:
-    async with transaction(two_tenants.app, tenant_id=TENANT) as opened:
+    async with transaction(two_tenants.app, scope=TenantScope(TENANT, Mode.LIVE)) as opened:
         await opened.commit()
     async with transaction(two_tenants.app) as opened:
         assert await opened.driver.fetchval("SELECT count(*) FROM messages") == 0

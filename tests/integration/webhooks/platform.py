@@ -10,6 +10,7 @@ from msgspec import Struct
 from messaging.application.ports.providers import Credentials
 from messaging.application.ports.secrets import TenantCipher
 from messaging.application.tenants.connections import seal_credentials
+from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
@@ -72,7 +73,7 @@ async def _connect_tenant(application: Application) -> TenantCipher:
     async with adapters.open_system_uow()() as system:
         await system.platform.add_tenant(a_tenant(), key)
         await system.commit()
-    async with adapters.open_uow()(TENANT) as uow:
+    async with adapters.open_uow()(TENANT, Mode.LIVE) as uow:
         sealed = seal_credentials(ACCOUNT, credentials, cipher)
         await uow.configuration.add_account(an_account(sealed_credentials=sealed))
         await uow.configuration.add_sender(a_sender())

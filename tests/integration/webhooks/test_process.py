@@ -14,6 +14,7 @@ from messaging.domain.messages.outcome import conclude
 from messaging.domain.messages.reference import write
 from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.shared.mode import Mode
 from tests.builders import ANA, SENDER, TENANT
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, Platform
@@ -107,7 +108,7 @@ async def test_a_message_from_a_person_is_kept_and_opens_their_window(
 
     assert await platform.value("SELECT count(*) FROM inbound_messages") == 2
     contact = (SENDER, platform.cipher.blind_index(ANA.value))
-    async with platform.application.adapters.open_uow()(TENANT) as uow:
+    async with platform.application.adapters.open_uow()(TENANT, Mode.LIVE) as uow:
         opened = await uow.conversations.last_inbound(TENANT, [contact])
     assert opened == {contact: datetime.fromtimestamp(int(meta.AT), UTC)}
 
@@ -123,7 +124,7 @@ async def test_a_person_without_a_number_is_found_by_user_id(client: httpx.Async
     await platform.process()
 
     contact = (SENDER, platform.cipher.blind_index("US.13491208655302741918"))
-    async with platform.application.adapters.open_uow()(TENANT) as uow:
+    async with platform.application.adapters.open_uow()(TENANT, Mode.LIVE) as uow:
         assert contact in await uow.conversations.last_inbound(TENANT, [contact])
 
 

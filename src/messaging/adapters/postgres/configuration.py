@@ -1,4 +1,4 @@
-"""How is a tenant's own configuration read and written?"""
+"""A tenant's own configuration, read and written."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,8 @@ from messaging.adapters.postgres import rows
 from messaging.adapters.postgres.tables import api_keys, provider_accounts, routing_rules, senders, templates
 from messaging.adapters.postgres.transactions import driver_error
 from messaging.application.ports.configuration import Duplicate
-from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
+from messaging.domain.shared.mode import BothModes, TenantScope
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
@@ -26,11 +27,14 @@ _WHAT = {
 
 
 class PostgresConfiguration:
-    """Bound to one tenant's open transaction. Triggers raise the tenant's configuration version."""
+    """Bound to the open transaction of one tenant, in one mode or in both.
 
-    def __init__(self, core: AsyncConnection, tenant_id: TenantId) -> None:
+    Triggers raise the tenant's configuration version.
+    """
+
+    def __init__(self, core: AsyncConnection, scope: TenantScope) -> None:
         self._core = core
-        self._tenant_id = tenant_id
+        self._tenant_id, self._mode = scope
 
     async def add_account(self, account: ProviderAccount) -> None:
         await self._write(sa.insert(provider_accounts).values(rows.from_account(account)))
@@ -84,14 +88,14 @@ class PostgresConfiguration:
         return [rows.to_template(row) for row in await self._page(templates, before, limit, *conditions)]
 
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
-        await self._write(sa.delete(routing_rules).where(routing_rules.c.tenant_id == self._tenant_id))
+        await self._write(sa.delete(routing_rules).where(*self._own(routing_rules)))
         if rules:
             values = [rows.from_rule(rule, self._tenant_id) for rule in rules]
             await self._write(sa.insert(routing_rules).values(values))
 
     async def rules(self) -> Sequence[RoutingRule]:
         r = routing_rules.c
-        query = sa.select(routing_rules).where(r.tenant_id == self._tenant_id).order_by(r.position, r.id)
+        query = sa.select(routing_rules).where(*self._own(routing_rules)).order_by(r.position, r.id)
         return [rows.to_rule(row) for row in await self._core.execute(query)]
 
     async def add_key(self, key: ApiKey) -> None:
@@ -102,14 +106,30 @@ class PostgresConfiguration:
 
     async def revoke_key(self, id: KeyId, *, at: datetime) -> ApiKey | None:
         k = api_keys.c
-        mine = sa.and_(k.tenant_id == self._tenant_id, k.id == id)
-        await self._write(sa.update(api_keys).where(mine, k.revoked_at.is_(None)).values(revoked_at=at))
+        await self._write(
+            sa.update(api_keys).where(*self._own(api_keys), k.id == id, k.revoked_at.is_(None)).values(revoked_at=at)
+        )
         row = await self._one(api_keys, k.id == id)
         return None if row is None else rows.to_key(row)
 
+    def _own(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+        """Rows of the tenant and mode. A template has the mode of its account, a rule that of its sender."""
+        own = [table.c.tenant_id == self._tenant_id]
+        if isinstance(self._mode, BothModes):
+            return own
+        if table is templates:
+            return [*own, self._of_mode(provider_accounts, table.c.account_id)]
+        if table is routing_rules:
+            return [*own, self._of_mode(senders, table.c.sender_id)]
+        return [*own, table.c.mode == self._mode]
+
+    def _of_mode(self, parent: sa.Table, id: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+        p = parent.c
+        return sa.exists().where(p.tenant_id == self._tenant_id, p.id == id, p.mode == self._mode)
+
     def _update(self, table: sa.Table, id: UUID, values: dict[str, object]) -> sa.Update:
         changed = {name: value for name, value in values.items() if name not in ("tenant_id", "id")}
-        return sa.update(table).where(table.c.tenant_id == self._tenant_id, table.c.id == id).values(changed)
+        return sa.update(table).where(*self._own(table), table.c.id == id).values(changed)
 
     async def _write(self, statement: sa.Insert | sa.Update | sa.Delete) -> None:
         try:
@@ -121,14 +141,14 @@ class PostgresConfiguration:
             raise Duplicate(what) from error
 
     async def _one(self, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Row[tuple[object, ...]] | None:
-        query = sa.select(table).where(table.c.tenant_id == self._tenant_id, *conditions)
+        query = sa.select(table).where(*self._own(table), *conditions)
         return (await self._core.execute(query)).one_or_none()
 
     async def _page(
         self, table: sa.Table, before: UUID | None, limit: int, *conditions: sa.ColumnElement[bool]
     ) -> Sequence[sa.Row[tuple[object, ...]]]:
         """Ids are UUIDv7, so newest first is the primary key backwards."""
-        query = sa.select(table).where(table.c.tenant_id == self._tenant_id, *conditions)
+        query = sa.select(table).where(*self._own(table), *conditions)
         if before is not None:
             query = query.where(table.c.id < before)
         return (await self._core.execute(query.order_by(table.c.id.desc()).limit(limit))).all()

@@ -7,6 +7,7 @@ from typing import Final
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.conversations import InboundRow, NewInbound
 from messaging.domain.shared.ids import InboundId, SenderId, TenantId
+from messaging.domain.shared.mode import TenantScope
 
 # Index: inbound_messages_provider_key. Only messages not seen before come back.
 ADD_INBOUND: Final = """
@@ -32,22 +33,23 @@ FROM unnest($2::uuid[], $3::bytea[]) AS k(sender_id, contact_index)
 JOIN service_windows w ON w.tenant_id = $1 AND w.sender_id = k.sender_id AND w.contact_index = k.contact_index
 """
 
-# Index: inbound_messages_pkey, backwards.
+# Indexes: inbound_messages_pkey, backwards; senders_pkey.
 PAGE: Final = """
 SELECT i.id, i.sender_id, i.kind, i.sealed, i.occurred_at, i.received_at
 FROM inbound_messages i
 WHERE i.tenant_id = $1 AND i.id < COALESCE($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+  AND EXISTS (SELECT FROM senders s WHERE s.tenant_id = i.tenant_id AND s.id = i.sender_id AND s.mode = $4)
 ORDER BY i.id DESC
 LIMIT $3
 """
 
 
 class PostgresConversations:
-    """Bound to one open transaction. `page` needs the tenant of a tenant's unit of work."""
+    """Bound to one open transaction. `page` needs the tenant and mode of a tenant's unit of work."""
 
-    def __init__(self, driver: Driver, tenant_id: TenantId | None = None) -> None:
+    def __init__(self, driver: Driver, scope: TenantScope | None = None) -> None:
         self._driver = driver
-        self._tenant_id = tenant_id
+        self._scope = scope
 
     async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
         if not messages:
@@ -90,7 +92,7 @@ class PostgresConversations:
         }
 
     async def page(self, *, before: InboundId | None, limit: int) -> Sequence[InboundRow]:
-        if self._tenant_id is None:
+        if self._scope is None:
             raise RuntimeError("a page of inbound messages belongs to a tenant's unit of work")
         return [
             InboundRow(
@@ -101,5 +103,5 @@ class PostgresConversations:
                 occurred_at=row["occurred_at"],
                 received_at=row["received_at"],
             )
-            for row in await self._driver.fetch(PAGE, self._tenant_id, before, limit)
+            for row in await self._driver.fetch(PAGE, self._scope.tenant_id, before, limit, self._scope.mode)
         ]

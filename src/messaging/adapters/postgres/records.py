@@ -12,8 +12,8 @@ from asyncpg import Record
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.records import DeadLetterRow, EventRow, MessageFilter, MessagePage, MessageRow
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import MessageId, Prefix, TenantId, typeid
-from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.ids import MessageId, Prefix, typeid
+from messaging.domain.shared.mode import TenantScope
 
 # How far a list by state looks back for one page; what it has not seen by then comes with the next.
 STRETCH: Final = 5_000
@@ -35,13 +35,14 @@ _COLUMNS: Final = """
 MESSAGE: Final = f"""
 SELECT {_COLUMNS}, c.sealed
 FROM messages m JOIN contents c ON c.tenant_id = m.tenant_id AND c.message_id = m.id AND c.message_id = $2
-WHERE m.tenant_id = $1 AND m.id = $2
+WHERE m.tenant_id = $1 AND m.id = $2 AND m.mode = $3
 """
 
-# Index: events_pkey.
+# Indexes: events_pkey, messages_pkey.
 EVENTS: Final = """
 SELECT e.seq, e.type, e.state, e.recorded_at, e.occurred_at, e.detail
-FROM events e WHERE e.tenant_id = $1 AND e.message_id = $2 AND e.seq > $3
+FROM events e WHERE e.tenant_id = $1 AND e.message_id = $2 AND e.seq > $3 AND EXISTS (
+    SELECT FROM messages m WHERE m.tenant_id = $1 AND m.id = $2 AND m.mode = $5)
 ORDER BY e.seq LIMIT $4
 """
 
@@ -55,7 +56,7 @@ ALL_LETTERS: Final = f"{_LETTER} WHERE l.tenant_id = $1 AND l.message_id < $2 OR
 ONE_LETTER: Final = f"{_LETTER} WHERE l.tenant_id = $1 AND l.message_id = $2"
 
 # Index: messages_pkey.
-OF_MODE: Final = """
+KNOWN: Final = """
 SELECT m.id FROM messages m
 WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) AND m.id BETWEEN $3 AND $4 AND m.mode = $5
 """
@@ -91,18 +92,19 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 
 class PostgresRecords:
-    """Bound to one tenant's open transaction."""
+    """Bound to the open transaction of one tenant in one mode; in one of both modes it sees nothing."""
 
-    def __init__(self, driver: Driver, tenant_id: TenantId) -> None:
+    def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver
-        self._tenant_id = tenant_id
+        self._scope = scope
+        self._tenant_id, self._mode = scope
 
     async def message(self, id: MessageId) -> MessageRow | None:
-        row = await self._driver.fetchrow(MESSAGE, self._tenant_id, id)
+        row = await self._driver.fetchrow(MESSAGE, self._tenant_id, id, self._mode)
         return None if row is None else _message(row)
 
     async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
-        query = PageQuery(self._tenant_id, wanted, before)
+        query = PageQuery(self._scope, wanted, before)
         await self._driver.execute(LIST_SETTINGS)
         if not wanted.states:
             rows = await self._driver.fetch(*query.newest(limit + 1))
@@ -115,7 +117,7 @@ class PostgresRecords:
         return MessagePage(rows=shown, scanned_to=shown[-1].id if len(rows) > limit else None)
 
     async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:
-        rows = await self._driver.fetch(EVENTS, self._tenant_id, id, after, limit)
+        rows = await self._driver.fetch(EVENTS, self._tenant_id, id, after, limit, self._mode)
         return [
             EventRow(
                 seq=row["seq"],
@@ -138,11 +140,11 @@ class PostgresRecords:
 
     async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
         await self._driver.execute(LIST_SETTINGS)
-        rows = await self._driver.fetch(*PageQuery(self._tenant_id, wanted, None).undecided(limit))
+        rows = await self._driver.fetch(*PageQuery(self._scope, wanted, None).undecided(limit))
         return [MessageId(row["id"]) for row in rows]
 
-    async def of_mode(self, ids: Collection[MessageId], mode: Mode) -> AbstractSet[MessageId]:
-        rows = await self._driver.fetch(OF_MODE, self._tenant_id, *_with_bounds(ids), mode)
+    async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
+        rows = await self._driver.fetch(KNOWN, self._tenant_id, *_with_bounds(ids), self._mode)
         return {MessageId(row["id"]) for row in rows}
 
     async def open_dead_letters(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
@@ -163,9 +165,9 @@ class PageQuery:
     time order.
     """
 
-    def __init__(self, tenant_id: TenantId, wanted: MessageFilter, before: MessageId | None) -> None:
+    def __init__(self, scope: TenantScope, wanted: MessageFilter, before: MessageId | None) -> None:
         self._wanted = wanted
-        self._arguments: list[object] = [tenant_id]
+        self._arguments: list[object] = [scope.tenant_id]
         self._floor = UUID(int=0) if wanted.created_after is None else _id_at(wanted.created_after, -_CLOCK_SLACK)
         self._ceiling: UUID = before or _LAST
         if wanted.created_before is not None:
@@ -183,7 +185,7 @@ class PageQuery:
             (f"{recipient} =", wanted.recipient_index),
             ("m.reference =", wanted.reference),
             (f"{template} =", wanted.template),
-            ("m.mode =", wanted.mode),
+            ("m.mode =", scope.mode),
             ("m.error_code =", wanted.error_code),
             ("m.created_at >=", wanted.created_after),
             ("m.created_at <", wanted.created_before),

@@ -29,6 +29,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.content import TemplateMessage, summary
 from messaging.domain.shared.address import mask
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Mode, TenantScope
 
 # Index: idempotency_keys_pkey.
 KNOWN_KEYS: Final = """
@@ -47,11 +48,11 @@ KNOWN_MESSAGES: Final = "SELECT m.id FROM messages m WHERE m.tenant_id = $1 AND 
 # Arrays of rows, because asyncpg looks at each value of any other array to see whether it is an array itself: twenty
 # columns of them took twice the time of everything else it does.
 #
-# It sets the tenant itself, for its transaction only, so that it can be a transaction of its own. Whatever is inserted
-# is read from `tenant`, so row-level security is never asked before the tenant is set.
+# It sets tenant and mode itself, for its transaction only, so that it can be a transaction of its own. Whatever is
+# inserted is read from `tenant`, so row-level security is never asked before they are set.
 ACCEPT: Final = """
 WITH tenant AS MATERIALIZED (
-    SELECT set_config('app.tenant_id', $1::uuid::text, true)::uuid AS id
+    SELECT set_config('app.tenant_id', $1::uuid::text, true)::uuid AS id, set_config('app.mode', $4, true) AS mode
 ), claimed AS (
     INSERT INTO idempotency_keys AS k (scope, key, fingerprint, status, body, expires_at)
     SELECT tenant.id, g.* FROM tenant, unnest($2::claimed_key[]) AS g
@@ -107,41 +108,41 @@ class PostgresSubmissions:
             return [await self._accept_alone(member) for member in batch]
 
     async def known(
-        self, tenant_id: TenantId, key: str, fingerprint: bytes
+        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: bytes
     ) -> Replayed | KeyReused | KeyInFlight | None:
-        async with transaction(self._engine, tenant_id=tenant_id) as opened:
+        async with transaction(self._engine, scope=TenantScope(tenant_id, mode)) as opened:
             rows = await opened.driver.fetch(STILL_KNOWN, tenant_id, [key])
         return judge(rows[0]["fingerprint"], rows[0]["status"], rows[0]["body"], fingerprint) if rows else None
 
     async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-        tenants = {member.tenant_id for member in batch}
-        if len(tenants) == 1:
-            outcomes = await self._accept_at_once(tenants.pop(), batch)
+        scopes = {_scope(member) for member in batch}
+        if len(scopes) == 1:
+            outcomes = await self._accept_at_once(scopes.pop(), batch)
         else:
             outcomes = await self._accept_together(batch)
         crashpoints.reach("accept.after_commit")
         return outcomes
 
-    async def _accept_at_once(self, tenant_id: TenantId, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+    async def _accept_at_once(self, scope: TenantScope, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
         """One round trip where there are three otherwise: the statement is the transaction.
 
         Those whose key was taken ask again, in a transaction that also reads what is kept under it.
         """
         order = sorted(batch, key=_key)
         async with autocommit(self._engine) as driver:
-            fresh = {id(member) for member in await _stored(driver, tenant_id, order)}
+            fresh = {id(member) for member in await _stored(driver, scope, order)}
         late = [member for member in batch if id(member) not in fresh]
         told = iter(await self._accept_together(late) if late else ())
         return [Stored() if id(member) in fresh else next(told) for member in batch]
 
     async def _accept_together(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-        # By tenant and then by key, always: two batches with the same keys wait for each other in one order only.
-        order = sorted(range(len(batch)), key=lambda index: (batch[index].tenant_id, _key(batch[index])))
+        # By tenant, mode and then key, always: two batches with the same keys wait for each other in one order only.
+        order = sorted(range(len(batch)), key=lambda index: (_scope(batch[index]), _key(batch[index])))
         outcomes: list[AcceptOutcome] = [Stored()] * len(batch)
         async with transaction(self._engine) as opened:
-            for tenant_id, group in groupby(order, key=lambda index: batch[index].tenant_id):
+            for scope, group in groupby(order, key=lambda index: _scope(batch[index])):
                 indexes = list(group)
-                found = await _accept_slice(opened.driver, tenant_id, [batch[index] for index in indexes])
+                found = await _accept_slice(opened.driver, scope, [batch[index] for index in indexes])
                 for index, outcome in zip(indexes, found, strict=True):
                     outcomes[index] = outcome
             await opened.commit()
@@ -156,27 +157,27 @@ class PostgresSubmissions:
             raise
 
     async def _accept_again(self, member: Acceptance) -> AcceptOutcome:
-        async with transaction(self._engine, tenant_id=member.tenant_id) as opened:
+        async with transaction(self._engine, scope=_scope(member)) as opened:
             if await _is_known(opened.driver, member):
                 return Stored()
         return (await self._accept([member]))[0]
 
 
-async def _accept_slice(driver: Driver, tenant_id: TenantId, members: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-    """One tenant's members, in key order."""
-    fresh = await _stored(driver, tenant_id, members)
+async def _accept_slice(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+    """One tenant's members in one mode, in key order."""
+    fresh = await _stored(driver, scope, members)
     if len(fresh) == len(members):
         return [Stored()] * len(members)
-    return await _judged(driver, tenant_id, members, {id(member) for member in fresh})
+    return await _judged(driver, scope.tenant_id, members, {id(member) for member in fresh})
 
 
-async def _stored(driver: Driver, tenant_id: TenantId, members: Sequence[Acceptance]) -> list[Acceptance]:
-    """Those of one tenant's members, given in key order, whose key was free or who have none."""
+async def _stored(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> list[Acceptance]:
+    """Those of one tenant's members in one mode, given in key order, whose key was free or who have none."""
     asking = _one_for_each_key(members)
     claims = [_claim_row(member.idempotency) for member in asking if member.idempotency is not None]
     rows = [_row(new, member.idempotency) for member in asking for new in member.messages]
     crashpoints.reach("accept.before_commit")
-    claimed = {row["key"] for row in await driver.fetch(ACCEPT, tenant_id, claims, rows)}
+    claimed = {row["key"] for row in await driver.fetch(ACCEPT, scope.tenant_id, claims, rows, scope.mode)}
     return [member for member in asking if member.idempotency is None or member.idempotency.key in claimed]
 
 
@@ -251,6 +252,10 @@ def _row(new: NewMessage, claim: IdempotencyClaim | None) -> tuple[Any, ...]:
         new.sealed,
         None if claim is None else claim.key,
     )
+
+
+def _scope(member: Acceptance) -> TenantScope:
+    return TenantScope(member.tenant_id, member.mode)
 
 
 def _key(member: Acceptance) -> str:

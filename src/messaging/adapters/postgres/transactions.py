@@ -16,6 +16,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.shared.mode import TenantScope
 
 # What the server says when it cannot serve now: connection, resources, operator, lock or time limits, deadlock victim.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -65,16 +66,16 @@ class Transaction:
 
 @asynccontextmanager
 async def transaction(
-    engine: AsyncEngine, *, tenant_id: UUID | None = None, settings: str | None = None
+    engine: AsyncEngine, *, scope: TenantScope | None = None, settings: str | None = None
 ) -> AsyncIterator[Transaction]:
-    """Rolls back unless committed. With `tenant_id`, row-level security shows that tenant's rows only.
+    """Rolls back unless committed. With `scope`, row-level security shows that tenant's rows of that mode only.
 
     `settings` is a constant `SET LOCAL …` of the caller's, sent along with the BEGIN.
 
     Raises StoreUnavailable when the database cannot be reached, refuses, or takes too long.
     """
     async with _connected(engine) as (pooled, driver):
-        await driver.execute(_begin(tenant_id, settings))
+        await driver.execute(_begin(scope, settings))
         opened = Transaction(engine, pooled, driver)
         yield opened
         await opened.end()
@@ -135,19 +136,21 @@ def _driver_of(pooled: PoolProxiedConnection) -> Driver:
     return cast(Driver, pooled.driver_connection)
 
 
-def _begin(tenant_id: UUID | None, settings: str | None) -> str:
+def _begin(scope: TenantScope | None, settings: str | None) -> str:
     """One round trip for everything a transaction starts with."""
     parts = ["BEGIN"]
-    if tenant_id is not None:
-        parts.append(_set_tenant(tenant_id))
+    if scope is not None:
+        parts.append(_set_scope(scope))
     if settings is not None:
         parts.append(settings)
     return "; ".join(parts)
 
 
-def _set_tenant(tenant_id: UUID) -> str:
-    # A UUID's text is hexadecimal digits and dashes, so it can be written into the statement as it is.
-    return f"SET LOCAL app.tenant_id = '{UUID(bytes=tenant_id.bytes)}'"
+def _set_scope(scope: TenantScope) -> str:
+    # A UUID's text is hexadecimal digits and dashes, and a mode is one of three words: they can be written into the
+    # statement as they are.
+    tenant_id, mode = UUID(bytes=scope.tenant_id.bytes), scope.mode.value
+    return f"SET LOCAL app.tenant_id = '{tenant_id}'; SET LOCAL app.mode = '{mode}'"
 
 
 async def _rolled_back(driver: Driver) -> bool:

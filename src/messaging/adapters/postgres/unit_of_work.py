@@ -1,4 +1,4 @@
-"""Which doors does one Postgres transaction open?"""
+"""The doors that one Postgres transaction opens."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,22 +17,23 @@ from messaging.adapters.postgres.transactions import Transaction, transaction
 from messaging.adapters.postgres.weeks import Weeks
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Reach, TenantScope
 
 
 class PostgresUnitOfWork:
-    """A tenant's transaction; everything behind it is bound to that tenant twice, by parameter and by policy."""
+    """A tenant's transaction; all behind it is bound to that tenant and mode twice, by parameter and by policy."""
 
-    def __init__(self, opened: Transaction, tenant_id: TenantId) -> None:
+    def __init__(self, opened: Transaction, scope: TenantScope) -> None:
         self._opened = opened
-        self._tenant_id = tenant_id
+        self._scope = scope
 
     @cached_property
     def configuration(self) -> PostgresConfiguration:
-        return PostgresConfiguration(self._opened.core, self._tenant_id)
+        return PostgresConfiguration(self._opened.core, self._scope)
 
     @cached_property
     def records(self) -> PostgresRecords:
-        return PostgresRecords(self._opened.driver, self._tenant_id)
+        return PostgresRecords(self._opened.driver, self._scope)
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
@@ -40,7 +41,7 @@ class PostgresUnitOfWork:
 
     @cached_property
     def conversations(self) -> PostgresConversations:
-        return PostgresConversations(self._opened.driver, self._tenant_id)
+        return PostgresConversations(self._opened.driver, self._scope)
 
     async def commit(self) -> None:
         await self._opened.commit()
@@ -78,18 +79,18 @@ class PostgresSystemUnitOfWork:
 
 
 class PostgresUnitOfWorkFactory:
-    """`open_uow(tenant_id)`. Entering and leaving raise StoreUnavailable when Postgres is away."""
+    """`open_uow(tenant_id, mode)`. Entering and leaving raise StoreUnavailable when Postgres is away."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    def __call__(self, tenant_id: TenantId) -> AbstractAsyncContextManager[UnitOfWork]:
-        return self._open(tenant_id)
+    def __call__(self, tenant_id: TenantId, mode: Reach) -> AbstractAsyncContextManager[UnitOfWork]:
+        return self._open(TenantScope(tenant_id, mode))
 
     @asynccontextmanager
-    async def _open(self, tenant_id: TenantId) -> AsyncIterator[UnitOfWork]:
-        async with transaction(self._engine, tenant_id=tenant_id) as opened:
-            yield PostgresUnitOfWork(opened, tenant_id)
+    async def _open(self, scope: TenantScope) -> AsyncIterator[UnitOfWork]:
+        async with transaction(self._engine, scope=scope) as opened:
+            yield PostgresUnitOfWork(opened, scope)
 
 
 class PostgresSystemUnitOfWorkFactory:

@@ -63,6 +63,6 @@ class ListInbound:
 
     async def __call__(self, principal: Principal, *, before: InboundId | None, limit: int) -> Page[InboundView, UUID]:
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             rows = await uow.conversations.page(before=before, limit=limit + 1)
         return page_of(rows, limit, lambda row: row.id, lambda row: InboundView.of(row, cipher))

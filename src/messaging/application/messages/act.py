@@ -112,8 +112,8 @@ class ActOnMessages:
 
     async def __call__(self, principal: Principal, order: Order) -> ActedView:
         by = typeid(Prefix.KEY, principal.key_id)
-        async with self._open(principal.tenant_id) as uow:
-            ids, has_more = await _chosen(uow.records, principal, order)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            ids, has_more = await _chosen(uow.records, order)
             judged = await _judge(uow, principal, order, [id for id in ids.values() if id is not None], by)
             if not order.dry_run:
                 await _carry_out(uow, order, judged, by)
@@ -145,22 +145,22 @@ _Verdict = Change | _Discarded | _Refused
 _Judged = Mapping[MessageId, _Verdict]
 
 
-async def _chosen(records: Records, principal: Principal, order: Order) -> tuple[dict[str, MessageId | None], bool]:
-    """Public ids with what they name, in order, and whether there are more. Only messages of the key's mode count."""
+async def _chosen(records: Records, order: Order) -> tuple[dict[str, MessageId | None], bool]:
+    """Public ids with what they name, in order, and whether there are more."""
     match order.upon:
         case Named(ids=texts):
             named = {text: parse_typeid(Prefix.MESSAGE, text) for text in texts}
-            own = await records.of_mode([MessageId(id) for id in named.values() if id is not None], principal.mode)
+            own = await records.known([MessageId(id) for id in named.values() if id is not None])
             return {text: MessageId(id) if id in own and id is not None else None for text, id in named.items()}, False
         case Matching() as wanted:
-            found = await records.undecided(_filter(wanted, order.action, principal), limit=wanted.limit + 1)
+            found = await records.undecided(_filter(wanted, order.action), limit=wanted.limit + 1)
             shown = {typeid(Prefix.MESSAGE, id): id for id in found[: wanted.limit]}
             return dict(shown), len(found) > wanted.limit
         case _:
             assert_never(order.upon)
 
 
-def _filter(wanted: Matching, action: Action, principal: Principal) -> MessageFilter:
+def _filter(wanted: Matching, action: Action) -> MessageFilter:
     match action:
         case Requeue():
             states: tuple[State, ...] = (State.DEAD, State.UNCONFIRMED)
@@ -177,7 +177,6 @@ def _filter(wanted: Matching, action: Action, principal: Principal) -> MessageFi
         created_after=wanted.created_after,
         created_before=wanted.created_before,
         error_code=wanted.error_code,
-        mode=principal.mode,
     )
 
 

@@ -17,8 +17,8 @@ class CancelMessage:
         self._open = open_uow
 
     async def __call__(self, principal: Principal, id: MessageId) -> StatusView:
-        async with self._open(principal.tenant_id) as uow:
-            await own_message(uow.records, principal, id)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            await own_message(uow.records, id)
             standing = await lock_one(uow.lifecycles, principal.tenant_id, id)
             change = lifecycle.cancel(standing, by=typeid(Prefix.KEY, principal.key_id))
             await uow.lifecycles.apply([change])

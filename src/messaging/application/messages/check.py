@@ -73,7 +73,7 @@ class CheckMessage:
         contacts = contacts_to_look_up([(routed, index)])
         if not contacts:
             return window_state(routed, index, {}, now=now)
-        async with self._open_uow(principal.tenant_id) as uow:
+        async with self._open_uow(principal.tenant_id, principal.mode) as uow:
             last_inbound = await uow.conversations.last_inbound(principal.tenant_id, contacts)
         return window_state(routed, index, last_inbound, now=now)
 

@@ -18,8 +18,8 @@ class DiscardDeadLetter:
 
     async def __call__(self, principal: Principal, id: MessageId, *, reason: str) -> DeadLetterView:
         """Raises DomainError: `not_found`, or `state_conflict` for a letter that is settled already."""
-        async with self._open(principal.tenant_id) as uow:
-            await own_message(uow.records, principal, id)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            await own_message(uow.records, id)
             await lock_one(uow.lifecycles, principal.tenant_id, id)
             by = typeid(Prefix.KEY, principal.key_id)
             discarded = await uow.records.discard_dead_letters([id], by=by, reason=reason)

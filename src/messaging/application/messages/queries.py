@@ -21,10 +21,10 @@ from messaging.domain.shared.refusals import invalid, not_found
 from messaging.domain.tenants.tenant import Principal
 
 
-async def own_message(records: Records, principal: Principal, id: MessageId) -> MessageRow:
+async def own_message(records: Records, id: MessageId) -> MessageRow:
     """The message, if it exists for this key: a test key sees no live message, and the other way round."""
     row = await records.message(id)
-    if row is None or row.mode != principal.mode.value:
+    if row is None:
         raise not_found()
     return row
 
@@ -40,8 +40,8 @@ class FindMessage:
         self._key_ring = key_ring
 
     async def __call__(self, principal: Principal, id: MessageId) -> MessageView:
-        async with self._open(principal.tenant_id) as uow:
-            row = await own_message(uow.records, principal, id)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            row = await own_message(uow.records, id)
         return _view(row, await cipher_of(self._snapshots, self._key_ring, principal.tenant_id))
 
 
@@ -75,12 +75,10 @@ class ListMessages:
             template=wanted.template,
             created_after=wanted.created_after,
             created_before=wanted.created_before,
-            mode=principal.mode,
         )
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             page = await uow.records.page(filter_, before=before, limit=limit)
-        own = (row for row in page.rows if row.mode == principal.mode.value)
-        return Page(tuple(_view(row, cipher) for row in own), page.scanned_to)
+        return Page(tuple(_view(row, cipher) for row in page.rows), page.scanned_to)
 
 
 def _recipient_index(to: str, cipher: TenantCipher) -> bytes:
@@ -97,8 +95,8 @@ class ListEvents:
         self._open = open_uow
 
     async def __call__(self, principal: Principal, id: MessageId, *, after: int, limit: int) -> Page[EventView, int]:
-        async with self._open(principal.tenant_id) as uow:
-            await own_message(uow.records, principal, id)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            await own_message(uow.records, id)
             rows = await uow.records.events(id, after=after, limit=limit + 1)
         return page_of(rows, limit, lambda row: row.seq, EventView.of)
 
@@ -112,7 +110,7 @@ class ListDeadLetters:
     async def __call__(
         self, principal: Principal, *, before: MessageId | None, limit: int, open_only: bool
     ) -> Page[DeadLetterView, UUID]:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             rows = await uow.records.dead_letters(before=before, limit=limit + 1, open_only=open_only)
         return page_of(rows, limit, lambda row: row.message_id, DeadLetterView.of)
 
@@ -122,8 +120,8 @@ class FindDeadLetter:
         self._open = open_uow
 
     async def __call__(self, principal: Principal, id: MessageId) -> DeadLetterView:
-        async with self._open(principal.tenant_id) as uow:
-            await own_message(uow.records, principal, id)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            await own_message(uow.records, id)
             row = await uow.records.dead_letter(id)
         if row is None:
             raise not_found()

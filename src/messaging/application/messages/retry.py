@@ -18,8 +18,8 @@ class RetryMessage:
         self._open = open_uow
 
     async def __call__(self, principal: Principal, id: MessageId, *, possible_duplicate: bool) -> StatusView:
-        async with self._open(principal.tenant_id) as uow:
-            await own_message(uow.records, principal, id)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            await own_message(uow.records, id)
             standing = await lock_one(uow.lifecycles, principal.tenant_id, id)
             change = lifecycle.requeue(
                 standing, by=typeid(Prefix.KEY, principal.key_id), possible_duplicate=possible_duplicate
@@ -37,7 +37,7 @@ class RetryDeadLetter:
         self._retry_message = retry_message
 
     async def __call__(self, principal: Principal, id: MessageId, *, possible_duplicate: bool) -> StatusView:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             if await uow.records.dead_letter(id) is None:
                 raise not_found()
         return await self._retry_message(principal, id, possible_duplicate=possible_duplicate)

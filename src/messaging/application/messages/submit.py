@@ -41,7 +41,7 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import public
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import DomainError, Violation
-from messaging.domain.shared.ids import MessageId, Prefix, SenderId, TenantId, typeid
+from messaging.domain.shared.ids import MessageId, Prefix, SenderId, typeid
 from messaging.domain.tenants.tenant import Principal
 
 IDEMPOTENCY_KEPT_FOR = timedelta(days=7)
@@ -148,13 +148,13 @@ class SubmitMessages:
         if isinstance(prepared, Invalid):
             # What was accepted once may have become invalid since (expired, paused): a repetition is answered all the
             # same, and only a request that is new is refused.
-            if key is not None and (known := await self._known(principal.tenant_id, key)) is not None:
+            if key is not None and (known := await self._known(principal, key)) is not None:
                 return self._reply(known, b"", (), memory)
             self._count_refused(prepared)
             raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
         balances = await self._limit(principal, [prepared.stored.message])
         body = _encode(prepared.view)
-        outcome = await self._accept(_acceptance(principal.tenant_id, [prepared], memory.claim(body, now)))
+        outcome = await self._accept(_acceptance(principal, [prepared], memory.claim(body, now)))
         return replace(self._reply(outcome, body, (prepared,), memory), balances=balances)
 
     async def many(
@@ -178,12 +178,12 @@ class SubmitMessages:
         if not accepted and key is None:
             return Reply(status=202, body=body, replayed=False)
         balances = await self._limit(principal, [item.stored.message for item in accepted])
-        acceptance = _acceptance(principal.tenant_id, accepted, memory.claim(body, now))
+        acceptance = _acceptance(principal, accepted, memory.claim(body, now))
         reply = self._reply(await self._accept_batch(acceptance), body, accepted, memory)
         return replace(reply, balances=balances)
 
-    async def _known(self, tenant_id: TenantId, key: IdempotencyRequest) -> Replayed | KeyReused | KeyInFlight | None:
-        return await self._submissions.known(tenant_id, key.key, key.fingerprint)
+    async def _known(self, principal: Principal, key: IdempotencyRequest) -> Replayed | KeyReused | KeyInFlight | None:
+        return await self._submissions.known(principal.tenant_id, principal.mode, key.key, key.fingerprint)
 
     async def _prepare(
         self, principal: Principal, submissions: Sequence[Submission], *, now: datetime
@@ -193,20 +193,20 @@ class SubmitMessages:
             raise DomainError("unauthorized", "The key's tenant does not exist any more.")
         cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
         assessed = [_indexed(assess(principal, item, facts, now=now), cipher) for item in submissions]
-        last_inbound = await self._last_inbound(principal.tenant_id, assessed)
+        last_inbound = await self._last_inbound(principal, assessed)
         return cipher, [
             item if isinstance(item, Invalid) else self._finish(principal, *item, cipher, last_inbound, now=now)
             for item in assessed
         ]
 
     async def _last_inbound(
-        self, tenant_id: TenantId, assessed: Sequence["tuple[Routed, bytes] | Invalid"]
+        self, principal: Principal, assessed: Sequence["tuple[Routed, bytes] | Invalid"]
     ) -> Mapping[tuple[SenderId, bytes], datetime]:
         contacts = contacts_to_look_up([item for item in assessed if not isinstance(item, Invalid)])
         if not contacts:
             return {}
-        async with self._open_uow(tenant_id) as uow:
-            return await uow.conversations.last_inbound(tenant_id, contacts)
+        async with self._open_uow(principal.tenant_id, principal.mode) as uow:
+            return await uow.conversations.last_inbound(principal.tenant_id, contacts)
 
     def _finish(
         self,
@@ -293,8 +293,9 @@ def _context(key: IdempotencyRequest) -> str:
     return f"idempotency_keys.body:{key.key}"
 
 
-def _acceptance(tenant_id: TenantId, prepared: Sequence[_Prepared], claim: IdempotencyClaim | None) -> Acceptance:
-    return Acceptance(tenant_id=tenant_id, messages=tuple(item.stored for item in prepared), idempotency=claim)
+def _acceptance(principal: Principal, prepared: Sequence[_Prepared], claim: IdempotencyClaim | None) -> Acceptance:
+    messages = tuple(item.stored for item in prepared)
+    return Acceptance(tenant_id=principal.tenant_id, mode=principal.mode, messages=messages, idempotency=claim)
 
 
 def _by_lane(prepared: Sequence[_Prepared]) -> Mapping[tuple[Channel, Priority], int]:

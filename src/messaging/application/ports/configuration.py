@@ -20,7 +20,9 @@ class Duplicate(Exception):
 
 
 class Configuration(Protocol):
-    """Every write raises the tenant's configuration version, so that snapshots everywhere follow within a second.
+    """Bound to a tenant and a mode, as the unit of work is.
+
+    Every write raises the tenant's configuration version, so that snapshots everywhere follow within a second.
 
     Pages are newest first, after the given id (exclusive).
     """

@@ -45,5 +45,5 @@ class Conversations(Protocol):
         ...
 
     async def page(self, *, before: InboundId | None, limit: int) -> Sequence[InboundRow]:
-        """Newest first, for the unit of work's tenant."""
+        """Newest first, of the unit of work's tenant and mode."""
         ...

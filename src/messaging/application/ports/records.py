@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId
-from messaging.domain.shared.mode import Mode
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):
@@ -70,7 +69,6 @@ class MessageFilter(Struct, frozen=True, kw_only=True):
     template: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
-    mode: Mode | None = None
     error_code: str | None = None
 
 
@@ -85,6 +83,8 @@ class MessagePage(Struct, frozen=True, kw_only=True):
 
 
 class Records(Protocol):
+    """Bound to a tenant and a mode, as the unit of work is: what is of the other mode does not exist here."""
+
     async def message(self, id: MessageId) -> MessageRow | None: ...
 
     async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
@@ -105,8 +105,8 @@ class Records(Protocol):
         """Messages in one of the wanted states, newest first; dead ones only while their letter is open."""
         ...
 
-    async def of_mode(self, ids: Collection[MessageId], mode: Mode) -> AbstractSet[MessageId]:
-        """Those of the messages that exist in the mode."""
+    async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
+        """Those of the messages that exist."""
         ...
 
     async def open_dead_letters(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from messaging.domain.messages.message import Message
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Mode
 
 
 class NewMessage(Struct, frozen=True, kw_only=True):
@@ -29,9 +30,13 @@ class IdempotencyClaim(Struct, frozen=True, kw_only=True):
 
 
 class Acceptance(Struct, frozen=True, kw_only=True):
-    """One request's whole effect: messages, contents, dispatches, first events and its idempotency record."""
+    """One request's whole effect: messages, contents, dispatches, first events and its idempotency record.
+
+    `mode` is that of the key that asked, and of every message here.
+    """
 
     tenant_id: TenantId
+    mode: Mode
     messages: tuple[NewMessage, ...]
     idempotency: IdempotencyClaim | None
 
@@ -60,14 +65,14 @@ AcceptOutcome = Stored | Replayed | KeyReused | KeyInFlight
 
 class Submissions(Protocol):
     async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-        """One outcome per member, in order; synchronously committed before it returns. Tenants may be mixed.
+        """One outcome per member, in order; synchronously committed before it returns. Tenants and modes may be mixed.
 
         The same key twice in one batch: the first is stored, the rest are judged against it.
         """
         ...
 
     async def known(
-        self, tenant_id: TenantId, key: str, fingerprint: bytes
+        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: bytes
     ) -> Replayed | KeyReused | KeyInFlight | None:
         """What a repetition would be told, without claiming the key; None when it was not used, or has expired."""
         ...

@@ -1,4 +1,4 @@
-"""One transaction: which doors it opens, for one tenant or for the platform's own work."""
+"""One transaction: which doors it opens, for one tenant in one mode or for the platform's own work."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,10 +12,11 @@ from messaging.application.ports.lifecycles import Lifecycles
 from messaging.application.ports.platform import Platform
 from messaging.application.ports.records import Records
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Reach
 
 
 class UnitOfWork(Protocol):
-    """A tenant's transaction: row-level security lets it see and write that tenant's rows only.
+    """A tenant's transaction in one mode: row-level security lets it reach that tenant's rows of that mode only.
 
     Leaving the block without `commit` rolls back. No provider or Redis call may happen inside.
     """
@@ -51,7 +52,7 @@ class SystemUnitOfWork(Protocol):
         ...
 
 
-OpenUnitOfWork = Callable[[TenantId], AbstractAsyncContextManager[UnitOfWork]]
+OpenUnitOfWork = Callable[[TenantId, Reach], AbstractAsyncContextManager[UnitOfWork]]
 OpenSystemUnitOfWork = Callable[[], AbstractAsyncContextManager[SystemUnitOfWork]]
 
 

@@ -56,9 +56,9 @@ class CreateTemplate:
     async def __call__(self, principal: Principal, new: NewTemplate) -> TemplateView:
         """Raises DomainError: validation_failed, already_exists, provider_refused, provider_unavailable."""
         violations = _violations(new)
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             account = None if new.account_id is None else await uow.configuration.account(new.account_id)
-            if account is None or account.mode is not principal.mode:
+            if account is None:
                 raise invalid(*violations, _ACCOUNT_UNKNOWN)
             if violations:
                 raise invalid(*violations)
@@ -75,7 +75,7 @@ class CreateTemplate:
             quality=created.quality,
             rejected_reason=created.rejected_reason,
         )
-        await self._store(template)
+        await self._store(principal, template)
         return TemplateView.of(template)
 
     def _draft(self, principal: Principal, new: NewTemplate, account_id: AccountId) -> Template:
@@ -91,8 +91,8 @@ class CreateTemplate:
             status=TemplateStatus.PENDING,
         )
 
-    async def _store(self, template: Template) -> None:
-        async with self._open(template.tenant_id) as uow:
+    async def _store(self, principal: Principal, template: Template) -> None:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             try:
                 await uow.configuration.add_template(template)
             except Duplicate as duplicate:

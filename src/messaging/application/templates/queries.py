@@ -12,13 +12,13 @@ from messaging.domain.tenants.tenant import Principal
 
 
 class FindTemplate:
-    """Templates of live and test accounts alike: reading one sends nothing."""
+    """Templates of accounts of the key's own mode."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow
 
     async def __call__(self, principal: Principal, id: TemplateId) -> TemplateView:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             template = await uow.configuration.template(id)
         if template is None:
             raise not_found()
@@ -38,7 +38,7 @@ class ListTemplates:
         name: str | None = None,
         status: TemplateStatus | None = None,
     ) -> Page[TemplateView, UUID]:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             rows = await uow.configuration.templates(
                 before=before, limit=limit + 1, name=name, status=None if status is None else status.value
             )

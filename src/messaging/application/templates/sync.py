@@ -41,13 +41,13 @@ class SyncTemplates:
 
     async def __call__(self, principal: Principal, account_id: AccountId) -> SyncView:
         """Raises DomainError: not_found, provider_refused, provider_unavailable."""
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             account = await uow.configuration.account(account_id)
-        if account is None or account.mode is not principal.mode:
+        if account is None:
             raise not_found()
         connection = await self._open_connection(account)
         reported = await self._gateways[account.provider].list_templates(connection)
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             effects = Counter([await self._bring_in(uow.configuration, account, theirs) for theirs in reported])
             removed = await _remove_others(uow.configuration, account_id, reported)
             await uow.commit()

@@ -37,20 +37,19 @@ class AddSender:
         self._new_id = new_id
 
     async def __call__(self, principal: Principal, new: NewSender) -> SenderView:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             account = None if new.account_id is None else await uow.configuration.account(new.account_id)
-            known = account if account is not None and account.mode is principal.mode else None
             violations = _address_violations(new)
-            if known is None:
+            if account is None:
                 violations = (*violations, _ACCOUNT_UNKNOWN)
-            if known is None or violations:
+            if account is None or violations:
                 raise invalid(*violations)
             sender = Sender(
                 id=SenderId(self._new_id()),
                 tenant_id=principal.tenant_id,
-                account_id=known.id,
+                account_id=account.id,
                 channel=new.channel,
-                mode=known.mode,
+                mode=account.mode,
                 external_id=new.external_id,
                 address=new.address,
                 name=new.name,
@@ -101,9 +100,9 @@ class ChangeSender:
         self._tell_health = tell_health
 
     async def __call__(self, principal: Principal, id: SenderId, changes: SenderChanges) -> SenderView:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             sender = await uow.configuration.sender(id)
-            if sender is None or sender.mode is not principal.mode:
+            if sender is None:
                 raise not_found()
             changed = replace(
                 sender,

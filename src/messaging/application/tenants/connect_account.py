@@ -71,7 +71,7 @@ class ConnectAccount:
             status=AccountStatus.ACTIVE,
             created_at=self._clock.now(),
         )
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             try:
                 await uow.configuration.add_account(account)
             except Duplicate as duplicate:
@@ -99,9 +99,9 @@ class ChangeAccount:
 
     async def __call__(self, principal: Principal, id: AccountId, changes: AccountChanges) -> AccountView:
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             account = await uow.configuration.account(id)
-            if account is None or account.mode is not principal.mode:
+            if account is None:
                 raise not_found()
             credentials = _rotate(open_credentials(account, cipher), changes)
             changed = replace(

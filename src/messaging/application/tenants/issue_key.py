@@ -10,7 +10,7 @@ from messaging.application.tenants.keys import Choose, KeyKind, kind_of, make_ke
 from messaging.application.tenants.views import IssuedKeyView
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId, typeid
-from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.mode import BOTH_MODES, Mode
 from messaging.domain.shared.refusals import invalid, not_found
 from messaging.domain.tenants.tenant import ApiKey, KeyRole
 
@@ -59,7 +59,7 @@ class IssueKey:
             expires_at=expires_at,
             role=role,
         )
-        async with self._open(tenant_id) as uow_of_tenant:
+        async with self._open(tenant_id, BOTH_MODES) as uow_of_tenant:
             await uow_of_tenant.configuration.add_key(key)
             await uow_of_tenant.commit()
         return IssuedKeyView(

@@ -8,6 +8,7 @@ from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, OpenU
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import AccountView, KeyView, SenderView, TenantView, WhoAmIView
 from messaging.domain.shared.ids import AccountId, Prefix, SenderId, TenantId, typeid
+from messaging.domain.shared.mode import BOTH_MODES
 from messaging.domain.shared.refusals import not_found
 from messaging.domain.tenants.tenant import Principal
 
@@ -43,7 +44,7 @@ class ListKeys:
 
     async def __call__(self, tenant_id: TenantId, *, before: UUID | None, limit: int) -> Page[KeyView, UUID]:
         await self._find_tenant(tenant_id)
-        async with self._open(tenant_id) as uow:
+        async with self._open(tenant_id, BOTH_MODES) as uow:
             rows = await uow.configuration.keys(before=before, limit=limit + 1)
         return page_of(rows, limit, lambda key: key.id, KeyView.of)
 
@@ -54,9 +55,9 @@ class FindAccount:
         self._webhooks_url = webhooks_url
 
     async def __call__(self, principal: Principal, id: AccountId) -> AccountView:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             account = await uow.configuration.account(id)
-        if account is None or account.mode is not principal.mode:
+        if account is None:
             raise not_found()
         return AccountView.of(account, self._webhooks_url)
 
@@ -69,11 +70,11 @@ class ListAccounts:
         self._webhooks_url = webhooks_url
 
     async def __call__(self, principal: Principal, *, before: UUID | None, limit: int) -> Page[AccountView, UUID]:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             rows = await uow.configuration.accounts(before=before, limit=limit + 1)
-        page = page_of(rows, limit, lambda account: account.id, lambda account: account)
-        own = (account for account in page.items if account.mode is principal.mode)
-        return Page(tuple(AccountView.of(account, self._webhooks_url) for account in own), page.next_after)
+        return page_of(
+            rows, limit, lambda account: account.id, lambda account: AccountView.of(account, self._webhooks_url)
+        )
 
 
 class FindSender:
@@ -82,9 +83,9 @@ class FindSender:
         self._tell_health = tell_health
 
     async def __call__(self, principal: Principal, id: SenderId) -> SenderView:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             sender = await uow.configuration.sender(id)
-        if sender is None or sender.mode is not principal.mode:
+        if sender is None:
             raise not_found()
         return SenderView.of(sender, await self._tell_health.of(sender))
 
@@ -97,12 +98,11 @@ class ListSenders:
         self._tell_health = tell_health
 
     async def __call__(self, principal: Principal, *, before: UUID | None, limit: int) -> Page[SenderView, UUID]:
-        async with self._open(principal.tenant_id) as uow:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             rows = await uow.configuration.senders(before=before, limit=limit + 1)
         page = page_of(rows, limit, lambda sender: sender.id, lambda sender: sender)
-        own = [sender for sender in page.items if sender.mode is principal.mode]
-        healths = await self._tell_health(own)
-        return Page(tuple(SenderView.of(sender, healths.get(sender.id)) for sender in own), page.next_after)
+        healths = await self._tell_health(page.items)
+        return Page(tuple(SenderView.of(sender, healths.get(sender.id)) for sender in page.items), page.next_after)
 
 
 class WhoAmI:

@@ -4,6 +4,7 @@ from messaging.application.ports.clock import Clock
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.views import KeyView
 from messaging.domain.shared.ids import KeyId, TenantId
+from messaging.domain.shared.mode import BOTH_MODES
 from messaging.domain.shared.refusals import not_found
 
 
@@ -15,7 +16,7 @@ class RevokeKey:
         self._clock = clock
 
     async def __call__(self, tenant_id: TenantId, id: KeyId) -> KeyView:
-        async with self._open(tenant_id) as uow:
+        async with self._open(tenant_id, BOTH_MODES) as uow:
             key = await uow.configuration.revoke_key(id, at=self._clock.now())
             if key is None:
                 raise not_found()

@@ -12,7 +12,6 @@ from messaging.application.tenants.views import RulesView, RuleView
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import RuleId, SenderId
-from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import invalid
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import Principal, Sender
@@ -33,8 +32,8 @@ class ListRules:
         self._open = open_uow
 
     async def __call__(self, principal: Principal) -> RulesView:
-        async with self._open(principal.tenant_id) as uow:
-            own, _ = await _by_mode(uow.configuration, principal.mode)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            own = await uow.configuration.rules()
         return RulesView(data=tuple(RuleView.of(rule) for rule in own))
 
 
@@ -46,27 +45,25 @@ class ReplaceRules:
         self._new_id = new_id
 
     async def __call__(self, principal: Principal, new: Sequence[NewRule]) -> RulesView:
-        async with self._open(principal.tenant_id) as uow:
-            _, others = await _by_mode(uow.configuration, principal.mode)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             senders = await _senders(uow.configuration, [rule.sender_id for rule in new])
-            rules, violations = self._build(new, senders, principal.mode)
+            rules, violations = self._build(new, senders)
             if violations:
                 raise invalid(*violations)
-            together = (*rules, *others)
             await uow.configuration.replace_rules(
-                [replace(rule, position=position) for position, rule in enumerate(together)]
+                [replace(rule, position=position) for position, rule in enumerate(rules)]
             )
             await uow.commit()
         return RulesView(data=tuple(RuleView.of(rule) for rule in rules))
 
     def _build(
-        self, new: Sequence[NewRule], senders: Mapping[SenderId, Sender], mode: Mode
+        self, new: Sequence[NewRule], senders: Mapping[SenderId, Sender]
     ) -> tuple[list[RoutingRule], list[Violation]]:
         rules: list[RoutingRule] = []
         violations: list[Violation] = []
         for index, wanted in enumerate(new):
             sender = None if wanted.sender_id is None else senders.get(wanted.sender_id)
-            if sender is None or sender.mode is not mode:
+            if sender is None:
                 detail = "No such sender. GET /v1/senders lists the ones this key can use."
                 violations.append(Violation(pointer=f"/rules/{index}/sender_id", code="sender_unknown", detail=detail))
             elif sender.channel is not wanted.channel:
@@ -92,11 +89,3 @@ async def _senders(configuration: Configuration, wanted: Sequence[SenderId | Non
         if id is not None and (sender := await configuration.sender(id)) is not None:
             found[id] = sender
     return found
-
-
-async def _by_mode(configuration: Configuration, mode: Mode) -> tuple[list[RoutingRule], list[RoutingRule]]:
-    """The rules of `mode`, and those of the other one, each in order."""
-    rules = sorted(await configuration.rules(), key=lambda rule: rule.position)
-    senders = await _senders(configuration, [rule.sender_id for rule in rules])
-    own = [rule for rule in rules if senders[rule.sender_id].mode is mode]
-    return own, [rule for rule in rules if senders[rule.sender_id].mode is not mode]

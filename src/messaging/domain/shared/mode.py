@@ -1,6 +1,9 @@
 """Whether something is for real: keys, accounts, senders and messages each have exactly one mode."""
 
 from enum import StrEnum
+from typing import Final, NamedTuple
+
+from messaging.domain.shared.ids import TenantId
 
 
 class Mode(StrEnum):
@@ -8,3 +11,22 @@ class Mode(StrEnum):
 
     LIVE = "live"
     TEST = "test"
+
+
+class BothModes(StrEnum):
+    """For the few pieces of work that are about a tenant as a whole; tests/house/test_modes.py lists them."""
+
+    BOTH = "both"
+
+
+BOTH_MODES: Final = BothModes.BOTH
+
+# What a tenant's transaction reaches: the rows of one mode, or, where that is said explicitly, of both.
+Reach = Mode | BothModes
+
+
+class TenantScope(NamedTuple):
+    """Whose rows, and of which mode."""
+
+    tenant_id: TenantId
+    mode: Reach

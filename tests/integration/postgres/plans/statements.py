@@ -24,7 +24,7 @@ from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
 from messaging.application.ports.records import MessageFilter
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, TenantId
-from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.mode import Mode, TenantScope
 from tests.integration.postgres.adding_weeks import week_of
 from tests.integration.postgres.plans.populating import NEW_WEEK_AT
 
@@ -43,6 +43,7 @@ class Statement(NamedTuple):
 
 
 TENANT = TenantId(UUID(int=1))
+SCOPE = TenantScope(TENANT, Mode.LIVE)
 SOME = 50
 
 
@@ -51,7 +52,6 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
     day = datetime.now(UTC) - timedelta(days=1)
     return {
         "everything": (MessageFilter(), "newest", "messages_pkey"),
-        "of a mode": (MessageFilter(mode=Mode.LIVE), "newest", "messages_pkey"),
         "to a recipient": (MessageFilter(recipient_index=b"\0" * 32), "newest", "messages_recipient_idx"),
         "by reference": (MessageFilter(reference="order-7"), "newest", "messages_reference_idx"),
         "by template": (MessageFilter(template="template_7"), "newest", "messages_template_idx"),
@@ -67,7 +67,7 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
         ),
         "in a rare state": (MessageFilter(states=(State.FAILED,)), "stretch", "events_rare_state_idx"),
         "in a rare state, by template": (
-            MessageFilter(states=(State.FAILED,), template="template_7", mode=Mode.LIVE),
+            MessageFilter(states=(State.FAILED,), template="template_7"),
             "stretch",
             "events_rare_state_idx",
         ),
@@ -206,21 +206,21 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         "known keys": (submissions.KNOWN_KEYS, (TENANT, keys), ["idempotency_keys_pkey"]),
         "still known": (submissions.STILL_KNOWN, (TENANT, keys), ["idempotency_keys_pkey"]),
         "known messages": (submissions.KNOWN_MESSAGES, (TENANT, ids), ["messages_pkey"]),
-        "one message": (records.MESSAGE, (TENANT, last), ["messages_pkey", "contents_pkey"]),
-        "timeline": (records.EVENTS, (TENANT, last, 0, 50), ["events_pkey"]),
+        "one message": (records.MESSAGE, (TENANT, last, "live"), ["messages_pkey", "contents_pkey"]),
+        "timeline": (records.EVENTS, (TENANT, last, 0, 50, "live"), ["events_pkey", "messages_pkey"]),
         "open letters": (records.OPEN_LETTERS, (TENANT, last, 50), ["dead_letters_open_idx"]),
         "all letters": (records.ALL_LETTERS, (TENANT, last, 50), ["dead_letters_pkey"]),
         "one letter": (records.ONE_LETTER, (TENANT, last), ["dead_letters_pkey"]),
-        "of a mode": (records.OF_MODE, (TENANT, ids, *bounds, "live"), ["messages_pkey"]),
+        "known": (records.KNOWN, (TENANT, ids, *bounds, "live"), ["messages_pkey"]),
         "open among": (records.OPEN_AMONG, (TENANT, ids), ["dead_letters_open_idx"]),
         "discard": (records.DISCARD, (TENANT, ids, *bounds, "{}"), ["messages_pkey", "dead_letters_pkey"]),
-        "inbound page": (conversations.PAGE, (TENANT, None, 50), ["inbound_messages_pkey"]),
+        "inbound page": (conversations.PAGE, (TENANT, None, 50, "live"), ["inbound_messages_pkey", "senders_pkey"]),
     }
     found = {name: Statement("system", *parts) for name, parts in system.items()}
     found |= {name: Statement("app", *parts) for name, parts in app.items()}
     for name, (wanted, form, index) in _filters(last).items():
         for before in (None, last):
-            sql, *arguments = getattr(records.PageQuery(TENANT, wanted, before), form)(51)
+            sql, *arguments = getattr(records.PageQuery(SCOPE, wanted, before), form)(51)
             title = f"list {name}{' further on' if before else ''}"
             found[title] = Statement("app", sql, arguments, [index, "contents_pkey"], is_list=True)
     for name, reference, index in (
@@ -228,13 +228,13 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         ("undecided by reference", "order-7", "messages_reference_idx"),
     ):
         waiting = MessageFilter(states=(State.DEAD, State.UNCONFIRMED), reference=reference, error_code="131026")
-        sql, *arguments = records.PageQuery(TENANT, waiting, None).undecided(1_001)
+        sql, *arguments = records.PageQuery(SCOPE, waiting, None).undecided(1_001)
         found[name] = Statement("app", sql, arguments, [index, "dead_letters_open_idx"])
     for state, index in (
         (State.SENT, "messages_pkey"),
         (State.FAILED, "events_rare_state_idx"),
         (State.QUEUED, "dispatches_pkey"),
     ):
-        sql, *arguments = records.PageQuery(TENANT, MessageFilter(states=(state,)), last).end_of_stretch()
+        sql, *arguments = records.PageQuery(SCOPE, MessageFilter(states=(state,)), last).end_of_stretch()
         found[f"end of stretch, {state}"] = Statement("app", sql, arguments, [index], is_list=True)
     return found

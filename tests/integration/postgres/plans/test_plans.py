@@ -15,6 +15,7 @@ from messaging.adapters.postgres import (
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.weeks import ALL_WEEKS
+from messaging.domain.shared.mode import Mode, TenantScope
 from tests.integration.postgres.plans.populating import populated_with
 from tests.integration.postgres.plans.statements import TENANT, Statement, hot_statements_and_lists
 
@@ -66,7 +67,7 @@ async def test_hot_statements_and_lists_use_their_indexes(populated: Engines, op
 
     problems: list[str] = []
     for name, statement in statements.items():
-        async with transaction(getattr(populated, statement.role), tenant_id=TENANT) as opened:
+        async with transaction(getattr(populated, statement.role), scope=TenantScope(TENANT, Mode.LIVE)) as opened:
             if statement.is_list:
                 await opened.driver.execute(records.LIST_SETTINGS)
             explained = await opened.driver.fetchval(
