@@ -146,11 +146,20 @@ def to_template(row: AnyRow) -> Template:
         external_id=row.external_id,
         quality=row.quality,
         rejected_reason=row.rejected_reason,
+        status_info=row.status_info,
+        unsupported=tuple(row.unsupported),
+        status_at=row.status_at,
+        quality_at=row.quality_at,
+        category_at=row.category_at,
+        changed_at=row.changed_at,
     )
 
 
 def from_template(template: Template) -> dict[str, object]:
-    return _columns(template) | {"components": msgspec.to_builtins(template.components)}
+    return _columns(template) | {
+        "components": msgspec.to_builtins(template.components),
+        "unsupported": list(template.unsupported),
+    }
 
 
 def to_rule(row: AnyRow) -> RoutingRule:

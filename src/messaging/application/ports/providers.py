@@ -127,7 +127,7 @@ class ProviderGateway(Protocol):
 
 
 class ProviderTemplate(Struct, frozen=True, kw_only=True):
-    """A template as the provider reports it."""
+    """A template as the provider reports it; `unsupported` names the parts that were not understood."""
 
     external_id: str
     name: str
@@ -138,6 +138,7 @@ class ProviderTemplate(Struct, frozen=True, kw_only=True):
     status: TemplateStatus
     quality: str | None = None
     rejected_reason: str | None = None
+    unsupported: tuple[str, ...] = ()
 
 
 class ProviderNumber(Struct, frozen=True, kw_only=True):

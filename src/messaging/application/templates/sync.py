@@ -82,6 +82,7 @@ class SyncTemplates:
             external_id=theirs.external_id,
             quality=theirs.quality,
             rejected_reason=theirs.rejected_reason,
+            unsupported=theirs.unsupported,
         )
 
 
@@ -101,6 +102,7 @@ def _merged(ours: Template, theirs: ProviderTemplate) -> Template:
         external_id=theirs.external_id,
         quality=theirs.quality,
         rejected_reason=theirs.rejected_reason,
+        unsupported=theirs.unsupported,
     )
 
 

@@ -13,7 +13,7 @@ from messaging.domain.templates.template import (
 
 
 class TemplateView(Struct, frozen=True, kw_only=True):
-    """`version` counts changes of content; only status `approved` may be sent."""
+    """`version` counts changes of content; only status `approved` may be sent, and only without `unsupported` parts."""
 
     id: str
     account_id: str
@@ -26,6 +26,9 @@ class TemplateView(Struct, frozen=True, kw_only=True):
     version: int
     quality: str | None
     rejected_reason: str | None
+    status_info: dict[str, str]
+    unsupported: tuple[str, ...]
+    changing: bool
 
     @classmethod
     def of(cls, template: Template) -> "TemplateView":
@@ -41,6 +44,9 @@ class TemplateView(Struct, frozen=True, kw_only=True):
             version=template.version,
             quality=template.quality,
             rejected_reason=template.rejected_reason,
+            status_info=template.status_info,
+            unsupported=template.unsupported,
+            changing=template.changed_at is not None,
         )
 
 

@@ -7,6 +7,12 @@ from messaging.domain.shared.errors import Violation
 # C0 and C1 controls except tab, line feed and carriage return; halves of surrogate pairs cannot be encoded at all.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORBIDDEN_ON_ONE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+# Characters that leave no mark of their own: white space, Unicode's Default_Ignorable_Code_Point (zero-width, joiners,
+# fillers, variation selectors, tags), annotation marks, and the braille and Hangul blanks.
+_UNSEEN = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+)
 _LONGEST_STEP = 64
 
 
@@ -34,7 +40,8 @@ def is_plain(text: str) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    return not text or text.isspace()
+    """Whether nothing of it would be seen: empty, white space of any kind, or characters that leave no mark."""
+    return _UNSEEN.fullmatch(text) is not None
 
 
 def control_character(pointer: str) -> Violation:

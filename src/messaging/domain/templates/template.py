@@ -1,5 +1,6 @@
 """A template as the provider holds it: its parts, its blanks, and whether it may be sent."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -78,7 +79,12 @@ class Components(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Template(Struct, frozen=True, kw_only=True):
-    """One language of a named template at one provider account; `version` counts its changes of content."""
+    """One language of a named template at one provider account; `version` counts its changes of content.
+
+    `unsupported` names the parts of its definition that were read and not understood. `status_at`, `quality_at` and
+    `category_at` are the provider's times of the newest news of each. `changed_at` is when the provider said that the
+    content had changed; None once it has been read anew.
+    """
 
     id: TemplateId
     tenant_id: TenantId
@@ -93,3 +99,10 @@ class Template(Struct, frozen=True, kw_only=True):
     external_id: str | None = None
     quality: str | None = None
     rejected_reason: str | None = None
+    # What the provider told with the status: reason, title, description, recommendation, disable_date.
+    status_info: dict[str, str] = {}
+    unsupported: tuple[str, ...] = ()
+    status_at: datetime | None = None
+    quality_at: datetime | None = None
+    category_at: datetime | None = None
+    changed_at: datetime | None = None

@@ -4,6 +4,7 @@ The rules are those by which Meta refuses a send (codes 132000, 132001, 132005, 
 is queued; every violation is listed. Pointers are relative to the message's content.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
@@ -53,6 +54,7 @@ AUTHENTICATION_BODY = "*{{1}}* is your verification code."
 _CODE = "1"
 # One space more than Meta takes in a row.
 _GAP = "     "
+_BREAK = re.compile("[\n\r\t\u2028\u2029]")
 
 _NOT_SENDABLE: dict[TemplateStatus, str] = {
     TemplateStatus.PENDING: "It is still in review. Send it once it is approved (usually within 24 hours).",
@@ -121,14 +123,27 @@ def _status_violations(template: Template) -> list[Violation]:
     if template.status is not TemplateStatus.APPROVED:
         detail = _NOT_SENDABLE[template.status]
         found.append(Violation(pointer="/name", code="template_not_sendable", detail=detail))
-    header = template.components.header
-    buttons = template.components.buttons
-    coupon = bool(buttons) and any(button.kind is ButtonKind.COPY_CODE for button in buttons)
-    if coupon or (header is not None and header.format is HeaderFormat.LOCATION):
-        part = "coupon code button" if coupon else "location header"
-        detail = f"It has a {part}, whose value cannot be given yet. Use a template without one."
+    if template.changed_at is not None:
+        detail = "The provider says that its content was changed; it is being read anew. Try again in some seconds."
+        found.append(Violation(pointer="/name", code="template_changed", detail=detail))
+    if parts := _unsupported_parts(template):
+        detail = f"It has parts that cannot be sent yet: {', '.join(parts)}. Use a template without them."
         found.append(Violation(pointer="/name", code="template_unsupported", detail=detail))
     return found
+
+
+def _unsupported_parts(template: Template) -> Sequence[str]:
+    header, buttons = template.components.header, template.components.buttons
+    if not template.unsupported and not buttons and header is None:
+        return ()
+    known = list(template.unsupported)
+    if header is not None and header.format is HeaderFormat.LOCATION:
+        known.append("location header")
+    if any(button.kind is ButtonKind.COPY_CODE for button in buttons):
+        known.append("coupon code button")
+    if not template.unsupported and any(button.kind is ButtonKind.OTHER for button in buttons):
+        known.append("button of a kind not known here")
+    return known
 
 
 # --- variables ------------------------------------------------------------------------------------------------------
@@ -177,7 +192,7 @@ def _parameter_violations(pointer: str, value: str, *, limit: int) -> list[Viola
     if is_blank(value):
         return [value_empty(pointer, "A template's parameter must not be empty. Send a visible text.")]
     found = []
-    if "\n" in value or "\r" in value or "\t" in value or _GAP in value:
+    if _BREAK.search(value) or _GAP in value:
         detail = (
             "A parameter must not hold a line break, a tab or more than 4 spaces in a row; the provider refuses it. "
             "Replace them by single spaces; line breaks belong into the template's own text."

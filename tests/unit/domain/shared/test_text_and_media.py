@@ -31,9 +31,20 @@ def test_line_breaks_and_tabs_are_clean_in_texts_but_not_in_lines(char: str) -> 
     assert not is_clean_line(f"a{char}b")
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u00a0", "\u2003"])
+UNSEEN = [
+    *("\u200b", "\u200b\u200d\ufeff", "\u00a0" * 6, "\u2028", "\u2029", "\u2060", "\u00ad", "\u200e\u200f", "\ufe0f"),
+    *("\u3164", "\u115f\u1160", "\u2800", "\u180e", "\U000e0020", " \u200b\n\u2063"),
+]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u00a0", "\u2003", *UNSEEN])
 def test_a_text_must_say_something(text: str) -> None:
     assert [violation.code for violation in text_violations("/body", text, limit=10)] == ["value_empty"]
+
+
+@pytest.mark.parametrize("text", ["a", "\u200bа", "👨\u200d👩\u200d👧", "❤\ufe0f", "نام\u200cها", "\u0301", "。"])
+def test_one_visible_character_is_enough(text: str) -> None:
+    assert text_violations("/body", text, limit=100) == []
 
 
 def test_a_text_is_measured_and_cleaned_at_once() -> None:

@@ -121,6 +121,10 @@ def test_a_template_whose_parts_cannot_be_filled_yet_is_refused(template: Templa
 
 BAD_TEXTS: list[tuple[str, list[str]]] = [
     ("", ["value_empty"]),
+    ("\u200b\ufeff", ["value_empty"]),
+    ("\u00a0\u00a0\u00a0\u00a0\u00a0", ["value_empty"]),
+    ("\u2028", ["value_empty"]),
+    ("Ana\u2028Lima", ["parameter_whitespace"]),
     ("   ", ["value_empty"]),
     ("Ana\nMaria", ["parameter_whitespace"]),
     ("Ana\rMaria", ["parameter_whitespace"]),

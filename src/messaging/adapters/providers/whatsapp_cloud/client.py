@@ -122,7 +122,9 @@ class WhatsAppCloudGateway:
         }
         if (read := definitions.read_template(answer)) is None:
             raise ProviderUnavailable("provider_unavailable", "Meta took the template but named no id for it.")
-        return msgspec.structs.replace(read, parameter_format=template.parameter_format, components=template.components)
+        return msgspec.structs.replace(
+            read, parameter_format=template.parameter_format, components=template.components, unsupported=()
+        )
 
     async def list_numbers(self, connection: Connection) -> Sequence[ProviderNumber]:
         nodes = await self._list(connection, _NUMBERS, _NUMBER_FIELDS)

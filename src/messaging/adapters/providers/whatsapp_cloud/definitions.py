@@ -1,7 +1,8 @@
-"""How does a template's definition translate between our parts and Meta's components, both ways?"""
+"""A template's definition, translated between our parts and Meta's components, both ways."""
 
 from typing import Any
 
+from messaging.adapters.providers.whatsapp_cloud.parts import not_understood
 from messaging.application.ports.providers import ProviderTemplate
 from messaging.domain.templates.placeholders import fill, read
 from messaging.domain.templates.template import (
@@ -142,20 +143,22 @@ def read_template(node: Any) -> ProviderTemplate | None:
         return None
     quality = node.get("quality_score")
     rejected = _text(node, "rejected_reason")
+    components = read_components(node.get("components"))
     return ProviderTemplate(
         external_id=external_id,
         name=name,
         language=read_language(language),
-        category=_category(_text(node, "category")),
-        parameter_format=_format(_text(node, "parameter_format")),
-        components=read_components(node.get("components")),
+        category=read_category(_text(node, "category")),
+        parameter_format=_format(_text(node, "parameter_format"), components),
+        components=components,
         status=read_status(_text(node, "status")),
         quality=_text(quality, "score") or None,
         rejected_reason=rejected if rejected not in ("", "NONE") else None,
+        unsupported=not_understood(node.get("components")),
     )
 
 
-def _category(text: str) -> TemplateCategory:
+def read_category(text: str) -> TemplateCategory:
     """A category we do not know is treated as marketing, which has the strictest rules."""
     try:
         return TemplateCategory(text.lower())
@@ -163,12 +166,17 @@ def _category(text: str) -> TemplateCategory:
         return TemplateCategory.MARKETING
 
 
-def _format(text: str) -> ParameterFormat:
-    return ParameterFormat.NAMED if text.upper() == "NAMED" else ParameterFormat.POSITIONAL
+def _format(text: str, components: Components) -> ParameterFormat:
+    """As told; where it is not told, blanks that are not numbered are named."""
+    if text.upper() in ("NAMED", "POSITIONAL"):
+        return ParameterFormat(text.lower())
+    header = components.header.text if components.header is not None else None
+    names = (*read(components.body).names, *read(header or "").names)
+    return ParameterFormat.POSITIONAL if all(map(str.isdecimal, names)) else ParameterFormat.NAMED
 
 
 def read_components(components: Any) -> Components:
-    """Our parts of a definition. What we have no word for is left out: it is Meta's copy, not ours."""
+    """Our parts of a definition. What we have no word for is left out here, and named by `not_understood`."""
     parts = [part for part in components if isinstance(part, dict)] if isinstance(components, list) else []
     by_type = {_text(part, "type").upper(): part for part in reversed(parts)}
     body, header, footer = by_type.get("BODY", {}), by_type.get("HEADER"), by_type.get("FOOTER", {})

@@ -157,6 +157,9 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "version": 1,
         "quality": "GREEN",
         "rejected_reason": None,
+        "status_info": {},
+        "unsupported": [],
+        "changing": False,
     },
     "TemplateSync": {"added": 2, "changed": 1, "removed": 0, "unchanged": 14},
     "Sender": {

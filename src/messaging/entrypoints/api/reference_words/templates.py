@@ -13,7 +13,12 @@ TEMPLATES: Final = {
     "Template.status": "Where it stands in the provider's review; only `approved` may be sent.",
     "Template.version": "Counts changes of its content.",
     "Template.quality": "The provider's rating, in its words; null where it gave none.",
-    "Template.rejected_reason": "Why the provider refused or stopped it; null where it did not.",
+    "Template.rejected_reason": "Why the provider rejected it; null unless its status is `rejected`.",
+    "Template.status_info": "What the provider told with the status, where it did: `reason`, `title`, `description`, "
+    "`recommendation`, `disable_date`.",
+    "Template.unsupported": "Parts of its definition that cannot be sent through this platform; empty for most.",
+    "Template.changing": "True while its content, which the provider says was changed, is being read anew: some "
+    "seconds in which it is not sent.",
     "TemplateComponents.body": "The text, with placeholders.",
     "TemplateComponents.header": "What stands above the text; null where nothing does.",
     "TemplateComponents.footer": "The small line below the text; null where there is none.",
