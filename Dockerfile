@@ -6,12 +6,11 @@ COPY requirements.lock requirements-build.lock ./
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-deps --require-hashes -r requirements.lock \
     && /venv/bin/pip install --no-deps --require-hashes --target /tools -r requirements-build.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
+COPY docs/problems docs/problems
 COPY migrations migrations
 COPY src src
-# Installed in place, so that the migrations are found beside the sources as in a checkout.
-RUN PYTHONPATH=/tools /venv/bin/pip install --no-deps --no-build-isolation --editable . \
-    && /venv/bin/python -m compileall -q src migrations
+RUN PYTHONPATH=/tools /venv/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
 # Nothing is written at run time: the root filesystem can be read-only.
@@ -20,8 +19,6 @@ ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin app \
     && install --directory --owner=app --mode=0700 /var/lib/messaging
 COPY --from=build /venv /venv
-COPY --from=build /app /app
-WORKDIR /app
 USER 10001
 ENTRYPOINT ["app"]
 CMD ["--help"]
