@@ -26,7 +26,7 @@ _STORM = Storm(
             tenant=0,
             at=0,
             batch=False,
-            messages=(Planned(to="+4400000014000000", reference="r1", sender=0),),
+            messages=(Planned(to="+491000004000000", reference="r1", sender=0),),
             repeat_after=None,
             twin=False,
         ),

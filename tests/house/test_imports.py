@@ -1,4 +1,4 @@
-"""Does the core know anything but the standard library and msgspec, and are the architecture's contracts kept?
+"""Does the core know anything but the standard library, msgspec and numbering plans, and are the contracts kept?
 
 The contracts in pyproject.toml forbid what they name; this closes the list from the other side.
 """
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
-    "messaging.domain": {"msgspec"},
+    "messaging.domain": {"msgspec", "phonenumbers"},
     "messaging.application": {"msgspec"},
 }
 # A core that reads clocks, dice or the outside world cannot be told what time it is by a test.
@@ -36,13 +36,20 @@ def foreign_imports(graph: grimp.ImportGraph, package: str) -> dict[str, set[str
 
 
 @pytest.mark.parametrize(("package", "allowed"), list(ALLOWED.items()))
-def test_the_core_stands_on_the_standard_library_and_msgspec_alone(
+def test_the_core_stands_on_the_standard_library_and_little_else(
     graph: grimp.ImportGraph, package: str, allowed: set[str]
 ) -> None:
     imported = foreign_imports(graph, package)
 
     assert allowed <= set(imported)
     assert {name: by for name, by in imported.items() if name not in allowed | sys.stdlib_module_names} == {}
+
+
+def test_numbering_plans_are_known_to_one_module(graph: grimp.ImportGraph) -> None:
+    # Decision 24: a table of public facts, as the time zones are; everybody else sees our own words for it.
+    imported = foreign_imports(graph, "messaging")
+
+    assert imported["phonenumbers"] == {"messaging.domain.shared.numbering"}
 
 
 def test_the_domain_reads_no_clock_rolls_no_dice_and_touches_nothing(graph: grimp.ImportGraph) -> None:

@@ -39,7 +39,7 @@ def one_to(to: str) -> Any:
 
 def batch(*, priority: str | None = None) -> str:
     """`POST /v1/messages/batch` with BATCH messages."""
-    return json.dumps({"messages": [_message(f"+1{index:03d}{{n}}", priority) for index in range(BATCH)]})
+    return json.dumps({"messages": [_message(f"+1{200 + index}{{n}}", priority) for index in range(BATCH)]})
 
 
 def graph() -> str:

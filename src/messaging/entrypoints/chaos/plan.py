@@ -109,6 +109,10 @@ def _calls(dice: random.Random, messages: int, seed: int, seconds: float) -> Ite
         planned += size
 
 
+# No zero in front: it would be read as a prefix for calls within the country.
+_FIRST_NUMBER: Final = 100_000
+
+
 def _message(dice: random.Random, seed: int, tenant: int, number: int) -> Planned:
     tail = f"{dice.randrange(4_000_000, 4_999_999)}"
     lot = dice.randrange(1_000)
@@ -118,7 +122,8 @@ def _message(dice: random.Random, seed: int, tenant: int, number: int) -> Planne
             tail = f"{MAGIC}{digits:02d}"
             break
     return Planned(
-        to=f"+44{number:06d}{tail}",
+        # Germany's numbers may be long enough for a number of ours before the seven digits that decide the outcome.
+        to=f"+49{_FIRST_NUMBER + number:06d}{tail}",
         reference=f"{canary(seed, tenant)}-{number}",
         sender=dice.randrange(SENDERS),
         resend=dice.randrange(100) < _MAY_BE_RESENT,

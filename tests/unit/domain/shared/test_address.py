@@ -4,23 +4,128 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.shared.address import Phone, ScopedUser, mask, parse_recipient
+from messaging.domain.shared.address import Phone, ScopedUser, mask, parse_provider_phone, parse_recipient
 from messaging.domain.shared.errors import Violation
 
 
 @pytest.mark.parametrize(
     "text",
-    ["+14155552671", "+1 415 555 2671", "+1 (415) 555-2671", "+1.415.555.2671", "+1-415-555-2671"],
+    [
+        *("+14155552671", "+1 415 555 2671", "+1 (415) 555-2671", "+1.415.555.2671", "+1-415-555-2671"),
+        *("tel:+1-415-555-2671", "TEL:+14155552671", "(+1) 415 555 2671", "+ 1 415 555 2671"),
+        # A no-break space, a narrow one, a figure space; a non-breaking hyphen, an en dash, a minus sign.
+        *("+1\u00a0415\u00a0555\u00a02671", "+1\u202f415\u2007555\u20092671", "\u00a0+14155552671\u00a0"),
+        *("+1 415\u2011555\u20132671", "+1 415 555\u22122671"),
+    ],
 )
 def test_common_ways_of_writing_a_number_are_read_as_one(text: str) -> None:
     assert parse_recipient(text) == Phone("+14155552671")
 
 
 @pytest.mark.parametrize(
-    "text", ["+4915123456789", "+5511987654321", "+2348012345678", "+861234567", "+123456789012345"]
+    "text", ["+4915123456789", "+5511987654321", "+2348012345678", "+861234567", "+491234567890123"]
 )
 def test_numbers_of_any_country_are_read(text: str) -> None:
     assert parse_recipient(text) == Phone(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("+44 (0)7700 900123", "+447700900123"),
+        ("+44 (0) 7700 900123", "+447700900123"),
+        ("+44 ( 0 ) 20 7946 0999", "+442079460999"),
+        ("+4407700900123", "+447700900123"),
+        ("+49 (0)171 5550100", "+491715550100"),
+        ("+49\u00a0(0)171\u00a05550100", "+491715550100"),
+        ("+36 06 30 123 4567", "+36301234567"),
+        ("+54 (0)11 15-1234-5678", "+5491112345678"),
+        ("+54 11 15-1234-5678", "+5491112345678"),
+        # Italy dials its zero from abroad too, and so do San Marino and Côte d'Ivoire.
+        ("+39 06 12345678", "+390612345678"),
+        ("+39 (0)6 12345678", "+390612345678"),
+        ("+378 0549 886377", "+3780549886377"),
+        ("+225 07 07 12 34 56", "+2250707123456"),
+        ("+225 (0)7 07 12 34 56", "+2250707123456"),
+        # Both ways of writing a mobile number of Mexico and Argentina stay as they are.
+        *((number, number) for number in ("+5215512345678", "+525512345678", "+5491112345678", "+541112345678")),
+        *((number, number) for number in ("+5511987654321", "+551187654321")),
+    ],
+)
+def test_a_prefix_for_calls_within_the_country_is_left_out_where_the_country_leaves_it_out(
+    text: str, number: str
+) -> None:
+    assert parse_recipient(text) == Phone(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("+999123456789", "No country has the code"),
+        ("+210123456789", "No country has the code"),
+        ("+0123456789", "No country code begins with 0"),
+        ("+0044 7700 900123", "No country code begins with 0"),
+        ("+1415555267", "too short: numbers of +1 have 10 digits after +1"),
+        ("+141555526711", "too long: numbers of +1 have 10 digits after +1"),
+        ("+1 555 0100", "lacks its area code"),
+        ("+1 (0) 415 555 2671", "too long"),
+        ("+3361234567", "too short: numbers of +33"),
+        ("+123456", "7 to 15 digits"),
+        ("+1234567890123456", "7 to 15 digits"),
+        # Luxembourg has no trunk prefix, and numbers of many lengths: with the zero this would be another's.
+        ("+352 (0) 621 123 456", "no (0) after the country code"),
+        ("+1 1 415 555 2671", "dialled only inside the country"),
+        ("+7 8 912 345 67 89", "dialled only inside the country"),
+        ("+375 80 29 123 45 67", "dialled only inside the country"),
+        ("+1415\u200b5552671", "U+200B ZERO WIDTH SPACE"),
+        ("\u202e+14155552671", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("\ufeff+14155552671", "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        ("+14155552671\n", "U+000A a control character"),
+        ("+1415555267１", "U+FF11 FULLWIDTH DIGIT ONE"),
+        ("ana@example.com", "Not a phone number"),
+        ("tel:+14155552671;ext=12", "Not a phone number"),
+    ],
+)
+def test_a_number_that_cannot_exist_is_refused_with_the_reason(text: str, reason: str) -> None:
+    refusal = parse_recipient(text)
+
+    assert isinstance(refusal, Violation)
+    assert (refusal.pointer, refusal.code) == ("/to", "recipient_invalid")
+    assert reason in refusal.detail
+
+
+# Read as +98 7654321 in Iran, +1 658 123 4567 in Jamaica and +1 658 123 4567 again, the first would have reached a
+# stranger: it is a number of São Paulo, the second and third are dialled in Hong Kong and in Australia.
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        ("011 98765-4321", "011"),
+        ("001 65 8123 4567", "00"),
+        ("0011 65 8123 4567", "00"),
+        ("tel:0044 7700 900123", "00"),
+    ],
+)
+def test_a_prefix_for_calls_abroad_is_named_and_never_guessed(text: str, prefix: str) -> None:
+    refusal = parse_recipient(text)
+
+    assert isinstance(refusal, Violation)
+    assert refusal.code == "country_code_missing"
+    assert f"begins with {prefix}, " in refusal.detail
+
+
+@pytest.mark.parametrize("number", [f"+1415555{last:04}" for last in range(100, 200)])
+def test_the_sandboxes_numbers_exist(number: str) -> None:
+    assert parse_recipient(number) == Phone(number)
+
+
+@pytest.mark.parametrize("text", ["12345678901", "+12345678901", "5215512345678", "+99912345678"])
+def test_a_providers_number_is_taken_as_it_comes(text: str) -> None:
+    assert parse_provider_phone(text) == Phone("+" + text.removeprefix("+"))
+
+
+@pytest.mark.parametrize("text", ["", "bla", "123456", "US.1349", "+", "0123456789"])
+def test_what_is_no_number_is_none_of_a_providers(text: str) -> None:
+    assert parse_provider_phone(text) is None
 
 
 @pytest.mark.parametrize("text", ["US.13491208655302741918", "DE.ENT.AbC123", "BR.x"])

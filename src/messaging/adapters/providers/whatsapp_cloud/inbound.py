@@ -4,7 +4,7 @@ from typing import Any
 
 from messaging.adapters.providers.whatsapp_cloud.fields import Json, instant, mapping, mappings, text
 from messaging.domain.conversations.inbound import InboundKind, InboundMessage
-from messaging.domain.shared.address import Phone, ScopedUser, parse_recipient
+from messaging.domain.shared.address import ScopedUser, parse_provider_phone, parse_recipient
 
 _MEDIA = frozenset({"image", "video", "audio", "document", "sticker", "voice"})
 _KINDS: dict[str, InboundKind] = {
@@ -48,12 +48,10 @@ def _author(message: Json) -> tuple[str | None, str | None]:
     """Phone and business-scoped id. People with a username may show no number at all."""
     sender = text(message, "from")
     user_id = text(message, "from_user_id") or None
-    match parse_recipient(sender if sender.startswith("+") else f"+{sender}"):
-        case Phone(value=number):
-            return number, user_id
-        case _:
-            scoped = parse_recipient(sender)
-            return None, user_id or (scoped.value if isinstance(scoped, ScopedUser) else None)
+    if (phone := parse_provider_phone(sender)) is not None:
+        return phone.value, user_id
+    scoped = parse_recipient(sender)
+    return None, user_id or (scoped.value if isinstance(scoped, ScopedUser) else None)
 
 
 def _profile_name(message: Json, contacts: list[Json]) -> str | None:
