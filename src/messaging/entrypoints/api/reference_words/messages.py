@@ -13,9 +13,9 @@ _FILENAME = "The name the recipient sees."
 MESSAGES: Final = {
     "AcceptedMessage.id": "The message's id.",
     "AcceptedMessage.status": "`queued`, or `scheduled` where `send_at` is later.",
-    "AcceptedMessage.to": "The recipient in normal form.",
+    "AcceptedMessage.to": "The recipient in normal form: the very number the provider is given.",
     "AcceptedMessage.reference": _REFERENCE,
-    "NewMessage.to": _TO,
+    "NewMessage.to": f"{_TO} Spaces, dashes and `tel:` are understood; a number that cannot exist is refused.",
     "NewMessage.content": "What the message says: an approved template, or free-form content within the window.",
     "NewMessage.from": "A sender's id; left out, the routing rules decide.",
     "NewMessage.category": "Why it is sent. Left out, it is the template's, or `service` for free-form content.",
