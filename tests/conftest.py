@@ -12,8 +12,10 @@ import pytest
 from hypothesis import settings
 
 from messaging.adapters.postgres.engine import Engines, create_engines
+from messaging.entrypoints.dev.logins import Logins, make_logins
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
 from messaging.entrypoints.dev.redis import EmbeddedRedis
+from tests.logins import as_login
 
 # Servers share the machine with the tests: how long one example takes says nothing about the code.
 settings.register_profile("shared_machine", deadline=None)
@@ -50,6 +52,12 @@ async def postgres_server() -> AsyncIterator[EmbeddedPostgres]:
 async def postgres(postgres_server: EmbeddedPostgres) -> str:
     """URL of the server's `postgres` database, as superuser."""
     return postgres_server.url()
+
+
+@pytest.fixture(scope="session")
+async def logins(postgres_server: EmbeddedPostgres) -> Logins:
+    """Of every database of the server, as an installation of one's own has them."""
+    return await make_logins(postgres_server)
 
 
 @pytest.fixture
@@ -98,9 +106,10 @@ async def fresh_database(postgres_server: EmbeddedPostgres, _migrated_template: 
 
 
 @pytest.fixture
-async def engines(database: str) -> AsyncIterator[Engines]:
-    """Both pools over `database`."""
-    engines = create_engines(database)
+async def engines(database: str, logins: Logins) -> AsyncIterator[Engines]:
+    """Both pools over `database`, each with its own login."""
+    system_url = as_login(database, logins.system)
+    engines = create_engines(as_login(database, logins.tenants), system_url=system_url)
     yield engines
     await engines.dispose()
 

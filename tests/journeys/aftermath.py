@@ -97,7 +97,7 @@ def _truths(mode: Mode, *, taken: bool) -> set[str]:
 async def aftermath(platform: Platform, accepted: Sequence[Accepted], *, within: float = 45) -> Aftermath:
     """Wait until nothing moves any more, and look."""
     ids = [message.id for message in accepted]
-    connection = await asyncpg.connect(platform.stack.database_url)
+    connection = await asyncpg.connect(platform.stack.owner_url)
     try:
         await connection.execute("SET ROLE messaging_system")
 

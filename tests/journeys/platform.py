@@ -84,7 +84,7 @@ class Platform:
     async def until_all_end(self, ids: Iterable[str], *, within: float = 60) -> Counter[str]:
         """How many ended how; read from the database, because thousands of requests would be the slower look."""
         uuids = [parse_typeid(Prefix.MESSAGE, id) for id in ids]
-        connection = await asyncpg.connect(self.stack.database_url)
+        connection = await asyncpg.connect(self.stack.owner_url)
         try:
 
             async def ended() -> Counter[str] | None:
@@ -103,7 +103,7 @@ class Platform:
         """How many ended how, after the last callback was applied: an echo may correct an end that was there before."""
         ids = list(ids)
         await self.until_all_end(ids, within=within)
-        connection = await asyncpg.connect(self.stack.database_url)
+        connection = await asyncpg.connect(self.stack.owner_url)
         try:
             await connection.execute("SET ROLE messaging_system")
 
@@ -130,7 +130,7 @@ class Platform:
 
     async def illegal_histories(self) -> list[str]:
         """Messages whose events are no path of the transition table, have gaps, or end elsewhere than the message."""
-        connection = await asyncpg.connect(self.stack.database_url)
+        connection = await asyncpg.connect(self.stack.owner_url)
         try:
             await connection.execute("SET ROLE messaging_system")
             rows = await connection.fetch(

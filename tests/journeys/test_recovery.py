@@ -54,7 +54,7 @@ def looking(platform: Platform) -> AbstractAsyncContextManager["asyncpg.Connecti
 
     @asynccontextmanager
     async def look() -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        connection = await asyncpg.connect(platform.stack.database_url)
+        connection = await asyncpg.connect(platform.stack.owner_url)
         try:
             await connection.execute("SET ROLE messaging_system")
             yield connection

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Annotated, ClassVar, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -23,6 +24,13 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class Environment(StrEnum):
+    """Whether a mistake hurts somebody: in production an over-privileged database login ends the process."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
 
 
 class Secret(Struct, frozen=True):
@@ -96,6 +104,14 @@ class RedisUrl(Url, frozen=True):
 
 class HttpUrl(Url, frozen=True):
     schemes = ("https", "http")
+
+    @property
+    def is_loopback(self) -> bool:
+        host = urlsplit(self.value).hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
 
 class CrashPoints(Struct, frozen=True):

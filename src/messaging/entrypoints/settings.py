@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from messaging.entrypoints.setting_types import (
     CrashPoints,
     DatabaseUrl,
+    Environment,
     HttpUrl,
     LogLevel,
     MasterKey,
@@ -41,7 +42,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What `api`, `worker`, `webhooks` and the administrative commands are given."""
 
     database_url: Annotated[
-        DatabaseUrl, _about("PostgreSQL the application connects to; its login may assume our two roles.")
+        DatabaseUrl,
+        _about(
+            "PostgreSQL, with the login for the work of one tenant: it may assume the role messaging_app, no other."
+        ),
     ]
     redis_url: Annotated[
         RedisUrl, _about("Redis or Valkey that wakes the workers. Losing it delays, and loses nothing.")
@@ -50,8 +54,25 @@ class Settings(Struct, frozen=True, kw_only=True):
         MasterKey,
         _about("32 random bytes, base64 or hex, that protect all stored credentials and contents. Keep a copy."),
     ]
+    database_system_url: Annotated[
+        DatabaseUrl | None,
+        _about(
+            "The same database, with the login for work across tenants: it may assume messaging_system, no other."
+            " Unset: APP_DATABASE_URL serves both, in development only."
+        ),
+    ] = None
     database_owner_url: Annotated[
-        DatabaseUrl | None, _about("The login `app migrate` uses, if another than APP_DATABASE_URL owns the tables.")
+        DatabaseUrl | None,
+        _about(
+            "The login that owns the tables, for `app migrate` alone; unset: APP_DATABASE_URL, in development only."
+        ),
+    ] = None
+    environment: Annotated[
+        Environment | None,
+        _about(
+            "`production` refuses to start with a database login that may do more than its work; `development` warns."
+            " Unset: production, unless APP_WEBHOOKS_PUBLIC_URL is a loopback address."
+        ),
     ] = None
     database_pool_size: Annotated[
         Positive, _about("Connections per process in each of its pools: accepting, tenants, platform.")
@@ -154,11 +175,18 @@ class Settings(Struct, frozen=True, kw_only=True):
         _about("For tests of recovery: where the process kills itself, such as `stamp.after_commit:17`."),
     ] = None
 
+    @property
+    def is_production(self) -> bool:
+        if self.environment is not None:
+            return self.environment is Environment.PRODUCTION
+        return not self.webhooks_public_url.is_loopback
+
 
 class MigrationSettings(Struct, frozen=True, kw_only=True):
     """All that `app migrate` needs."""
 
     database_url: DatabaseUrl
+    database_system_url: DatabaseUrl | None = None
     database_owner_url: DatabaseUrl | None = None
 
     @property

@@ -13,6 +13,7 @@ from messaging.entrypoints.api.app import create_app
 from messaging.entrypoints.cli.assembly.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.dev.logins import Logins
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
 from messaging.entrypoints.dev.redis import EmbeddedRedis
 from messaging.entrypoints.sandbox import SandboxConfig, serving
@@ -20,6 +21,7 @@ from messaging.entrypoints.sandbox import Settings as SandboxSettings
 from messaging.entrypoints.settings import Settings, load
 from tests.conftest import _database
 from tests.integration.api.callers import Platform, Shop
+from tests.logins import database_settings
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +39,13 @@ async def stored_in(postgres_server: EmbeddedPostgres, _migrated_template: str) 
 
 
 @pytest.fixture(scope="session")
-async def application(stored_in: str, redis_server: EmbeddedRedis, sandbox_url: str) -> AsyncIterator[Application]:
+async def application(
+    stored_in: str, logins: Logins, redis_server: EmbeddedRedis, sandbox_url: str
+) -> AsyncIterator[Application]:
     settings = load(
         Settings,
         {
-            "APP_DATABASE_URL": stored_in,
+            **database_settings(stored_in, logins),
             "APP_REDIS_URL": redis_server.url,
             "APP_MASTER_KEY": bytes(range(32)).hex(),
             "APP_DATABASE_POOL_SIZE": "4",

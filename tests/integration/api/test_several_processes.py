@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from messaging.entrypoints.dev.children import ChildProcess
+from messaging.entrypoints.dev.logins import Logins
 from messaging.entrypoints.dev.loopback import HOST
 from messaging.entrypoints.dev.ports import free_ports
 from messaging.entrypoints.dev.stack import APP
 from tests.integration.api.callers import Json, Platform, Shop
+from tests.logins import database_settings
 
 CHANGES = 5
 SEEN_SECONDS, REVOKED_SECONDS = 1.0, 5.0
@@ -23,13 +25,13 @@ SEEN_SECONDS, REVOKED_SECONDS = 1.0, 5.0
 
 @pytest.fixture
 async def processes(
-    stored_in: str, redis_url: str, sandbox_url: str, tmp_path: Path
+    stored_in: str, logins: Logins, redis_url: str, sandbox_url: str, tmp_path: Path
 ) -> AsyncIterator[tuple[httpx.AsyncClient, ...]]:
     """Clients of two `app api` processes on the database of the other tests here."""
     ports = free_ports()
     env = {
         **os.environ,
-        "APP_DATABASE_URL": stored_in,
+        **database_settings(stored_in, logins),
         "APP_REDIS_URL": redis_url,
         "APP_MASTER_KEY": bytes(range(32)).hex(),
         "APP_DATABASE_POOL_SIZE": "2",

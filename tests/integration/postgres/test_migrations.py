@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from messaging.adapters.postgres import migrate, revisions
 from messaging.adapters.postgres.engine import create_engines
 from messaging.adapters.postgres.health import PostgresHealth
+from messaging.adapters.postgres.logins import PostgresLogins
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
@@ -101,22 +102,28 @@ async def test_every_migration_carries_the_data_before_it_along(empty_database: 
     assert set(counted.values()) == {1}
 
 
-async def test_an_ordinary_owner_and_another_login_are_enough(fresh_server: EmbeddedPostgres) -> None:
+async def test_an_ordinary_owner_and_two_other_logins_are_enough(fresh_server: EmbeddedPostgres) -> None:
     await execute(
         fresh_server.url(),
         "CREATE ROLE owner LOGIN PASSWORD 'o' CREATEROLE NOSUPERUSER",
-        "CREATE ROLE visitor LOGIN PASSWORD 'v'",
+        "CREATE ROLE clerk LOGIN PASSWORD 'c'",
+        "CREATE ROLE keeper LOGIN PASSWORD 'k'",
         "CREATE DATABASE shop OWNER owner",
     )
     as_owner = fresh_server.url("shop", user="owner", password="o")
 
-    await asyncio.to_thread(migrate.upgrade, as_owner, login="visitor")
-    await asyncio.to_thread(migrate.upgrade, as_owner, login="visitor")
+    as_clerk = fresh_server.url("shop", user="clerk", password="c")
+    as_keeper = fresh_server.url("shop", user="keeper", password="k")
+    # Once one login did all the work; it loses what is not its own any more.
+    for system in ("clerk", "keeper", "keeper"):
+        await asyncio.to_thread(migrate.upgrade, as_owner, logins=migrate.Logins(tenants="clerk", system=system))
 
-    for user, password in (("owner", "o"), ("visitor", "v")):
-        engines = create_engines(fresh_server.url("shop", user=user, password=password))
-        if user == "owner":
+    for number, (url, system_url) in enumerate(((as_owner, as_owner), (as_clerk, as_keeper))):
+        engines = create_engines(url, system_url=system_url)
+        if number == 0:
             await seed_tenant(engines)
+        else:
+            assert [rights.excess for rights in await PostgresLogins(engines).rights()] == [(), ()]
         [key] = await accept(engines, [a_new_message()])
         async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
             assert await uow.records.message(key.message_id) is not None

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from messaging.entrypoints.dev.logins import Logins
 from tests.integration.webhooks.platform import Platform, platform_on
 
 
 @pytest.fixture
-async def platform(database: str, redis_url: str) -> AsyncIterator[Platform]:
-    async with platform_on(database, redis_url) as platform:
+async def platform(database: str, redis_url: str, logins: Logins) -> AsyncIterator[Platform]:
+    async with platform_on(database, redis_url, logins) as platform:
         yield platform
 
 

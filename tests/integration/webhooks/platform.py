@@ -14,11 +14,13 @@ from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.dev.logins import Logins
 from messaging.entrypoints.settings import Settings, load
 from messaging.entrypoints.telemetry import AsgiApp
 from messaging.entrypoints.webhooks.app import create_app
 from tests.builders import ACCOUNT, TENANT, a_sender, a_template, a_tenant, an_account
 from tests.integration.webhooks.meta import APP_SECRET, VERIFY_TOKEN
+from tests.logins import database_settings
 
 TOKEN = an_account().webhook_token
 PATH = f"/webhooks/whatsapp_cloud/{TOKEN}"
@@ -49,11 +51,11 @@ class Platform(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def platform_on(database: str, redis_url: str) -> AsyncIterator[Platform]:
+async def platform_on(database: str, redis_url: str, logins: Logins | None = None) -> AsyncIterator[Platform]:
     settings = load(
         Settings,
         {
-            "APP_DATABASE_URL": database,
+            **({"APP_DATABASE_URL": database} if logins is None else database_settings(database, logins)),
             "APP_REDIS_URL": redis_url,
             "APP_MASTER_KEY": bytes(range(32)).hex(),
             "APP_DATABASE_POOL_SIZE": "4",

@@ -1,4 +1,4 @@
-"""Which connections does a process hold? Two pools over one login: the tenants' role and the platform's."""
+"""The connections a process holds: pools for the tenants' role and for the platform's, each with a login of its own."""
 
 from typing import Final
 
@@ -65,12 +65,17 @@ class Engines(Struct, frozen=True, kw_only=True):
         await self.system.dispose()
 
 
-def create_engines(url: str, *, pool_size: int = 8, pool_wait: float = _CONNECT_SECONDS) -> Engines:
-    """Connects to nothing yet. `pool_size` bounds each of the pools; callers beyond it wait `pool_wait` seconds."""
+def create_engines(
+    url: str, *, system_url: str | None = None, pool_size: int = 8, pool_wait: float = _CONNECT_SECONDS
+) -> Engines:
+    """Connects to nothing yet. `pool_size` bounds each of the pools; callers beyond it wait `pool_wait` seconds.
+
+    `url` is the login for the work of one tenant, `system_url` the one across tenants; without it `url` serves both.
+    """
     return Engines(
         app=_engine(url, APP_ROLE, pool_size, pool_wait, _SESSION),
         accepting=_engine(url, APP_ROLE, pool_size, pool_wait, _SESSION | _ACCEPTING),
-        system=_engine(url, SYSTEM_ROLE, pool_size, pool_wait, _SESSION | _PLATFORM_PLANS),
+        system=_engine(system_url or url, SYSTEM_ROLE, pool_size, pool_wait, _SESSION | _PLATFORM_PLANS),
     )
 
 

@@ -17,6 +17,23 @@ class Check(Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class LoginRights(Struct, frozen=True, kw_only=True):
+    """What a database login may do: whether it `assumes` its role, and its `excess`, which should be empty."""
+
+    login: str
+    role: str
+    excess: tuple[str, ...] = ()
+    assumes: bool = True
+
+
+class Logins(Protocol):
+    """The logins this process works with."""
+
+    async def rights(self) -> Sequence[LoginRights]:
+        """One for the work of a tenant, one for the work across tenants. Raises StoreUnavailable."""
+        ...
+
+
 class Health(Protocol):
     """Postgres's side of readiness: reachable, at the migration head, relay lag."""
 

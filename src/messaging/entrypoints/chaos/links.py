@@ -58,13 +58,18 @@ class Links:
         return launch if self._planted is None else await self._planted(launch)
 
     def _detour(self, process: str, env: Mapping[str, str]) -> dict[str, str]:
-        database, redis = urlsplit(env["APP_DATABASE_URL"]), urlsplit(env["APP_REDIS_URL"])
-        login = f"{database.username}:{database.password}"
+        redis = urlsplit(env["APP_REDIS_URL"])
         detour = {
-            "APP_DATABASE_URL": f"postgresql://{login}@{self.address(process, 'postgres')}{database.path}",
+            "APP_DATABASE_URL": self._database_detour(process, env["APP_DATABASE_URL"]),
+            "APP_DATABASE_SYSTEM_URL": self._database_detour(process, env["APP_DATABASE_SYSTEM_URL"]),
             "APP_REDIS_URL": f"redis://:{redis.password}@{self.address(process, 'redis')}/0",
             "APP_WEBHOOKS_PUBLIC_URL": f"http://{self.address('sandbox', 'webhooks')}",
         }
         if process in WORKERS:
             detour["APP_SANDBOX_BASE_URL"] = f"http://{self.address(process, 'sandbox')}"
         return detour
+
+    def _database_detour(self, process: str, url: str) -> str:
+        database = urlsplit(url)
+        login = f"{database.username}:{database.password}"
+        return f"postgresql://{login}@{self.address(process, 'postgres')}{database.path}"

@@ -10,6 +10,7 @@ from messaging.adapters.postgres.callbacks import PostgresCallbackStore
 from messaging.adapters.postgres.health import PostgresHealth
 from messaging.adapters.postgres.idempotency import PostgresIdempotency
 from messaging.adapters.postgres.lock_free import PostgresLockFree
+from messaging.adapters.postgres.logins import PostgresLogins
 from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
@@ -23,6 +24,7 @@ from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
 from messaging.entrypoints.composition.health import ProcessHealth
+from messaging.entrypoints.composition.logins import LoginCheck
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.settings import Settings
 from messaging.entrypoints.telemetry import Operations
@@ -52,6 +54,8 @@ class Adapters(DeclarativeContainer):
         retention=Singleton(terms.retention, settings),
         telemetry=telemetry,
     )
+    logins = Singleton(PostgresLogins, resources.provided.engines)
+    login_check = Singleton(LoginCheck, logins, settings)
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)
 
     limits = Singleton(RedisRateLimits, redis=resources.provided.redis)
@@ -59,7 +63,7 @@ class Adapters(DeclarativeContainer):
     health_records = Singleton(RedisHealthRecords, redis=resources.provided.redis)
     queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
     consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)
-    health = Singleton(ProcessHealth, store=store_health, redis=resources.provided.redis)
+    health = Singleton(ProcessHealth, store=store_health, logins=login_check, redis=resources.provided.redis)
     operations = Singleton(Operations, health, resources.provided.registry, instance=settings.provided.instance)
 
     gateways = Dict(

@@ -23,8 +23,12 @@ def current(settings: MigrationSettings) -> str | None:
 
 
 def upgrade(settings: MigrationSettings) -> None:
-    """Apply what is missing, as the owner; the application's own login is let into our roles. Blocks."""
-    login = None
-    if settings.database_owner_url is not None:
-        login = unquote(urlsplit(settings.database_url.value).username or "") or None
-    migrate.upgrade(settings.owner_url.value, login=login)
+    """Apply what is missing, as the owner; the two other logins are let into one role each. Blocks."""
+    tenants, system = settings.database_url, settings.database_system_url or settings.database_url
+    migrate.upgrade(
+        settings.owner_url.value, logins=migrate.Logins(tenants=_user(tenants.value), system=_user(system.value))
+    )
+
+
+def _user(url: str) -> str:
+    return unquote(urlsplit(url).username or "")

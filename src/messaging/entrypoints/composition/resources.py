@@ -29,7 +29,12 @@ class Resources(Struct, frozen=True, kw_only=True):
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Closed in reverse order when the block is left, also when opening the later ones failed."""
     async with AsyncExitStack() as stack:
-        engines = create_engines(settings.database_url.value, pool_size=settings.database_pool_size)
+        system = settings.database_system_url
+        engines = create_engines(
+            settings.database_url.value,
+            system_url=None if system is None else system.value,
+            pool_size=settings.database_pool_size,
+        )
         stack.push_async_callback(engines.dispose)
         redis = Redis.from_pool(pool_of(settings.redis_url.value))
         stack.push_async_callback(redis.aclose)

@@ -21,6 +21,8 @@ async def run_dev(
     """Runs until cancelled. `ready` is told once what a program needs to know, and the same for a person."""
     given = Given(
         database_url=environ.get("APP_DATABASE_URL") or None,
+        database_system_url=environ.get("APP_DATABASE_SYSTEM_URL") or None,
+        database_owner_url=environ.get("APP_DATABASE_OWNER_URL") or None,
         redis_url=environ.get("APP_REDIS_URL") or None,
         master_key=environ.get("APP_MASTER_KEY") or None,
     )
@@ -47,7 +49,7 @@ def _printed(stack: Stack, business: Business) -> dict[str, str]:
         "tenant": business.tenant,
         "api_key": business.api_key,
         "admin_key": business.admin_key,
-        "postgres": stack.database_url,
+        "postgres": stack.owner_url,
         "redis": stack.redis_url,
     }
 

@@ -89,6 +89,11 @@ class EmbeddedPostgres:
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def binaries(self) -> Path:
+        """Where the server's programs are, `psql` among them."""
+        return self._binaries
+
     def url(self, database: str = SUPERUSER, *, user: str = SUPERUSER, password: str | None = None) -> str:
         """A `postgresql://` URL over the Unix socket; by default as the superuser. It holds the password."""
         secret = quote(self._password if password is None else password, safe="")

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import IO, Final, Self
 
-import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
 from messaging.entrypoints.dev.children import ChildFailed, ChildProcess
 from messaging.entrypoints.dev.keeper import Keeper, Say
+from messaging.entrypoints.dev.logins import make_database, make_logins
 from messaging.entrypoints.dev.loopback import HOST
 from messaging.entrypoints.dev.ports import Ports, require_free
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
@@ -24,7 +24,6 @@ from messaging.entrypoints.dev.redis import EmbeddedRedis
 from messaging.entrypoints.dev.scratch import ScratchDirectory
 
 _DATABASE: Final = "messaging"
-_OWNER: Final = "messaging"
 # `-P`: the directory we are started from must not shadow an installed module.
 APP: Final = (sys.executable, "-P", "-m", "messaging.entrypoints.cli")
 _PREFIX: Final = "APP_"
@@ -42,9 +41,14 @@ class CommandFailed(Exception):
 
 
 class Given(Struct, frozen=True, kw_only=True):
-    """Services to use instead of embedded ones, and a master key to use instead of a stored one."""
+    """Services to use instead of embedded ones, and a master key to use instead of a stored one.
+
+    Without `database_url` the two other database URLs count for nothing.
+    """
 
     database_url: str | None = None
+    database_system_url: str | None = None
+    database_owner_url: str | None = None
     redis_url: str | None = None
     master_key: str | None = None
 
@@ -92,6 +96,7 @@ class Stack:
         self.keepers: dict[str, Keeper] = {}
         self._stack = AsyncExitStack()
         self._instance = secrets.token_hex(8)
+        self._owner_url: str | None = None
 
     @property
     def api(self) -> str:
@@ -114,8 +119,13 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        """As our processes use it."""
+        """As our processes use it for the work of one tenant."""
         return self._environment["APP_DATABASE_URL"]
+
+    @property
+    def owner_url(self) -> str:
+        """Of the login that owns the tables, which may assume both roles; no process of ours is given it."""
+        return self._owner_url or self.database_url
 
     @property
     def redis_url(self) -> str:
@@ -140,12 +150,15 @@ class Stack:
     ) -> None:
         await self._close()
 
-    async def run(self, *arguments: str) -> str:
-        """Run an `app` command against this platform; return what it printed. Raises CommandFailed."""
+    async def run(self, *arguments: str, extra: Mapping[str, str] = MappingProxyType({})) -> str:
+        """Run an `app` command against this platform; return what it printed. Raises CommandFailed.
+
+        `extra` joins the environment our processes have.
+        """
         process = await asyncio.create_subprocess_exec(
             *APP,
             *arguments,
-            env=self._environment,
+            env={**self._environment, **extra},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -171,7 +184,7 @@ class Stack:
             group.create_task(self._start_database())
             group.create_task(self._start_redis())
             group.create_task(self._keep("sandbox", *self._sandbox_command(), ready=f"{self.sandbox}/healthz"))
-        await self.run("migrate")
+        await self.run("migrate", extra={} if self._owner_url is None else {"APP_DATABASE_OWNER_URL": self._owner_url})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep("webhooks", "webhooks", ready=f"{self.webhooks}/readyz"))
             group.create_task(self._keep("api", "api", ready=f"{self.api}/readyz"))
@@ -203,12 +216,15 @@ class Stack:
         }
 
     async def _start_database(self) -> None:
-        url = self._given.database_url
+        given = self._given
+        url, system_url, self._owner_url = given.database_url, given.database_system_url, given.database_owner_url
         if url is None:
             self.postgres = EmbeddedPostgres(self._keep_data, port=self.ports.postgres)
             await self._stack.enter_async_context(self.postgres)
-            url = await _own_database(self.postgres)
+            url, system_url, self._owner_url = await _own_database(self.postgres)
         self._environment["APP_DATABASE_URL"] = url
+        if system_url is not None:
+            self._environment["APP_DATABASE_SYSTEM_URL"] = system_url
 
     async def _start_redis(self) -> None:
         url = self._given.redis_url
@@ -315,19 +331,15 @@ def _master_key(home: Path) -> str:
     return path.read_text()
 
 
-async def _own_database(server: EmbeddedPostgres) -> str:
-    """A database that an ordinary login owns, as in production; its password is new with every start."""
-    password = secrets.token_hex(16)
-    connection = await asyncpg.connect(server.url())
-    try:
-        known = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", _OWNER)
-        verb = "ALTER" if known else "CREATE"
-        await connection.execute(f"{verb} ROLE {_OWNER} LOGIN CREATEROLE PASSWORD '{password}'")
-        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", _DATABASE):
-            await connection.execute(f"CREATE DATABASE {_DATABASE} OWNER {_OWNER}")
-    finally:
-        await connection.close()
-    return server.url(_DATABASE, user=_OWNER, password=password)
+async def _own_database(server: EmbeddedPostgres) -> tuple[str, str, str]:
+    """A database that an ordinary login owns and two lesser ones work in. Its URLs: tenants, system, owner."""
+    logins = await make_logins(server)
+    await make_database(server, _DATABASE)
+    tenants, system, owner = (
+        server.url(_DATABASE, user=login.user, password=login.password)
+        for login in (logins.tenants, logins.system, logins.owner)
+    )
+    return tenants, system, owner
 
 
 __all__ = ["APP", "Adjust", "ChildFailed", "CommandFailed", "Given", "Launch", "Stack", "StateInUse"]

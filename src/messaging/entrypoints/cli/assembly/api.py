@@ -10,6 +10,7 @@ from messaging.entrypoints.api.sealing import SealForTenant
 from messaging.entrypoints.cli.assembly import prepare
 from messaging.entrypoints.cli.running import run, serve, worker_name
 from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings
 from messaging.entrypoints.telemetry import AccessLog
@@ -21,6 +22,7 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
     async def main() -> None:
         async with open_resources(settings) as resources:
             application = build(settings, resources, worker=worker_name("api"))
+            await refuse_excess(application.adapters.logins(), settings)
             api = create_app(api_dependencies(application))
             await serve(api, host=host, port=port, grace=settings.shutdown_grace_seconds)
 

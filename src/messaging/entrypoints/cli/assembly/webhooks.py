@@ -3,6 +3,7 @@
 from messaging.entrypoints.cli.assembly import prepare
 from messaging.entrypoints.cli.running import run, serve, worker_name
 from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings
 from messaging.entrypoints.webhooks.app import WebhooksDependencies, create_app
@@ -13,7 +14,9 @@ def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
 
     async def main() -> None:
         async with open_resources(settings) as resources:
-            app = create_app(webhooks_dependencies(build(settings, resources, worker=worker_name("webhooks"))))
+            application = build(settings, resources, worker=worker_name("webhooks"))
+            await refuse_excess(application.adapters.logins(), settings)
+            app = create_app(webhooks_dependencies(application))
             await serve(app, host=host, port=port, grace=settings.shutdown_grace_seconds)
 
     run(main())

@@ -7,6 +7,7 @@ from messaging.domain.shared.address import Channel
 from messaging.entrypoints.cli.assembly import prepare
 from messaging.entrypoints.cli.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
@@ -28,8 +29,9 @@ def run_worker(settings: Settings, scope: WorkerScope) -> int:
 
     async def main() -> int:
         async with open_resources(settings) as resources:
-            has = worker_dependencies(build(settings, resources, worker=worker_name("worker")))
-            return await WorkerProcess(has, _terms(settings, scope)).run()
+            application = build(settings, resources, worker=worker_name("worker"))
+            await refuse_excess(application.adapters.logins(), settings)
+            return await WorkerProcess(worker_dependencies(application), _terms(settings, scope)).run()
 
     return run(main())
 
