@@ -29,6 +29,7 @@ from messaging.application.ports.lifecycles import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.address import Channel
+from messaging.entrypoints.log_condenser import Condenser
 from messaging.entrypoints.log_handler import WrittenByTurns
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def configure_logging(level: str, *, process: str) -> None:
         _render,
     ]
     handler = WrittenByTurns(sys.stderr)
+    handler.addFilter(Condenser())
     chain = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
     handler.setFormatter(_PlainRecords(process=process, others=chain))
     root = logging.getLogger()
@@ -288,10 +290,12 @@ class Operations:
                 return _json(404, {"status": "not_found"})
 
     async def _ready(self) -> Answer:
-        """503 as soon as one check fails; `detail` says what to do about it."""
+        """503 if a check fails that the process cannot do without; `detail` says what to do about it."""
         checks = await self._health.checks()
-        ready = all(check.ok for check in checks)
-        return _json(200 if ready else 503, {"status": "ready" if ready else "not_ready", "checks": checks})
+        failed = [check for check in checks if not check.ok]
+        ready = all(check.tolerable for check in failed)
+        status = "ready" if not failed else "degraded" if ready else "not_ready"
+        return _json(200 if ready else 503, {"status": status, "checks": checks})
 
     async def _metrics(self) -> Answer:
         """Our own numbers always; the lanes' depth as far as Postgres answers."""
@@ -299,7 +303,7 @@ class Operations:
         try:
             depths = await self._health.lane_depths()
         except StoreUnavailable:
-            log.warning("metrics.lanes_not_read")
+            log.warning("metrics.lanes_not_read", extra={"store": "postgres"})
         body = generate_latest(self._registry) + generate_latest(_Depths(depths))
         return Answer(status=200, content_type=CONTENT_TYPE_LATEST, body=body)
 

@@ -165,13 +165,17 @@ class Stub:
 
 
 async def test_a_process_is_ready_when_every_check_is() -> None:
-    good, bad = Check(name="postgres", ok=True, detail=""), Check(name="redis", ok=False, detail="run `app doctor`")
+    good, bad = Check(name="logins", ok=True, detail=""), Check(name="postgres", ok=False, detail="run `app doctor`")
+    worse = Check(name="redis", ok=False, detail="run `app doctor`", tolerable=True)
 
     ready = await Operations(Stub(checks=[good]), CollectorRegistry()).answer("/readyz")
-    not_ready = await Operations(Stub(checks=[good, bad]), CollectorRegistry()).answer("/readyz")
+    degraded = await Operations(Stub(checks=[good, worse]), CollectorRegistry()).answer("/readyz")
+    not_ready = await Operations(Stub(checks=[good, worse, bad]), CollectorRegistry()).answer("/readyz")
 
-    assert (ready.status, not_ready.status) == (200, 503)
-    assert json.loads(not_ready.body)["checks"][1] == {"name": "redis", "ok": False, "detail": "run `app doctor`"}
+    assert [answer.status for answer in (ready, degraded, not_ready)] == [200, 200, 503]
+    told = [json.loads(answer.body)["status"] for answer in (ready, degraded, not_ready)]
+    assert told == ["ready", "degraded", "not_ready"]
+    assert json.loads(not_ready.body)["checks"][2] == {"name": "postgres", "ok": False, "detail": "run `app doctor`"}
 
 
 async def test_a_process_is_alive_even_when_nothing_else_is() -> None:

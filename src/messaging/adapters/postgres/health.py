@@ -1,4 +1,4 @@
-"""Is Postgres ready for us, and how much is waiting in it?"""
+"""Whether Postgres is ready for us, and how much is waiting in it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -42,6 +42,9 @@ SELECT count(*) FROM generate_series(0, 8) n
 WHERE to_regclass(partition_name('messages', clock_timestamp() + n * interval '7 days')) IS NOT NULL
 """
 
+# True in recovery, and when the server or the login starts transactions that only read.
+ONLY_READS: Final = "SELECT current_setting('transaction_read_only')::boolean"
+
 # Which server this is, and since when one is in doubt about what it has forgotten.
 IDENTITY: Final = """
 SELECT p.system_identifier, p.timeline,
@@ -73,6 +76,7 @@ class PostgresHealth:
     async def checks(self) -> Sequence[Check]:
         try:
             async with transaction(self._engine) as opened:
+                only_reads = await opened.driver.fetchval(ONLY_READS)
                 version = await opened.driver.fetchval("SELECT version_num FROM alembic_version")
                 weeks = await opened.driver.fetchval(WEEKS_AHEAD)
                 lag = await opened.driver.fetchval(LAG, list(Channel))
@@ -85,7 +89,7 @@ class PostgresHealth:
                 raise
             return [Check(name="postgres", ok=True, detail="answers"), _migrated(None, self._head)]
         return [
-            Check(name="postgres", ok=True, detail="answers"),
+            _writable(only_reads),
             _migrated(version, self._head),
             _partitioned(weeks),
             _relayed(lag, self._tolerated_lag),
@@ -106,6 +110,15 @@ class PostgresHealth:
             ]
 
 
+def _writable(only_reads: bool) -> Check:
+    detail = "takes writes"
+    if only_reads:
+        detail = (
+            "only reads: a replica, or default_transaction_read_only is on. Point the database URLs to the primary."
+        )
+    return Check(name="postgres", ok=not only_reads, detail=detail)
+
+
 def _migrated(version: str | None, head: str) -> Check:
     ok = version == head
     detail = f"at {version}" if ok else f"at {version or 'nothing'}, this code needs {head}: app migrate"
@@ -115,17 +128,17 @@ def _migrated(version: str | None, head: str) -> Check:
 def _partitioned(weeks: int) -> Check:
     ok = weeks > _FEWEST_WEEKS
     detail = f"made for {weeks} weeks, this one included"
-    return Check(
-        name="partitions", ok=ok, detail=detail if ok else f"{detail}; is a worker running? Start one: app worker"
-    )
+    if not ok:
+        detail += "; is a worker running? Start one: app worker"
+    return Check(name="partitions", ok=ok, detail=detail, tolerable=True)
 
 
 def _relayed(lag: float, tolerated: float) -> Check:
     ok = lag <= tolerated
     detail = f"the oldest urgent message is {lag:.0f} s late"
-    return Check(
-        name="relay_lag", ok=ok, detail=detail if ok else f"{detail}; is a worker running? Start one: app worker"
-    )
+    if not ok:
+        detail += "; is a worker running? Start one: app worker"
+    return Check(name="relay_lag", ok=ok, detail=detail, tolerable=True)
 
 
 def _settled(identity: asyncpg.Record | None) -> Check:

@@ -130,11 +130,17 @@ class PostgresSnapshots:
 
     async def watch(self) -> None:
         """Runs until cancelled; each process that keeps snapshots runs one. Survives Postgres being away."""
+        away = False
         while True:
             try:
                 await self._look()
             except StoreUnavailable as error:
-                log.warning("snapshots.not_watching", extra={"problem": str(error)})
+                log.warning("snapshots.not_watching", extra={"problem": str(error), "store": "postgres"})
+                away = True
+            else:
+                if away:
+                    log.info("snapshots.watching_again", extra={"store": "postgres", "back": True})
+                away = False
             await asyncio.sleep(self._poll_seconds)
 
     async def _look(self) -> None:

@@ -21,7 +21,8 @@ from messaging.domain.shared.mode import TenantScope
 # What the server says when it cannot serve now: connection, resources, operator, lock or time limits, deadlock victim.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "58")
-_UNAVAILABLE_CODES: Final = ("25P03", "25P04", "40001", "40P01", "55P03")
+# 25006 is a server that only reads: a replica, or one whose operator has said so.
+_UNAVAILABLE_CODES: Final = ("25006", "25P03", "25P04", "40001", "40P01", "55P03")
 # The last is what is left of a connection that the server ended while it was ours.
 _DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 LOCK_NOT_AVAILABLE: Final = "55P03"

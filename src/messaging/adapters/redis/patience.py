@@ -33,8 +33,12 @@ class Patience:
             raise RedisAway
         try:
             async with asyncio.timeout(self._seconds):
-                return await script(keys=keys, args=args)
+                answer = await script(keys=keys, args=args)
         except (RedisError, OSError) as error:
             self._asks_again_at = monotonic() + _REST
-            log.warning(self._event, extra={"error": type(error).__name__})
+            log.warning(self._event, extra={"error": type(error).__name__, "store": "redis"})
             raise RedisAway from error
+        if self._asks_again_at:
+            self._asks_again_at = 0.0
+            log.info("redis.back", extra={"store": "redis", "back": True})
+        return answer

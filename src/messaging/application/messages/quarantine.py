@@ -35,7 +35,7 @@ class NoticeFailover:
             try:
                 await self()
             except StoreUnavailable:
-                log.warning("failover.not_watching")
+                log.warning("failover.not_watching", extra={"store": "postgres"})
             await asyncio.sleep(_LOOK_EVERY)
 
 

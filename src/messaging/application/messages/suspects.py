@@ -73,7 +73,7 @@ class TrySuspects:
             while self._waiting and not self._stopping:
                 await self._try_one(self._next())
         except StoreUnavailable:
-            log.warning("suspects.store_unavailable")
+            log.warning("suspects.store_unavailable", extra={"store": "postgres"})
         except Exception:
             log.exception("suspects.failed")
         finally:

@@ -9,12 +9,16 @@ from msgspec import Struct
 from messaging.application.ports.lifecycles import LaneDepth
 
 
-class Check(Struct, frozen=True, kw_only=True):
-    """`detail` names the next command when `ok` is false; no addresses or secrets."""
+class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`detail` names the next command when `ok` is false; no addresses or secrets.
+
+    `tolerable` means that the process serves on without it, worse or later: a finding, no reason to send it no traffic.
+    """
 
     name: str
     ok: bool
     detail: str
+    tolerable: bool = False
 
 
 class LoginRights(Struct, frozen=True, kw_only=True):

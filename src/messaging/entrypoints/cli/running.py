@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
@@ -13,6 +15,8 @@ from uvicorn._types import ASGIApplication
 
 from messaging.entrypoints.joined_writes import JoinedWrites
 from messaging.entrypoints.listening import listen
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -103,6 +107,13 @@ async def serve(app: object, *, host: str, port: int, grace: float) -> None:
 
 class _Server(uvicorn.Server):
     """uvicorn raises the signals it caught once more in the end; a drained process should rather exit with 0."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listener in server.sockets:
+                host, port, *_ = listener.getsockname()
+                log.info("listening", extra={"host": host, "port": port})
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

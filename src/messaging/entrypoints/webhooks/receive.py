@@ -67,7 +67,7 @@ class ReceiveCallback:
             # Unread bytes may still be on the way, so the connection is of no further use.
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, (b"connection", b"close"))
         except (StoreUnavailable, Overloaded, TimeoutError) as error:
-            log.warning("callback.not_stored", extra={"error": type(error).__name__})
+            log.warning("callback.not_stored", extra={"error": type(error).__name__, "store": "postgres"})
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", _RETRY_AFTER))
         except Exception:
             log.exception("callback.not_stored")

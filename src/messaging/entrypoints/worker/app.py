@@ -120,6 +120,7 @@ class WorkerProcess:
             loop.add_signal_handler(number, self._signalled)
         try:
             async with listening(self._has.operations, host=self._terms.host, port=self._terms.port) as port:
+                log.info("listening", extra={"host": self._terms.host, "port": port})
                 if ready is not None:
                     ready(port)
                 return await self._work_until_stopped()
@@ -180,12 +181,14 @@ class WorkerProcess:
             try:
                 found = await self._relay()
             except StoreUnavailable:
-                log.warning("relay.store_unavailable")
+                log.warning("relay.store_unavailable", extra={"store": "postgres"})
                 wait = _AFTER_ERROR
             except Exception:
                 log.exception("relay.failed")
                 wait = _AFTER_ERROR
             else:
+                if wait == _AFTER_ERROR:
+                    log.info("relay.store_back", extra={"store": "postgres", "back": True})
                 wait = _BUSY if found else min(wait * 1.5, _IDLE)
             await pause(self._stopping, wait)
 
@@ -198,7 +201,7 @@ class WorkerProcess:
                 patience = _LEISURELY.get(queue, PATIENCE)
                 await self._has.consumer.consume(queue, self._runner.run_packed, at_once=at_once, patience=patience)
             except QueueUnavailable:
-                log.warning("queue.unavailable", extra={"queue": queue})
+                log.warning("queue.unavailable", extra={"queue": queue, "store": "redis"})
             except Exception:
                 log.exception("queue.failed", extra={"queue": queue})
             wait = 0.1 if monotonic() - began > 10 else min(wait * 2, _SLOWEST_RECONNECT)
@@ -210,7 +213,7 @@ class WorkerProcess:
             try:
                 await work()
             except StoreUnavailable:
-                log.warning("upkeep.store_unavailable", extra={"work": name})
+                log.warning("upkeep.store_unavailable", extra={"work": name, "store": "postgres"})
                 await asyncio.sleep(_AFTER_ERROR)
             except Exception:
                 log.exception("upkeep.failed", extra={"work": name})

@@ -68,7 +68,7 @@ class Handlers:
         try:
             await self._work(job)
         except StoreUnavailable:
-            log.warning("job.store_unavailable", extra={"job": queue})
+            log.warning("job.store_unavailable", extra={"job": queue, "store": "postgres"})
             await self._failed(queue)
         except Exception:
             log.exception("job.failed", extra={"job": queue})
