@@ -38,7 +38,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     client = Redis.from_pool(pool_of(redis_url))
     yield client
     await client.config_set("maxmemory", "0")
-    await client.execute_command("REPLICAOF", "NO", "ONE")
+    await client.replicaof("NO", "ONE")
     await client.aclose()
 
 
@@ -55,7 +55,7 @@ async def test_a_redis_out_of_memory_or_read_only_degrades_and_is_told(redis: Re
     await redis.config_set("maxmemory", "1")
     full = await readiness(redis)
     await redis.config_set("maxmemory", "0")
-    await redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    await redis.replicaof("127.0.0.1", "1")
     replica = await readiness(redis)
 
     assert (well[0], well[1]["status"], well[1]["ok"]) == (200, "ready", True)

@@ -12,7 +12,10 @@ from messaging.entrypoints.dev.profile import find_profile, profile_path
 from messaging.entrypoints.settings import ClientSettings, Settings, load
 
 _OF_CALLERS: Final = ("APP_API_URL", "APP_API_KEY")
-_OF_THE_PLATFORM: Final = ("APP_DATABASE_URL", "APP_REDIS_URL", "APP_MASTER_KEY")
+_OF_THE_PLATFORM: Final = (
+    *("APP_DATABASE_URL", "APP_DATABASE_SYSTEM_URL", "APP_DATABASE_OWNER_URL"),
+    *("APP_REDIS_URL", "APP_MASTER_KEY"),
+)
 
 
 def client_settings() -> ClientSettings:
@@ -32,4 +35,4 @@ def _environment(group: tuple[str, ...]) -> Mapping[str, str]:
     if profile is None:
         return os.environ
     say(f"using the platform of `app dev` (pid {profile.pid}), from {profile_path()}")
-    return {**os.environ, **{name: profile.settings[name] for name in group}}
+    return {**os.environ, **{name: profile.settings[name] for name in group if name in profile.settings}}

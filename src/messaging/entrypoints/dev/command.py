@@ -60,7 +60,7 @@ def _profile(stack: Stack, business: Business) -> Profile:
         settings={
             "APP_API_URL": stack.api,
             "APP_API_KEY": business.api_key,
-            "APP_DATABASE_URL": stack.database_url,
+            **stack.database_settings,
             "APP_REDIS_URL": stack.redis_url,
             "APP_MASTER_KEY": stack.master_key,
         },

@@ -123,6 +123,13 @@ class Stack:
         return self._environment["APP_DATABASE_URL"]
 
     @property
+    def database_settings(self) -> dict[str, str]:
+        """What administrative commands are told of the database: our processes' logins, and the owner's."""
+        named = {name: self._environment.get(name) for name in ("APP_DATABASE_URL", "APP_DATABASE_SYSTEM_URL")}
+        named["APP_DATABASE_OWNER_URL"] = self._owner_url
+        return {name: url for name, url in named.items() if url is not None}
+
+    @property
     def owner_url(self) -> str:
         """Of the login that owns the tables, which may assume both roles; no process of ours is given it."""
         return self._owner_url or self.database_url
