@@ -7,12 +7,15 @@ also be read from a file: `APP_MASTER_KEY_FILE=/run/secrets/master_key`.
 
 import difflib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
+from messaging.domain.messages.message import DEFAULT_OTP_VALIDITY, ECHO_GRACE, Category
+from messaging.domain.messages.witnesses import WitnessRule
 from messaging.entrypoints.setting_types import (
     CrashPoints,
     DatabaseUrl,
@@ -127,7 +130,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 20
     witness_margin_seconds: Annotated[
         Seconds,
-        _about("How long after the unclear send the newest of their receipts must be, by the provider's clock."),
+        _about(
+            "How long after the unclear send the newest of their receipts must be, by the provider's clock. A `resend`"
+            " message waits at least this long and half a minute more."
+        ),
     ] = 300.0
     check_every_seconds: Annotated[
         Seconds, _about("How often a message that the provider took and says nothing more of is checked: 28 times.")
@@ -242,7 +248,31 @@ def load(kind: type[T], environ: Mapping[str, str]) -> T:
             problems.append(Problem(name=name, detail=_reason(error)))
     if problems:
         raise BadSettings(tuple(problems))
-    return kind(**values)
+    settings = kind(**values)
+    if isinstance(settings, Settings) and (excluded := tuple(_exclusions(settings))):
+        raise BadSettings(excluded)
+    return settings
+
+
+def _exclusions(settings: Settings) -> Iterator[Problem]:
+    """Settings that are each allowed and cannot work together."""
+    if settings.accept_writers > settings.database_pool_size:
+        yield Problem(
+            name="APP_ACCEPT_WRITERS",
+            detail=f"and APP_DATABASE_POOL_SIZE exclude each other: {settings.accept_writers} transactions at once need "
+            f"as many connections, and the pool has {settings.database_pool_size}. Lower the one or raise the other.",
+        )
+    grace = settings.echo_grace_seconds or ECHO_GRACE[Category.AUTHENTICATION].total_seconds()
+    rule = WitnessRule(margin=timedelta(seconds=settings.witness_margin_seconds))
+    earliest = rule.earliest(timedelta(seconds=grace))
+    if earliest >= DEFAULT_OTP_VALIDITY:
+        yield Problem(
+            name="APP_WITNESS_MARGIN_SECONDS",
+            detail=f"and APP_ECHO_GRACE_SECONDS exclude `on_unknown: resend` for authentication messages: with a margin "
+            f"of {settings.witness_margin_seconds:g} s and a grace of {grace:g} s a proof can be found after "
+            f"{earliest.total_seconds():g} s at the earliest, and a code expires after "
+            f"{DEFAULT_OTP_VALIDITY.total_seconds():g} s. Lower them so that a proof comes first.",
+        )
 
 
 def _convert(text: str, hint: Any) -> object:

@@ -151,3 +151,25 @@ def test_a_client_needs_a_key_only() -> None:
     settings = load(ClientSettings, {"APP_API_KEY": "mpk_test_x"})
 
     assert (settings.api_url.value, settings.api_key.value) == ("http://127.0.0.1:8000", "mpk_test_x")
+
+
+@pytest.mark.parametrize(
+    ("environ", "both"),
+    [
+        ({"APP_ACCEPT_WRITERS": "9"}, ("APP_ACCEPT_WRITERS", "APP_DATABASE_POOL_SIZE")),
+        ({"APP_WITNESS_MARGIN_SECONDS": "580"}, ("APP_WITNESS_MARGIN_SECONDS", "APP_ECHO_GRACE_SECONDS")),
+        ({"APP_ECHO_GRACE_SECONDS": "600"}, ("APP_WITNESS_MARGIN_SECONDS", "APP_ECHO_GRACE_SECONDS")),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused_and_both_are_named(
+    environ: dict[str, str], both: tuple[str, str]
+) -> None:
+    [(name, detail)] = problems_of(GOOD | environ).items()
+
+    assert (name, both[1] in detail) == (both[0], True)
+
+
+def test_a_longer_margin_is_fine_where_a_code_can_still_be_proven_lost_in_time() -> None:
+    settings = load(Settings, GOOD | {"APP_WITNESS_MARGIN_SECONDS": "560", "APP_ECHO_GRACE_SECONDS": "599"})
+
+    assert settings.witness_margin_seconds == 560

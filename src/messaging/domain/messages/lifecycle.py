@@ -35,7 +35,7 @@ from messaging.domain.messages.outcome import conclude
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 from messaging.domain.messages.standing import PROVEN_NOT_ACCEPTED, DispatchKind, Outcome, Phase, Standing
 from messaging.domain.messages.state import TERMINAL, Signal, State
-from messaging.domain.messages.witnesses import WITNESS_RULE, Evidence, WitnessRule, lacking, may_resend
+from messaging.domain.messages.witnesses import WITNESS_RULE, Evidence, WitnessRule, lacking, may_resend, next_look
 from messaging.domain.shared.errors import DomainError
 
 __all__ = [
@@ -259,7 +259,7 @@ def stop_waiting(
         if missing is None:
             return _resend(draft, evidence)
         detail["no_resend"] = missing
-        if (due_at := _still_waiting(standing, grace[standing.category], rule)) is not None:
+        if (due_at := next_look(standing, grace=grace[standing.category], rule=rule)) is not None:
             draft.note("message.waiting", detail)
             return draft.change(dispatch=Arrange(kind=DispatchKind.STOP_WAITING, due_at=due_at))
     draft.signal(Signal.STOP_WAITING, "message.unconfirmed", detail)
@@ -277,16 +277,6 @@ def _resend(draft: Draft, evidence: Evidence) -> Change:
         attempt=closing(standing, Phase.CLOSED, Outcome.PRESUMED_ABSENT),
         dispatch=Arrange(kind=DispatchKind.DELIVER, due_at=standing.now),
     )
-
-
-def _still_waiting(standing: Standing, grace: timedelta, rule: WitnessRule) -> datetime | None:
-    """When to look for evidence again; None after the last look. Waits are counted by the time they take."""
-    attempt = standing.attempt
-    if attempt is None or attempt.started_at is None or _expired(standing):
-        return None
-    if standing.now >= attempt.started_at + grace * (1 + rule.waits):
-        return None
-    return standing.now + grace
 
 
 def cancel(standing: Standing, *, by: str) -> Change:

@@ -31,12 +31,21 @@ class Evidence(Struct, frozen=True, kw_only=True):
 class WitnessRule(Struct, frozen=True, kw_only=True):
     """How much it takes. `margin` covers what the provider's clock may differ from ours and what overtakes what.
 
-    `waits` is how many graces more, after the first, a message waits for evidence before a person is asked.
+    `settling` is how long after the margin the first receipts that can be evidence are expected to be here. `waits` is
+    how often more, after the first look that could find a proof, evidence is looked for before a person is asked.
     """
 
     witnesses: int = 20
     margin: timedelta = timedelta(minutes=5)
+    settling: timedelta = timedelta(seconds=30)
     waits: int = 3
+
+    def earliest(self, grace: timedelta) -> timedelta:
+        """How long after the start of an unclear send the first look for evidence can find a proof.
+
+        The echo may take the whole grace, and the newest receipt must be younger than the send by the margin.
+        """
+        return max(grace, self.margin + min(self.settling, grace))
 
 
 WITNESS_RULE = WitnessRule()
@@ -58,6 +67,27 @@ def may_resend(standing: Standing) -> bool:
         and attempt.started_at is not None
         and not (attempt.http_status is not None and 200 <= attempt.http_status < 300)
     )
+
+
+def next_look(standing: Standing, *, grace: timedelta, rule: WitnessRule) -> datetime | None:
+    """When to look for evidence again; None after the last look, or where the message expires before any can be.
+
+    The first look comes as soon as there can be evidence (see `WitnessRule.earliest`). The others follow one grace
+    apart, or closer together where the message would expire meanwhile: a code that is valid for ten minutes is looked
+    after every minute.
+    """
+    attempt = standing.attempt
+    if attempt is None or attempt.started_at is None:
+        return None
+    first = attempt.started_at + rule.earliest(grace)
+    apart = grace
+    if standing.expires_at is not None:
+        if standing.expires_at <= max(first, standing.now):
+            return None
+        apart = min(grace, (standing.expires_at - first) / (rule.waits + 1))
+    if standing.now < first:
+        return first
+    return standing.now + apart if standing.now < first + apart * rule.waits else None
 
 
 def lacking(standing: Standing, evidence: Evidence, *, grace: timedelta, rule: WitnessRule) -> str | None:

@@ -1,16 +1,18 @@
 """When may an unclear send be repeated without a person, and when never?"""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from messaging.domain.messages.change import Arrange, AttemptUpdated, Change, Withdraw
 from messaging.domain.messages.lifecycle import stop_waiting
-from messaging.domain.messages.message import ECHO_GRACE, Category, OnUnknown
+from messaging.domain.messages.message import ECHO_GRACE, Category, OnUnknown, expiry_or_default
 from messaging.domain.messages.standing import DispatchKind, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
-from messaging.domain.messages.witnesses import Evidence, WitnessRule, may_resend
+from messaging.domain.messages.witnesses import WITNESS_RULE, Evidence, WitnessRule, may_resend
 from tests.builders import NOON, a_standing, an_attempt
 
 GRACE = ECHO_GRACE[Category.UTILITY]
@@ -116,3 +118,57 @@ def test_the_rule_can_be_another() -> None:
     assert again.state is State.QUEUED
     assert given_up is not None
     assert given_up.state is State.UNCONFIRMED
+
+
+def looks(standing: Standing, evidence: Callable[[datetime], Evidence]) -> list[Change]:
+    """Every decision about an unclear send of a busy sender, each taken when the one before asked for it."""
+    grace = ECHO_GRACE[standing.category]
+    assert standing.attempt is not None
+    assert standing.attempt.started_at is not None
+    now, taken = standing.attempt.started_at + grace, []
+    while True:
+        taken.append(decided(replace(standing, now=now), evidence(now)))
+        if taken[-1].state is not State.UNKNOWN:
+            return taken
+        assert isinstance(taken[-1].dispatch, Arrange)
+        assert taken[-1].dispatch.due_at > now
+        now = taken[-1].dispatch.due_at
+
+
+@pytest.mark.parametrize("category", list(Category))
+def test_at_the_default_settings_a_busy_sender_proves_it_in_every_category(category: Category) -> None:
+    expires_at = expiry_or_default(category, leaves_at=STARTED - timedelta(seconds=2), expires_at=None)
+
+    taken = looks(
+        unclear(category=category, expires_at=expires_at),
+        # Receipts reach us a few seconds after the provider's time in them.
+        lambda now: proof(heard_until=now - timedelta(seconds=5)),
+    )
+
+    assert taken[-1].state is State.QUEUED
+    assert len(taken) <= 2
+
+
+@pytest.mark.parametrize("category", list(Category))
+def test_a_quiet_sender_is_looked_at_four_times_once_there_can_be_evidence(category: Category) -> None:
+    expires_at = expiry_or_default(category, leaves_at=STARTED, expires_at=None)
+    margin_over = STARTED + WITNESS_RULE.margin
+    asked: list[datetime] = []
+
+    def nothing_heard(now: datetime) -> Evidence:
+        asked.append(now)
+        return proof(witnesses=0)
+
+    taken = looks(unclear(category=category, expires_at=expires_at), nothing_heard)
+
+    assert taken[-1].state is State.UNCONFIRMED
+    assert len([now for now in asked if now > margin_over]) == 4
+    assert expires_at is None or asked[-1] < expires_at
+
+
+def test_what_expires_before_there_can_be_evidence_is_put_before_a_person_after_the_grace() -> None:
+    standing = unclear(category=Category.SERVICE, expires_at=STARTED + timedelta(minutes=2))
+
+    [only] = looks(standing, lambda _: proof(witnesses=0))
+
+    assert only.state is State.UNCONFIRMED
