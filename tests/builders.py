@@ -10,7 +10,7 @@ from uuid import UUID
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.conversations.inbound import InboundKind, InboundMessage
 from messaging.domain.messages.content import Content, TemplateMessage, Text
-from messaging.domain.messages.message import Category, Message, OnUnknown, Priority
+from messaging.domain.messages.message import Category, Message, Priority
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import DURABLE
 from messaging.domain.messages.standing import LastAttempt, MessageKey, Outcome, Phase, Standing
@@ -18,6 +18,7 @@ from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel, Phone, Recipient
 from messaging.domain.shared.ids import AccountId, KeyId, MessageId, RuleId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import (
     Button,
     ButtonKind,

@@ -13,6 +13,7 @@ from messaging.application.ports.configuration import Configuration, Duplicate
 from messaging.application.ports.platform import WrappedKey
 from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import TemplateStatus
 from messaging.domain.tenants.tenant import AccountStatus, SenderStatus
 from tests.builders import (
@@ -154,3 +155,16 @@ async def test_a_second_account_with_the_same_token_is_a_duplicate(configuration
         await configuration.add_account(an_account(id=AccountId(SECOND)))
 
     assert refused.value.what == "webhook_token"
+
+
+async def test_a_choice_about_unclear_sends_outlives_the_providers_news(configuration: Configuration) -> None:
+    await configuration.add_template(a_template())
+
+    chosen = await configuration.choose_on_unknown(TEMPLATE, OnUnknown.RESEND)
+    await configuration.update_template(a_template(status=TemplateStatus.PAUSED))
+
+    kept = a_template(status=TemplateStatus.PAUSED, on_unknown=OnUnknown.RESEND)
+    assert chosen == a_template(on_unknown=OnUnknown.RESEND)
+    assert await configuration.template(TEMPLATE) == kept
+    assert await configuration.choose_on_unknown(TEMPLATE, None) == a_template(status=TemplateStatus.PAUSED)
+    assert await configuration.choose_on_unknown(TemplateId(SECOND), OnUnknown.HOLD) is None

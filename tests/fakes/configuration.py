@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from messaging.application.ports.configuration import Duplicate
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
 from messaging.domain.shared.mode import BOTH_MODES, Reach
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
@@ -62,7 +63,14 @@ class InMemoryConfiguration:
         self.templates_[template.id] = template
 
     async def update_template(self, template: Template) -> None:
-        self.templates_[template.id] = template
+        kept = self.templates_[template.id].on_unknown
+        self.templates_[template.id] = replace(template, on_unknown=kept)
+
+    async def choose_on_unknown(self, id: TemplateId, choice: OnUnknown | None) -> Template | None:
+        template = self._own(self.templates_.get(id))
+        if template is not None:
+            template = self.templates_[id] = replace(template, on_unknown=choice)
+        return template
 
     async def template(self, id: TemplateId) -> Template | None:
         return self._own(self.templates_.get(id))

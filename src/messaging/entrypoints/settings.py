@@ -259,8 +259,8 @@ def _exclusions(settings: Settings) -> Iterator[Problem]:
     if settings.accept_writers > settings.database_pool_size:
         yield Problem(
             name="APP_ACCEPT_WRITERS",
-            detail=f"and APP_DATABASE_POOL_SIZE exclude each other: {settings.accept_writers} transactions at once need "
-            f"as many connections, and the pool has {settings.database_pool_size}. Lower the one or raise the other.",
+            detail=f"and APP_DATABASE_POOL_SIZE exclude each other: {settings.accept_writers} transactions at once "
+            f"need as many connections, and the pool has {settings.database_pool_size}. Lower one or raise the other.",
         )
     grace = settings.echo_grace_seconds or ECHO_GRACE[Category.AUTHENTICATION].total_seconds()
     rule = WitnessRule(margin=timedelta(seconds=settings.witness_margin_seconds))
@@ -268,8 +268,8 @@ def _exclusions(settings: Settings) -> Iterator[Problem]:
     if earliest >= DEFAULT_OTP_VALIDITY:
         yield Problem(
             name="APP_WITNESS_MARGIN_SECONDS",
-            detail=f"and APP_ECHO_GRACE_SECONDS exclude `on_unknown: resend` for authentication messages: with a margin "
-            f"of {settings.witness_margin_seconds:g} s and a grace of {grace:g} s a proof can be found after "
+            detail=f"and APP_ECHO_GRACE_SECONDS exclude `on_unknown: resend` for authentication messages: with a "
+            f"margin of {settings.witness_margin_seconds:g} s and a grace of {grace:g} s a proof can be found after "
             f"{earliest.total_seconds():g} s at the earliest, and a code expires after "
             f"{DEFAULT_OTP_VALIDITY.total_seconds():g} s. Lower them so that a proof comes first.",
         )

@@ -15,7 +15,7 @@ from messaging.application.messages.stop_waiting import StopWaiting
 from messaging.application.ports.callbacks import ParkedReceipt
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.message import ECHO_GRACE, OnUnknown
+from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.outcome import conclude
 from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Sent, Uncertain
@@ -23,6 +23,7 @@ from messaging.domain.messages.silence import Asked, check_silent
 from messaging.domain.messages.standing import MessageKey, Outcome, Standing
 from messaging.domain.messages.state import State
 from messaging.domain.messages.witnesses import Evidence, WitnessRule
+from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, a_receipt
 from tests.integration.postgres.test_lifecycles import claim, move, record, standing, starting, uncertain
 from tests.seeding import OTHER_ACCOUNT, OTHER_SENDER, a_new_message, accept, seed_other_tenant, seed_tenant

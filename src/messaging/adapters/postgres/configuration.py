@@ -14,6 +14,7 @@ from messaging.adapters.postgres.transactions import driver_error
 from messaging.application.ports.configuration import Duplicate
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
 from messaging.domain.shared.mode import BothModes, TenantScope
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
@@ -66,7 +67,12 @@ class PostgresConfiguration:
         await self._write(sa.insert(templates).values(rows.from_template(template)))
 
     async def update_template(self, template: Template) -> None:
-        await self._write(self._update(templates, template.id, rows.from_template(template)))
+        told = {name: value for name, value in rows.from_template(template).items() if name != "on_unknown"}
+        await self._write(self._update(templates, template.id, told))
+
+    async def choose_on_unknown(self, id: TemplateId, choice: OnUnknown | None) -> Template | None:
+        await self._write(self._update(templates, id, {"on_unknown": choice}))
+        return await self.template(id)
 
     async def template(self, id: TemplateId) -> Template | None:
         row = await self._one(templates, templates.c.id == id)

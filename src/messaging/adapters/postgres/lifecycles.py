@@ -23,12 +23,13 @@ from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import AttemptRef, Due, View
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.fairness import Flow
-from messaging.domain.messages.message import Category, OnUnknown, Priority
+from messaging.domain.messages.message import Category, Priority
 from messaging.domain.messages.standing import DispatchKind, LastAttempt, MessageKey, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
 from messaging.domain.messages.witnesses import Evidence
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TenantId
+from messaging.domain.shared.unclear import OnUnknown
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -30,12 +30,18 @@ class PostgresPlatform:
         values = {
             "name": tenant.name,
             "status": tenant.status,
-            "limits": rows.limits_column(tenant.limits),
+            "limits": rows.as_json(tenant.limits),
+            "on_unknown": rows.as_json(tenant.on_unknown),
         }
         await self._core.execute(sa.update(tenants).where(tenants.c.id == tenant.id).values(values))
 
     async def tenant(self, id: TenantId) -> Tenant | None:
         row = (await self._core.execute(sa.select(tenants).where(tenants.c.id == id))).one_or_none()
+        return None if row is None else rows.to_tenant(row)
+
+    async def lock_tenant(self, id: TenantId) -> Tenant | None:
+        locked = sa.select(tenants).where(tenants.c.id == id).with_for_update(key_share=True)
+        row = (await self._core.execute(locked)).one_or_none()
         return None if row is None else rows.to_tenant(row)
 
     async def tenants(self, *, before: UUID | None, limit: int) -> Sequence[Tenant]:

@@ -11,6 +11,7 @@ from messaging.application.ports.platform import AdminKey, WrappedKey
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import OnUnknown, UnclearByMode
 from messaging.domain.templates.template import (
     Components,
     ParameterFormat,
@@ -41,16 +42,17 @@ def to_tenant(row: AnyRow) -> Tenant:
         status=TenantStatus(row.status),
         created_at=row.created_at,
         limits=msgspec.convert(row.limits, SubmissionLimits | None),
+        on_unknown=msgspec.convert(row.on_unknown or {}, UnclearByMode),
     )
 
 
 def from_tenant(tenant: Tenant) -> dict[str, object]:
-    return _columns(tenant) | {"limits": limits_column(tenant.limits)}
+    return _columns(tenant) | {"limits": as_json(tenant.limits), "on_unknown": as_json(tenant.on_unknown)}
 
 
-def limits_column(limits: SubmissionLimits | None) -> object:
-    """SQL's NULL, not JSON's: the platform's defaults apply."""
-    return sa.null() if limits is None else msgspec.to_builtins(limits)
+def as_json(value: msgspec.Struct | None) -> object:
+    """SQL's NULL, not JSON's, for what follows the platform's defaults."""
+    return sa.null() if value is None else msgspec.to_builtins(value)
 
 
 def to_data_key(row: AnyRow) -> WrappedKey:
@@ -152,6 +154,7 @@ def to_template(row: AnyRow) -> Template:
         quality_at=row.quality_at,
         category_at=row.category_at,
         changed_at=row.changed_at,
+        on_unknown=None if row.on_unknown is None else OnUnknown(row.on_unknown),
     )
 
 

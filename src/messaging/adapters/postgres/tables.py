@@ -43,6 +43,7 @@ tenants = sa.Table(
     _required("status", sa.Text()),
     _required("created_at", _AT),
     _optional("limits", JSONB()),
+    _optional("on_unknown", JSONB()),
     _key("tenants", "id"),
     _one_of("tenants", "status", "active", "suspended"),
 )
@@ -161,12 +162,14 @@ templates = sa.Table(
     _optional("quality_at", _AT),
     _optional("category_at", _AT),
     _optional("changed_at", _AT),
+    _optional("on_unknown", sa.Text()),
     _key("templates", "tenant_id", "id"),
     sa.UniqueConstraint("tenant_id", "account_id", "id", name="templates_account_key"),
     sa.UniqueConstraint("tenant_id", "account_id", "name", "language", name="templates_name_key"),
     _refers("templates_account_fkey", ("tenant_id", "account_id"), "provider_accounts", ("tenant_id", "id")),
     _one_of("templates", "category", "authentication", "marketing", "utility"),
     _one_of("templates", "parameter_format", "positional", "named"),
+    _one_of("templates", "on_unknown", "hold", "resend"),
     _one_of(
         *("templates", "status"),
         *("pending", "approved", "rejected", "paused", "disabled", "archived", "deleted", "other"),

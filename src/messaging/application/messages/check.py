@@ -39,6 +39,7 @@ class CheckView(Struct, frozen=True, kw_only=True):
     category: str | None = None
     priority: str | None = None
     retry_policy: str | None = None
+    on_unknown: str | None = None
     window: WindowState | None = None
     first_status: str | None = None
     send_at: datetime | None = None
@@ -94,6 +95,7 @@ class CheckMessage:
             category=message.category,
             priority=message.priority,
             retry_policy=message.policy,
+            on_unknown=message.on_unknown,
             window=window,
             first_status=public(message.state),
             send_at=message.send_at,

@@ -13,7 +13,6 @@ from messaging.domain.messages.content_rules import content_violations, envelope
 from messaging.domain.messages.message import (
     Category,
     Message,
-    OnUnknown,
     Priority,
     default_priority,
     expiry_or_default,
@@ -24,6 +23,7 @@ from messaging.domain.messages.state import initial
 from messaging.domain.shared.address import Channel, Recipient, ScopedUser, parse_recipient
 from messaging.domain.shared.errors import Violation, under
 from messaging.domain.shared.ids import MessageId, SenderId
+from messaging.domain.shared.unclear import OnUnknown, on_unknown
 from messaging.domain.templates.template import Template, TemplateCategory
 from messaging.domain.templates.validation import find_template, send_violations
 from messaging.domain.tenants.routing import route
@@ -43,7 +43,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     reference: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
-    on_unknown: OnUnknown = OnUnknown.HOLD
+    on_unknown: OnUnknown | None = None
     trace_id: str | None = None
 
 
@@ -62,6 +62,7 @@ class Routed(Struct, frozen=True, kw_only=True):
     template: Template | None
     category: Category
     priority: Priority
+    on_unknown: OnUnknown
 
 
 _CATEGORY_OF = {category: Category(category.value) for category in TemplateCategory}
@@ -96,6 +97,12 @@ def assess(principal: Principal, submission: Submission, facts: TenantSnapshot, 
         template=template,
         category=category,
         priority=submission.priority or default_priority(category),
+        on_unknown=on_unknown(
+            submission.on_unknown,
+            template.on_unknown if template else None,
+            facts.tenant.on_unknown.of(principal.mode),
+            category,
+        ),
     )
 
 
@@ -183,7 +190,7 @@ def compose(principal: Principal, routed: Routed, *, id: MessageId, now: datetim
         template_id=routed.template.id if routed.template else None,
         category=routed.category,
         priority=routed.priority,
-        on_unknown=submission.on_unknown,
+        on_unknown=routed.on_unknown,
         policy=policy_for(routed.category, routed.priority).name,
         state=initial(scheduled=send_at is not None),
         reference=submission.reference,

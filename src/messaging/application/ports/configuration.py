@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
@@ -38,7 +39,14 @@ class Configuration(Protocol):
     async def senders(self, *, before: UUID | None, limit: int) -> Sequence[Sender]: ...
 
     async def add_template(self, template: Template) -> None: ...
-    async def update_template(self, template: Template) -> None: ...
+    async def update_template(self, template: Template) -> None:
+        """What the provider says about it; `on_unknown`, which is the tenant's, stays as it is."""
+        ...
+
+    async def choose_on_unknown(self, id: TemplateId, choice: OnUnknown | None) -> Template | None:
+        """The template afterwards; None when there is no such template."""
+        ...
+
     async def template(self, id: TemplateId) -> Template | None: ...
     async def template_named(self, account_id: AccountId, name: str, language: str) -> Template | None: ...
     async def templates(

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from messaging.domain.shared.ids import Prefix, typeid
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import (
     Components,
     ParameterFormat,
@@ -29,6 +30,7 @@ class TemplateView(Struct, frozen=True, kw_only=True):
     status_info: dict[str, str]
     unsupported: tuple[str, ...]
     changing: bool
+    on_unknown: OnUnknown | None
 
     @classmethod
     def of(cls, template: Template) -> "TemplateView":
@@ -47,6 +49,7 @@ class TemplateView(Struct, frozen=True, kw_only=True):
             status_info=template.status_info,
             unsupported=template.unsupported,
             changing=template.changed_at is not None,
+            on_unknown=template.on_unknown,
         )
 
 

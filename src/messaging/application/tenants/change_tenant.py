@@ -1,12 +1,16 @@
 """Renaming, suspending, reactivating and limiting a tenant."""
 
+from collections.abc import Mapping
+
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 from messaging.application.tenants.views import TenantView
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import not_found
+from messaging.domain.shared.unclear import UnclearChoices
 from messaging.domain.tenants.limits import SubmissionLimits
 from messaging.domain.tenants.tenant import TenantStatus
 
@@ -24,9 +28,10 @@ class ChangeTenant:
         name: str | UnsetType = UNSET,
         status: TenantStatus | UnsetType = UNSET,
         limits: SubmissionLimits | UnsetType | None = UNSET,
+        on_unknown: Mapping[Mode, UnclearChoices | None] | None = None,
     ) -> TenantView:
         async with self._open() as uow:
-            tenant = await uow.platform.tenant(id)
+            tenant = await uow.platform.lock_tenant(id)
             if tenant is None:
                 raise not_found()
             changed = replace(
@@ -34,6 +39,7 @@ class ChangeTenant:
                 name=tenant.name if name is UNSET else name,
                 status=tenant.status if status is UNSET else status,
                 limits=tenant.limits if limits is UNSET else limits,
+                on_unknown=replace(tenant.on_unknown, **{mode.value: it for mode, it in (on_unknown or {}).items()}),
             )
             await uow.platform.update_tenant(changed)
             await uow.commit()

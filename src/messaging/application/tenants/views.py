@@ -11,6 +11,7 @@ from messaging.domain.messages.sender_health import Health, held_until
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import UnclearByMode
 from messaging.domain.tenants.limits import SubmissionLimits
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import (
@@ -33,6 +34,7 @@ class TenantView(Struct, frozen=True, kw_only=True):
     status: TenantStatus
     created_at: datetime
     limits: SubmissionLimits | None
+    on_unknown: UnclearByMode
 
     @classmethod
     def of(cls, tenant: Tenant) -> "TenantView":
@@ -42,6 +44,7 @@ class TenantView(Struct, frozen=True, kw_only=True):
             status=tenant.status,
             created_at=tenant.created_at,
             limits=tenant.limits,
+            on_unknown=tenant.on_unknown,
         )
 
 

@@ -12,6 +12,7 @@ from messaging.domain.shared.address import Channel, Recipient
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import OnUnknown
 
 
 class Category(StrEnum):
@@ -26,11 +27,6 @@ class Priority(StrEnum):
     HIGH = "high"
     DEFAULT = "default"
     LOW = "low"
-
-
-class OnUnknown(StrEnum):
-    HOLD = "hold"
-    RESEND = "resend"
 
 
 class Message(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from messaging.domain.messages.message import Category, OnUnknown, Priority
+from messaging.domain.messages.message import Category, Priority
 from messaging.domain.messages.state import State
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TenantId
+from messaging.domain.shared.unclear import OnUnknown
 
 
 class MessageKey(NamedTuple):

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from messaging.domain.messages.message import OnUnknown
 from messaging.domain.messages.standing import Phase, Standing
 from messaging.domain.messages.state import State
+from messaging.domain.shared.unclear import OnUnknown
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

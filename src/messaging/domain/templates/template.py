@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
+from messaging.domain.shared.unclear import OnUnknown
 
 
 class TemplateStatus(StrEnum):
@@ -106,3 +107,5 @@ class Template(Struct, frozen=True, kw_only=True):
     quality_at: datetime | None = None
     category_at: datetime | None = None
     changed_at: datetime | None = None
+    # The tenant's choice for messages that make none themselves; no provider knows of it.
+    on_unknown: OnUnknown | None = None

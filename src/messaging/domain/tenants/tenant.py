@@ -10,6 +10,7 @@ from msgspec import Struct
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import UnclearByMode
 from messaging.domain.tenants.limits import SubmissionLimits
 
 
@@ -24,6 +25,7 @@ class Tenant(Struct, frozen=True, kw_only=True):
     status: TenantStatus
     created_at: datetime
     limits: SubmissionLimits | None = None
+    on_unknown: UnclearByMode = UnclearByMode()
 
 
 class KeyRole(StrEnum):

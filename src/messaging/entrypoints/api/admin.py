@@ -18,6 +18,7 @@ from messaging.domain.messages.message import Category
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import UnclearChoices
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.domain.tenants.tenant import KeyRole, TenantStatus
 from messaging.entrypoints.api.auth import AdminRequest
@@ -28,6 +29,7 @@ from messaging.entrypoints.api.ids import in_path
 from messaging.entrypoints.api.operations import operation
 from messaging.entrypoints.api.queries import PageQuery, Query
 from messaging.entrypoints.api.sealing import SealForTenant
+from messaging.entrypoints.api.unclear import UnclearByModeBody
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -75,6 +77,13 @@ class ChangeTenantBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Name | UnsetType = UNSET
     status: TenantStatus | UnsetType = UNSET
     limits: LimitsBody | UnsetType | None = UNSET
+    on_unknown: Annotated[
+        UnclearByModeBody | UnsetType,
+        Meta(description="What the tenant chose under /v1/settings, for each mode that is named; null takes it back."),
+    ] = UNSET
+
+    def to_choices(self) -> dict[Mode, UnclearChoices | None]:
+        return self.on_unknown.to_choices() if isinstance(self.on_unknown, UnclearByModeBody) else {}
 
     def to_limits(self) -> SubmissionLimits | UnsetType | None:
         return self.limits.to_limits() if isinstance(self.limits, LimitsBody) else self.limits
@@ -166,7 +175,9 @@ class TenantsController(Controller):
         return await once(
             request,
             raw,
-            lambda: change_tenant(id, name=body.name, status=body.status, limits=body.to_limits()),
+            lambda: change_tenant(
+                id, name=body.name, status=body.status, limits=body.to_limits(), on_unknown=body.to_choices()
+            ),
             status=200,
         )
 

@@ -22,6 +22,7 @@ from messaging.application.messages.queries import (
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.submit import SubmitMessages
 from messaging.application.ports.telemetry import Telemetry
+from messaging.application.templates.choose import ChooseForTemplate
 from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncTemplates
@@ -31,6 +32,7 @@ from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
 from messaging.application.tenants.issue_key import IssueKey
+from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
     FindAccount,
     FindSender,
@@ -90,6 +92,9 @@ class TenantUseCases(Struct, frozen=True, kw_only=True):
     list_rules: ListRules
     replace_rules: ReplaceRules
     who_am_i: WhoAmI
+    choose_for_template: ChooseForTemplate
+    find_preferences: FindPreferences
+    change_preferences: ChangePreferences
 
 
 class AdminUseCases(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from messaging.entrypoints.api.keys import KeyController
 from messaging.entrypoints.api.messages import MessagesController
 from messaging.entrypoints.api.operations import Operation, operation_of
 from messaging.entrypoints.api.operator_actions import OperatorActionsController
+from messaging.entrypoints.api.preferences import SettingsController
 from messaging.entrypoints.api.reference_words import properties as words
 from messaging.entrypoints.api.reference_words.describing import describe, described_schemas, with_public_names
 from messaging.entrypoints.api.reference_words.examples import example_of
@@ -39,6 +40,7 @@ TENANT_CONTROLLERS: tuple[type[Controller], ...] = (
     RulesController,
     AccountsController,
     KeyController,
+    SettingsController,
 )
 ADMIN_CONTROLLERS: tuple[type[Controller], ...] = (TenantsController, KeysController)
 

@@ -32,6 +32,7 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "list_templates": _EVERYONE,
     "get_template": _EVERYONE,
     "sync_templates": _OWNER,
+    "change_template": _OWNER,
     "add_sender": _OWNER,
     "list_senders": _EVERYONE,
     "get_sender": _EVERYONE,
@@ -43,6 +44,8 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "get_provider_account": _READERS,
     "change_provider_account": _OWNER,
     "get_key": _EVERYONE,
+    "get_settings": _READERS,
+    "change_settings": _OWNER,
 }
 
 

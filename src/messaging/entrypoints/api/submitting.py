@@ -12,10 +12,11 @@ from msgspec import Meta, Struct, field
 from messaging.application.messages.prepare import Invalid, Submission
 from messaging.application.messages.submit import MAX_BATCH, Reply, SubmitMessages
 from messaging.domain.messages.content import Content
-from messaging.domain.messages.message import Category, OnUnknown, Priority
+from messaging.domain.messages.message import Category, Priority
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.ids import Prefix, SenderId, parse_typeid
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.entrypoints.api.bodies import Body
 from messaging.entrypoints.api.calls import TenantCall
 from messaging.entrypoints.api.edge import trace_id_of
@@ -46,7 +47,7 @@ class SubmitBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     expires_at: Instant | None = None
     reference: Annotated[str, Meta(max_length=128, description="Your own id for it, echoed everywhere.")] | None = None
     metadata: Annotated[dict[str, str], Meta(max_length=20)] = field(default_factory=dict)
-    on_unknown: OnUnknown = OnUnknown.HOLD
+    on_unknown: OnUnknown | None = None
 
     def to_submission(self, trace_id: str) -> Submission:
         return Submission(

@@ -2,15 +2,17 @@
 
 from typing import Annotated
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from messaging.application.templates.choose import ChooseForTemplate
 from messaging.application.templates.create import CreateTemplate, NewTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.views import TemplateView
 from messaging.domain.shared.ids import AccountId, Prefix, TemplateId, parse_typeid
+from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import Components, ParameterFormat, TemplateCategory, TemplateStatus
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.bodies import Body
@@ -48,7 +50,17 @@ class TemplatesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields
     status: TemplateStatus | None = None
 
 
+class ChangeTemplateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What we keep about a template beside the provider's word; the provider is not told."""
+
+    on_unknown: Annotated[
+        OnUnknown | None,
+        Meta(description="What happens to unclear sends of this template; null: as category and tenant have it."),
+    ]
+
+
 CREATE = Body(CreateTemplateBody)
+CHANGE = Body(ChangeTemplateBody)
 LIST = Query(TemplatesQuery)
 
 _EXAMPLE = {
@@ -121,3 +133,28 @@ class TemplatesController(Controller):
         self, request: TenantRequest, template_id: FromPath[str], find_template: NamedDependency[FindTemplate]
     ) -> TemplateView:
         return await find_template(request.auth, TemplateId(in_path(Prefix.TEMPLATE, template_id)))
+
+    @patch(
+        "/{template_id:str}",
+        opt=operation(
+            "change_template",
+            "Templates",
+            "Choose what happens to a template's unclear sends",
+            description="In force within a second, for messages that are submitted from then on.",
+            body=ChangeTemplateBody,
+            example={"on_unknown": "resend"},
+            returns=TemplateView,
+        ),
+    )
+    async def change(
+        self,
+        request: TenantRequest,
+        template_id: FromPath[str],
+        choose_for_template: NamedDependency[ChooseForTemplate],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = TemplateId(in_path(Prefix.TEMPLATE, template_id))
+        body, raw = await CHANGE.read(request)
+        return await once(
+            request, raw, lambda: choose_for_template(request.auth, id, on_unknown=body.on_unknown), status=200
+        )

@@ -22,6 +22,11 @@ _EVENTS_PER_PAGE = 100
 @click.option("--channel", default="whatsapp", show_default=True)
 @click.option("--from", "sender", help="Sender to use (snd_…); default: the tenant's routing.")
 @click.option("--reference", help="Your own id for this message.")
+@click.option(
+    "--on-unknown",
+    type=click.Choice(["hold", "resend"]),
+    help="What happens if its outcome stays unclear; default: the template's, category's or tenant's choice.",
+)
 @click.option("--idempotency-key", help="Makes a repeated call have the effect of one.")
 @click.option("--check", is_flag=True, help="Say what would happen, and send nothing.")
 @json_option
@@ -50,6 +55,7 @@ def _submission(
     channel: str,
     sender: str | None,
     reference: str | None,
+    on_unknown: str | None,
 ) -> dict[str, Any]:
     if (template is None) == (text is None):
         raise click.UsageError("Give either --template NAME (with --var …) or --text TEXT.")
@@ -58,7 +64,8 @@ def _submission(
         pairs = dict(_variable(item) for item in variables)
         content = {"type": "template", "name": template, "language": language, "variables": pairs}
     body: dict[str, Any] = {"to": to, "channel": channel, "content": content}
-    return body | {name: value for name, value in (("from", sender), ("reference", reference)) if value is not None}
+    optional = (("from", sender), ("reference", reference), ("on_unknown", on_unknown))
+    return body | {name: value for name, value in optional if value is not None}
 
 
 def _variable(item: str) -> tuple[str, str]:

@@ -86,7 +86,8 @@ _MEANINGS = {
     "sent": "on its way; the person's phone is off",
     "submitted": "the provider has it and has said nothing yet",
     "failed": "refused or undeliverable, with the provider's reason",
-    "unconfirmed": "nobody can tell whether the provider took it: for a person to decide, never sent again by itself",
+    "unconfirmed": "nobody can tell whether the provider took it (no answer, or an error that proves nothing, such as"
+    " 131000 and 131016): for a person to decide; on_unknown: resend would send it again on proof",
     "dead": "gave up, kept for a person",
     "expired": "its validity ended before it could leave",
 }

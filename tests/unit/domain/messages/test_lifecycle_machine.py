@@ -18,7 +18,7 @@ from messaging.domain.messages import lifecycle
 from messaging.domain.messages.aftermath import stands_after
 from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change
 from messaging.domain.messages.failover import quarantine
-from messaging.domain.messages.message import Category, OnUnknown
+from messaging.domain.messages.message import Category
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 from messaging.domain.messages.retry import (
     Rejected,
@@ -35,6 +35,7 @@ from messaging.domain.messages.standing import PROVEN_NOT_ACCEPTED, DispatchKind
 from messaging.domain.messages.state import AWAITING_NEWS, LEGAL_MOVES, RANK, State
 from messaging.domain.messages.witnesses import Evidence
 from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, a_receipt, a_standing
 
 LEASE, SENDING_LEASE = timedelta(seconds=30), timedelta(seconds=60)

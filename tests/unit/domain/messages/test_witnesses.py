@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from messaging.domain.messages.change import Arrange, AttemptUpdated, Change, Withdraw
 from messaging.domain.messages.lifecycle import stop_waiting
-from messaging.domain.messages.message import ECHO_GRACE, Category, OnUnknown, expiry_or_default
+from messaging.domain.messages.message import ECHO_GRACE, Category, expiry_or_default
 from messaging.domain.messages.standing import DispatchKind, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
 from messaging.domain.messages.witnesses import WITNESS_RULE, Evidence, WitnessRule, may_resend
+from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, a_standing, an_attempt
 
 GRACE = ECHO_GRACE[Category.UTILITY]

@@ -9,6 +9,10 @@ _LIMIT = {
     "channels": "Messages of a channel, by the channel's name.",
     "categories": "Messages of a category, by the category's name.",
 }
+_UNCLEAR = {
+    "default": "For every category that is not named; null: `hold`.",
+    "categories": "By category, by the category's name.",
+}
 _KEY = {
     "id": "The key's id.",
     "name": _NAME,
@@ -22,6 +26,11 @@ ADMINISTRATION: Final = {
     "Tenant.name": _NAME,
     "Tenant.status": "Whether its keys work.",
     "Tenant.limits": "How much it may submit; null while the platform's defaults apply.",
+    "Tenant.on_unknown": "What the tenant chose for its unclear sends, by mode.",
+    "TenantUnclearChoices.live": "For messages of live keys; null while nothing is chosen.",
+    "TenantUnclearChoices.test": "For messages of test keys; null while nothing is chosen.",
+    **{f"UnclearChoices.{name}": text for name, text in _UNCLEAR.items()},
+    "Settings.on_unknown": "What happens to unclear sends whose message and template choose nothing themselves.",
     "NewTenant.name": _NAME,
     "TenantChange.name": _NAME,
     "TenantChange.status": "Whether its keys work.",

@@ -47,6 +47,7 @@ _ISSUED: Final = {
     "created_at": _AT,
     "expires_at": None,
 }
+_UNCLEAR: Final = {"default": "hold", "categories": {"authentication": "resend"}}
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "AcceptedMessage": _ACCEPTED,
@@ -68,6 +69,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "category": "utility",
         "priority": "default",
         "retry_policy": "durable",
+        "on_unknown": "hold",
         "window": "not_needed",
         "first_status": "queued",
         "send_at": None,
@@ -160,6 +162,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "status_info": {},
         "unsupported": [],
         "changing": False,
+        "on_unknown": None,
     },
     "TemplateSync": {"added": 2, "changed": 1, "removed": 0, "unchanged": 14},
     "Sender": {
@@ -202,7 +205,15 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "mode": "live",
         "role": "sender",
     },
-    "Tenant": {"id": _TENANT, "name": "Acme", "status": "active", "created_at": _AT, "limits": None},
+    "Settings": {"on_unknown": _UNCLEAR},
+    "Tenant": {
+        "id": _TENANT,
+        "name": "Acme",
+        "status": "active",
+        "created_at": _AT,
+        "limits": None,
+        "on_unknown": {"live": _UNCLEAR, "test": None},
+    },
     "IssuedKey": {**_ISSUED, "key": "mpk_live_7h2kq0v9_…"},
     "Key": {**_ISSUED, "revoked_at": None},
 }

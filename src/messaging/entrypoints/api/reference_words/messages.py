@@ -24,7 +24,8 @@ MESSAGES: Final = {
     "NewMessage.expires_at": "Not after this instant, RFC 3339 with an offset. Left out, it follows from the category.",
     "NewMessage.reference": "Your own id for it, echoed in every answer; not unique.",
     "NewMessage.metadata": "Up to 20 names with values of yours, kept with the message and never sent.",
-    "NewMessage.on_unknown": "What happens if the outcome of a try stays unclear.",
+    "NewMessage.on_unknown": "What happens if the outcome of a try stays unclear. Left out, the choice of its template "
+    "counts, else of its category, else of the tenant, else `hold`.",
     "NewMessageBatch.messages": "Messages. An item that is none is refused by itself; the others are accepted.",
     "BatchResult.accepted": "How many were accepted.",
     "BatchResult.refused": "How many were refused.",
@@ -42,6 +43,7 @@ MESSAGES: Final = {
     "MessageCheck.category": "The category that would apply.",
     "MessageCheck.priority": "The priority that would apply.",
     "MessageCheck.retry_policy": "The retry policy that would apply.",
+    "MessageCheck.on_unknown": "What would happen if its outcome stayed unclear: `hold` or `resend`.",
     "MessageCheck.window": "Whether the recipient's 24-hour window allows the content.",
     "MessageCheck.first_status": "`queued` or `scheduled`.",
     "MessageCheck.send_at": "When it would be due, if not at once.",

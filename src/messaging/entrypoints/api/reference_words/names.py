@@ -22,6 +22,8 @@ _CHOSEN: Final = {
     "ChangeAccountBody": "ProviderAccountChange",
     "ChangeSenderBody": "SenderChange",
     "ChangeTenantBody": "TenantChange",
+    "ChangeSettingsBody": "SettingsChange",
+    "ChangeTemplateBody": "TemplateChange",
     "CheckView": "MessageCheck",
     "Components": "TemplateComponents",
     "ConnectAccountBody": "NewProviderAccount",
@@ -43,6 +45,7 @@ _CHOSEN: Final = {
     "LimitsBody": "TenantLimitsChange",
     "OperatorActionBody": "OperatorAction",
     "ParameterFormat": "TemplateParameterFormat",
+    "PreferencesView": "Settings",
     "QuotaBody": "QuotaChange",
     "ReplaceRulesBody": "RoutingRulesChange",
     "RetryBody": "MessageRetry",
@@ -56,6 +59,9 @@ _CHOSEN: Final = {
     "TemplateMessage": "TemplateContent",
     "Text": "TextContent",
     "Trouble": "SenderTrouble",
+    "UnclearBody": "UnclearChoicesChange",
+    "UnclearByMode": "TenantUnclearChoices",
+    "UnclearByModeBody": "TenantUnclearChoicesChange",
     "WhoAmIView": "KeyIdentity",
 }
 _LIST: Final = re.compile(r"ListView_(\w+)_")

@@ -19,6 +19,7 @@ TEMPLATES: Final = {
     "Template.unsupported": "Parts of its definition that cannot be sent through this platform; empty for most.",
     "Template.changing": "True while its content, which the provider says was changed, is being read anew: some "
     "seconds in which it is not sent.",
+    "Template.on_unknown": "What happens to unclear sends of this template; null: as category and tenant have it.",
     "TemplateComponents.body": "The text, with placeholders.",
     "TemplateComponents.header": "What stands above the text; null where nothing does.",
     "TemplateComponents.footer": "The small line below the text; null where there is none.",

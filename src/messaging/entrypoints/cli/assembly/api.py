@@ -82,6 +82,9 @@ def _tenant_use_cases(application: Application) -> TenantUseCases:
         list_rules=tenants.list_rules(),
         replace_rules=tenants.replace_rules(),
         who_am_i=tenants.who_am_i(),
+        choose_for_template=templates.choose(),
+        find_preferences=tenants.find_preferences(),
+        change_preferences=tenants.change_preferences(),
     )
 
 

@@ -12,6 +12,7 @@ from messaging.application.tenants.ciphers import OpenAccount
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
 from messaging.application.tenants.issue_key import IssueAdminKey, IssueKey
+from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
     FindAccount,
     FindSender,
@@ -44,6 +45,8 @@ class TenantUseCases(DeclarativeContainer):
         new_id=adapters.new_id,
     )
     change_tenant = Singleton(ChangeTenant, open_system_uow=adapters.open_system_uow)
+    find_preferences = Singleton(FindPreferences, open_system_uow=adapters.open_system_uow)
+    change_preferences = Singleton(ChangePreferences, change_tenant=change_tenant)
     find_tenant = Singleton(FindTenant, open_system_uow=adapters.open_system_uow)
     list_tenants = Singleton(ListTenants, open_system_uow=adapters.open_system_uow)
 

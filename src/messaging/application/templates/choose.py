@@ -1,0 +1,24 @@
+"""What a tenant chooses for all messages of a template; the provider is not told."""
+
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.templates.views import TemplateView
+from messaging.domain.shared.ids import TemplateId
+from messaging.domain.shared.refusals import not_found
+from messaging.domain.shared.unclear import OnUnknown
+from messaging.domain.tenants.tenant import Principal
+
+
+class ChooseForTemplate:
+    """In force everywhere within a second, for messages that are submitted from then on."""
+
+    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+        self._open = open_uow
+
+    async def __call__(self, principal: Principal, id: TemplateId, *, on_unknown: OnUnknown | None) -> TemplateView:
+        """`None` leaves it to category and tenant. Raises DomainError: not_found."""
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            template = await uow.configuration.choose_on_unknown(id, on_unknown)
+            if template is None:
+                raise not_found()
+            await uow.commit()
+        return TemplateView.of(template)
