@@ -83,6 +83,47 @@ async def test_a_refusal_lists_every_violation(quiet_shop: Shop) -> None:
     assert found["/content/variables/2"] == "variable_missing"
 
 
+async def test_a_wrong_shape_does_not_hide_what_else_is_wrong(quiet_shop: Shop) -> None:
+    body = quiet_shop.message(
+        to="4155550100", metadata=3, colour="red", expires_at=in_days(-1), **template(variables={"1": "Ana"})
+    )
+    expected = {
+        "/metadata": "wrong_type",
+        "/colour": "unknown_field",
+        "/to": "country_code_missing",
+        "/expires_at": "expires_at_past",
+        "/content/variables/2": "variable_missing",
+    }
+
+    single = violations(await quiet_shop.post("/v1/messages", body))
+    checked = violations(await quiet_shop.post("/v1/messages/check", body))
+    (item,) = (await quiet_shop.post("/v1/messages/batch", {"messages": [body]})).json()["data"]
+
+    assert single == expected
+    assert checked == expected
+    assert {error["pointer"]: error["code"] for error in item["errors"]} == expected
+
+
+@pytest.mark.parametrize("missing", ["to", "channel", "content"])
+async def test_a_missing_field_is_not_blamed_on_others(quiet_shop: Shop, missing: str) -> None:
+    body = {name: value for name, value in quiet_shop.message().items() if name != missing}
+
+    assert violations(await quiet_shop.post("/v1/messages", body)) == {f"/{missing}": "missing_field"}
+
+
+async def test_a_misspelt_template_is_told_which_was_meant(quiet_shop: Shop) -> None:
+    response = await quiet_shop.post("/v1/messages", quiet_shop.message(**template(name="order_updaet")))
+
+    assert "Did you mean order_update?" in response.json()["errors"][0]["detail"]
+
+
+async def test_a_plus_that_was_not_encoded_is_understood_in_an_instant(quiet_shop: Shop) -> None:
+    plain = await quiet_shop.get("/v1/messages?created_after=2026-01-01T00:00:00+01:00")
+    encoded = await quiet_shop.get("/v1/messages?created_after=2026-01-01T00:00:00%2B01:00")
+
+    assert (plain.status_code, encoded.status_code) == (200, 200)
+
+
 @pytest.mark.parametrize(
     "content, status, code",
     [

@@ -8,8 +8,10 @@ from messaging.application.messages.prepare import (
     Invalid,
     Routed,
     Submission,
+    Unreadable,
     WindowState,
     assess,
+    assess_rest,
     closed_window,
     compose,
     contacts_to_look_up,
@@ -23,6 +25,7 @@ from messaging.domain.messages.content import TemplateMessage, summary
 from messaging.domain.messages.state import public
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
+from messaging.domain.shared.refusals import invalid
 from messaging.domain.templates.validation import preview
 from messaging.domain.tenants.tenant import Principal
 
@@ -58,11 +61,14 @@ class CheckMessage:
         self._clock = clock
         self._new_id = new_id
 
-    async def __call__(self, principal: Principal, submission: Submission) -> CheckView:
+    async def __call__(self, principal: Principal, submission: Submission | Unreadable) -> CheckView:
+        """Raises DomainError `validation_failed` for a submission whose shape is wrong."""
         facts = await self._snapshots.tenant(principal.tenant_id)
         if facts is None:
             raise DomainError("unauthorized", "The key's tenant does not exist any more.")
         now = self._clock.now()
+        if isinstance(submission, Unreadable):
+            raise invalid(*assess_rest(principal, submission, facts, now=now).violations)
         routed = assess(principal, submission, facts, now=now)
         if isinstance(routed, Invalid):
             return CheckView(would_send=False, errors=routed.violations)

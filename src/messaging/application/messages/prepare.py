@@ -53,6 +53,18 @@ class Invalid(Struct, frozen=True):
     violations: tuple[Violation, ...]
 
 
+class Unreadable(Struct, frozen=True, kw_only=True):
+    """A submission whose shape is wrong.
+
+    `unread` names the top-level fields that could not be read or are missing. `rest` is the submission with stand-ins
+    in their place, so that its other fields can be judged too; None where nothing could be read.
+    """
+
+    violations: tuple[Violation, ...]
+    unread: frozenset[str] = frozenset()
+    rest: Submission | None = None
+
+
 class Routed(Struct, frozen=True, kw_only=True):
     """A submission whose every check but the 24-hour window has passed."""
 
@@ -104,6 +116,32 @@ def assess(principal: Principal, submission: Submission, facts: TenantSnapshot, 
             category,
         ),
     )
+
+
+# What is found about a field may be the fault of another one that could not be read.
+_DEPENDS_ON: Mapping[str, frozenset[str]] = {
+    "channel": frozenset({"from"}),
+    "from": frozenset({"channel"}),
+    "content": frozenset({"from", "channel"}),
+    "category": frozenset({"content", "from", "channel"}),
+    "to": frozenset({"category", "content"}),
+    "expires_at": frozenset({"send_at"}),
+    "send_at": frozenset({"expires_at"}),
+}
+
+
+def assess_rest(principal: Principal, item: Unreadable, facts: TenantSnapshot, *, now: datetime) -> Invalid:
+    """What is wrong with the shape, and everything else that is wrong with the fields that could be read."""
+    if item.rest is None:
+        return Invalid(item.violations)
+    result = assess(principal, item.rest, facts, now=now)
+    found = result.violations if isinstance(result, Invalid) else ()
+    return Invalid(item.violations + tuple(violation for violation in found if not _blameless(violation, item.unread)))
+
+
+def _blameless(violation: Violation, unread: frozenset[str]) -> bool:
+    field_name = violation.pointer.split("/", 2)[1] if violation.pointer else ""
+    return field_name in unread or not unread.isdisjoint(_DEPENDS_ON.get(field_name, ()))
 
 
 # Meta refuses one-tap, zero-tap and copy-code templates to a business-scoped user id (code 131062).

@@ -14,7 +14,9 @@ from messaging.application.messages.prepare import (
     Invalid,
     Routed,
     Submission,
+    Unreadable,
     assess,
+    assess_rest,
     closed_window,
     compose,
     contacts_to_look_up,
@@ -22,7 +24,7 @@ from messaging.application.messages.prepare import (
 )
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing, TenantCipher
-from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.submission_limits import Balance
 from messaging.application.ports.submissions import (
     Acceptance,
@@ -139,7 +141,7 @@ class SubmitMessages:
         self._telemetry = telemetry
 
     async def one(
-        self, principal: Principal, submission: Submission, *, key: IdempotencyRequest | None = None
+        self, principal: Principal, submission: Submission | Unreadable, *, key: IdempotencyRequest | None = None
     ) -> Reply:
         """Raises DomainError: `validation_failed`, `rate_limited`, `idempotency_key_reused`, `request_in_flight`."""
         now = self._clock.now()
@@ -148,7 +150,8 @@ class SubmitMessages:
         if isinstance(prepared, Invalid):
             # What was accepted once may have become invalid since (expired, paused): a repetition is answered all the
             # same, and only a request that is new is refused.
-            if key is not None and (known := await self._known(principal, key)) is not None:
+            readable = isinstance(submission, Submission)
+            if key is not None and readable and (known := await self._known(principal, key)) is not None:
                 return self._reply(known, b"", (), memory)
             self._count_refused(prepared)
             raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
@@ -160,16 +163,14 @@ class SubmitMessages:
     async def many(
         self,
         principal: Principal,
-        submissions: Sequence[Submission | Invalid],
+        submissions: Sequence[Submission | Unreadable],
         *,
         key: IdempotencyRequest | None = None,
     ) -> Reply:
         """Each item stands for itself; the accepted ones are committed together. Raises like `one`, but per request."""
         now = self._clock.now()
-        readable = [item for item in submissions if isinstance(item, Submission)]
-        cipher, prepared = await self._prepare(principal, readable, now=now)
-        memory, in_order = _Memory(key, cipher), iter(prepared)
-        results = [item if isinstance(item, Invalid) else next(in_order) for item in submissions]
+        cipher, results = await self._prepare(principal, submissions, now=now)
+        memory = _Memory(key, cipher)
         accepted = [result for result in results if isinstance(result, _Prepared)]
         for result in results:
             if isinstance(result, Invalid):
@@ -186,13 +187,13 @@ class SubmitMessages:
         return await self._submissions.known(principal.tenant_id, principal.mode, key.key, key.fingerprint)
 
     async def _prepare(
-        self, principal: Principal, submissions: Sequence[Submission], *, now: datetime
+        self, principal: Principal, submissions: Sequence[Submission | Unreadable], *, now: datetime
     ) -> "tuple[TenantCipher, list[_Prepared | Invalid]]":
         facts = await self._snapshots.tenant(principal.tenant_id)
         if facts is None:
             raise DomainError("unauthorized", "The key's tenant does not exist any more.")
         cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
-        assessed = [_indexed(assess(principal, item, facts, now=now), cipher) for item in submissions]
+        assessed = [_indexed(_assessed(principal, item, facts, now), cipher) for item in submissions]
         last_inbound = await self._last_inbound(principal, assessed)
         return cipher, [
             item if isinstance(item, Invalid) else self._finish(principal, *item, cipher, last_inbound, now=now)
@@ -260,6 +261,14 @@ class SubmitMessages:
     def _count_refused(self, invalid: Invalid) -> None:
         for violation in invalid.violations:
             self._telemetry.count("messages_refused", code=violation.code)
+
+
+def _assessed(
+    principal: Principal, item: Submission | Unreadable, facts: TenantSnapshot, now: datetime
+) -> Routed | Invalid:
+    if isinstance(item, Unreadable):
+        return assess_rest(principal, item, facts, now=now)
+    return assess(principal, item, facts, now=now)
 
 
 def _indexed(result: Routed | Invalid, cipher: TenantCipher) -> tuple[Routed, bytes] | Invalid:

@@ -6,6 +6,7 @@ is queued; every violation is listed. Pointers are relative to the message's con
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from urllib.parse import quote
 
 from messaging.domain.shared.errors import Violation
@@ -52,6 +53,8 @@ _MOST_SURPLUS = 20
 # Meta writes the body of authentication templates itself and does not always list its text.
 AUTHENTICATION_BODY = "*{{1}}* is your verification code."
 _CODE = "1"
+# How far the length of a misspelt template name may be off, how long it may be, and how many names it is compared with.
+_NEAR, _LONGEST_NAME, _MOST_COMPARED = 2, 100, 50
 # One space more than Meta takes in a row.
 _GAP = "     "
 _BREAK = re.compile("[\n\r\t\u2028\u2029]")
@@ -81,10 +84,21 @@ def find_template(templates: Mapping[tuple[str, str], Template], name: str, lang
         return template
     languages = sorted(template.language for template in templates.values() if template.name == name)
     if not languages:
-        detail = "The sender's provider account has no template of this name. GET /v1/templates lists them."
+        near = _nearest(name, templates)
+        advice = f"Did you mean {near}?" if near else "GET /v1/templates lists them."
+        detail = f"The sender's provider account has no template of this name. {advice}"
         return Violation(pointer="/name", code="template_unknown", detail=detail)
     detail = f"The template is not available in this language, only in: {', '.join(languages)}."
     return Violation(pointer="/language", code="template_language_unavailable", detail=detail)
+
+
+def _nearest(name: str, templates: Mapping[tuple[str, str], Template]) -> str | None:
+    """The name that was probably meant. Few are compared, since a batch may ask a thousand times."""
+    alike = {known for known, _ in templates if known[:1] == name[:1] and abs(len(known) - len(name)) <= _NEAR}
+    close = (
+        get_close_matches(name, sorted(alike)[:_MOST_COMPARED], n=1, cutoff=0.8) if len(name) <= _LONGEST_NAME else []
+    )
+    return close[0] if close else None
 
 
 def send_violations(template: Template, parameters: TemplateParameters) -> tuple[Violation, ...]:

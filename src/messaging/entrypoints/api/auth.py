@@ -42,7 +42,7 @@ async def admit(authenticate: Authenticate, call: Call, operation_id: str | None
         case Suspended():
             raise DomainError("tenant_suspended", "This tenant is suspended. Ask the platform's operator.")
         case Unknown():
-            raise _unauthorized()
+            raise _unauthorized(call)
 
 
 def admin_guard(authenticate: Authenticate) -> Guard:
@@ -53,7 +53,7 @@ def admin_guard(authenticate: Authenticate) -> Guard:
             case Admin() as admin:
                 connection.scope["auth"] = admin
             case Unknown():
-                raise _unauthorized()
+                raise _unauthorized(connection)
 
     return guard
 
@@ -70,5 +70,15 @@ def _bearer(call: Call) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _unauthorized() -> DomainError:
+def _unauthorized(call: Call) -> DomainError:
+    """A key's kind stands in its beginning, so telling that it is of the other kind gives nothing away."""
+    administers, admin_key = call.scope["path"].startswith("/admin/"), _bearer(call).startswith("mpk_admin_")
+    if admin_key and not administers:
+        detail = (
+            "This is a platform administrator's key, which opens /admin/v1 only. Use a tenant's key: mpk_live_… or "
+        )
+        return DomainError("unauthorized", f"{detail}mpk_test_….")
+    if administers and not admin_key and _bearer(call).startswith(("mpk_live_", "mpk_test_")):
+        detail = "This is a tenant's key, which opens /v1 only. Use a platform administrator's key: mpk_admin_…."
+        return DomainError("unauthorized", detail)
     return DomainError("unauthorized", "Send a valid API key for this surface as Authorization: Bearer mpk_….")

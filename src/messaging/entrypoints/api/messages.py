@@ -17,13 +17,19 @@ from messaging.domain.shared.ids import MessageId, Prefix
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.bodies import Body, read_bytes, require_json
 from messaging.entrypoints.api.cursors import Cursors, ListView
-from messaging.entrypoints.api.edge import trace_id_of
 from messaging.entrypoints.api.idempotency import Once, json_response
 from messaging.entrypoints.api.ids import in_path
 from messaging.entrypoints.api.limits import limit_headers
 from messaging.entrypoints.api.operations import operation
 from messaging.entrypoints.api.queries import PageQuery, Query, within_reason
-from messaging.entrypoints.api.submitting import SUBMIT, BatchBody, Instant, SubmitBody, submit_many, submit_one
+from messaging.entrypoints.api.submitting import (
+    BatchBody,
+    Instant,
+    SubmitBody,
+    read_submission,
+    submit_many,
+    submit_one,
+)
 
 # The state machine's public names; a test compares them with `State`.
 PublicStatus = Literal[
@@ -141,8 +147,8 @@ class MessagesController(Controller):
         ),
     )
     async def check(self, request: TenantRequest, check_message: NamedDependency[CheckMessage]) -> CheckView:
-        body, _ = await SUBMIT.read(request)
-        return await check_message(request.auth, body.to_submission(trace_id_of(request.scope)))
+        submission, _ = await read_submission(request)
+        return await check_message(request.auth, submission)
 
     @get(
         "/",

@@ -1,5 +1,6 @@
 """How a request's query becomes a value: unknown, repeated and wrong parameters are all named at once."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -22,6 +23,8 @@ After = Annotated[str, Meta(min_length=1, max_length=500, description="The `next
 # Instants outside this range select the same rows as its ends, and some of them do not survive a change of zone.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
+_SPACE_FOR_PLUS = re.compile(r"[\d-]{10}[Tt][\d:.]+ \d\d:\d\d")
+
 
 class PageQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limit: Limit = DEFAULT_LIMIT
@@ -42,7 +45,7 @@ class Query(Generic[Q]):
             if name in given:
                 detail = "Give this parameter once."
                 repeated.append(Violation(pointer=f"/{name}", code="invalid_value", detail=detail))
-            given[name] = value
+            given[name] = _with_plus(value)
         try:
             value = msgspec.convert(given, self.shape, strict=False)
         except msgspec.ValidationError:
@@ -52,6 +55,11 @@ class Query(Generic[Q]):
         if found := (*repeated, *_too_lax(value, given), *nul_violations(given)):
             raise invalid(*found)
         return value
+
+
+def _with_plus(value: str) -> str:
+    """A plus that was not percent-encoded arrives as a space; in an instant's offset it can only have been a plus."""
+    return value[:-6] + "+" + value[-5:] if _SPACE_FOR_PLUS.fullmatch(value) else value
 
 
 def within_reason(instant: datetime | None) -> datetime | None:

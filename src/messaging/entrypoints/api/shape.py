@@ -4,7 +4,8 @@ The compiled decoder stops at the first one, which is right for the good request
 walked along its type: each part that does not convert is looked into, and the innermost ones are reported.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 from enum import Enum
 from itertools import islice
 from types import UnionType
@@ -15,10 +16,15 @@ from msgspec import NODEFAULT, Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
 from messaging.domain.shared.errors import Violation
+from messaging.entrypoints.api.plain_texts import in_plain_words
 
 # Beyond this a list of violations helps nobody, and a hostile body could make it as long as itself.
 MAX_VIOLATIONS = 100
 _MAX_POINTER = 200
+# A longer name is no misspelling of ours.
+_LONGEST_NAME = 60
+# For how many unknown names of an object a name is suggested: comparing costs time, and a body may have thousands.
+_MOST_ADVICE = 5
 
 
 def shape_violations(value: Any, expected: Any, *, strict: bool = True) -> tuple[Violation, ...]:
@@ -78,10 +84,15 @@ def _inside_struct(
         yield from _field(value, name, info, pointer, strict)
     if struct.__struct_config__.forbid_unknown_fields:
         tag_name = struct.__struct_config__.tag_field
-        for name in value:
-            if name not in known and name != tag_name:
-                detail = "There is no such field. Leave it out, or check its spelling."
-                yield Violation(pointer=_step(pointer, name), code="unknown_field", detail=detail)
+        unknown = (name for name in value if name not in known and name != tag_name)
+        for position, name in enumerate(unknown):
+            yield _unknown(name, known if position < _MOST_ADVICE else (), pointer)
+
+
+def _unknown(name: str, known: Collection[str], pointer: str) -> Violation:
+    close = get_close_matches(name[:_LONGEST_NAME], known, n=1)
+    advice = f"Did you mean {close[0]}?" if close else "Leave it out, or check its spelling."
+    return Violation(pointer=_step(pointer, name), code="unknown_field", detail=f"There is no such field. {advice}")
 
 
 def _field(value: dict[str, Any], name: str, info: FieldInfo, pointer: str, strict: bool) -> Iterator[Violation]:
@@ -97,10 +108,9 @@ def _own(expected: Any, pointer: str, message: str) -> Violation:
     if choices and not message.startswith("Expected"):
         return _one_of(pointer, choices, missing=False)
     text = message.split(" - at `")[0]
-    if text.startswith("Invalid value"):
-        text = "This value is not allowed here"
     wrong_type = text.startswith("Expected `") and ", got `" in text
-    return Violation(pointer=pointer, code="wrong_type" if wrong_type else "invalid_value", detail=f"{text}.")
+    detail = f"{in_plain_words(text)}."
+    return Violation(pointer=pointer, code="wrong_type" if wrong_type else "invalid_value", detail=detail)
 
 
 def _one_of(pointer: str, choices: Any, *, missing: bool) -> Violation:

@@ -3,13 +3,14 @@
 Kept apart from the routes, because `express` answers these two without the framework.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-from messaging.application.messages.prepare import Invalid, Submission
+from messaging.application.messages.prepare import Submission, Unreadable
 from messaging.application.messages.submit import MAX_BATCH, Reply, SubmitMessages
 from messaging.domain.messages.content import Content
 from messaging.domain.messages.message import Category, Priority
@@ -17,8 +18,8 @@ from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.ids import Prefix, SenderId, parse_typeid
 from messaging.domain.shared.unclear import OnUnknown
-from messaging.entrypoints.api.bodies import Body
-from messaging.entrypoints.api.calls import TenantCall
+from messaging.entrypoints.api.bodies import Body, read_bytes, require_json
+from messaging.entrypoints.api.calls import Call, TenantCall
 from messaging.entrypoints.api.edge import trace_id_of
 from messaging.entrypoints.api.idempotency import idempotency_of
 from messaging.entrypoints.api.ids import NOBODY
@@ -90,9 +91,15 @@ SUBMIT = Body(SubmitBody)
 ENVELOPE = Body(_BatchEnvelope, judged_as=BatchBody)
 
 
+_STAND_INS: Final[Mapping[str, Any]] = {
+    "to": "+14155550100",
+    "channel": "whatsapp",
+    "content": {"type": "text", "body": "-"},
+}
+
+
 async def submit_one(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
-    body, raw = await SUBMIT.read(request)
-    submission = body.to_submission(trace_id_of(request.scope))
+    submission, raw = await read_submission(request)
     return await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
 
 
@@ -103,9 +110,37 @@ async def submit_many(request: TenantCall, submit_messages: SubmitMessages) -> R
     return await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
 
 
-def _read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Invalid:
+async def read_submission(request: Call) -> tuple[Submission | Unreadable, bytes]:
+    """The submission and what was sent. Raises DomainError for a body that is no JSON object at all."""
+    raw = await read_bytes(request)
+    require_json(request)
+    trace_id = trace_id_of(request.scope)
+    try:
+        return SUBMIT.decode(raw).to_submission(trace_id), raw
+    except DomainError as error:
+        item = _unreadable(raw, error.violations, trace_id)
+        if item.rest is None:
+            raise
+        return item, raw
+
+
+def _read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Unreadable:
     try:
         return SUBMIT.decode(raw).to_submission(trace_id)
     except DomainError as error:
         whole = Violation(pointer="", code=error.code, detail=error.detail)
-        return Invalid(error.violations or (whole,))
+        return _unreadable(bytes(raw), error.violations or (whole,), trace_id)
+
+
+def _unreadable(raw: bytes, violations: tuple[Violation, ...], trace_id: str) -> Unreadable:
+    """What could not be read, and the rest with stand-ins for it, so that the rest is judged in the same answer."""
+    unread = frozenset(violation.pointer.split("/", 2)[1] for violation in violations if violation.pointer)
+    if len(unread) == 0:
+        return Unreadable(violations=violations)
+    kept = {name: value for name, value in msgspec.json.decode(raw).items() if name not in unread}
+    try:
+        rest = msgspec.convert({**_STAND_INS, **kept}, SubmitBody).to_submission(trace_id)
+    except msgspec.ValidationError:
+        # There were more violations than are listed.
+        return Unreadable(violations=violations)
+    return Unreadable(violations=violations, unread=unread, rest=rest)
