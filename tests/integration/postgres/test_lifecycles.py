@@ -490,7 +490,7 @@ async def test_what_a_lock_waited_for_is_what_it_returns(engines: Engines) -> No
 
 
 async def _until_somebody_waits(engines: Engines) -> None:
-    async with transaction(engines.system) as opened, asyncio.timeout(5):
+    async with transaction(engines.system) as opened, asyncio.timeout(60):
         while not await opened.driver.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
             await asyncio.sleep(0.01)
 

@@ -172,7 +172,7 @@ async def test_a_message_taken_up_again_while_the_lock_was_waited_for_keeps_its_
         an_id(OLDER),
     )
     dropping = asyncio.create_task(upkeep(messages=YEAR).drop_old_partitions())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
             await asyncio.sleep(0.01)
     await requeue.commit()

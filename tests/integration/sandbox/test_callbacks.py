@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 async def settled(http: httpx.AsyncClient) -> Json:
     """The callback log once nothing is on its way any more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             log: Json = (await http.get("/_callbacks")).json()
             if log["pending"] == 0:

@@ -104,7 +104,7 @@ async def approved(gateway: WhatsAppCloudGateway) -> dict[str, Template]:
     """The templates above, created through the adapter and reviewed."""
     for template in (POSITIONAL, NAMED, CODE):
         await gateway.create_template(CONNECTION, template)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while any(t.status is not TemplateStatus.APPROVED for t in await gateway.list_templates(CONNECTION)):
             await asyncio.sleep(0.01)
     return {template.name: template for template in (POSITIONAL, NAMED, CODE)}
