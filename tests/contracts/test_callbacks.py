@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from messaging.adapters.postgres.callbacks import PostgresCallbackStore
 from messaging.adapters.postgres.engine import Engines
@@ -139,7 +140,8 @@ async def test_a_parked_receipt_is_found_by_the_providers_id_once(inbox: Inbox) 
         await callbacks.park([parked()])
 
     async with inbox.open() as callbacks:
-        assert list(await callbacks.lock_parked([(ACCOUNT, WAMID), (ACCOUNT, "wamid.other")])) == [parked()]
+        [found] = await callbacks.lock_parked([(ACCOUNT, WAMID), (ACCOUNT, "wamid.other")])
+        assert replace(found, digest=b"") == parked()
         assert list(await callbacks.lock_parked([(ACCOUNT, "wamid.other")])) == []
 
 

@@ -35,6 +35,7 @@ class InMemoryConversations:
         return [
             InboundRow(
                 id=new.id,
+                account_id=new.account_id,
                 sender_id=new.sender_id,
                 kind=new.kind,
                 sealed=new.sealed,

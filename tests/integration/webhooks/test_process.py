@@ -14,8 +14,9 @@ from messaging.domain.messages.outcome import conclude
 from messaging.domain.messages.reference import write
 from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.shared.mode import Mode
-from tests.builders import ANA, SENDER, TENANT
+from tests.builders import ANA, SENDER, TENANT, a_principal
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, Platform
 from tests.seeding import a_new_message, an_acceptance
@@ -151,9 +152,9 @@ async def test_a_callback_that_postgres_refuses_does_not_hold_up_the_others(
     client: httpx.AsyncClient, platform: Platform
 ) -> None:
     key = await submitted(platform, "wamid.1")
-    too_long_for_an_index = random.Random(1).randbytes(8_000).hex()
+    await platform.rows("ALTER TABLE inbound_messages ADD CHECK (provider_message_id <> 'wamid.poison.0')")
     await post(client, meta.texts("before", wamid="wamid.before"))
-    await post(client, meta.texts("poison", wamid=too_long_for_an_index))
+    await post(client, meta.texts("poison", wamid="wamid.poison"))
     await post(client, meta.statuses(meta.status("wamid.1")))
     assert await platform.process() == 3
 
@@ -207,3 +208,77 @@ async def test_what_was_set_aside_can_be_replayed_when_its_cause_is_mended(
 
     assert await state(platform, key) == "delivered"
     assert await platform.rows(SETTLED) == [{"status": "processed", "problem": None}]
+
+
+async def test_an_odd_message_is_kept_and_costs_its_neighbours_nothing(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+    change = meta.texts("nobody", "no number", "no time", "long id", wamid="wamid.odd")
+    nobody, no_number, no_time, long_id = change["value"]["messages"]
+    change["value"]["contacts"] = []
+    del nobody["from"]
+    no_number["from"], no_time["timestamp"] = "bla", "yesterday"
+    long_id["id"] = random.Random(1).randbytes(8_000).hex()
+    await post(client, change, meta.statuses(meta.status("wamid.1", "PLAYED", errors=None)))
+    assert await platform.process() == 1
+
+    shown = await platform.application.conversations.list()(a_principal(), before=None, limit=10)
+    assert {view.text: list(view.oddities) for view in shown.items} == {
+        "nobody": ["author_missing"],
+        "no number": ["author_unreadable"],
+        "no time": ["time_unreadable"],
+        "long id": ["id_too_long"],
+    }
+    assert await platform.rows(SETTLED) == [{"status": "processed", "problem": None}]
+    assert await state(platform, key) == "read"
+
+
+async def test_an_answer_names_the_message_of_ours_that_it_answers(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+    change = meta.texts("Yes!", "Who is this?")
+    ours, others = change["value"]["messages"]
+    ours["context"], others["context"] = {"id": "wamid.1"}, {"id": "wamid.of-another-app"}
+    await post(client, change)
+    await platform.process()
+
+    shown = await platform.application.conversations.list()(a_principal(), before=None, limit=10)
+
+    assert {view.text: (view.in_reply_to, view.in_reply_to_message_id) for view in shown.items} == {
+        "Yes!": ("wamid.1", typeid(Prefix.MESSAGE, key.message_id)),
+        "Who is this?": ("wamid.of-another-app", None),
+    }
+
+
+async def test_what_a_status_tells_besides_is_in_the_timeline_and_people_are_sealed(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+    pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"}
+    in_group = meta.status("wamid.1", "read", recipient_participant_id="16505551234", recipient_id="120363")
+    await post(client, meta.statuses(meta.status("wamid.1", "sent", pricing=pricing), in_group))
+    await platform.process()
+
+    events = await platform.application.messages.list_events()(a_principal(), key.message_id, after=0, limit=50)
+
+    sent, read = (event.detail for event in events.items if event.type.startswith("receipt."))
+    assert (sent["pricing_category"], sent["billable"], sent["recipient_ids"]) == ("utility", "true", "14155552671")
+    assert (read["status"], read["participant_id"]) == ("read", "16505551234")
+    assert await state(platform, key) == "sent"
+    assert await platform.value("SELECT count(*) FROM events WHERE detail::text ~ '(4155552671|6505551234)'") == 0
+
+
+async def test_receipts_parked_by_another_version_are_unparked_when_they_match(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    await post(client, meta.statuses(meta.status("wamid.early")))
+    await platform.process()
+    await platform.rows("UPDATE parked_receipts SET digest = sha256('of another version')")
+
+    await submitted(platform, "wamid.early")
+    await _fall_due(platform)
+    assert await platform.application.inbox.rematch()() == 1
+
+    assert await platform.value("SELECT count(*) FROM parked_receipts") == 0

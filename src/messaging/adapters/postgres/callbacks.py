@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from asyncpg import Record
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.bounds import bounds, within
@@ -83,7 +84,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[], $6::ti
 ON CONFLICT DO NOTHING
 """
 
-_PARKED: Final = "p.tenant_id, p.account_id, p.receipt, p.parked_at, p.tries"
+_PARKED: Final = "p.tenant_id, p.account_id, p.receipt, p.parked_at, p.tries, p.digest"
 
 # Index: parked_receipts_provider_message_idx.
 LOCK_PARKED: Final = f"""
@@ -222,15 +223,20 @@ def _parked(row: Record) -> ParkedReceipt:
         receipt=_decoder.decode(row["receipt"]),
         parked_at=row["parked_at"],
         tries=row["tries"],
+        digest=row["digest"],
     )
 
 
 def _place(parked: ParkedReceipt) -> tuple[Any, ...]:
-    """A parked receipt's primary key: repeats of the same receipt have the same."""
-    digest = hashlib.sha256(_bare(parked.receipt)).digest()
+    """A parked receipt's primary key: repeats of the same receipt have the same.
+
+    One that is kept already goes by the digest it was kept under: another version may have made it.
+    """
+    told = replace(parked.receipt, recipient_ids=(), participant_id=None, sealed_recipient=None)
+    digest = parked.digest or hashlib.sha256(_encoder.encode(told)).digest()
     return parked.tenant_id, parked.account_id, parked.receipt.provider_message_id, digest
 
 
 def _bare(receipt: Receipt) -> bytes:
-    """Without the provider's spellings of the recipient: matching needs none, and no number lies about unsealed."""
-    return _encoder.encode(msgspec.structs.replace(receipt, recipient_ids=()))
+    """Without the provider's spellings of people but sealed ones: no number lies about unsealed."""
+    return _encoder.encode(replace(receipt, recipient_ids=(), participant_id=None))

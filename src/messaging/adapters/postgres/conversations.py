@@ -6,7 +6,7 @@ from typing import Final
 
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.conversations import InboundRow, NewInbound
-from messaging.domain.shared.ids import InboundId, SenderId, TenantId
+from messaging.domain.shared.ids import AccountId, InboundId, SenderId, TenantId
 from messaging.domain.shared.mode import TenantScope
 
 # Index: inbound_messages_provider_key. Only messages not seen before come back.
@@ -35,7 +35,7 @@ JOIN service_windows w ON w.tenant_id = $1 AND w.sender_id = k.sender_id AND w.c
 
 # Indexes: inbound_messages_pkey, backwards; senders_pkey.
 PAGE: Final = """
-SELECT i.id, i.sender_id, i.kind, i.sealed, i.occurred_at, i.received_at
+SELECT i.id, i.account_id, i.sender_id, i.kind, i.sealed, i.occurred_at, i.received_at
 FROM inbound_messages i
 WHERE i.tenant_id = $1 AND i.id < COALESCE($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
   AND EXISTS (SELECT FROM senders s WHERE s.tenant_id = i.tenant_id AND s.id = i.sender_id AND s.mode = $4)
@@ -97,6 +97,7 @@ class PostgresConversations:
         return [
             InboundRow(
                 id=InboundId(row["id"]),
+                account_id=AccountId(row["account_id"]),
                 sender_id=SenderId(row["sender_id"]),
                 kind=row["kind"],
                 sealed=row["sealed"],

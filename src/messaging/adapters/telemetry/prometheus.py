@@ -33,6 +33,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "callbacks_received": Declared("Callbacks posted by providers, by what was done.", ("provider", "outcome")),
     "callbacks_processed": Declared("Stored callbacks read, by what was done.", ("outcome",)),
     "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),
+    "inbound_oddities": Declared("What messages of people lacked and was filled in.", ("oddity",)),
     "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
     "breaker_changes": Declared("Circuit breakers that opened, were probed or closed.", ("scope", "state")),
     "relay_fallbacks": Declared("Relay passes that found Redis away and started the work in their own process."),

@@ -1,5 +1,6 @@
 """Keep what people write to a tenant's senders, and open their 24-hour windows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -55,6 +56,8 @@ class ReceiveInbound:
         await uow.conversations.add_inbound(known)
         for row in known:
             self._telemetry.count("inbound_messages", kind=row.kind)
+        for oddity, count in Counter(oddity for item in arrived for oddity in item.message.oddities).items():
+            self._telemetry.count("inbound_oddities", count, oddity=oddity)
         return strangers
 
     async def _cipher(self, tenant_id: TenantId) -> TenantCipher | None:
@@ -74,9 +77,14 @@ def _sealed(
         provider_message_id=message.provider_message_id,
         kind=message.kind,
         # A submission may name the person either way; each spelling finds the window.
-        contact_indexes=tuple(cipher.blind_index(name) for name in (message.phone, message.user_id) if name),
+        contact_indexes=tuple(cipher.blind_index(name) for name in _names(message)),
         sealed=inbound_payload.seal(cipher, id, message),
         # A provider's clock ahead of ours must not keep a window open for longer than it is.
         occurred_at=min(message.occurred_at, now),
         opens_window=message.opens_window,
     )
+
+
+def _names(message: InboundMessage) -> tuple[str, ...]:
+    names = (message.phone, message.user_id, message.parent_user_id)
+    return tuple(dict.fromkeys(name for name in names if name))

@@ -124,7 +124,7 @@ class ProcessCallbacks:
             return _Reading(callback=callback, problem="provider_unknown")
         try:
             kept = raw.unseal(self._key_ring.cipher(callback.tenant_id, facts.data_keys), callback.id, callback.sealed)
-            return _Reading(callback=callback, events=tuple(reader.read(kept.body)))
+            return _Reading(callback=callback, events=tuple(reader.read(kept.body, received_at=callback.received_at)))
         except CannotDecrypt:
             return _Reading(callback=callback, problem="cannot_decrypt")
         except MalformedCallback as error:

@@ -91,14 +91,17 @@ def _recipient_index(to: str, cipher: TenantCipher) -> bytes:
 class ListEvents:
     """The timeline, oldest first."""
 
-    def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
+    def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._open = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
 
     async def __call__(self, principal: Principal, id: MessageId, *, after: int, limit: int) -> Page[EventView, int]:
         async with self._open(principal.tenant_id, principal.mode) as uow:
             await own_message(uow.records, id)
             rows = await uow.records.events(id, after=after, limit=limit + 1)
-        return page_of(rows, limit, lambda row: row.seq, EventView.of)
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        return page_of(rows, limit, lambda row: row.seq, lambda row: EventView.of(row, cipher))
 
 
 class ListDeadLetters:

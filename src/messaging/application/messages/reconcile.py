@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from messaging.application.messages import receipt_recipients
 from messaging.application.ports.callbacks import ParkedReceipt
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.lifecycles import AttemptRef
@@ -61,7 +62,7 @@ class ReconcileReceipts:
         """Apply in any order, any number of times: the end is the same."""
         if not arrived:
             return
-        unmatched = await self._settle(uow, arrived)
+        unmatched = await self._settle(uow, await self._sealed(arrived))
         now = self._clock.now()
         await uow.callbacks.park([_parked(item, now) for item in unmatched])
         for kind, count in Counter(item.receipt.kind for item in arrived).items():
@@ -115,6 +116,15 @@ class ReconcileReceipts:
             return located
         attempts = await uow.lifecycles.find_attempts(list(wanted))
         return [place or attempts.get(_provider_id(item)) for item, place in zip(arrived, located, strict=True)]
+
+    async def _sealed(self, arrived: Sequence[Arrived]) -> list[Arrived]:
+        """With the ids of people as they may be kept in a timeline."""
+        ciphers = await self._ciphers({item.tenant_id for item in arrived})
+        return [
+            item if cipher is None else item._replace(receipt=receipt_recipients.sealed(item.receipt, cipher))
+            for item in arrived
+            for cipher in (ciphers.get(item.tenant_id),)
+        ]
 
     async def _ciphers(self, tenants: Collection[TenantId]) -> dict[TenantId, TenantCipher]:
         known = {id: await self._snapshots.tenant(id) for id in tenants}

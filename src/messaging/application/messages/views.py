@@ -4,8 +4,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from messaging.application.messages import receipt_recipients
 from messaging.application.messages.payload import Payload
 from messaging.application.ports.records import DeadLetterRow, EventRow, MessageRow
+from messaging.application.ports.secrets import TenantCipher
 from messaging.domain.messages.content import Content
 from messaging.domain.messages.state import public
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
@@ -81,7 +83,12 @@ class MessageView(Struct, frozen=True, kw_only=True):
 
 
 class EventView(Struct, frozen=True, kw_only=True):
-    """`recorded_at` is our clock and orders the timeline; `occurred_at` the provider's, where it told one."""
+    """`recorded_at` is our clock and orders the timeline; `occurred_at` the provider's, where it told one.
+
+    `detail` of a receipt holds whatever the provider told with it: its message id, `code` and `reason` of an error and
+    `further_errors`, `pricing_*`, `billable`, `conversation_*`, and `recipient_ids`, its own spellings of the person.
+    `receipt.participant` and `receipt.other` name their `status` as the provider does.
+    """
 
     seq: int
     type: str
@@ -91,14 +98,14 @@ class EventView(Struct, frozen=True, kw_only=True):
     detail: dict[str, str | int | None]
 
     @classmethod
-    def of(cls, row: EventRow) -> "EventView":
+    def of(cls, row: EventRow, cipher: TenantCipher) -> "EventView":
         return cls(
             seq=row.seq,
             type=row.type,
             status=public(row.state),
             recorded_at=row.recorded_at,
             occurred_at=row.occurred_at,
-            detail=row.detail,
+            detail=receipt_recipients.opened(row.detail, cipher),
         )
 
 

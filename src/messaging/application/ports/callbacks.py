@@ -23,13 +23,17 @@ class RawCallback(Struct, frozen=True, kw_only=True):
 
 
 class ParkedReceipt(Struct, frozen=True, kw_only=True):
-    """A receipt that matches no attempt yet: it overtook our own commit, or another app sent the message."""
+    """A receipt that matches no attempt yet: it overtook our own commit, or another app sent the message.
+
+    `digest` is what the store knows a receipt by that it has kept; empty for one that it has not.
+    """
 
     tenant_id: TenantId
     account_id: AccountId
     receipt: Receipt
     parked_at: datetime
     tries: int
+    digest: bytes = b""
 
 
 class CallbackStore(Protocol):

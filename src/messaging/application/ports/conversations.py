@@ -26,6 +26,7 @@ class NewInbound(Struct, frozen=True, kw_only=True):
 
 class InboundRow(Struct, frozen=True, kw_only=True):
     id: InboundId
+    account_id: AccountId
     sender_id: SenderId
     kind: str
     sealed: bytes

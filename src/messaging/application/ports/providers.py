@@ -1,6 +1,7 @@
 """What the core asks of a provider, in the core's words; vendors' JSON never crosses."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -74,10 +75,15 @@ class TemplateQualityChanged(Struct, frozen=True, kw_only=True, tag="template_qu
 
 
 class OtherEvent(Struct, frozen=True, kw_only=True, tag="other"):
-    """Something we store and do not act on (yet): `kind` is the provider's own field name."""
+    """Something we keep and do not act on (yet): `kind` is the provider's own field name, or ours for what has none.
+
+    `occurred_at` is the provider's time, `sender_external_id` the sender it is about, where these are told.
+    """
 
     kind: str
     payload: Any
+    occurred_at: datetime | None = None
+    sender_external_id: str | None = None
 
 
 CallbackEvent = Receipt | InboundMessage | TemplateStatusChanged | TemplateQualityChanged | OtherEvent
@@ -159,6 +165,9 @@ class CallbackReader(Protocol):
         """Constant time, over the bytes as received; False without a secret (fail closed). Header names lower-case."""
         ...
 
-    def read(self, body: bytes) -> Sequence[CallbackEvent]:
-        """Every entry, change, status and message, in the order given. Raises MalformedCallback."""
+    def read(self, body: bytes, *, received_at: datetime) -> Sequence[CallbackEvent]:
+        """Every entry, change, status and message, in the order given. Raises MalformedCallback.
+
+        What has no readable time of its own is taken to have happened at `received_at`.
+        """
         ...

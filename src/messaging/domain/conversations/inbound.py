@@ -15,15 +15,35 @@ class InboundKind(StrEnum):
     REACTION = "reaction"
     LOCATION = "location"
     CONTACTS = "contacts"
+    CALL = "call"
     # A kind without a word of ours: kept as it came.
     OTHER = "other"
 
 
+class Oddity(StrEnum):
+    """What a message lacked, and what was put in its place. A closed set: it labels a metric."""
+
+    # Nothing names the author: neither phone nor user id is known.
+    AUTHOR_MISSING = "author_missing"
+    # `from` is given and is neither a phone number nor a user id; `payload` shows it.
+    AUTHOR_UNREADABLE = "author_unreadable"
+    # The message does not name its author; the only contact beside it does.
+    AUTHOR_FROM_CONTACT = "author_from_contact"
+    # No readable time: `occurred_at` is when the webhook reached us.
+    TIME_UNREADABLE = "time_unreadable"
+    # `provider_message_id` is a hash of the message.
+    ID_MISSING = "id_missing"
+    # `provider_message_id` is the beginning of the id and its hash.
+    ID_TOO_LONG = "id_too_long"
+    # The message does not say of which kind it is; it is told from the one member that names a kind, if there is one.
+    KIND_MISSING = "kind_missing"
+
+
 class InboundMessage(Struct, frozen=True, kw_only=True, tag="inbound"):
-    """`phone` (E.164) and `user_id` (business-scoped) identify the person; at least one is present.
+    """`phone` (E.164), `user_id` and `parent_user_id` (business-scoped) identify the person, as far as they are known.
 
     `text` is what a person would read (body, caption, button label, emoji), `payload` the provider's object as it came.
-    `opens_window` is false for system notices, reactions, edits and revokes.
+    `opens_window` is false for what no person did: system notices, edits, revokes and removed reactions.
     """
 
     sender_external_id: str
@@ -38,3 +58,6 @@ class InboundMessage(Struct, frozen=True, kw_only=True, tag="inbound"):
     payload: dict[str, Any]
     in_reply_to: str | None = None
     opens_window: bool = True
+    parent_user_id: str | None = None
+    username: str | None = None
+    oddities: tuple[Oddity, ...] = ()

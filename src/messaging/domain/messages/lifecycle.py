@@ -32,7 +32,7 @@ from messaging.domain.messages.drafting import (
 )
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.outcome import conclude
-from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
+from messaging.domain.messages.receipts import SEALED_RECIPIENT, ProviderError, Receipt, ReceiptKind
 from messaging.domain.messages.standing import PROVEN_NOT_ACCEPTED, DispatchKind, Outcome, Phase, Standing
 from messaging.domain.messages.state import TERMINAL, Signal, State
 from messaging.domain.messages.witnesses import WITNESS_RULE, Evidence, WitnessRule, lacking, may_resend, next_look
@@ -203,9 +203,7 @@ def receive(
     draft = Draft(standing, check_every=check_every)
     error: ProviderError | UnsetType | None = UNSET
     for epoch, receipt in receipts:
-        detail: Detail = {"provider_message_id": receipt.provider_message_id, "attempt": epoch}
-        if receipt.error is not None:
-            detail |= {"code": receipt.error.code, "reason": receipt.error.reason}
+        detail = {"attempt": epoch} | _told(receipt)
         moved = draft.signal(receipt.kind.signal, f"receipt.{receipt.kind}", detail, receipt.occurred_at)
         if not moved:
             draft.note(f"receipt.{receipt.kind}", detail | {"effect": "none"}, receipt.occurred_at)
@@ -221,6 +219,16 @@ def receive(
         error=error,
         dispatch=dispatch,
     )
+
+
+def _told(receipt: Receipt) -> Detail:
+    """What a receipt tells besides its kind."""
+    detail: Detail = {"provider_message_id": receipt.provider_message_id, **dict(receipt.facts)}
+    if receipt.error is not None:
+        detail |= {"code": receipt.error.code, "reason": receipt.error.reason}
+    if receipt.sealed_recipient is not None:
+        detail[SEALED_RECIPIENT] = receipt.sealed_recipient
+    return detail
 
 
 def _proven(standing: Standing, receipts: Sequence[tuple[int | None, Receipt]]) -> tuple[AttemptChange, ...]:

@@ -12,7 +12,13 @@ class ReceiptKind(StrEnum):
     SENT = "sent"
     DELIVERED = "delivered"
     READ = "read"
+    # A voice message was listened to: whoever plays it has it and has opened it.
+    PLAYED = "played"
     FAILED = "failed"
+    # One person of a group got it, read it or played it: it has left the provider, and that is all it says of it.
+    PARTICIPANT = "participant"
+    # A status without a word of ours. The provider knows the message, so it had been accepted.
+    OTHER = "other"
 
     @property
     def signal(self) -> Signal:
@@ -23,7 +29,10 @@ _SIGNALS = {
     ReceiptKind.SENT: Signal.RECEIPT_SENT,
     ReceiptKind.DELIVERED: Signal.RECEIPT_DELIVERED,
     ReceiptKind.READ: Signal.RECEIPT_READ,
+    ReceiptKind.PLAYED: Signal.RECEIPT_READ,
     ReceiptKind.FAILED: Signal.RECEIPT_FAILED,
+    ReceiptKind.PARTICIPANT: Signal.RECEIPT_SENT,
+    ReceiptKind.OTHER: Signal.ACCEPT,
 }
 
 
@@ -34,18 +43,29 @@ class ProviderError(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+# In a timeline's detail: the ids in `Receipt.recipient_ids` and `participant_id`, sealed for the tenant.
+SEALED_RECIPIENT = "sealed_recipient"
+
+# A name and what the provider said under it, bounded; never a recipient or content.
+Fact = tuple[str, str | int]
+
+
 class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
     """One status. `reference` is what we asked the provider to echo (absent on some failures).
 
-    `occurred_at` is the provider's clock: shown, never used to order states. `recipient_ids` are the provider's
-    spellings of the recipient (wa_id digits, business-scoped id).
+    `occurred_at` is the provider's clock: shown, never used to order states; None where it could not be read.
+    `recipient_ids` are the provider's spellings of the recipient (wa_id digits, business-scoped id), `participant_id`
+    the person in a group whose status it is (empty if not named). `facts` go into the timeline as they are;
+    `sealed_recipient` is what goes there of the ids.
     """
 
     kind: ReceiptKind
     sender_external_id: str
     provider_message_id: str
-    occurred_at: datetime
+    occurred_at: datetime | None
     reference: str | None = None
     recipient_ids: tuple[str, ...] = ()
+    participant_id: str | None = None
     error: ProviderError | None = None
-    pricing_category: str | None = None
+    facts: tuple[Fact, ...] = ()
+    sealed_recipient: str | None = None

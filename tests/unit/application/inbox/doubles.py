@@ -86,7 +86,7 @@ class JsonReader:
     def is_authentic(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> bool:
         return headers.get("x-signature") in credentials.app_secrets
 
-    def read(self, body: bytes) -> Sequence[CallbackEvent]:
+    def read(self, body: bytes, *, received_at: datetime) -> Sequence[CallbackEvent]:
         names = json.loads(body) if body.startswith(b"[") else None
         if names is None:
             raise MalformedCallback("not a list")

@@ -233,8 +233,12 @@ _REPORTS = {
     ReceiptKind.SENT: State.SENT,
     ReceiptKind.DELIVERED: State.DELIVERED,
     ReceiptKind.READ: State.READ,
+    ReceiptKind.PLAYED: State.READ,
     ReceiptKind.FAILED: State.FAILED,
+    ReceiptKind.PARTICIPANT: State.SENT,
+    ReceiptKind.OTHER: State.SUBMITTED,
 }
+FINAL = [kind for kind, state in _REPORTS.items() if state not in (State.SENT, State.SUBMITTED)]
 # Nobody reports on what never left; every other state may be corrected.
 REPORTABLE = [state for state in State if state is not State.SCHEDULED]
 
@@ -273,7 +277,7 @@ def _batches(order: list[ReceiptKind], cuts: set[int]) -> list[list[ReceiptKind]
 
 
 @pytest.mark.parametrize("state", REPORTABLE)
-@pytest.mark.parametrize("kind", [kind for kind in ReceiptKind if kind is not ReceiptKind.SENT])
+@pytest.mark.parametrize("kind", FINAL)
 def test_a_final_receipt_stops_whatever_was_waiting(state: State, kind: ReceiptKind) -> None:
     assert receive(a_standing(state), [(1, a_receipt(kind))]).dispatch == Withdraw()
 
@@ -334,6 +338,34 @@ def test_a_late_failure_does_not_undo_a_delivery_and_is_noted_all_the_same() -> 
     assert change.error is UNSET
     assert change.entries[0].type == "receipt.failed"
     assert change.entries[0].detail["effect"] == "none"
+
+
+def test_whatever_a_receipt_tells_is_on_the_timeline() -> None:
+    facts = (("pricing_category", "service"), ("further_errors", "470: Too late."))
+    receipt = a_receipt(facts=facts, sealed_recipient="c2VhbGVk")
+
+    change = receive(a_standing(State.SUBMITTED), [(1, receipt), (1, receipt)])
+
+    told = {"pricing_category": "service", "further_errors": "470: Too late.", "sealed_recipient": "c2VhbGVk"}
+    assert [entry.detail for entry in change.entries] == [
+        {"attempt": 1, "provider_message_id": WAMID} | told,
+        {"attempt": 1, "provider_message_id": WAMID, "effect": "none"} | told,
+    ]
+
+
+@pytest.mark.parametrize("kind", [ReceiptKind.OTHER, ReceiptKind.PLAYED, ReceiptKind.PARTICIPANT])
+def test_any_status_proves_that_an_unclear_send_was_accepted(kind: ReceiptKind) -> None:
+    change = receive(a_standing(State.UNKNOWN), [(1, a_receipt(kind))])
+
+    assert change.state in (State.SUBMITTED, State.SENT, State.READ)
+    assert [(a.phase, a.outcome) for a in change.attempt if isinstance(a, AttemptUpdated)] == [
+        (Phase.CLOSED, Outcome.ACCEPTED)
+    ]
+
+
+def test_what_one_of_a_group_read_nobody_else_has() -> None:
+    assert receive(a_standing(State.SUBMITTED), [(1, a_receipt(ReceiptKind.PARTICIPANT))]).state is State.SENT
+    assert receive(a_standing(State.FAILED), [(1, a_receipt(ReceiptKind.PARTICIPANT))]).state is State.FAILED
 
 
 def test_receipts_tell_the_providers_time() -> None:

@@ -1,12 +1,18 @@
-"""How do we read members of JSON whose shape nobody promised?"""
+"""Members of JSON whose shape nobody promised, read one by one; what is of another type reads as absent."""
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
 
-# Seconds up to the year 2200: a larger number is no epoch in seconds.
-_LATEST = 7_258_118_400
+# A provider's id is kept whole up to this size in bytes: ids are in indexes, which take 2 700. Meta's are about 60.
+LONGEST_ID = 512
+
+# Instants before and after these are none: a counter, a placeholder, or the wrong unit.
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+# Of the epoch in seconds, milliseconds, microseconds and nanoseconds only one lies between the two.
+_UNITS = (1, 10**3, 10**6, 10**9)
 
 
 def mapping(value: Any) -> Json:
@@ -14,10 +20,13 @@ def mapping(value: Any) -> Json:
 
 
 def mappings(value: Any) -> list[Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [item for item in items(value) if isinstance(item, dict)]
 
 
 def items(value: Any) -> list[Any]:
+    """The items of a list; an object that stands where a list should is its only item."""
+    if isinstance(value, dict):
+        return [value]
     return value if isinstance(value, list) else []
 
 
@@ -33,9 +42,58 @@ def identifier(node: Json, member: str) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(node, member)
 
 
+def bounded(id: str) -> str:
+    """The id itself, or, where it is longer than `LONGEST_ID`, its beginning and a hash: the same for the same id."""
+    whole = id.encode("utf-8", "replace")
+    if len(whole) <= LONGEST_ID:
+        return id
+    return f"{id[:32]}…sha256:{hashlib.sha256(whole).hexdigest()}"
+
+
 def instant(node: Json, member: str = "timestamp") -> datetime | None:
-    """Epoch seconds, as a string or a number."""
-    value = identifier(node, member)
-    if not (value.isascii() and value.isdigit() and len(value) <= 10) or int(value) > _LATEST:
+    """An epoch in seconds, also with a fraction or in a finer unit, or RFC 3339; None for anything else."""
+    value = node.get(member)
+    number = _number(value)
+    if number is not None:
+        return next((at for unit in _UNITS if (at := _since_epoch(number, unit)) is not None), None)
+    return _in_words(value) if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
         return None
-    return datetime.fromtimestamp(int(value), UTC)
+    if isinstance(value, int | float):
+        return _finite(value)
+    if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit() and len(value) <= 30:
+        return _finite(value)
+    return None
+
+
+def _finite(value: str | float) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if number < float("inf") else None
+
+
+def _since_epoch(number: float, unit: int) -> datetime | None:
+    seconds = number / unit
+    if not _EARLIEST.timestamp() <= seconds < _LATEST.timestamp():
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _in_words(value: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    # A time of day without a zone would be a guess; a date alone is not when anything happened.
+    if at.tzinfo is None or at.utcoffset() is None:
+        return None
+    try:
+        at = at.astimezone(UTC)
+    except OverflowError:
+        return None
+    return at if _EARLIEST <= at < _LATEST else None

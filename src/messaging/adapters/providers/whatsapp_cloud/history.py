@@ -1,35 +1,40 @@
 """What does Meta's `message_history` say of one message, in our words?"""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from messaging.adapters.providers.whatsapp_cloud.fields import Json, instant, mapping, mappings, text
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 
 # Others (ACCEPTED, DELETED, ERROR) say nothing about delivery, or nothing we did not know.
-_KINDS = {kind.value.upper(): kind for kind in ReceiptKind}
+_KINDS = {
+    kind.value.upper(): kind
+    for kind in (ReceiptKind.SENT, ReceiptKind.DELIVERED, ReceiptKind.READ, ReceiptKind.PLAYED, ReceiptKind.FAILED)
+}
 _REASON_LENGTH = 300
 
 
 def read_history(answer: Mapping[str, Any], sender: str, message_id: str) -> list[Receipt]:
     """Its events oldest first; what cannot be read is left out, as is what is said of other messages."""
     nodes = [node for node in mappings(answer.get("data")) if text(node, "message_id") in ("", message_id)]
-    found = [receipt for node in nodes for receipt in _events(node, sender, message_id)]
-    return sorted(found, key=lambda receipt: receipt.occurred_at)
+    found = [event for node in nodes for event in _events(node, sender, message_id)]
+    return [receipt for _, receipt in sorted(found, key=lambda event: event[0])]
 
 
-def _events(node: Json, sender: str, message_id: str) -> Iterator[Receipt]:
+def _events(node: Json, sender: str, message_id: str) -> Iterator[tuple[datetime, Receipt]]:
     for event in mappings(mapping(node.get("events")).get("data")):
         kind, at = _KINDS.get(text(event, "delivery_status").upper()), instant(event)
         if kind is None or at is None:
             continue
-        yield Receipt(
+        receipt = Receipt(
             kind=kind,
             sender_external_id=sender,
             provider_message_id=message_id,
             occurred_at=at,
             error=_error(event) if kind is ReceiptKind.FAILED else None,
         )
+        yield at, receipt
 
 
 def _error(event: Json) -> ProviderError:

@@ -1,12 +1,19 @@
-"""What did a person write, read from one item of `value.messages`?"""
+"""What a person did, read from one item of `value.messages` or `value.calls`.
 
+Whatever is odd about an item, it is kept with what is known: `InboundMessage.oddities` names what was put in its place.
+"""
+
+import hashlib
+from datetime import datetime
 from typing import Any
 
-from messaging.adapters.providers.whatsapp_cloud.fields import Json, instant, mapping, mappings, text
-from messaging.domain.conversations.inbound import InboundKind, InboundMessage
-from messaging.domain.shared.address import ScopedUser, parse_provider_phone, parse_recipient
+import msgspec
 
-_MEDIA = frozenset({"image", "video", "audio", "document", "sticker", "voice"})
+from messaging.adapters.providers.whatsapp_cloud.authors import Contacts
+from messaging.adapters.providers.whatsapp_cloud.fields import Json, bounded, identifier, instant, mapping, text
+from messaging.adapters.providers.whatsapp_cloud.readable import MEDIA, readable
+from messaging.domain.conversations.inbound import InboundKind, InboundMessage, Oddity
+
 _KINDS: dict[str, InboundKind] = {
     "text": InboundKind.TEXT,
     "button": InboundKind.BUTTON,
@@ -14,95 +21,96 @@ _KINDS: dict[str, InboundKind] = {
     "reaction": InboundKind.REACTION,
     "location": InboundKind.LOCATION,
     "contacts": InboundKind.CONTACTS,
-    **dict.fromkeys(_MEDIA, InboundKind.MEDIA),
+    "call": InboundKind.CALL,
+    **dict.fromkeys(MEDIA, InboundKind.MEDIA),
 }
-# Meta counts "messages or calls" from the person. Only what a person plainly wrote is taken to open the window;
-# reactions, edits, revokes, notices and whatever we have no name for are not.
-_OPENING = frozenset({*_KINDS, "order"}) - {"reaction"}
+# Members that are named as the kind of message they belong to.
+_TELLING = frozenset({*_KINDS, "order", "system", "edit", "revoke", "unsupported"})
+# Meta, "Service messages" (2026-05): the window opens when a person messages or calls. These only tell of something.
+_NOTICES = frozenset({"system", "edit", "revoke"})
 
 
-def read_message(item: Any, sender_external_id: str, contacts: list[Json]) -> InboundMessage | None:
-    """One message, or None when it has no id, time or author: then nothing could be done with it."""
+def read_message(
+    item: Any, sender_external_id: str, contacts: Contacts, received_at: datetime
+) -> InboundMessage | None:
+    """One message, or None for an item that names neither itself nor an author nor a kind."""
     message = mapping(item)
-    message_id, provider_kind, at = text(message, "id"), text(message, "type") or "unknown", instant(message)
-    phone, user_id = _author(message)
-    if not message_id or at is None or (phone is None and user_id is None):
+    kind, oddities = _kind(message)
+    if not identifier(message, "id") and message.get("from") is None and kind == "unknown":
         return None
+    return _inbound(message, kind, sender_external_id, contacts, received_at, oddities)
+
+
+def read_call(item: Any, sender_external_id: str, contacts: Contacts, received_at: datetime) -> InboundMessage | None:
+    """A call that a person began, or None for anything else that is said of calls."""
+    call = mapping(item)
+    if text(call, "direction").upper() != "USER_INITIATED" or not identifier(call, "id"):
+        return None
+    return _inbound(call, "call", sender_external_id, contacts, received_at, ())
+
+
+def _inbound(
+    message: Json,
+    kind: str,
+    sender_external_id: str,
+    contacts: Contacts,
+    received_at: datetime,
+    oddities: tuple[Oddity, ...],
+) -> InboundMessage:
+    author, at = contacts.author(message), instant(message)
+    id, of_id = _id(message)
     return InboundMessage(
         sender_external_id=sender_external_id,
-        provider_message_id=message_id,
-        kind=_KINDS.get(provider_kind, InboundKind.OTHER),
-        provider_kind=provider_kind,
-        occurred_at=at,
-        phone=phone,
-        user_id=user_id,
-        profile_name=_profile_name(message, contacts),
-        text=_readable(provider_kind, message) or None,
+        provider_message_id=id,
+        kind=_KINDS.get(kind, InboundKind.OTHER),
+        provider_kind=kind,
+        occurred_at=at or received_at,
+        phone=author.phone,
+        user_id=author.user_id,
+        parent_user_id=author.parent_user_id,
+        profile_name=author.profile_name,
+        username=author.username,
+        text=readable(kind, message) or None,
         payload=message,
-        in_reply_to=_answered(provider_kind, message),
-        opens_window=provider_kind in _OPENING and "group_id" not in message and not _is_system_reply(message),
+        in_reply_to=bounded(_answered(kind, message)) or None,
+        opens_window=_opens_window(kind, message),
+        oddities=(*author.oddities, *(() if at else (Oddity.TIME_UNREADABLE,)), *of_id, *oddities),
     )
 
 
-def _author(message: Json) -> tuple[str | None, str | None]:
-    """Phone and business-scoped id. People with a username may show no number at all."""
-    sender = text(message, "from")
-    user_id = text(message, "from_user_id") or None
-    if (phone := parse_provider_phone(sender)) is not None:
-        return phone.value, user_id
-    scoped = parse_recipient(sender)
-    return None, user_id or (scoped.value if isinstance(scoped, ScopedUser) else None)
+def _kind(message: Json) -> tuple[str, tuple[Oddity, ...]]:
+    if said := text(message, "type"):
+        return said.lower(), ()
+    told = [name for name in message if name in _TELLING]
+    return (told[0] if len(told) == 1 else "unknown"), (Oddity.KIND_MISSING,)
 
 
-def _profile_name(message: Json, contacts: list[Json]) -> str | None:
-    known = {text(message, "from"), text(message, "from_user_id")} - {""}
-    own = [c for c in contacts if known & {text(c, "wa_id"), text(c, "user_id")}]
-    # Some countries' wa_id differs from the number written from; a lone contact can only be the author.
-    chosen = own[:1] or (contacts if len(contacts) == 1 else [])
-    return text(mapping(chosen[0].get("profile")), "name") or None if chosen else None
+def _id(message: Json) -> tuple[str, tuple[Oddity, ...]]:
+    """The provider's id; where there is none that could be stored, one that is the same each time the item comes."""
+    given = identifier(message, "id")
+    if not given:
+        content = msgspec.json.encode(message, order="deterministic")
+        return f"sha256:{hashlib.sha256(content).hexdigest()}", (Oddity.ID_MISSING,)
+    kept = bounded(given)
+    return kept, () if kept == given else (Oddity.ID_TOO_LONG,)
 
 
-def _readable(kind: str, message: Json) -> str:
-    """What a person would read; empty where there is nothing to read."""
-    part = mapping(message.get(kind))
-    match kind:
-        case "text":
-            return text(part, "body")
-        case "button":
-            return text(part, "text")
-        case "reaction":
-            return text(part, "emoji")
-        case "interactive":
-            return _reply_title(part)
-        case "location":
-            return ", ".join(filter(None, (text(part, "name"), text(part, "address"))))
-        case "contacts":
-            names = (text(mapping(card.get("name")), "formatted_name") for card in mappings(message.get("contacts")))
-            return ", ".join(filter(None, names))
-        case "system":
-            return text(part, "body")
-        case "order":
-            return text(part, "text")
-        case _:
-            return text(part, "caption") if kind in _MEDIA else ""
+def _opens_window(kind: str, message: Json) -> bool:
+    if kind in _NOTICES or "group_id" in message:
+        return False
+    # Taking a reaction back is no message, and a permission given by settings is nothing that anybody did.
+    if kind == "reaction":
+        return bool(text(mapping(message.get(kind)), "emoji"))
+    permission = mapping(mapping(message.get("interactive")).get("call_permission_reply"))
+    return text(permission, "response_source") != "automatic"
 
 
-def _reply_title(interactive: Json) -> str:
-    reply = mapping(interactive.get(text(interactive, "type")))
-    return text(reply, "title") or text(reply, "body")
-
-
-def _answered(kind: str, message: Json) -> str | None:
+def _answered(kind: str, message: Json) -> str:
     part = mapping(message.get(kind))
     match kind:
         case "reaction":
-            return text(part, "message_id") or None
+            return text(part, "message_id")
         case "edit" | "revoke":
-            return text(part, "original_message_id") or None
+            return text(part, "original_message_id")
         case _:
-            return text(mapping(message.get("context")), "id") or None
-
-
-def _is_system_reply(message: Json) -> bool:
-    """A permission granted by a tap is not a message."""
-    return text(mapping(message.get("interactive")), "type") == "call_permission_reply"
+            return text(mapping(message.get("context")), "id")

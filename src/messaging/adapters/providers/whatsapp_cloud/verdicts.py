@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from messaging.adapters.providers.http import Reply
 from messaging.adapters.providers.whatsapp_cloud import errors
+from messaging.adapters.providers.whatsapp_cloud.fields import bounded
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
 
@@ -109,7 +110,8 @@ def _sent(accepted: _Acceptance) -> Sent:
     contacts = accepted.contacts
     contact = contacts[0] if isinstance(contacts, list) and contacts and isinstance(contacts[0], dict) else {}
     return Sent(
-        provider_message_id=taken.id,
+        # As short as the receipts will name it.
+        provider_message_id=bounded(taken.id),
         recipient_id=_text(contact.get("wa_id")) or _text(contact.get("user_id")) or None,
         held=isinstance(taken.message_status, str) and taken.message_status in _HELD,
     )
@@ -181,7 +183,9 @@ def async_failure(error: Any) -> ProviderError:
     """
     read = _graph_error(error)
     if read is None:
-        return ProviderError(code="unspecified", reason="The provider reported a failure without saying why.")
+        said = _explain(error if isinstance(error, dict) else {"message": error}, "")
+        reason = said or "The provider reported a failure without saying why."
+        return ProviderError(code="unspecified", reason=reason)
     entry = read.entry()
     meaning = f"{entry.title}. " if entry else ""
     return ProviderError(code=str(read.code), reason=f"{meaning}{read.reason}".strip())

@@ -6,24 +6,16 @@ whatever cannot be understood is kept as an `OtherEvent`, and one broken item ne
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-import msgspec
-
+from messaging.adapters.providers.whatsapp_cloud.authors import Contacts
+from messaging.adapters.providers.whatsapp_cloud.decoding import decode
 from messaging.adapters.providers.whatsapp_cloud.definitions import read_language, read_status
-from messaging.adapters.providers.whatsapp_cloud.fields import (
-    Json,
-    identifier,
-    instant,
-    items,
-    mapping,
-    mappings,
-    text,
-)
-from messaging.adapters.providers.whatsapp_cloud.inbound import read_message
-from messaging.adapters.providers.whatsapp_cloud.verdicts import async_failure
+from messaging.adapters.providers.whatsapp_cloud.fields import Json, identifier, instant, items, mapping, text
+from messaging.adapters.providers.whatsapp_cloud.inbound import read_call, read_message
+from messaging.adapters.providers.whatsapp_cloud.statuses import LONGEST_KIND, read_receipt
 from messaging.application.ports.providers import (
     CallbackEvent,
     Credentials,
@@ -32,13 +24,13 @@ from messaging.application.ports.providers import (
     TemplateQualityChanged,
     TemplateStatusChanged,
 )
-from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 from messaging.domain.templates.template import TemplateStatus
 
 MALFORMED = "malformed"
 
 _SIGNATURE = "x-hub-signature-256"
 _LISTS = ("messages", "statuses", "errors")
+_AROUND = frozenset({"messaging_product", "metadata", "contacts"})
 # Template events that do not say what the template's status now is.
 _NO_STATUS = frozenset({"FLAGGED", "UNARCHIVED"})
 
@@ -62,25 +54,11 @@ class WhatsAppCallbackReader:
                 authentic |= hmac.compare_digest(given, signature.encode())
         return authentic
 
-    def read(self, body: bytes) -> Sequence[CallbackEvent]:
-        document = _decode(body)
+    def read(self, body: bytes, *, received_at: datetime) -> Sequence[CallbackEvent]:
+        document = decode(body)
         if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
             raise MalformedCallback("not an object with a list of entries")
-        return [event for entry in document["entry"] for event in _entry(entry)]
-
-
-def _decode(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        # Half an emoji in one person's name must not cost the other updates of the batch.
-        try:
-            repaired = json.dumps(json.loads(body.decode("utf-8", "replace")), ensure_ascii=False)
-            return msgspec.json.decode(repaired.encode("utf-8", "replace"))
-        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise MalformedCallback("not JSON") from error
-    except RecursionError as error:
-        raise MalformedCallback("nested too deeply") from error
+        return [event for entry in document["entry"] for event in _entry(entry, received_at)]
 
 
 def _bytes(value: str) -> bytes:
@@ -88,70 +66,59 @@ def _bytes(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
-def _entry(entry: Any) -> Iterator[CallbackEvent]:
-    changes = mapping(entry).get("changes")
-    if not isinstance(changes, list):
-        yield _malformed(entry)
+def _entry(entry: Any, received_at: datetime) -> Iterator[CallbackEvent]:
+    changes, at = mapping(entry).get("changes"), instant(mapping(entry), "time")
+    if not isinstance(changes, list | dict):
+        yield _malformed(entry, at=at)
         return
-    for change in changes:
+    for change in items(changes):
         field, value = text(mapping(change), "field"), mapping(change).get("value")
         if not field or not isinstance(value, dict):
-            yield _malformed(change)
+            yield _malformed(change, at=at)
         elif field == "messages":
-            yield from _messages(value)
+            yield from _messages(value, received_at)
         else:
-            yield _management(field, value)
+            yield _management(field, value, at)
+            yield from _calls(value, received_at)
 
 
-def _messages(value: Json) -> Iterator[CallbackEvent]:
-    sender = identifier(mapping(value.get("metadata")), "phone_number_id")
-    contacts = mappings(value.get("contacts"))
-    if not any(isinstance(value.get(name), list) for name in _LISTS):
-        yield OtherEvent(kind="messages", payload=value)
+def _messages(value: Json, received_at: datetime) -> Iterator[CallbackEvent]:
+    if not any(isinstance(value.get(name), list | dict) for name in _LISTS):
+        yield _other("messages", value)
         return
-    for item in items(value.get("messages")):
-        yield (read_message(item, sender, contacts) if sender else None) or _malformed(item)
+    sender, messages = _sender(value), items(value.get("messages"))
+    contacts = Contacts(value.get("contacts"), messages)
+    for item in messages:
+        yield read_message(item, sender, contacts, received_at) or _malformed(item, sender)
     for item in items(value.get("statuses")):
-        yield _status(item, sender)
+        yield read_receipt(item, sender) or _malformed(item, sender)
     for item in items(value.get("errors")):
-        yield OtherEvent(kind="errors", payload=item)
+        yield OtherEvent(kind="errors", payload=item, sender_external_id=sender or None)
+    yield from _beside(value)
+    yield from _calls(value, received_at)
 
 
-def _status(item: Any, sender: str) -> CallbackEvent:
-    status = mapping(item)
-    name, message_id, at = text(status, "status"), text(status, "id"), instant(status)
-    if not name or not message_id or at is None or not sender:
-        return _malformed(item)
-    kind = _RECEIPTS.get(name)
-    if kind is None:
-        # "played", and "deleted" and "warning" of older days, say nothing about delivery.
-        return OtherEvent(kind=f"status.{name}", payload=status)
-    return Receipt(
-        kind=kind,
-        sender_external_id=sender,
-        provider_message_id=message_id,
-        occurred_at=at,
-        reference=text(status, "biz_opaque_callback_data") or None,
-        recipient_ids=_recipient_ids(status),
-        error=_error(status) if kind is ReceiptKind.FAILED else None,
-        pricing_category=text(mapping(status.get("pricing")), "category") or None,
-    )
+def _beside(value: Json) -> Iterator[OtherEvent]:
+    """What stands beside the lists we know, and what is named like one of them and is no list."""
+    for name, member in value.items():
+        if name in _LISTS and (member is None or isinstance(member, list | dict)):
+            continue
+        if name not in _AROUND:
+            yield _other(f"messages.{name}", {"metadata": value.get("metadata"), name: member})
 
 
-_RECEIPTS = {kind.value: kind for kind in ReceiptKind}
+def _calls(value: Json, received_at: datetime) -> Iterator[CallbackEvent]:
+    """The calls that people began; what is said of calls is kept as an event besides."""
+    if calls := items(value.get("calls")):
+        contacts, sender = Contacts(value.get("contacts"), calls), _sender(value)
+        yield from filter(None, (read_call(item, sender, contacts, received_at) for item in calls))
 
 
-def _recipient_ids(status: Json) -> tuple[str, ...]:
-    members = ("recipient_id", "recipient_user_id", "recipient_parent_user_id")
-    return tuple(dict.fromkeys(value for member in members if (value := text(status, member))))
+def _sender(value: Json) -> str:
+    return identifier(mapping(value.get("metadata")), "phone_number_id")
 
 
-def _error(status: Json) -> ProviderError:
-    listed = items(status.get("errors"))
-    return async_failure(listed[0] if listed else None)
-
-
-def _management(field: str, value: Json) -> CallbackEvent:
+def _management(field: str, value: Json, at: datetime | None) -> CallbackEvent:
     external_id = identifier(value, "message_template_id")
     name, language = text(value, "message_template_name"), text(value, "message_template_language")
     if external_id and name and language:
@@ -167,7 +134,7 @@ def _management(field: str, value: Json) -> CallbackEvent:
             return TemplateQualityChanged(
                 external_id=external_id, name=name, language=read_language(language), quality=quality
             )
-    return OtherEvent(kind=field, payload=value)
+    return _other(field, value, at)
 
 
 def _reason(value: Json, status: TemplateStatus) -> str | None:
@@ -179,5 +146,11 @@ def _reason(value: Json, status: TemplateStatus) -> str | None:
     return ": ".join(parts) or None
 
 
-def _malformed(item: Any) -> OtherEvent:
-    return OtherEvent(kind=MALFORMED, payload=item)
+def _other(kind: str, value: Json, at: datetime | None = None) -> OtherEvent:
+    return OtherEvent(
+        kind=kind[:LONGEST_KIND], payload=value, occurred_at=at, sender_external_id=_sender(value) or None
+    )
+
+
+def _malformed(item: Any, sender: str = "", *, at: datetime | None = None) -> OtherEvent:
+    return OtherEvent(kind=MALFORMED, payload=item, occurred_at=at, sender_external_id=sender or None)

@@ -43,6 +43,7 @@ _CHOSEN: Final = {
     "InboundView": "InboundMessage",
     "IssueKeyBody": "NewKey",
     "LimitsBody": "TenantLimitsChange",
+    "Oddity": "InboundMessageOddity",
     "OperatorActionBody": "OperatorAction",
     "ParameterFormat": "TemplateParameterFormat",
     "PreferencesView": "Settings",

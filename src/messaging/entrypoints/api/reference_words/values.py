@@ -38,8 +38,18 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "utility": "about something the recipient did: orders, appointments, bills",
     },
     "Channel": {"email": "an e-mail address", "sms": "a phone number", "whatsapp": "a phone number or a user id"},
+    "InboundMessageOddity": {
+        "author_from_contact": "only the contact beside it names its author",
+        "author_missing": "nothing names its author",
+        "author_unreadable": "what names its author is no number and no user id",
+        "id_missing": "`provider_message_id` is a hash of it",
+        "id_too_long": "`provider_message_id` is the beginning of the id and a hash",
+        "kind_missing": "the kind is told from what it contains",
+        "time_unreadable": "`occurred_at` is when the webhook reached us",
+    },
     "InboundMessageKind": {
         "button": "a tap on a template's quick reply",
+        "call": "a call that a person began",
         "contacts": "shared contact cards",
         "interactive": "a choice from buttons, a list or a form",
         "location": "a place",

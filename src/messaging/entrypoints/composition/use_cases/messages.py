@@ -84,7 +84,9 @@ class MessageUseCases(DeclarativeContainer):
     )
     find = Singleton(FindMessage, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
     list = Singleton(ListMessages, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
-    list_events = Singleton(ListEvents, open_uow=adapters.open_uow)
+    list_events = Singleton(
+        ListEvents, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
+    )
     cancel = Singleton(CancelMessage, open_uow=adapters.open_uow)
     retry = Singleton(RetryMessage, open_uow=adapters.open_uow)
     find_dead_letter = Singleton(FindDeadLetter, open_uow=adapters.open_uow)
