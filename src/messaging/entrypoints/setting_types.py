@@ -3,7 +3,7 @@
 import base64
 import binascii
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, ClassVar, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -141,6 +141,26 @@ class RetentionDays(Struct, frozen=True):
 
     def __str__(self) -> str:
         return str(self.value)
+
+
+class Networks(Struct, frozen=True):
+    """Networks in CIDR form, separated by commas."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not self.networks:
+            raise ValueError("names no network. Write it like 10.0.0.0/8,fd00::/8.")
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        try:
+            return tuple(ip_network(part.strip()) for part in self.value.split(",") if part.strip())
+        except ValueError:
+            raise ValueError("names something that is no network. Write it like 10.0.0.0/8,fd00::/8.") from None
+
+    def __str__(self) -> str:
+        return self.value
 
 
 def _without_password(parts: SplitResult) -> str:

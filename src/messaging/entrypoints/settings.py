@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from messaging.domain.messages.message import DEFAULT_OTP_VALIDITY, ECHO_GRACE, Category
 from messaging.domain.messages.witnesses import WitnessRule
+from messaging.entrypoints.edge_settings import EdgeSettings
 from messaging.entrypoints.setting_types import (
     CrashPoints,
     DatabaseUrl,
@@ -23,6 +24,7 @@ from messaging.entrypoints.setting_types import (
     HttpUrl,
     LogLevel,
     MasterKey,
+    Networks,
     Port,
     Positive,
     RedisUrl,
@@ -41,7 +43,7 @@ def _about(text: str) -> Meta:
     return Meta(description=text)
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(EdgeSettings, frozen=True, kw_only=True):
     """What `api`, `worker`, `webhooks` and the administrative commands are given."""
 
     database_url: Annotated[
@@ -223,7 +225,7 @@ class BadSettings(Exception):
 
 
 T = TypeVar("T", bound=Struct)
-_WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints, RetentionDays}
+_WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints, Networks, RetentionDays}
 _GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
 
 

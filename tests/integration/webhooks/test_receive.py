@@ -10,11 +10,12 @@ import pytest
 from messaging.application.inbox import raw
 from messaging.domain.shared.ids import CallbackId
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.webhooks.receive import BODY_CAP
-from messaging.entrypoints.worker.listener import listening
 from tests.builders import ACCOUNT, TENANT
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, TOKEN, Platform, platform_on
+from tests.unit.application.inbox.doubles import Counts
 
 BODY = meta.callback(meta.statuses(meta.status("wamid.1")))
 
@@ -154,7 +155,7 @@ async def test_no_log_line_holds_the_token_the_secret_or_the_body(
 
 
 async def test_a_body_cut_short_stores_nothing_and_disturbs_nobody(platform: Platform) -> None:
-    async with listening(platform.app, host="127.0.0.1", port=0) as port:
+    async with listening(platform.app, host="127.0.0.1", port=0, telemetry=Counts()) as port:
         head = "".join(f"{name}: {value}\r\n" for name, value in meta.signed(BODY).items())
         request = f"POST {PATH} HTTP/1.1\r\nhost: x\r\n{head}content-length: {len(BODY)}\r\n\r\n".encode()
         _, hung_up = await asyncio.open_connection("127.0.0.1", port)

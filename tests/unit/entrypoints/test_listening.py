@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from messaging.entrypoints.cli.failures import Exit, exit_code_of
-from messaging.entrypoints.cli.running import serve
+from messaging.entrypoints.cli.running import Service, serve
 from messaging.entrypoints.dev.loopback import free_port
 from messaging.entrypoints.dev.ports import Ports, PortsInUse, require_free
+from messaging.entrypoints.http_server.bounds import HttpBounds
+from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.listening import CannotListen, listen
 from messaging.entrypoints.sandbox import SandboxConfig, serving
-from messaging.entrypoints.worker.listener import listening
+from tests.unit.application.inbox.doubles import Counts
 from tests.unit.entrypoints.test_cli import app
 
 
@@ -50,13 +52,14 @@ def test_a_port_is_free_again_as_soon_as_its_server_has_ended() -> None:
 async def listen_as(process: str, port: int, state: Path) -> None:
     match process:
         case "worker":
-            async with listening(nothing, host="127.0.0.1", port=port):
+            async with listening(nothing, host="127.0.0.1", port=port, telemetry=Counts()):
                 pass
         case "sandbox":
             async with serving(SandboxConfig(state_dir=state), "127.0.0.1", port):
                 pass
         case _:
-            await serve(nothing, host="127.0.0.1", port=port, grace=1)
+            service = Service(bounds=HttpBounds(), telemetry=Counts(), grace=1)
+            await serve(nothing, service, host="127.0.0.1", port=port)
 
 
 @pytest.mark.parametrize("process", ["api and webhooks", "worker", "sandbox"])

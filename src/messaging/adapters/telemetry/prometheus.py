@@ -30,6 +30,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "silence_checks": Declared("Checks of messages without news, by whether they brought any.", ("news",)),
     "receipts": Declared("Provider statuses applied.", ("kind",)),
     "http_requests": Declared("Requests answered.", ("method", "route", "status")),
+    "http_refusals": Declared("Requests and connections ended before any operation saw them.", ("reason",)),
     "callbacks_received": Declared("Callbacks posted by providers, by what was done.", ("provider", "outcome")),
     "callbacks_processed": Declared("Stored callbacks read, by what was done.", ("outcome",)),
     "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),

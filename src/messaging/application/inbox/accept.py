@@ -97,10 +97,15 @@ class AcceptCallback:
     async def __call__(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
         """Raises StoreUnavailable or Overloaded: then it must not be acknowledged."""
         outcome = await self._take(arriving)
-        # The path is anybody's to choose, so only a provider that we know may become a label.
-        provider = arriving.provider if arriving.provider in self._readers else "unknown"
-        self._telemetry.count("callbacks_received", provider=provider, outcome=_name(outcome))
+        self._count(arriving.provider, outcome)
         return outcome
+
+    async def knows(self, provider: str, token: str) -> bool:
+        """Whether what is posted there would be looked at: asked before a byte of it is read."""
+        if await self._endpoint(provider, token) is not None:
+            return True
+        self._count(provider, Unknown())
+        return False
 
     async def handshake(self, provider: str, token: str, query: Mapping[str, str]) -> Unknown | Forged | Challenge:
         """The provider asks whether the path is ours before it sends anything there."""
@@ -118,6 +123,11 @@ class AcceptCallback:
             return Forged()
         callback = _callback(endpoint, arriving, id=CallbackId(self._new_id()), now=self._clock.now())
         return Stored() if await self._store(callback) else Duplicate()
+
+    def _count(self, provider: str, outcome: Unknown | Forged | Stored | Duplicate) -> None:
+        """The path is anybody's to choose, so only a provider that we know may become a label."""
+        label = provider if provider in self._readers else "unknown"
+        self._telemetry.count("callbacks_received", provider=label, outcome=_name(outcome))
 
     async def _endpoint(self, provider: str, token: str) -> _Endpoint | None:
         if provider not in self._readers or _TOKEN.fullmatch(token) is None:

@@ -1,6 +1,6 @@
 """How a request's body becomes a value: bounded, JSON only, and refused with everything that is wrong with it."""
 
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -8,9 +8,11 @@ from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.refusals import invalid
 from messaging.entrypoints.api.calls import Call
 from messaging.entrypoints.api.shape import nul_violations, shape_violations
+from messaging.entrypoints.http_server.bodies import BodyRoom
 
 MAX_BODY_BYTES = 1024 * 1024
 B = TypeVar("B")
+_ROOM: Final = BodyRoom()
 
 _decode_any = msgspec.json.Decoder().decode
 
@@ -58,19 +60,33 @@ async def read_bytes(request: Call) -> bytes:
     announced = request.headers.get("content-length")
     if announced is not None and announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         raise _too_large()
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        event = await request.receive()
-        if event["type"] != "http.request":
-            raise DomainError("bad_request", "The connection ended before the body did.")
-        chunk = event.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
+    first, more = await _part(request)
+    if not more:
+        if len(first) > MAX_BODY_BYTES:
             raise _too_large()
-        chunks.append(chunk)
-        if not event.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return first
+    return await _remaining(request, first)
+
+
+async def _remaining(request: Call, first: bytes) -> bytes:
+    body, part, more = bytearray(), first, True
+    with _ROOM.share() as share:
+        while True:
+            if len(body) + len(part) > MAX_BODY_BYTES:
+                raise _too_large()
+            share.take(len(part))
+            body += part
+            if not more:
+                return bytes(body)
+            part, more = await _part(request)
+
+
+async def _part(request: Call) -> tuple[bytes, bool]:
+    """What has arrived of the body, and whether there is more."""
+    event = await request.receive()
+    if event["type"] != "http.request":
+        raise DomainError("bad_request", "The connection ended before the body did.")
+    return event.get("body", b""), event.get("more_body", False)
 
 
 def _too_large() -> DomainError:

@@ -15,6 +15,13 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.entrypoints.api.edge import request_id_of
 from messaging.entrypoints.api.limits import limit_headers
+from messaging.entrypoints.http_server.refusals import (
+    HEAD_TOO_LARGE,
+    HEADER_REPEATED,
+    REQUEST_TIMEOUT,
+    URL_TOO_LONG,
+    Refusal,
+)
 
 PROBLEM_JSON = "application/problem+json"
 # Long enough for Postgres to come back from a restart, short enough not to look like an outage.
@@ -30,21 +37,29 @@ class Kind(NamedTuple):
     title: str
 
 
+def _before_any_operation(refusal: Refusal) -> Kind:
+    """The listener answers so by itself; the codes are listed with all others."""
+    return Kind(refusal.status, refusal.title)
+
+
 PROBLEMS: dict[str, Kind] = {
     "malformed_json": Kind(400, "The body is not JSON"),
     "nesting_too_deep": Kind(400, "The body is nested too deeply"),
     "bad_request": Kind(400, "The request cannot be read"),
+    "header_repeated": _before_any_operation(HEADER_REPEATED),
     "unauthorized": Kind(401, "A valid API key is needed"),
     "tenant_suspended": Kind(403, "The tenant is suspended"),
     "role_not_allowed": Kind(403, "The key's role does not allow this"),
     "not_found": Kind(404, "Nothing here under this id"),
     "route_not_found": Kind(404, "No such address"),
     "method_not_allowed": Kind(405, "Method not allowed here"),
+    "request_timeout": _before_any_operation(REQUEST_TIMEOUT),
     "already_exists": Kind(409, "It exists already"),
     "state_conflict": Kind(409, "Not possible in the present state"),
     "duplicate_risk": Kind(409, "Might be sent twice"),
     "request_in_flight": Kind(409, "The same request is still being worked on"),
     "body_too_large": Kind(413, "The body is too large"),
+    "url_too_long": _before_any_operation(URL_TOO_LONG),
     "unsupported_media_type": Kind(415, "Unsupported media type"),
     "validation_failed": Kind(422, "The request breaks a rule"),
     "cursor_invalid": Kind(422, "The cursor is not one of ours"),
@@ -52,6 +67,7 @@ PROBLEMS: dict[str, Kind] = {
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "provider_refused": Kind(422, "The provider refused"),
     "rate_limited": Kind(429, "Too many messages in too little time"),
+    "head_too_large": _before_any_operation(HEAD_TOO_LARGE),
     "internal_error": Kind(500, "Something went wrong on our side"),
     "provider_unavailable": Kind(502, "The provider did not answer"),
     "overloaded": Kind(503, "Too much at once"),

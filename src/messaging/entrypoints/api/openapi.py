@@ -53,8 +53,9 @@ _PREFIXES = {
     "tenant_id": "ten",
     "key_id": "key",
 }
+_OF_THE_LISTENER = ("bad_request", "header_repeated", "request_timeout", "url_too_long", "head_too_large")
 # Any operation may meet these.
-_ALWAYS = ("unauthorized", "internal_error", "store_unavailable", "overloaded")
+_ALWAYS = ("unauthorized", "internal_error", "store_unavailable", "overloaded", *_OF_THE_LISTENER)
 _OF_BODIES = ("malformed_json", "nesting_too_deep", "bad_request", "body_too_large", "unsupported_media_type")
 
 _DESCRIPTION = """\

@@ -11,9 +11,12 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
 import uvicorn
+from msgspec import Struct
 from uvicorn._types import ASGIApplication
 
-from messaging.entrypoints.joined_writes import JoinedWrites
+from messaging.application.ports.telemetry import Telemetry
+from messaging.entrypoints.http_server.bounds import HttpBounds
+from messaging.entrypoints.http_server.listening import bounded
 from messaging.entrypoints.listening import listen
 
 log = logging.getLogger(__name__)
@@ -22,8 +25,6 @@ T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # So many more made than freed, and the youngest are looked through for cycles.
 _YOUNG_OBJECTS = 10_000
-# Longer than the idle time of usual proxies, so that it is they who close a connection, never we under a request.
-_KEEP_ALIVE_SECONDS = 75
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -76,8 +77,16 @@ async def until_signalled(main: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-async def serve(app: object, *, host: str, port: int, grace: float) -> None:
-    """Answer requests until SIGINT or SIGTERM, then finish those under way within `grace` seconds.
+class Service(Struct, frozen=True, kw_only=True):
+    """How a process serves: within which bounds, reporting to whom, and with how long to finish (seconds)."""
+
+    bounds: HttpBounds
+    telemetry: Telemetry
+    grace: float
+
+
+async def serve(app: object, service: Service, *, host: str, port: int) -> None:
+    """Answer requests until SIGINT or SIGTERM, then finish those under way within the grace.
 
     A second signal ends it at once. Raises CannotListen.
     """
@@ -87,15 +96,15 @@ async def serve(app: object, *, host: str, port: int, grace: float) -> None:
             # ASGI applications of different origin agree at run time; their type hints do not.
             cast(ASGIApplication, app),
             lifespan="on",
-            http=JoinedWrites,
+            http=bounded(service.bounds, service.telemetry),
             ws="none",
             # Nobody asks who the caller's proxy says it is.
             proxy_headers=False,
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, int(grace)),
+            timeout_keep_alive=cast(int, service.bounds.idle_seconds),
+            timeout_graceful_shutdown=max(1, int(service.grace)),
         )
     )
     loop = asyncio.get_running_loop()

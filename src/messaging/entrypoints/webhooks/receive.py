@@ -12,6 +12,7 @@ from msgspec import Struct
 from messaging.application.gather import Overloaded
 from messaging.application.inbox.accept import AcceptCallback, Arriving, Challenge, Duplicate, Forged, Stored, Unknown
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.entrypoints.http_server.bodies import BodyRoom
 from messaging.entrypoints.telemetry import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class ReceiveCallback:
 
     def __init__(self, accept: AcceptCallback) -> None:
         self._accept = accept
+        self._room = BodyRoom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, provider: str, token: str) -> None:
         try:
@@ -74,10 +76,15 @@ class ReceiveCallback:
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _post(self, scope: Scope, receive: Receive, provider: str, token: str) -> Answer:
+        """Neither a body for nobody nor one too large is read."""
         headers = _headers(scope)
+        _require_size(headers)
+        async with asyncio.timeout(_STORING):
+            if not await self._accept.knows(provider, token):
+                return problem(HTTPStatus.NOT_FOUND)
         try:
             async with asyncio.timeout(_READING):
-                body = await _body(headers, receive)
+                body = await self._body(receive)
         except TimeoutError:
             return problem(HTTPStatus.REQUEST_TIMEOUT, (b"connection", b"close"))
         async with asyncio.timeout(_STORING):
@@ -89,6 +96,21 @@ class ReceiveCallback:
                 return problem(HTTPStatus.UNAUTHORIZED)
             case Unknown():
                 return problem(HTTPStatus.NOT_FOUND)
+
+    async def _body(self, receive: Receive) -> bytes:
+        body = bytearray()
+        with self._room.share() as share:
+            while True:
+                event = await receive()
+                if event["type"] == "http.disconnect":
+                    raise _Gone
+                part = event.get("body", b"")
+                if len(body) + len(part) > BODY_CAP:
+                    raise _TooLarge
+                body += part
+                if not event.get("more_body", False):
+                    return bytes(body)
+                share.take(len(part))
 
     async def _handshake(self, scope: Scope, provider: str, token: str) -> Answer:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -126,17 +148,7 @@ def _headers(scope: Scope) -> Mapping[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+def _require_size(headers: Mapping[str, str]) -> None:
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and (len(announced) > 15 or int(announced) > BODY_CAP):
         raise _TooLarge
-    body = bytearray()
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise _Gone
-        body += event.get("body", b"")
-        if len(body) > BODY_CAP:
-            raise _TooLarge
-        if not event.get("more_body", False):
-            return bytes(body)

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from time import monotonic
 
@@ -18,9 +19,10 @@ from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.address import Channel
+from messaging.entrypoints.http_server.bounds import HttpBounds
+from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.telemetry import AsgiApp
 from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, pause
-from messaging.entrypoints.worker.listener import listening
 from messaging.entrypoints.worker.runner import JobRunner
 
 log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class WorkerTerms(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     grace: float = 75.0
+    bounds: HttpBounds = HttpBounds()
 
     def lanes(self) -> list[DeliverLane]:
         return [DeliverLane(channel, priority) for channel in self.channels for priority in self.priorities]
@@ -119,7 +122,7 @@ class WorkerProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
         try:
-            async with listening(self._has.operations, host=self._terms.host, port=self._terms.port) as port:
+            async with self._health_listener() as port:
                 log.info("listening", extra={"host": self._terms.host, "port": port})
                 if ready is not None:
                     ready(port)
@@ -127,6 +130,10 @@ class WorkerProcess:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+    def _health_listener(self) -> AbstractAsyncContextManager[int]:
+        has, terms = self._has, self._terms
+        return listening(has.operations, host=terms.host, port=terms.port, telemetry=has.telemetry, bounds=terms.bounds)
 
     def stop(self) -> None:
         """Begin to drain."""

@@ -2,18 +2,20 @@
 
 import asyncio
 from functools import partial
+from typing import cast
 
 from messaging.entrypoints.api.app import AdminUseCases, ApiDependencies, TenantUseCases, create_app
 from messaging.entrypoints.api.cursors import Cursors
 from messaging.entrypoints.api.idempotency import Once
 from messaging.entrypoints.api.sealing import SealForTenant
 from messaging.entrypoints.cli.assembly import prepare
-from messaging.entrypoints.cli.running import run, serve, worker_name
+from messaging.entrypoints.cli.assembly.listeners import serve_all
+from messaging.entrypoints.cli.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings
-from messaging.entrypoints.telemetry import AccessLog
+from messaging.entrypoints.telemetry import AccessLog, AsgiApp
 
 
 def run_api(settings: Settings, *, host: str, port: int) -> None:
@@ -23,8 +25,9 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
         async with open_resources(settings) as resources:
             application = build(settings, resources, worker=worker_name("api"))
             await refuse_excess(application.adapters.logins(), settings)
-            api = create_app(api_dependencies(application))
-            await serve(api, host=host, port=port, grace=settings.shutdown_grace_seconds)
+            api = cast(AsgiApp, create_app(api_dependencies(application)))
+            telemetry, admin_port = application.adapters.telemetry(), settings.api_admin_port
+            await serve_all(api, settings, telemetry, host=host, port=port, admin_port=admin_port)
 
     run(main())
 

@@ -1,7 +1,8 @@
 """What `app webhooks` is made of."""
 
 from messaging.entrypoints.cli.assembly import prepare
-from messaging.entrypoints.cli.running import run, serve, worker_name
+from messaging.entrypoints.cli.assembly.listeners import serve_all
+from messaging.entrypoints.cli.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
@@ -17,7 +18,8 @@ def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
             application = build(settings, resources, worker=worker_name("webhooks"))
             await refuse_excess(application.adapters.logins(), settings)
             app = create_app(webhooks_dependencies(application))
-            await serve(app, host=host, port=port, grace=settings.shutdown_grace_seconds)
+            telemetry, admin_port = application.adapters.telemetry(), settings.webhooks_admin_port
+            await serve_all(app, settings, telemetry, host=host, port=port, admin_port=admin_port)
 
     run(main())
 

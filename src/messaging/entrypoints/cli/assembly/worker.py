@@ -7,6 +7,7 @@ from messaging.domain.shared.address import Channel
 from messaging.entrypoints.cli.assembly import prepare
 from messaging.entrypoints.cli.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings import Settings
@@ -44,6 +45,7 @@ def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
         host=scope.host,
         port=scope.port,
         grace=settings.drain_grace_seconds,
+        bounds=http_bounds(settings),
     )
 
 

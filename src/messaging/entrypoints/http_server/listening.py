@@ -1,13 +1,25 @@
-"""How is the worker's health asked for? A small HTTP listener beside the work."""
+"""A listener for the length of a block: beside a process's main work, or beside its main listener."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
+from messaging.application.ports.telemetry import Telemetry
+from messaging.entrypoints.http_server.bounds import HttpBounds
+from messaging.entrypoints.http_server.crowd import Crowd
+from messaging.entrypoints.http_server.protocol import BoundedHttp
 from messaging.entrypoints.listening import listen
 from messaging.entrypoints.telemetry import AsgiApp
+
+
+def bounded(bounds: HttpBounds, telemetry: Telemetry) -> type[asyncio.Protocol]:
+    """What uvicorn is given as `http`, for one listener: it only ever calls it."""
+    made: Any = partial(BoundedHttp, bounds=bounds, crowd=Crowd(bounds, telemetry))
+    return cast(type[asyncio.Protocol], made)
 
 
 class _Server(uvicorn.Server):
@@ -19,16 +31,22 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: AsgiApp, *, host: str, port: int) -> AsyncIterator[int]:
+async def listening(
+    app: AsgiApp, *, host: str, port: int, telemetry: Telemetry, bounds: HttpBounds | None = None
+) -> AsyncIterator[int]:
     """Serve for the length of the block; yields the port (0 picks a free one). Raises CannotListen."""
+    bounds = bounds or HttpBounds()
     with listen(host, port) as listener:
         config = uvicorn.Config(
             app,
             lifespan="off",
+            http=bounded(bounds, telemetry),
             ws="none",
+            proxy_headers=False,
             access_log=False,
             log_config=None,
             server_header=False,
+            timeout_keep_alive=cast(int, bounds.idle_seconds),
             timeout_graceful_shutdown=2,
         )
         server = _Server(config)
