@@ -24,13 +24,14 @@ from messaging.adapters.postgres.tables import (
     tenants,
 )
 from messaging.application.ports.platform import AdminKey
+from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
 
-async def tenant(core: AsyncConnection, id: TenantId) -> TenantSnapshot | None:
+async def tenant(core: AsyncConnection, id: TenantId, carried: CarriedChannels | None) -> TenantSnapshot | None:
     version = await _version(core, id)
     row = (await core.execute(sa.select(tenants).where(tenants.c.id == id))).one_or_none()
     if row is None:
@@ -47,6 +48,7 @@ async def tenant(core: AsyncConnection, id: TenantId) -> TenantSnapshot | None:
         by_account=dict(by_account),
         rules=tuple(map(rows.to_rule, await _all(core, routing_rules, id))),
         data_keys=tuple(map(rows.to_data_key, await _all(core, data_keys, id))),
+        carried=carried,
     )
 
 

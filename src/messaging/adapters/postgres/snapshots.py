@@ -18,6 +18,7 @@ from messaging.adapters.postgres import snapshot_rows
 from messaging.adapters.postgres.idempotency import PLATFORM
 from messaging.adapters.postgres.transactions import transaction
 from messaging.application.ports.platform import AdminKey
+from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.ids import TenantId
@@ -106,8 +107,11 @@ def _faded(known: _Known[V]) -> bool:
 class PostgresSnapshots:
     """Runs on the `system` engine. Without `watch` running it answers all the same, and reads everything every 3 s."""
 
-    def __init__(self, engine: AsyncEngine, *, poll_seconds: float = 0.5) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, carried: CarriedChannels | None = None, poll_seconds: float = 0.5
+    ) -> None:
         self._engine = engine
+        self._carried = carried
         self._poll_seconds = poll_seconds
         self._looked_at = 0
         self._last_look = float("-inf")
@@ -162,7 +166,7 @@ class PostgresSnapshots:
     async def _read_tenant(self, id: TenantId) -> _Known[TenantSnapshot]:
         read_at = monotonic()
         async with transaction(self._engine) as opened:
-            found = await snapshot_rows.tenant(opened.core, id)
+            found = await snapshot_rows.tenant(opened.core, id, self._carried)
         return _Known(found, id, found.version if found else 0, read_at)
 
     async def _read_api_key(self, public_id: str) -> _Known[ApiKey]:

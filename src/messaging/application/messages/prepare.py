@@ -26,6 +26,7 @@ from messaging.domain.shared.ids import MessageId, SenderId
 from messaging.domain.shared.unclear import OnUnknown, on_unknown
 from messaging.domain.templates.template import Template, TemplateCategory
 from messaging.domain.templates.validation import find_template, send_violations
+from messaging.domain.tenants.carrying import channel_not_served
 from messaging.domain.tenants.routing import route
 from messaging.domain.tenants.tenant import Principal, Sender
 
@@ -161,6 +162,8 @@ _WINDOW_CLOSED = Violation(
 def _sender(
     principal: Principal, submission: Submission, recipient: Recipient | Violation, facts: TenantSnapshot
 ) -> Sender | Violation:
+    if submission.channel not in facts.channels:
+        return channel_not_served(submission.channel, facts.channels)
     return route(
         channel=submission.channel,
         mode=principal.mode,

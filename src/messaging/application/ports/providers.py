@@ -10,7 +10,7 @@ from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.messages.content import Content
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import SendResult
-from messaging.domain.shared.address import Recipient
+from messaging.domain.shared.address import Channel, Recipient
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import (
@@ -20,6 +20,17 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """What is known of a provider before anybody calls it. `channels` are those its accounts can carry."""
+
+    name: str
+    channels: frozenset[Channel]
+
+
+# By provider's name.
+CarriedChannels = Mapping[str, frozenset[Channel]]
 
 
 class Credentials(Struct, frozen=True, kw_only=True):

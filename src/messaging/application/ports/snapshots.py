@@ -7,6 +7,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.application.ports.providers import CarriedChannels
+from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
@@ -17,6 +19,7 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     """One tenant's configuration at one version: immutable, replaced as a whole.
 
     `by_account` holds each account's templates by (name, language): on the accept path a template is two lookups.
+    `carried` says what accounts of each provider can carry; without it, whatever their senders say.
     """
 
     version: int
@@ -26,15 +29,23 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     by_account: Mapping[AccountId, Mapping[tuple[str, str], Template]]
     rules: tuple[RoutingRule, ...]
     data_keys: tuple[WrappedKey, ...]
+    carried: CarriedChannels | None = None
 
     @cached_property
     def routable(self) -> tuple[Sender, ...]:
-        """The senders of active accounts; worked out once per version."""
+        """The senders of active accounts that can carry their channel; worked out once per version."""
         return tuple(
             sender
             for sender in self.senders.values()
-            if (account := self.accounts.get(sender.account_id)) and account.status is AccountStatus.ACTIVE
+            if (account := self.accounts.get(sender.account_id))
+            and account.status is AccountStatus.ACTIVE
+            and (self.carried is None or sender.channel in self.carried.get(account.provider, ()))
         )
+
+    @cached_property
+    def channels(self) -> frozenset[Channel]:
+        """Those that some provider carries: for the others there is nobody to deliver."""
+        return frozenset(Channel) if self.carried is None else frozenset().union(*self.carried.values())
 
     def templates_of(self, account_id: AccountId) -> Mapping[tuple[str, str], Template]:
         """One account's templates by (name, language)."""

@@ -5,14 +5,17 @@ from msgspec.structs import replace
 
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderView
 from messaging.domain.shared.address import Channel, Phone, parse_recipient
+from messaging.domain.shared.email_address import is_email_address
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.refusals import already_exists, invalid, not_found
-from messaging.domain.tenants.tenant import Principal, Sender, SenderStatus
+from messaging.domain.tenants.carrying import channel_not_carried
+from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, SenderStatus
 
 
 class NewSender(Struct, frozen=True, kw_only=True):
@@ -30,8 +33,17 @@ class NewSender(Struct, frozen=True, kw_only=True):
 class AddSender:
     """The sender gets its account's mode, which must be the key's own."""
 
-    def __init__(self, *, open_uow: OpenUnitOfWork, tell_health: TellHealth, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        tell_health: TellHealth,
+        clock: Clock,
+        new_id: NewId,
+        carried: CarriedChannels,
+    ) -> None:
         self._open = open_uow
+        self._carried = carried
         self._tell_health = tell_health
         self._clock = clock
         self._new_id = new_id
@@ -39,9 +51,7 @@ class AddSender:
     async def __call__(self, principal: Principal, new: NewSender) -> SenderView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
             account = None if new.account_id is None else await uow.configuration.account(new.account_id)
-            violations = _address_violations(new)
-            if account is None:
-                violations = (*violations, _ACCOUNT_UNKNOWN)
+            violations = (*_address_violations(new), *self._account_violations(new, account))
             if account is None or violations:
                 raise invalid(*violations)
             sender = Sender(
@@ -65,6 +75,14 @@ class AddSender:
             await uow.commit()
         return SenderView.of(sender, await self._tell_health.of(sender))
 
+    def _account_violations(self, new: NewSender, account: ProviderAccount | None) -> tuple[Violation, ...]:
+        if account is None:
+            return (_ACCOUNT_UNKNOWN,)
+        carried = self._carried.get(account.provider, frozenset())
+        if new.channel in carried:
+            return ()
+        return (channel_not_carried(new.channel, account.provider, carried),)
+
 
 _ACCOUNT_UNKNOWN = Violation(
     pointer="/account_id",
@@ -73,9 +91,16 @@ _ACCOUNT_UNKNOWN = Violation(
 )
 
 
+_NO_EMAIL_ADDRESS = Violation(
+    pointer="/address",
+    code="recipient_invalid",
+    detail="An e-mail sender's address is an e-mail address in ASCII (orders@example.com).",
+)
+
+
 def _address_violations(new: NewSender) -> tuple[Violation, ...]:
     if new.channel is Channel.EMAIL:
-        return ()
+        return () if is_email_address(new.address) else (_NO_EMAIL_ADDRESS,)
     found = parse_recipient(new.address)
     if isinstance(found, Violation):
         return (Violation(pointer="/address", code=found.code, detail=found.detail),)

@@ -25,6 +25,7 @@ from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
 from messaging.entrypoints.composition.health import ProcessHealth
 from messaging.entrypoints.composition.logins import LoginCheck
+from messaging.entrypoints.composition.providers import CARRIED
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.settings import Settings
 from messaging.entrypoints.telemetry import Operations
@@ -47,7 +48,8 @@ class Adapters(DeclarativeContainer):
     submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.accepting)
     callback_store = Singleton(PostgresCallbackStore, engine=resources.provided.engines.system)
     idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)
-    snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system)
+    carried = Object(CARRIED)
+    snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system, carried=carried)
     upkeep = Singleton(
         PostgresUpkeep,
         engine=resources.provided.engines.system,

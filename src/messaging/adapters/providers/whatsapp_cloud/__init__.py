@@ -1,1 +1,8 @@
-"""Everything that knows how Meta's WhatsApp Cloud API spells things."""
+"""The WhatsApp Business Platform, Cloud API."""
+
+from typing import Final
+
+from messaging.application.ports.providers import Provider
+from messaging.domain.shared.address import Channel
+
+PROVIDER: Final = Provider(name="whatsapp_cloud", channels=frozenset({Channel.WHATSAPP}))

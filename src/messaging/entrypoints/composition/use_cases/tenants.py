@@ -85,7 +85,12 @@ class TenantUseCases(DeclarativeContainer):
 
     tell_health = Singleton(TellHealth, records=adapters.health_records)
     add_sender = Singleton(
-        AddSender, open_uow=adapters.open_uow, tell_health=tell_health, clock=adapters.clock, new_id=adapters.new_id
+        AddSender,
+        open_uow=adapters.open_uow,
+        tell_health=tell_health,
+        clock=adapters.clock,
+        new_id=adapters.new_id,
+        carried=adapters.carried,
     )
     change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, tell_health=tell_health)
     find_sender = Singleton(FindSender, open_uow=adapters.open_uow, tell_health=tell_health)
