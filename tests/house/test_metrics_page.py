@@ -7,7 +7,13 @@ from messaging.adapters.telemetry.prometheus import COUNTERS, GAUGES, HISTOGRAMS
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 # Built per scrape from the outbox and the pools; see entrypoints/telemetry.py.
-PER_SCRAPE = {"database_connections_in_use": 1, "lane_due": 2, "lane_waiting": 2, "lane_oldest_due_seconds": 2}
+PER_SCRAPE = {
+    "database_connections_in_use": 1,
+    "lane_due": 2,
+    "lane_waiting": 2,
+    "lane_oldest_due_seconds": 2,
+    "lane_workers": 2,
+}
 
 
 def test_every_metric_has_a_line_with_its_labels_and_no_line_is_of_a_metric_that_is_not() -> None:

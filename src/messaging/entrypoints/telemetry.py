@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.health import Health
+from messaging.application.ports.health import ProcessState
 from messaging.application.ports.lifecycles import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
@@ -266,7 +266,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Operations:
     """What an orchestrator and a metrics collector ask every process, as an ASGI application."""
 
-    def __init__(self, health: Health, registry: CollectorRegistry, *, instance: str | None = None) -> None:
+    def __init__(self, health: ProcessState, registry: CollectorRegistry, *, instance: str | None = None) -> None:
         self._health = health
         self._registry = registry
         self._alive = {"status": "ok"} if instance is None else {"status": "ok", "instance": instance}
@@ -300,11 +300,13 @@ class Operations:
     async def _metrics(self) -> Answer:
         """Our own numbers always; the lanes' depth as far as Postgres answers."""
         depths: Sequence[LaneDepth] = ()
+        workers: Mapping[DeliverLane, int] = {}
         try:
             depths = await self._health.lane_depths()
+            workers = await self._health.lane_workers()
         except StoreUnavailable:
             log.warning("metrics.lanes_not_read", extra={"store": "postgres"})
-        body = generate_latest(self._registry) + generate_latest(_Depths(depths))
+        body = generate_latest(self._registry) + generate_latest(_Lanes(depths, workers))
         return Answer(status=200, content_type=CONTENT_TYPE_LATEST, body=body)
 
 
@@ -347,12 +349,13 @@ class PoolUse(Collector):
 _LANES: Final = tuple(DeliverLane(Channel.WHATSAPP, priority) for priority in Priority)
 
 
-class _Depths(CollectorRegistry):
+class _Lanes(CollectorRegistry):
     """The lanes as they are at this moment; built per scrape, so that an emptied lane leaves no stale number."""
 
-    def __init__(self, depths: Iterable[LaneDepth]) -> None:
+    def __init__(self, depths: Iterable[LaneDepth], workers: Mapping[DeliverLane, int]) -> None:
         super().__init__()
         self._lanes = tuple(depths)
+        self._workers = workers
 
     def collect(self) -> Iterable[Metric]:
         labels = ("channel", "priority")
@@ -368,7 +371,12 @@ class _Depths(CollectorRegistry):
             waiting.add_metric(lane, depth.waiting)
             oldest = depth.oldest_due_at
             age.add_metric(lane, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
-        return (due, waiting, age)
+        workers = GaugeMetricFamily(
+            "messaging_lane_workers", "Live workers that take the lane; 0 means that nobody does.", labels=labels
+        )
+        for taken, count in self._workers.items():
+            workers.add_metric((taken.channel.value, taken.priority.value), count)
+        return (due, waiting, age, workers)
 
     def _empty_lanes(self) -> Iterable[LaneDepth]:
         """A lane without work is 0 deep: an absent series would look like a process that is gone."""

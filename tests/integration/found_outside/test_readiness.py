@@ -1,7 +1,8 @@
 """Stores that answer and take nothing: readiness asks by writing."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -12,18 +13,29 @@ from messaging.adapters.postgres.engine import create_engines
 from messaging.adapters.postgres.health import PostgresHealth
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.redis.connections import pool_of
+from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
 from messaging.application.ports.lifecycles import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.ports.workers import SeenWorker
 from messaging.entrypoints.composition.health import ProcessHealth
 from messaging.entrypoints.telemetry import Operations
 
 
 class Fine:
-    """A PostgreSQL with which all is well."""
+    """A PostgreSQL with which all is well, and no worker yet."""
 
     async def checks(self) -> Sequence[Check]:
         return [Check(name="postgres", ok=True, detail="")]
+
+    async def tell(self, name: str, lanes: Collection[DeliverLane], *, inbox: bool) -> None:
+        raise AssertionError("readiness is not a worker")
+
+    async def leave(self, name: str) -> None:
+        raise AssertionError("readiness is not a worker")
+
+    async def seen(self) -> Sequence[SeenWorker]:
+        return [SeenWorker(name="w", lanes=frozenset(), inbox=True, started_at=datetime.now(UTC), age=0, is_live=True)]
 
     async def lane_depths(self) -> Sequence[LaneDepth]:
         return ()
@@ -43,7 +55,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def readiness(redis: Redis) -> tuple[int, dict[str, object]]:
-    health = ProcessHealth(store=Fine(), logins=fine, redis=redis)
+    health = ProcessHealth(store=Fine(), logins=fine, workers=Fine(), carried={}, redis=redis)
     answer = await Operations(health, CollectorRegistry()).answer("/readyz")
     told = json.loads(answer.body)
     [check] = [check for check in told["checks"] if check["name"] == "redis"]

@@ -65,6 +65,7 @@ SYSTEM_GRANTS: Final[Mapping[str, str]] = {
     "service_windows": "ISu",
     "templates": "SU",
     "tenants": "ISU",
+    "workers": "DISU",
 }
 APP_GRANTS: Final[Mapping[str, str]] = {
     "alembic_version": "S",

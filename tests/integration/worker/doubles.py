@@ -13,6 +13,7 @@ from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.arq.wire import connect
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.application.ports.workers import SeenWorker
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.standing import DispatchKind
 from messaging.domain.shared.address import Channel
@@ -33,6 +34,7 @@ class Work:
         self.error: Exception | None = None
         self.failures = 0
         self.upkeep: Counter[str] = Counter()
+        self.told: dict[str, tuple[frozenset[DeliverLane], bool]] = {}
         self.sending: set[asyncio.Task[None]] = set()
         self.let_sends_end = asyncio.Event()
         self.let_sends_end.set()
@@ -107,6 +109,19 @@ class Work:
         self.upkeep["settle_held"] += 1
         return 0
 
+    async def expire_unserved(self) -> int:
+        self.upkeep["expiry"] += 1
+        return 0
+
+    async def tell(self, name: str, lanes: Collection[DeliverLane], *, inbox: bool) -> None:
+        self.told[name] = (frozenset(lanes), inbox)
+
+    async def leave(self, name: str) -> None:
+        self.told.pop(name, None)
+
+    async def seen(self) -> Sequence[SeenWorker]:
+        raise AssertionError("a worker does not ask who else is there")
+
     async def watch_snapshots(self) -> None:
         self.upkeep["snapshots"] += 1
         await asyncio.Event().wait()
@@ -132,6 +147,9 @@ async def worker_process(
                 rematch=lambda: work.take(DispatchKind.REMATCH),
                 quarantine=work.quarantine,
                 settle_held=work.settle_held,
+                expire_unserved=work.expire_unserved,
+                workers=work,
+                name="worker-1",
                 salvage=work.salvage,
                 open_uow=work.open_uow,
                 queue=ArqJobQueue(redis=redis),

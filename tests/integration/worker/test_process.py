@@ -19,6 +19,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.standing import DispatchKind
 from messaging.entrypoints.dev.redis import EmbeddedRedis
+from messaging.entrypoints.listening import CannotListen
 from messaging.entrypoints.worker.app import WorkerTerms
 from tests.integration.worker.doubles import BULK, OTP, Work, worker_process
 from tests.unit.application.inbox.doubles import Counts
@@ -243,9 +244,23 @@ async def test_an_address_that_is_taken_is_an_error_before_any_work(work: Work, 
     async with worker_process(Work(), redis_url) as first:
         task = asyncio.create_task(first.run(ready=port.set_result))
         async with worker_process(work, redis_url, WorkerTerms(port=await port)) as second:
-            with pytest.raises(OSError, match="in use"):
+            with pytest.raises(CannotListen, match="another process listens there"):
                 await second.run()
         first.stop()
         assert await task == 0
 
     assert work.done[OTP] == 0
+
+
+async def test_a_worker_tells_which_lanes_it_takes_and_leaves_when_it_ends(work: Work, redis_url: str) -> None:
+    terms = WorkerTerms(priorities=(Priority.CRITICAL,), inbox=False)
+
+    async with worker_process(work, redis_url, terms) as process:
+        running = asyncio.create_task(process.run())
+        await until(lambda: bool(work.told))
+        told = dict(work.told)
+        process.stop()
+        await running
+
+    assert told == {"worker-1": (frozenset({OTP}), False)}
+    assert work.told == {}

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -158,6 +158,9 @@ class Stub:
     async def checks(self) -> Sequence[Check]:
         return self._checks
 
+    async def lane_workers(self) -> Mapping[DeliverLane, int]:
+        return {CRITICAL: 0}
+
     async def lane_depths(self) -> Sequence[LaneDepth]:
         if self._depths is None:
             raise StoreUnavailable
@@ -195,6 +198,7 @@ async def test_metrics_tell_depth_and_age_of_every_lane() -> None:
     assert samples['messaging_lane_waiting{channel="whatsapp",priority="critical"}'] == "7.0"
     assert 30 <= float(samples['messaging_lane_oldest_due_seconds{channel="whatsapp",priority="critical"}']) < 40
     assert samples['messaging_lane_due{channel="whatsapp",priority="low"}'] == "0.0"
+    assert samples['messaging_lane_workers{channel="whatsapp",priority="critical"}'] == "0.0"
 
 
 async def test_metrics_of_the_process_are_there_without_the_database() -> None:

@@ -12,15 +12,25 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from asyncpg import Record
+from msgspec.structs import astuple
 
 from messaging.adapters.postgres.apply_changes import WITHDRAW, apply_changes
 from messaging.adapters.postgres.bounds import bounds
 from messaging.adapters.postgres.due import FLOWS_DUE, LANES_DUE, PICK_DUE
-from messaging.adapters.postgres.locks import LAST_ATTEMPTS, LOCK, LOCK_EXPIRED, LOCK_LOST, LOCK_OTHERS, LOCK_PICKED
+from messaging.adapters.postgres.locks import (
+    LAST_ATTEMPTS,
+    LOCK,
+    LOCK_EXPIRED,
+    LOCK_EXPIRED_OF,
+    LOCK_LOST,
+    LOCK_OTHERS,
+    LOCK_PICKED,
+    NEXT_DUE,
+)
 from messaging.adapters.postgres.transactions import Driver
 from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import AttemptRef, Due, View
+from messaging.application.ports.lifecycles import AttemptRef, Due, ExpiredPage, Place, View
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.fairness import Flow
 from messaging.domain.messages.message import Category, Priority
@@ -113,6 +123,16 @@ _NIL: Final = UUID(int=0)
 _LANES: Final = tuple((channel.value, priority.value) for channel in Channel for priority in Priority)
 
 
+def _place(row: Record) -> Place:
+    return Place(
+        tenant_id=row["tenant_id"],
+        sender_id=row["sender_id"],
+        flow_id=row["flow_id"],
+        due_at=row["due_at"],
+        message_id=row["subject_id"],
+    )
+
+
 class PostgresLifecycles:
     """Bound to one open transaction; in a tenant's transaction it sees that tenant's messages only, and has no `weeks`
     to enter by their names.
@@ -164,6 +184,13 @@ class PostgresLifecycles:
             *(LOCK_EXPIRED, list(held.values()), list(held.keys()), channels, priorities, limit)
         )
         return await self._standings(rows)
+
+    async def lock_expired_in(self, lane: DeliverLane, *, after: Place, limit: int) -> ExpiredPage:
+        rows = await self._driver.fetch(NEXT_DUE, lane.channel, lane.priority, *astuple(after), limit)
+        tenants, ids = [row["tenant_id"] for row in rows], [row["subject_id"] for row in rows]
+        expired = await self._driver.fetch(LOCK_EXPIRED_OF, tenants, ids) if rows else ()
+        further = _place(rows[-1]) if len(rows) == limit else None
+        return ExpiredPage(standings=await self._standings(expired), next=further)
 
     async def lock_lost(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
         rows = await self._driver.fetch(LOCK_LOST, list(held.values()), list(held.keys()), limit)

@@ -33,6 +33,30 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
+# Index: dispatches_lane_idx, in its order; the message's id decides between those due at the same moment.
+NEXT_DUE: Final = """
+SELECT d.tenant_id, d.sender_id, d.flow_id, d.due_at, d.subject_id FROM dispatches d
+WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.due_at <= statement_timestamp()
+  AND (d.tenant_id, d.sender_id, d.flow_id, d.due_at, d.subject_id)
+    > ($3::uuid, $4::uuid, $5::uuid, $6::timestamptz, $7::uuid)
+ORDER BY d.tenant_id, d.sender_id, d.flow_id, d.due_at, d.subject_id LIMIT $8
+"""
+
+# Index: messages_pkey, one by one.
+LOCK_EXPIRED_OF: Final = f"""
+WITH locked AS MATERIALIZED (
+    SELECT m.*
+    FROM unnest($1::uuid[], $2::uuid[]) AS due(tenant_id, subject_id)
+    CROSS JOIN LATERAL (
+        SELECT {_MESSAGE} FROM messages m
+        WHERE m.tenant_id = due.tenant_id AND m.id = due.subject_id
+          AND m.expires_at <= statement_timestamp() AND m.state IN ('scheduled', 'queued')
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) m
+)
+SELECT *, clock_timestamp() AS now FROM locked
+"""
+
 # Indexes: attempts_one_open, dispatches_pkey, messages_pkey. The dispatch is locked too: one that a worker prolongs
 # meanwhile is not due any more.
 LOCK_LOST: Final = f"""

@@ -1,11 +1,12 @@
 """Whether a process may take traffic, and how deep the lanes are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from msgspec import Struct
 
+from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import LaneDepth
 
 
@@ -44,6 +45,14 @@ class Health(Protocol):
     async def checks(self) -> Sequence[Check]: ...
 
     async def lane_depths(self) -> Sequence[LaneDepth]: ...
+
+
+class ProcessState(Health, Protocol):
+    """The same of a whole process, with what it knows of the workers."""
+
+    async def lane_workers(self) -> Mapping[DeliverLane, int]:
+        """How many live workers take each lane that a provider carries. Raises StoreUnavailable."""
+        ...
 
 
 class Retention(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -34,6 +34,23 @@ class View(Struct, frozen=True):
     left_off: Mapping[TenantId, Flow] = {}
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """How far a lane was looked through, in the order of its index."""
+
+    tenant_id: UUID = UUID(int=0)
+    sender_id: UUID = UUID(int=0)
+    flow_id: UUID = UUID(int=0)
+    due_at: datetime = datetime.min.replace(tzinfo=UTC)
+    message_id: UUID = UUID(int=0)
+
+
+class ExpiredPage(Struct, frozen=True, kw_only=True):
+    """What has expired in one page of a lane, locked; `next` is None behind the last page."""
+
+    standings: Sequence[Standing]
+    next: Place | None
+
+
 class AttemptRef(Struct, frozen=True, kw_only=True):
     key: MessageKey
     epoch: int
@@ -61,6 +78,10 @@ class Lifecycles(Protocol):
 
         Looks at a bounded part of each sender's backlog only.
         """
+        ...
+
+    async def lock_expired_in(self, lane: DeliverLane, *, after: Place, limit: int) -> ExpiredPage:
+        """The expired ones among the next `limit` due messages of a lane; rows locked by others are skipped."""
         ...
 
     async def lock_lost(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:

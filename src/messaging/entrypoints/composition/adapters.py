@@ -15,6 +15,7 @@ from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.postgres.upkeep import PostgresUpkeep
+from messaging.adapters.postgres.workers import PostgresWorkers
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
 from messaging.adapters.redis.rate_limits import RedisRateLimits
@@ -56,6 +57,7 @@ class Adapters(DeclarativeContainer):
         retention=Singleton(terms.retention, settings),
         telemetry=telemetry,
     )
+    workers = Singleton(PostgresWorkers, resources.provided.engines.system)
     logins = Singleton(PostgresLogins, resources.provided.engines)
     login_check = Singleton(LoginCheck, logins, settings)
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)
@@ -65,7 +67,14 @@ class Adapters(DeclarativeContainer):
     health_records = Singleton(RedisHealthRecords, redis=resources.provided.redis)
     queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
     consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)
-    health = Singleton(ProcessHealth, store=store_health, logins=login_check, redis=resources.provided.redis)
+    health = Singleton(
+        ProcessHealth,
+        store=store_health,
+        logins=login_check,
+        workers=workers,
+        carried=carried,
+        redis=resources.provided.redis,
+    )
     operations = Singleton(Operations, health, resources.provided.registry, instance=settings.provided.instance)
 
     gateways = Dict(

@@ -17,6 +17,7 @@ from messaging.application.ports import health
 from messaging.application.ports.queue import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.application.ports.workers import Workers
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.address import Channel
 from messaging.entrypoints.http_server.bounds import HttpBounds
@@ -37,6 +38,9 @@ _SLOWEST_RECONNECT = 2.0
 _FAILOVER_EVERY = 1.0
 _SETTLE_EVERY = 2.0
 _SALVAGE_EVERY = 1.0
+# A worker that has been silent for four of these counts as gone.
+_TELL_EVERY = 5.0
+_EXPIRE_EVERY = 30.0
 
 # Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
 # keep a lane busy while one waits for the database. Two batches of callbacks would halve what one could take, and wait
@@ -51,7 +55,7 @@ _LEISURELY = {queue_name(Upkeep()): timedelta(milliseconds=250)} | {
 
 
 class WorkerDependencies(Struct, frozen=True, kw_only=True):
-    """Finished use cases and the doors they stand on; built by the composition root."""
+    """Finished use cases and the doors they stand on; built by the composition root. `name` is this worker's."""
 
     deliver: Deliver
     stop_waiting: Batch
@@ -60,7 +64,10 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     rematch: Batch
     quarantine: Batch
     settle_held: Batch
+    expire_unserved: Batch
     salvage: Batch
+    workers: Workers
+    name: str
     open_uow: OpenSystemUnitOfWork
     queue: JobQueue
     consumer: JobConsumer
@@ -152,6 +159,8 @@ class WorkerProcess:
         keepers = [
             asyncio.create_task(self._keep_up("quarantine", has.quarantine, every=_FAILOVER_EVERY)),
             asyncio.create_task(self._keep_up("settle_held", has.settle_held, every=_SETTLE_EVERY)),
+            asyncio.create_task(self._keep_up("heartbeat", self._tell, every=_TELL_EVERY)),
+            asyncio.create_task(self._keep_up("expiry", has.expire_unserved, every=_EXPIRE_EVERY)),
             asyncio.create_task(self._keep_up("salvage", has.salvage, every=_SALVAGE_EVERY)),
             asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
             asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
@@ -168,6 +177,16 @@ class WorkerProcess:
         finally:
             await _cancel([*consumers, relay, *keepers])
             await has.consumer.close()
+            await self._leave()
+
+    async def _tell(self) -> None:
+        await self._has.workers.tell(self._has.name, self._terms.lanes(), inbox=self._terms.inbox)
+
+    async def _leave(self) -> None:
+        try:
+            await self._has.workers.leave(self._has.name)
+        except StoreUnavailable:
+            log.warning("worker.not_taken_off", extra={"store": "postgres"})
 
     async def _drain(self) -> int:
         """Claim nothing more; sends that have started end by themselves and write their outcomes down."""

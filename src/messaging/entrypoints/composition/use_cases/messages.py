@@ -12,6 +12,7 @@ from messaging.application.messages.check import CheckMessage
 from messaging.application.messages.check_silent import CheckSilent
 from messaging.application.messages.deliver import DeliverMessages
 from messaging.application.messages.discard import DiscardDeadLetter
+from messaging.application.messages.expire_unserved import ExpireUnserved
 from messaging.application.messages.guard_senders import GuardSenders
 from messaging.application.messages.known_health import KnownHealth
 from messaging.application.messages.limit import LimitSubmissions
@@ -110,6 +111,7 @@ class MessageUseCases(DeclarativeContainer):
         ),
         snapshots=adapters.snapshots,
     )
+    expire_unserved = Singleton(ExpireUnserved, open_uow=adapters.open_system_uow, workers=adapters.workers)
     settle_held = Singleton(
         SettleHeld, open_uow=adapters.open_system_uow, guard=guard, grace=Singleton(terms.grace, settings)
     )
