@@ -28,6 +28,7 @@ class InMemoryConfiguration:
         self.senders_: dict[UUID, Sender] = {}
         self.templates_: dict[UUID, Template] = {}
         self.keys_: dict[UUID, ApiKey] = {}
+        self.listed_: dict[UUID, datetime] = {}
         self.rules_: list[RoutingRule] = []
 
     async def add_account(self, account: ProviderAccount) -> None:
@@ -84,6 +85,15 @@ class InMemoryConfiguration:
     ) -> Sequence[Template]:
         found = (t for t in self._all(self.templates_) if name in (None, t.name) and status in (None, t.status))
         return _page(found, before, limit)
+
+    async def lock_templates(self, account_id: AccountId) -> tuple[Sequence[Template], datetime | None]:
+        found = sorted(
+            (it for it in self._all(self.templates_) if it.account_id == account_id), key=lambda template: template.id
+        )
+        return found, self.listed_.get(account_id)
+
+    async def templates_listed(self, account_id: AccountId, *, at: datetime) -> None:
+        self.listed_[account_id] = at
 
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
         others = [rule for rule in self.rules_ if self._own(rule) is None]

@@ -131,7 +131,7 @@ def message_error_codes() -> Iterator[str]:
             match node:
                 case ast.Call(func=ast.Name(id=name), keywords=words) if name in named:
                     given = [word.value for word in words if word.arg == "code"]
-                case ast.Call(func=ast.Name(id="_never" | "_later"), args=[first, *_]):
+                case ast.Call(func=ast.Name(id="_never" | "_later" | "Hold"), args=[first, *_]):
                     given = [first]
                 case ast.Call(func=ast.Name(id="_contradiction"), args=[_, second, *_]):
                     given = [second]

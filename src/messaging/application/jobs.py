@@ -19,10 +19,14 @@ class ProcessCallbacks(Struct, frozen=True, tag="process_callbacks"):
 
 
 class Upkeep(Struct, frozen=True, tag="upkeep"):
-    """Messages whose wait for an echo is over, or whose silence is to be checked, are due."""
+    """Messages whose wait for an echo is over, whose silence is to be checked, or whose template is back, are due."""
 
 
-Job = DeliverLane | ProcessCallbacks | Upkeep
+class SyncTemplates(Struct, frozen=True, tag="sync_templates"):
+    """Accounts are due whose templates are to be read from their providers."""
+
+
+Job = DeliverLane | ProcessCallbacks | Upkeep | SyncTemplates
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Job] = msgspec.msgpack.Decoder(Job)
@@ -46,3 +50,5 @@ def queue_name(job: Job) -> str:
             return "messaging:callbacks"
         case Upkeep():
             return "messaging:upkeep"
+        case SyncTemplates():
+            return "messaging:templates"

@@ -146,6 +146,10 @@ class Settings(EdgeSettings, frozen=True, kw_only=True):
     history_requests_per_hour: Annotated[
         Positive, _about("The most such questions for one account in an hour from one worker.")
     ] = 100
+    template_sync_seconds: Annotated[
+        Unlimited,
+        _about("How often each account's templates are read from its provider; 0: only when its news asks for it."),
+    ] = 3600
     rate_limit_share: Annotated[
         float, Meta(gt=0, le=1), _about("Part of every provider's limit that is used, such as a sender's throughput.")
     ] = 0.9

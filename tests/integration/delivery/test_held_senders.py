@@ -51,7 +51,7 @@ async def rotate(delivery: Delivery) -> None:
         await uow.configuration.update_account(builders.an_account(sealed_credentials=sealed))
         await uow.commit()
     # As the watcher of the snapshots does twice a second.
-    await delivery.snapshots._look()
+    await delivery.snapshots.look()
 
 
 async def test_an_open_breaker_leaves_messages_and_their_attempts_untouched(

@@ -18,8 +18,16 @@ def signed(body: bytes, secret: str = APP_SECRET) -> dict[str, str]:
 
 
 def callback(*changes: dict[str, Any]) -> bytes:
-    entry = {"id": WABA_ID, "changes": list(changes)}
-    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+    return entries({"id": WABA_ID, "changes": list(changes)})
+
+
+def told_at(time: int, *changes: dict[str, Any]) -> dict[str, Any]:
+    """An entry with the provider's time, as management events have it."""
+    return {"id": WABA_ID, "time": time, "changes": list(changes)}
+
+
+def entries(*entry: dict[str, Any]) -> bytes:
+    return json.dumps({"object": "whatsapp_business_account", "entry": list(entry)}).encode()
 
 
 def statuses(*items: dict[str, Any], phone_number_id: str = PHONE_NUMBER_ID) -> dict[str, Any]:
@@ -48,6 +56,16 @@ def template_news(event: str, *, external_id: str, name: str, language: str) -> 
         "reason": "NONE",
     }
     return {"field": "message_template_status_update", "value": value}
+
+
+def template_rewritten(*, external_id: str, name: str, language: str) -> dict[str, Any]:
+    value = {
+        "message_template_id": external_id,
+        "message_template_name": name,
+        "message_template_language": language,
+        "message_template_element": "Hi {{1}}, order {{2}} leaves on {{3}}.",
+    }
+    return {"field": "message_template_components_update", "value": value}
 
 
 def _messages(phone_number_id: str, value: dict[str, Any]) -> dict[str, Any]:

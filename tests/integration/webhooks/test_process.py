@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
@@ -16,7 +17,9 @@ from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.standing import MessageKey, Standing
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.shared.mode import Mode
-from tests.builders import ANA, SENDER, TENANT, a_principal
+from messaging.domain.shared.parameters import TemplateParameters
+from messaging.domain.templates.validation import send_violations
+from tests.builders import ACCOUNT, ANA, SENDER, TENANT, a_principal
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, Platform
 from tests.seeding import a_new_message, an_acceptance
@@ -129,13 +132,46 @@ async def test_a_person_without_a_number_is_found_by_user_id(client: httpx.Async
         assert contact in await uow.conversations.last_inbound(TENANT, [contact])
 
 
+KNOWN = {"external_id": "1407680676729941", "name": "order_update", "language": "en_US"}
+T = 1_777_896_000
+
+
 async def test_news_about_a_template_reach_it(client: httpx.AsyncClient, platform: Platform) -> None:
-    known = {"external_id": "1407680676729941", "name": "order_update", "language": "en_US"}
-    await post(client, meta.template_news("PAUSED", **known))
+    await post(client, meta.template_news("PAUSED", **KNOWN))
     await post(client, meta.template_news("APPROVED", external_id="9", name="never_heard_of", language="de"))
     assert await platform.process() == 2
 
     assert await platform.value("SELECT status FROM templates") == "paused"
+    assert await platform.value("SELECT subject_id FROM dispatches WHERE kind = 'sync_templates'") == ACCOUNT
+
+
+@pytest.mark.parametrize("bodies", [1, 2])
+async def test_paused_and_then_an_approval_of_ten_minutes_before_is_paused(
+    client: httpx.AsyncClient, platform: Platform, bodies: int
+) -> None:
+    paused = meta.told_at(T, meta.template_news("PAUSED", **KNOWN))
+    approved = meta.told_at(T - 600, meta.template_news("APPROVED", **KNOWN))
+
+    for body in [meta.entries(paused, approved)] if bodies == 1 else [meta.entries(paused), meta.entries(approved)]:
+        assert (await client.post(PATH, content=body, headers=meta.signed(body))).status_code == 200
+        await platform.process()
+
+    assert await platform.value("SELECT status FROM templates") == "paused"
+
+
+async def test_a_template_that_was_rewritten_is_not_sent_until_it_has_been_read(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    body = meta.entries(meta.told_at(T, meta.template_rewritten(**KNOWN)))
+    assert (await client.post(PATH, content=body, headers=meta.signed(body))).status_code == 200
+    await platform.process()
+
+    adapters = platform.application.adapters
+    await adapters.snapshots().look()
+    facts = await adapters.snapshots().tenant(TENANT)
+    template = facts.templates_of(ACCOUNT)["order_update", "en_US"]
+    (refusal,) = send_violations(template, TemplateParameters(variables={"1": "Ana", "2": "A-1042"}))
+    assert refusal.code == "template_changed"
 
 
 async def test_a_message_to_a_number_we_do_not_know_is_set_aside_for_later(

@@ -101,6 +101,10 @@ class Work:
         self.upkeep["quarantine"] += 1
         return 0
 
+    async def plan_template_syncs(self) -> int:
+        self.upkeep["template_syncs"] += 1
+        return 0
+
     async def salvage(self) -> int:
         self.upkeep["salvage"] += 1
         return 0
@@ -145,6 +149,9 @@ async def worker_process(
                 check_silent=lambda: work.take(DispatchKind.CHECK_SILENT),
                 process_callbacks=lambda: work.take(DispatchKind.PROCESS_CALLBACK),
                 rematch=lambda: work.take(DispatchKind.REMATCH),
+                release_held=lambda: work.take(DispatchKind.RELEASE_HELD),
+                sync_templates=lambda: work.take(DispatchKind.SYNC_TEMPLATES),
+                plan_template_syncs=work.plan_template_syncs,
                 quarantine=work.quarantine,
                 settle_held=work.settle_held,
                 expire_unserved=work.expire_unserved,

@@ -93,6 +93,18 @@ class PostgresConfiguration:
             conditions.append(templates.c.status == status)
         return [rows.to_template(row) for row in await self._page(templates, before, limit, *conditions)]
 
+    async def lock_templates(self, account_id: AccountId) -> tuple[Sequence[Template], datetime | None]:
+        """Index: templates_name_key. The account first: it keeps two listings of one account apart."""
+        a, t = provider_accounts.c, templates.c
+        listed = sa.select(a.templates_listed_at).where(*self._own(provider_accounts), a.id == account_id)
+        listed_at = await self._core.scalar(listed.with_for_update(key_share=True))
+        query = sa.select(templates).where(*self._own(templates), t.account_id == account_id).order_by(t.id)
+        locked = await self._core.execute(query.with_for_update(key_share=True, of=templates))
+        return [rows.to_template(row) for row in locked], listed_at
+
+    async def templates_listed(self, account_id: AccountId, *, at: datetime) -> None:
+        await self._write(self._update(provider_accounts, account_id, {"templates_listed_at": at}))
+
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
         await self._write(sa.delete(routing_rules).where(*self._own(routing_rules)))
         if rules:

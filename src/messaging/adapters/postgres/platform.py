@@ -7,10 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from messaging.adapters.postgres import rows
-from messaging.adapters.postgres.tables import admin_keys, data_keys, senders, templates, tenants
-from messaging.application.ports.platform import AdminKey, TemplateNews, WrappedKey
-from messaging.domain.shared.ids import AccountId, SenderId, TemplateId, TenantId
-from messaging.domain.templates.template import TemplateStatus
+from messaging.adapters.postgres.tables import admin_keys, data_keys, senders, tenants
+from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.tenants.tenant import Tenant
 
 
@@ -52,33 +51,6 @@ class PostgresPlatform:
 
     async def add_admin_key(self, key: AdminKey) -> None:
         await self._core.execute(sa.insert(admin_keys).values(rows.from_admin_key(key)))
-
-    async def apply_template_news(self, news: Sequence[TemplateNews]) -> Sequence[TemplateId]:
-        changed = [id for item in news if (id := await self._apply(item)) is not None]
-        # Several pieces of news may be about one template; each id is told once, in the order of the news.
-        return list(dict.fromkeys(changed))
-
-    async def _apply(self, news: TemplateNews) -> TemplateId | None:
-        told = {"status": news.status, "quality": news.quality, "rejected_reason": news.rejected_reason}
-        values: dict[str, object] = {name: value for name, value in told.items() if value is not None}
-        values["external_id"] = news.external_id
-        t = templates.c
-        ours = sa.and_(t.tenant_id == news.tenant_id, t.account_id == news.account_id)
-        by_id = t.external_id == news.external_id
-        # A template deleted and made anew keeps its name, not its id; late news of the old one's end is not about it.
-        another = news.status is TemplateStatus.DELETED
-        by_name = sa.and_(
-            t.name == news.name, t.language == news.language, t.external_id.is_(None) if another else sa.true()
-        )
-        differs = sa.or_(*(t[name].is_distinct_from(value) for name, value in values.items()))
-        for match in (by_id, by_name):
-            exists = sa.select(t.id).where(ours, match).with_for_update()
-            if (await self._core.execute(exists)).first() is None:
-                continue
-            statement = sa.update(templates).where(ours, match, differs).values(values).returning(t.id)
-            row = (await self._core.execute(statement)).first()
-            return None if row is None else TemplateId(row.id)
-        return None
 
     async def senders_by_external_id(
         self, wanted: Sequence[tuple[AccountId, str]]

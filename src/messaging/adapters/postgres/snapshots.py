@@ -137,7 +137,7 @@ class PostgresSnapshots:
         away = False
         while True:
             try:
-                await self._look()
+                await self.look()
             except StoreUnavailable as error:
                 log.warning("snapshots.not_watching", extra={"problem": str(error), "store": "postgres"})
                 away = True
@@ -147,7 +147,7 @@ class PostgresSnapshots:
                 away = False
             await asyncio.sleep(self._poll_seconds)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         began = monotonic()
         async with transaction(self._engine) as opened:
             rows = await opened.driver.fetch(CHANGED, self._looked_at)

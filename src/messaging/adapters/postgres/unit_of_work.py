@@ -12,7 +12,13 @@ from messaging.adapters.postgres.conversations import PostgresConversations
 from messaging.adapters.postgres.failovers import PostgresFailovers
 from messaging.adapters.postgres.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.platform import PostgresPlatform
+from messaging.adapters.postgres.provider_templates import PostgresProviderTemplates
 from messaging.adapters.postgres.records import PostgresRecords
+from messaging.adapters.postgres.template_work import (
+    PostgresHeldMessages,
+    PostgresTemplateRequests,
+    PostgresTemplateSyncs,
+)
 from messaging.adapters.postgres.transactions import Transaction, transaction
 from messaging.adapters.postgres.weeks import Weeks
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
@@ -42,6 +48,10 @@ class PostgresUnitOfWork:
     @cached_property
     def conversations(self) -> PostgresConversations:
         return PostgresConversations(self._opened.driver, self._scope)
+
+    @cached_property
+    def template_requests(self) -> PostgresTemplateRequests:
+        return PostgresTemplateRequests(self._opened.driver)
 
     async def commit(self) -> None:
         await self._opened.commit()
@@ -73,6 +83,22 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def platform(self) -> PostgresPlatform:
         return PostgresPlatform(self._opened.core)
+
+    @cached_property
+    def templates(self) -> PostgresProviderTemplates:
+        return PostgresProviderTemplates(self._opened.core)
+
+    @cached_property
+    def template_requests(self) -> PostgresTemplateRequests:
+        return PostgresTemplateRequests(self._opened.driver)
+
+    @cached_property
+    def held_messages(self) -> PostgresHeldMessages:
+        return PostgresHeldMessages(self._opened.driver)
+
+    @cached_property
+    def template_syncs(self) -> PostgresTemplateSyncs:
+        return PostgresTemplateSyncs(self._opened.driver)
 
     async def commit(self, *, durable: bool = True) -> None:
         await self._opened.commit(durable=durable)

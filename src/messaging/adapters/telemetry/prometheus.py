@@ -37,6 +37,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "inbound_oddities": Declared("What messages of people lacked and was filled in.", ("oddity",)),
     "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
     "breaker_changes": Declared("Circuit breakers that opened, were probed or closed.", ("scope", "state")),
+    "template_syncs": Declared("Readings of an account's templates, by what came of them.", ("outcome",)),
     "relay_fallbacks": Declared("Relay passes that found Redis away and started the work in their own process."),
     "partitions_dropped": Declared("Weekly partitions dropped because they were past their retention.", ("table",)),
 }

@@ -16,12 +16,13 @@ from messaging.application.conversations.receive import InboundArrived
 from messaging.application.inbox import raw
 from messaging.application.messages.reconcile import Arrived
 from messaging.application.ports.callbacks import RawCallback
-from messaging.application.ports.platform import TemplateNews
 from messaging.application.ports.providers import (
     CallbackEvent,
     CallbackReader,
     MalformedCallback,
     OtherEvent,
+    TemplateChanged,
+    TemplateEvent,
     TemplateQualityChanged,
     TemplateStatusChanged,
 )
@@ -29,9 +30,12 @@ from messaging.application.ports.secrets import CannotDecrypt, KeyRing
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable, SystemUnitOfWork
+from messaging.application.templates.news import take_in_news
 from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.shared.ids import CallbackId, Prefix, typeid
+from messaging.domain.templates.news import TemplateNews, whole_second
+from messaging.domain.templates.template import TemplateStatus
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +148,7 @@ class ProcessCallbacks:
                 self._sort(reading.callback, event, receipts, inbound, news)
         await self._reconcile(uow, receipts)
         strangers = await self._receive(uow, inbound)
-        if news:
-            await uow.platform.apply_template_news(_newest(news))
+        await take_in_news(uow, news)
         problems = {reading.callback.id: reading.problem for reading in readings if reading.problem is not None}
         problems |= {item.callback_id: "sender_unknown" for item in strangers}
         await uow.callbacks.processed([r.callback for r in readings if r.callback.id not in problems])
@@ -168,7 +171,7 @@ class ProcessCallbacks:
                 receipts.append(Arrived(tenant_id, account_id, event))
             case InboundMessage():
                 inbound.append(InboundArrived(tenant_id, account_id, callback.id, event))
-            case TemplateStatusChanged() | TemplateQualityChanged():
+            case TemplateStatusChanged() | TemplateQualityChanged() | TemplateChanged():
                 news.append(_news(callback, event))
             case OtherEvent(kind=kind):
                 # Kept with the raw callback; the name tells an operator what providers send beyond what we use.
@@ -217,34 +220,26 @@ class ProcessCallbacks:
                 log.warning("callback.set_aside", extra=_ids(reading.callback) | {"problem": problem})
 
 
-def _news(callback: RawCallback, event: TemplateStatusChanged | TemplateQualityChanged) -> TemplateNews:
+def _news(callback: RawCallback, event: TemplateEvent) -> TemplateNews:
+    """No news is from the future, and what does not tell its time was said when it was heard, as far as we know."""
     news = TemplateNews(
         tenant_id=callback.tenant_id,
         account_id=callback.account_id,
         external_id=event.external_id,
         name=event.name,
         language=event.language,
+        at=whole_second(min(event.at or callback.received_at, callback.received_at)),
+        heard_at=callback.received_at,
+        doubtful=event.at is None,
     )
     match event:
-        case TemplateStatusChanged(status=status, reason=reason):
-            return replace(news, status=status, rejected_reason=reason)
+        case TemplateStatusChanged(status=status, reason=reason, info=info):
+            doubtful = news.doubtful or status is TemplateStatus.OTHER
+            return replace(news, status=status, rejected_reason=reason, status_info=info, doubtful=doubtful)
         case TemplateQualityChanged(quality=quality):
             return replace(news, quality=quality)
-
-
-def _newest(news: Sequence[TemplateNews]) -> list[TemplateNews]:
-    """One per template, in order of first mention; what came later overrides what came before."""
-    folded: dict[tuple[object, ...], TemplateNews] = {}
-    for item in news:
-        key = (item.account_id, item.external_id, item.name, item.language)
-        before = folded.get(key, item)
-        folded[key] = replace(
-            item,
-            status=item.status or before.status,
-            quality=item.quality or before.quality,
-            rejected_reason=item.rejected_reason if item.status else before.rejected_reason,
-        )
-    return list(folded.values())
+        case TemplateChanged(category=category, rewritten=rewritten):
+            return replace(news, category=category, rewritten=rewritten, doubtful=True)
 
 
 def _ids(callback: RawCallback) -> dict[str, str]:

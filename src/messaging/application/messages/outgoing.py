@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from messaging.application.messages import payload
+from messaging.application.messages.holds import Hold, hold_by_sender, hold_by_template
 from messaging.application.ports.lifecycles import Due
 from messaging.application.ports.providers import Connection, Outgoing
 from messaging.application.ports.secrets import CannotDecrypt, KeyRing, TenantCipher
@@ -16,14 +17,12 @@ from messaging.domain.messages.content import TemplateMessage
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId
-from messaging.domain.templates.template import Template, TemplateStatus
+from messaging.domain.templates.template import Template
 from messaging.domain.templates.validation import find_template, send_violations
-from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, SenderStatus, TenantStatus
+from messaging.domain.tenants.tenant import ProviderAccount, TenantStatus
 
-# Something that a person can mend (a paused sender, a wrong master key) is looked at again after this.
+# Something that a person can mend (a suspended tenant, a wrong master key) is looked at again after this.
 _LATER = timedelta(seconds=60)
-# A paused template comes back by itself (Meta: after 3 or 6 hours) or not at all.
-_PAUSED = timedelta(minutes=10)
 # The process that accepted a message may have seen a newer configuration than this one, which follows within a
 # second: the first contradictions between the two are waited out before they are believed.
 _LAG = timedelta(seconds=2)
@@ -77,8 +76,8 @@ class RenderOutgoing:
         sender = facts.senders.get(standing.sender_id)
         if account is None or sender is None:
             return _contradiction(due, "sender_gone", "Its sender does not exist any more.")
-        if account.status is not AccountStatus.ACTIVE or sender.status is not SenderStatus.ACTIVE:
-            return _later("sender_paused", "Its sender or provider account is switched off.")
+        if (hold := hold_by_sender(account, sender)) is not None:
+            return _held(hold)
         template = None
         if isinstance(opened.content, TemplateMessage):
             found = _template(opened.content, facts, due)
@@ -111,8 +110,8 @@ class RenderOutgoing:
 
 def _template(content: TemplateMessage, facts: TenantSnapshot, due: Due) -> Template | Unrenderable:
     template = find_template(facts.templates_of(due.standing.account_id), content.name, content.language)
-    if isinstance(template, Template) and template.status is TemplateStatus.PAUSED:
-        return _later("template_paused", "The provider has paused its template.", after=_PAUSED)
+    if isinstance(template, Template) and (hold := hold_by_template(template)) is not None:
+        return _held(hold)
     violations = (template,) if isinstance(template, Violation) else send_violations(template, content.parameters())
     if violations:
         return _contradiction(due, violations[0].code, violations[0].detail)
@@ -131,5 +130,9 @@ def _never(code: str, reason: str) -> Unrenderable:
     return Unrenderable(ProviderError(code=code, reason=reason))
 
 
-def _later(code: str, reason: str, *, after: timedelta = _LATER) -> Unrenderable:
-    return Unrenderable(ProviderError(code=code, reason=reason), retry_after=after)
+def _later(code: str, reason: str) -> Unrenderable:
+    return Unrenderable(ProviderError(code=code, reason=reason), retry_after=_LATER)
+
+
+def _held(hold: Hold) -> Unrenderable:
+    return Unrenderable(ProviderError(code=hold.code, reason=hold.reason), retry_after=hold.look_after)

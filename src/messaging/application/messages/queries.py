@@ -6,17 +6,18 @@ from uuid import UUID
 from msgspec import Struct
 
 from messaging.application.messages import payload
+from messaging.application.messages.holds import hold_of
 from messaging.application.messages.views import DeadLetterView, EventView, MessageView
 from messaging.application.ports.paging import Page, page_of
 from messaging.application.ports.records import MessageFilter, MessageRow, Records
 from messaging.application.ports.secrets import KeyRing, TenantCipher
-from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.ciphers import cipher_of
 from messaging.domain.messages.state import State, public
 from messaging.domain.shared.address import parse_recipient
 from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.ids import MessageId
+from messaging.domain.shared.ids import AccountId, MessageId, Prefix, SenderId, parse_typeid
 from messaging.domain.shared.refusals import invalid, not_found
 from messaging.domain.tenants.tenant import Principal
 
@@ -29,8 +30,18 @@ async def own_message(records: Records, id: MessageId) -> MessageRow:
     return row
 
 
-def _view(row: MessageRow, cipher: TenantCipher) -> MessageView:
-    return MessageView.of(row, payload.decode(cipher.open(payload.context(row.id), row.sealed)))
+def _view(row: MessageRow, cipher: TenantCipher, facts: TenantSnapshot | None) -> MessageView:
+    opened = payload.decode(cipher.open(payload.context(row.id), row.sealed))
+    return MessageView.of(row, opened, held=_hold(row, opened, facts))
+
+
+def _hold(row: MessageRow, opened: payload.Payload, facts: TenantSnapshot | None) -> str | None:
+    """What keeps a message back whose turn has come."""
+    account_id, sender_id = parse_typeid(Prefix.ACCOUNT, row.account_id), parse_typeid(Prefix.SENDER, row.sender_id)
+    if row.state is not State.QUEUED or facts is None or account_id is None or sender_id is None:
+        return None
+    hold = hold_of(facts, AccountId(account_id), SenderId(sender_id), opened.content)
+    return None if hold is None else hold.code
 
 
 class FindMessage:
@@ -42,7 +53,8 @@ class FindMessage:
     async def __call__(self, principal: Principal, id: MessageId) -> MessageView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
             row = await own_message(uow.records, id)
-        return _view(row, await cipher_of(self._snapshots, self._key_ring, principal.tenant_id))
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        return _view(row, cipher, await self._snapshots.tenant(principal.tenant_id))
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -78,7 +90,8 @@ class ListMessages:
         )
         async with self._open(principal.tenant_id, principal.mode) as uow:
             page = await uow.records.page(filter_, before=before, limit=limit)
-        return Page(tuple(_view(row, cipher) for row in page.rows), page.scanned_to)
+        facts = await self._snapshots.tenant(principal.tenant_id)
+        return Page(tuple(_view(row, cipher, facts) for row in page.rows), page.scanned_to)
 
 
 def _recipient_index(to: str, cipher: TenantCipher) -> bytes:

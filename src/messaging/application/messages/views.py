@@ -41,6 +41,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     attempts: int
     checks: int
     error: MessageError | None
+    held: str | None
     possible_duplicate: bool
     send_at: datetime | None
     expires_at: datetime | None
@@ -49,7 +50,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, row: MessageRow, payload: Payload) -> "MessageView":
+    def of(cls, row: MessageRow, payload: Payload, *, held: str | None) -> "MessageView":
         id = typeid(Prefix.MESSAGE, row.id)
         error = None
         if row.error_code is not None:
@@ -73,6 +74,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             attempts=row.attempts,
             checks=row.checks,
             error=error,
+            held=held,
             possible_duplicate=row.possible_duplicate,
             send_at=row.send_at,
             expires_at=row.expires_at,

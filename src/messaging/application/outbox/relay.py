@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 from messaging.application import crashpoints
-from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep
+from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, SyncTemplates, Upkeep
 from messaging.application.ports.queue import JobQueue, QueueUnavailable
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
@@ -16,7 +16,7 @@ from messaging.domain.messages.standing import DispatchKind
 
 
 class RelayDueWork:
-    """`lanes` are those whose workers are here; with `inbox`, callbacks are too. Upkeep is everybody's.
+    """`lanes` are those whose workers are here; with `inbox`, callbacks are too. Upkeep and templates are everybody's.
 
     `fallback` starts jobs in this process, without waiting for them: the way round a queue that is away. `resting` are
     those for which nobody need come: this process has learnt that they have no tokens for now.
@@ -39,7 +39,12 @@ class RelayDueWork:
         self._fallback = fallback
         self._resting = resting
         self._telemetry = telemetry
-        self._kinds = [DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT]
+        self._kinds = [
+            DispatchKind.STOP_WAITING,
+            DispatchKind.CHECK_SILENT,
+            DispatchKind.RELEASE_HELD,
+            DispatchKind.SYNC_TEMPLATES,
+        ]
         if lanes:
             self._kinds.append(DispatchKind.DELIVER)
         if inbox:
@@ -71,8 +76,10 @@ class RelayDueWork:
                 return found if found in self._lanes else None
             case DispatchKind.PROCESS_CALLBACK | DispatchKind.REMATCH:
                 return ProcessCallbacks()
-            case DispatchKind.STOP_WAITING | DispatchKind.CHECK_SILENT:
+            case DispatchKind.STOP_WAITING | DispatchKind.CHECK_SILENT | DispatchKind.RELEASE_HELD:
                 return Upkeep()
+            case DispatchKind.SYNC_TEMPLATES:
+                return SyncTemplates()
             case DispatchKind.DELIVER:
                 # Deliveries come with their lane; the bare kind says nothing that could be hinted.
                 return None

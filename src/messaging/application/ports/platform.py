@@ -7,8 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId, TenantId
-from messaging.domain.templates.template import TemplateStatus
+from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TenantId
 from messaging.domain.tenants.tenant import Tenant
 
 
@@ -31,19 +30,6 @@ class AdminKey(Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
 
-class TemplateNews(Struct, frozen=True, kw_only=True):
-    """What the provider said about a template; fields left None keep their value."""
-
-    tenant_id: TenantId
-    account_id: AccountId
-    external_id: str
-    name: str
-    language: str
-    status: TemplateStatus | None = None
-    quality: str | None = None
-    rejected_reason: str | None = None
-
-
 class Platform(Protocol):
     async def add_tenant(self, tenant: Tenant, key: WrappedKey) -> None: ...
     async def update_tenant(self, tenant: Tenant) -> None: ...
@@ -55,10 +41,6 @@ class Platform(Protocol):
     async def tenants(self, *, before: UUID | None, limit: int) -> Sequence[Tenant]: ...
 
     async def add_admin_key(self, key: AdminKey) -> None: ...
-
-    async def apply_template_news(self, news: Sequence[TemplateNews]) -> Sequence[TemplateId]:
-        """Update templates by external id, else by name and language; returns the ids that changed."""
-        ...
 
     async def senders_by_external_id(
         self, wanted: Sequence[tuple[AccountId, str]]

@@ -70,19 +70,35 @@ class NotStarted(Struct, frozen=True):
     """`may_start` said no: not a byte has left."""
 
 
-class TemplateStatusChanged(Struct, frozen=True, kw_only=True, tag="template_status"):
+class AboutTemplate(Struct, frozen=True, kw_only=True):
+    """`at` is the provider's time of the event, where it told one; name and language come with most news."""
+
     external_id: str
-    name: str
-    language: str
+    name: str | None = None
+    language: str | None = None
+    at: datetime | None = None
+
+
+class TemplateStatusChanged(AboutTemplate, frozen=True, kw_only=True, tag="template_status"):
+    """`reason` sums up why; `info` is what was told with it, part by part."""
+
     status: TemplateStatus
     reason: str | None = None
+    info: dict[str, str] = {}
 
 
-class TemplateQualityChanged(Struct, frozen=True, kw_only=True, tag="template_quality"):
-    external_id: str
-    name: str
-    language: str
+class TemplateQualityChanged(AboutTemplate, frozen=True, kw_only=True, tag="template_quality"):
     quality: str
+
+
+class TemplateChanged(AboutTemplate, frozen=True, kw_only=True, tag="template_changed"):
+    """Something about it is another now, which only reading it tells; `rewritten` if its content is.
+
+    `category` is its category now, where that was told.
+    """
+
+    category: TemplateCategory | None = None
+    rewritten: bool = False
 
 
 class OtherEvent(Struct, frozen=True, kw_only=True, tag="other"):
@@ -97,7 +113,8 @@ class OtherEvent(Struct, frozen=True, kw_only=True, tag="other"):
     sender_external_id: str | None = None
 
 
-CallbackEvent = Receipt | InboundMessage | TemplateStatusChanged | TemplateQualityChanged | OtherEvent
+TemplateEvent = TemplateStatusChanged | TemplateQualityChanged | TemplateChanged
+CallbackEvent = Receipt | InboundMessage | TemplateEvent | OtherEvent
 
 
 class MalformedCallback(Exception):

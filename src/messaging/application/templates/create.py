@@ -69,14 +69,15 @@ class CreateTemplate:
         created = await self._gateways[account.provider].create_template(connection, draft)
         template = replace(
             draft,
+            # Made now: a listing that was asked for before this moment may lack the template.
+            id=TemplateId(self._new_id()),
             category=created.category,
             status=created.status,
             external_id=created.external_id,
             quality=created.quality,
             rejected_reason=created.rejected_reason,
         )
-        await self._store(principal, template)
-        return TemplateView.of(template)
+        return TemplateView.of(await self._store(principal, template))
 
     def _draft(self, principal: Principal, new: NewTemplate, account_id: AccountId) -> Template:
         return Template(
@@ -91,13 +92,19 @@ class CreateTemplate:
             status=TemplateStatus.PENDING,
         )
 
-    async def _store(self, principal: Principal, template: Template) -> None:
-        async with self._open(principal.tenant_id, principal.mode) as uow:
-            try:
+    async def _store(self, principal: Principal, template: Template) -> Template:
+        """A listing may have brought it in first; then it is there already, under its id at the provider."""
+        try:
+            async with self._open(principal.tenant_id, principal.mode) as uow:
                 await uow.configuration.add_template(template)
-            except Duplicate as duplicate:
+                await uow.commit()
+        except Duplicate as duplicate:
+            async with self._open(principal.tenant_id, principal.mode) as uow:
+                known = await uow.configuration.template_named(template.account_id, template.name, template.language)
+            if known is None or known.external_id != template.external_id:
                 raise already_exists(_TAKEN) from duplicate
-            await uow.commit()
+            return known
+        return template
 
 
 _ACCOUNT_UNKNOWN = Violation(

@@ -2,71 +2,88 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Literal
-from uuid import UUID
 
 from msgspec.structs import replace
 
-from messaging.application.ports.clock import NewId
-from messaging.application.ports.configuration import Configuration
-from messaging.application.ports.providers import ProviderGateway, ProviderTemplate
-from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.providers import Connection, ProviderGateway, ProviderTemplate
+from messaging.application.ports.unit_of_work import OpenUnitOfWork, UnitOfWork
 from messaging.application.templates.create import OpenConnection
+from messaging.application.templates.merge import gone, may_be_sent_again, merged
 from messaging.application.templates.views import SyncView
 from messaging.domain.shared.ids import AccountId, TemplateId
 from messaging.domain.shared.refusals import not_found
+from messaging.domain.templates.news import whole_second
 from messaging.domain.templates.template import Template, TemplateStatus
 from messaging.domain.tenants.tenant import Principal, ProviderAccount
 
-_PAGE = 500
-
-Effect = Literal["added", "changed", "unchanged"]
+Effect = Literal["added", "changed", "removed", "unchanged"]
 
 
-class SyncTemplates:
-    """Templates the provider no longer has are marked `deleted`; nothing is changed at the provider."""
+class SyncAccount:
+    """Templates the provider no longer has are marked `deleted`; nothing is changed at the provider.
 
-    def __init__(
-        self,
-        *,
-        open_uow: OpenUnitOfWork,
-        open_connection: OpenConnection,
-        gateways: Mapping[str, ProviderGateway],
-        new_id: NewId,
-    ) -> None:
+    A listing shows what was true when it was asked for (`asked_at`). News that is younger stays, and a listing that is
+    older than one taken in before is dropped.
+    """
+
+    def __init__(self, *, open_uow: OpenUnitOfWork, gateways: Mapping[str, ProviderGateway], new_id: NewId) -> None:
         self._open = open_uow
-        self._open_connection = open_connection
         self._gateways = gateways
         self._new_id = new_id
 
-    async def __call__(self, principal: Principal, account_id: AccountId) -> SyncView:
-        """Raises DomainError: not_found, provider_refused, provider_unavailable."""
-        async with self._open(principal.tenant_id, principal.mode) as uow:
-            account = await uow.configuration.account(account_id)
-        if account is None:
-            raise not_found()
-        connection = await self._open_connection(account)
+    async def __call__(self, account: ProviderAccount, connection: Connection, *, asked_at: datetime) -> SyncView:
+        """Raises DomainError: provider_refused, provider_unavailable."""
         reported = await self._gateways[account.provider].list_templates(connection)
-        async with self._open(principal.tenant_id, principal.mode) as uow:
-            effects = Counter([await self._bring_in(uow.configuration, account, theirs) for theirs in reported])
-            removed = await _remove_others(uow.configuration, account_id, reported)
+        async with self._open(account.tenant_id, account.mode) as uow:
+            effects = await self._take_in(uow, account, _by_name(reported), asked_at)
             await uow.commit()
         return SyncView(
-            added=effects["added"], changed=effects["changed"], removed=removed, unchanged=effects["unchanged"]
+            added=effects["added"],
+            changed=effects["changed"],
+            removed=effects["removed"],
+            unchanged=effects["unchanged"],
         )
 
-    async def _bring_in(
-        self, configuration: Configuration, account: ProviderAccount, theirs: ProviderTemplate
-    ) -> Effect:
-        ours = await configuration.template_named(account.id, theirs.name, theirs.language)
-        if ours is None:
-            await configuration.add_template(self._new(account, theirs))
-            return "added"
-        updated = _merged(ours, theirs)
-        if updated == ours:
-            return "unchanged"
-        await configuration.update_template(updated)
-        return "changed"
+    async def _take_in(
+        self,
+        uow: UnitOfWork,
+        account: ProviderAccount,
+        reported: Mapping[tuple[str, str], ProviderTemplate],
+        asked_at: datetime,
+    ) -> Counter[Effect]:
+        effects: Counter[Effect] = Counter()
+        ours, listed_at = await uow.configuration.lock_templates(account.id)
+        if listed_at is not None and whole_second(asked_at) < listed_at:
+            effects["unchanged"] = len(ours)
+            return effects
+        after: list[Template] = []
+        for template in ours:
+            updated, effect = _update(template, reported.get((template.name, template.language)), asked_at)
+            effects[effect] += 1
+            after.append(updated)
+        await self._write(uow, account, ours, after)
+        known = {(template.name, template.language) for template in ours}
+        for name, theirs in reported.items():
+            if name not in known:
+                effects["added"] += 1
+                await uow.configuration.add_template(self._new(account, theirs))
+        await uow.configuration.templates_listed(account.id, at=whole_second(asked_at))
+        return effects
+
+    async def _write(
+        self, uow: UnitOfWork, account: ProviderAccount, before: Sequence[Template], after: Sequence[Template]
+    ) -> None:
+        changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+        for _, template in changed:
+            await uow.configuration.update_template(template)
+        await uow.template_requests.release(
+            [(new.tenant_id, new.id) for old, new in changed if may_be_sent_again(old, new)]
+        )
+        if any(template.changed_at is not None for template in after):
+            await uow.template_requests.read_anew([(account.tenant_id, account.id)])
 
     def _new(self, account: ProviderAccount, theirs: ProviderTemplate) -> Template:
         return Template(
@@ -86,46 +103,48 @@ class SyncTemplates:
         )
 
 
-def _merged(ours: Template, theirs: ProviderTemplate) -> Template:
-    """Their word on everything; the sample values we submitted are kept when they report none."""
-    components = theirs.components
-    if not components.examples:
-        components = replace(components, examples=ours.components.examples)
-    rewritten = components != ours.components or theirs.parameter_format is not ours.parameter_format
-    return replace(
-        ours,
-        category=theirs.category,
-        parameter_format=theirs.parameter_format,
-        components=components,
-        status=theirs.status,
-        version=ours.version + (1 if rewritten else 0),
-        external_id=theirs.external_id,
-        quality=theirs.quality,
-        rejected_reason=theirs.rejected_reason,
-        unsupported=theirs.unsupported,
-    )
+class SyncTemplates:
+    """The templates of one account, now, because somebody asks for it."""
+
+    def __init__(
+        self, *, open_uow: OpenUnitOfWork, open_connection: OpenConnection, sync: SyncAccount, clock: Clock
+    ) -> None:
+        self._open = open_uow
+        self._open_connection = open_connection
+        self._sync = sync
+        self._clock = clock
+
+    async def __call__(self, principal: Principal, account_id: AccountId) -> SyncView:
+        """Raises DomainError: not_found, provider_refused, provider_unavailable."""
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            account = await uow.configuration.account(account_id)
+        if account is None:
+            raise not_found()
+        connection = await self._open_connection(account)
+        return await self._sync(account, connection, asked_at=self._clock.now())
 
 
-async def _remove_others(
-    configuration: Configuration, account_id: AccountId, reported: Sequence[ProviderTemplate]
-) -> int:
-    kept = {(theirs.name, theirs.language) for theirs in reported}
-    gone = [
-        ours
-        for ours in await _all_templates(configuration)
-        if ours.account_id == account_id
-        and (ours.name, ours.language) not in kept
-        and ours.status is not TemplateStatus.DELETED
-    ]
-    for template in gone:
-        await configuration.update_template(replace(template, status=TemplateStatus.DELETED))
-    return len(gone)
+def _by_name(reported: Sequence[ProviderTemplate]) -> dict[tuple[str, str], ProviderTemplate]:
+    """One each: a template that is being deleted does not hide the one that was made in its place."""
+    ordered = sorted(reported, key=lambda theirs: theirs.status is not TemplateStatus.DELETED)
+    return {(theirs.name, theirs.language): theirs for theirs in ordered}
 
 
-async def _all_templates(configuration: Configuration) -> list[Template]:
-    found: list[Template] = []
-    before: UUID | None = None
-    while page := await configuration.templates(before=before, limit=_PAGE):
-        found.extend(page)
-        before = page[-1].id
-    return found
+def _update(ours: Template, theirs: ProviderTemplate | None, asked_at: datetime) -> tuple[Template, Effect]:
+    if theirs is not None:
+        updated = merged(ours, theirs, asked_at=asked_at)
+        return updated, "unchanged" if updated == ours else "changed"
+    if ours.status is TemplateStatus.DELETED or _stored_at(ours) > asked_at:
+        return ours, "unchanged"
+    updated = gone(ours, asked_at=asked_at)
+    return updated, "unchanged" if updated == ours else "removed"
+
+
+def _stored_at(template: Template) -> datetime:
+    """Ids are UUIDv7 and begin with their time, in milliseconds."""
+    return datetime.fromtimestamp((template.id.int >> 80) / 1000, UTC)
+
+
+def disregard_change(template: Template) -> Template:
+    """Without the mark that keeps its messages back."""
+    return replace(template, changed_at=None)

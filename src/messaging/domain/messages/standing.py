@@ -51,6 +51,8 @@ class DispatchKind(StrEnum):
     CHECK_SILENT = "check_silent"
     PROCESS_CALLBACK = "process_callback"
     REMATCH = "rematch"
+    SYNC_TEMPLATES = "sync_templates"
+    RELEASE_HELD = "release_held"
 
 
 class LastAttempt(Struct, frozen=True, kw_only=True):

@@ -24,8 +24,10 @@ class Application(DeclarativeContainer):
 
     adapters: Any = Container(Adapters, settings=settings, resources=resources)
     tenants: Any = Container(TenantUseCases, settings=settings, adapters=adapters)
-    templates: Any = Container(TemplateUseCases, adapters=adapters, tenants=tenants)
     messages: Any = Container(MessageUseCases, settings=settings, adapters=adapters, worker=worker)
+    templates: Any = Container(
+        TemplateUseCases, settings=settings, adapters=adapters, tenants=tenants, messages=messages
+    )
     conversations: Any = Container(ConversationUseCases, adapters=adapters)
     inbox: Any = Container(InboxUseCases, adapters=adapters, conversations=conversations, messages=messages)
 

@@ -53,6 +53,10 @@ def checks(settings: Settings) -> CheckTerms:
     return CheckTerms(every=check_every(settings), per_hour=settings.history_requests_per_hour)
 
 
+def template_sync_every(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.template_sync_seconds)
+
+
 def witness_rule(settings: Settings) -> WitnessRule:
     return WitnessRule(witnesses=settings.witnesses, margin=timedelta(seconds=settings.witness_margin_seconds))
 

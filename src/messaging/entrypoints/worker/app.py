@@ -11,7 +11,7 @@ from time import monotonic
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane, ProcessCallbacks, Upkeep, queue_name
+from messaging.application.jobs import DeliverLane, ProcessCallbacks, SyncTemplates, Upkeep, queue_name
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports import health
 from messaging.application.ports.queue import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
@@ -41,6 +41,8 @@ _SALVAGE_EVERY = 1.0
 # A worker that has been silent for four of these counts as gone.
 _TELL_EVERY = 5.0
 _EXPIRE_EVERY = 30.0
+# Accounts connected meanwhile have their templates read by whoever connected them.
+_PLAN_EVERY = 600.0
 
 # Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
 # keep a lane busy while one waits for the database. Two batches of callbacks would halve what one could take, and wait
@@ -49,7 +51,7 @@ _RUNS_PER_LANE = 2
 _RUNS_OF_CALLBACKS = 1
 
 # How long a hint may lie where nobody is in a hurry; to look costs the same whether there is one or not.
-_LEISURELY = {queue_name(Upkeep()): timedelta(milliseconds=250)} | {
+_LEISURELY = {queue_name(job): timedelta(milliseconds=250) for job in (Upkeep(), SyncTemplates())} | {
     queue_name(DeliverLane(channel, Priority.LOW)): timedelta(milliseconds=100) for channel in Channel
 }
 
@@ -62,6 +64,9 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     check_silent: Batch
     process_callbacks: Batch
     rematch: Batch
+    release_held: Batch
+    sync_templates: Batch
+    plan_template_syncs: Batch
     quarantine: Batch
     settle_held: Batch
     expire_unserved: Batch
@@ -105,6 +110,8 @@ class WorkerProcess:
             check_silent=dependencies.check_silent,
             process_callbacks=dependencies.process_callbacks,
             rematch=dependencies.rematch,
+            release_held=dependencies.release_held,
+            sync_templates=dependencies.sync_templates,
             telemetry=dependencies.telemetry,
             stopping=self._stopping,
         )
@@ -162,6 +169,7 @@ class WorkerProcess:
             asyncio.create_task(self._keep_up("heartbeat", self._tell, every=_TELL_EVERY)),
             asyncio.create_task(self._keep_up("expiry", has.expire_unserved, every=_EXPIRE_EVERY)),
             asyncio.create_task(self._keep_up("salvage", has.salvage, every=_SALVAGE_EVERY)),
+            asyncio.create_task(self._keep_up("template_syncs", has.plan_template_syncs, every=_PLAN_EVERY)),
             asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
             asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
             asyncio.create_task(self._keep_up("retention", has.upkeep.drop_old_partitions, every=_UPKEEP_EVERY)),
@@ -252,7 +260,7 @@ def _at_once(terms: WorkerTerms) -> dict[str, int]:
     limits = {queue_name(lane): _RUNS_PER_LANE for lane in terms.lanes()}
     if terms.inbox:
         limits[queue_name(ProcessCallbacks())] = _RUNS_OF_CALLBACKS
-    return limits | {queue_name(Upkeep()): 1}
+    return limits | {queue_name(Upkeep()): 1, queue_name(SyncTemplates()): 1}
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol, assert_never
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep, queue_name
+from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, SyncTemplates, Upkeep, queue_name
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import StoreUnavailable
 
@@ -50,6 +50,8 @@ class Handlers:
         check_silent: Batch,
         process_callbacks: Batch,
         rematch: Batch,
+        release_held: Batch,
+        sync_templates: Batch,
         telemetry: Telemetry,
         stopping: asyncio.Event,
     ) -> None:
@@ -58,6 +60,8 @@ class Handlers:
         self._check_silent = check_silent
         self._process_callbacks = process_callbacks
         self._rematch = rematch
+        self._release_held = release_held
+        self._sync_templates = sync_templates
         self._telemetry = telemetry
         self._stopping = stopping
         self._failures: Counter[str] = Counter()
@@ -86,6 +90,9 @@ class Handlers:
             case Upkeep():
                 await self._repeat(self._stop_waiting)
                 await self._repeat(self._check_silent)
+                await self._repeat(self._release_held)
+            case SyncTemplates():
+                await self._repeat(self._sync_templates)
             case _:
                 assert_never(job)
 

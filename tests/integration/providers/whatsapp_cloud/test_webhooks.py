@@ -16,6 +16,7 @@ from messaging.application.ports.providers import (
     Credentials,
     MalformedCallback,
     OtherEvent,
+    TemplateChanged,
     TemplateQualityChanged,
     TemplateStatusChanged,
 )
@@ -265,24 +266,27 @@ def test_nul_never_reaches_a_text() -> None:
 # --- management and unknown -----------------------------------------------------------------------------------------
 
 
-def test_template_events_carry_string_ids_and_normal_languages() -> None:
-    rejected, approved, paused, disabled, flagged, quality, *others = read_body(recorded("callback_template_status"))
+def test_template_events_of_a_recorded_body_are_all_read() -> None:
+    at = datetime.fromtimestamp(1_751_247_548, UTC)
 
-    assert rejected == TemplateStatusChanged(
-        external_id="1689556908129835",
-        name="cart",
-        language="en_US",
-        status=TemplateStatus.REJECTED,
-        reason="INVALID_FORMAT: Variables at the start",
+    rejected, approved, paused, disabled, flagged, kept, quality, category, *others = read_body(
+        recorded("callback_template_status")
     )
-    assert isinstance(approved, TemplateStatusChanged)
-    assert (approved.status, approved.reason) == (TemplateStatus.APPROVED, None)
-    assert isinstance(paused, TemplateStatusChanged)
-    assert (paused.status, paused.reason) == (TemplateStatus.PAUSED, "FIRST_PAUSE")
-    assert isinstance(disabled, TemplateStatusChanged)
-    assert (disabled.status, disabled.reason) == (TemplateStatus.DISABLED, None)
-    assert isinstance(flagged, OtherEvent)
-    assert quality == TemplateQualityChanged(external_id="8063", name="w", language="en_US", quality="YELLOW")
+
+    assert isinstance(rejected, TemplateStatusChanged)
+    assert (rejected.external_id, rejected.name, rejected.language) == ("1689556908129835", "cart", "en_US")
+    assert (rejected.at, rejected.reason) == (at, "INVALID_FORMAT: Variables at the start")
+    for event, status in (
+        (approved, TemplateStatus.APPROVED),
+        (paused, TemplateStatus.PAUSED),
+        (disabled, TemplateStatus.DISABLED),
+    ):
+        assert isinstance(event, TemplateStatusChanged)
+        assert event.status is status
+    assert isinstance(flagged, TemplateChanged)
+    assert isinstance(kept, OtherEvent)
+    assert quality == TemplateQualityChanged(external_id="8063", name="w", language="en_US", at=at, quality="YELLOW")
+    assert isinstance(category, TemplateChanged)
     assert [event.kind for event in others if isinstance(event, OtherEvent)] == [
         "template_category_update",
         "account_update",

@@ -2,11 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 
@@ -14,12 +14,15 @@ from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.application.inbox import raw
 from messaging.application.ports.callbacks import RawCallback
 from messaging.application.ports.conversations import NewInbound
-from messaging.application.ports.platform import AdminKey, TemplateNews
+from messaging.application.ports.platform import AdminKey
 from messaging.application.ports.providers import CallbackEvent, Credentials, MalformedCallback, OtherEvent
 from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.application.ports.templates import LockedTemplates
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.application.tenants.connections import seal_credentials
-from messaging.domain.shared.ids import AccountId, CallbackId, SenderId, TenantId
+from messaging.domain.shared.ids import AccountId, CallbackId, SenderId, TemplateId, TenantId
+from messaging.domain.templates.news import TemplateNews
+from messaging.domain.templates.template import Template
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 from tests.builders import ACCOUNT, NOON, PHONE_NUMBER_ID, SENDER, TENANT, a_snapshot, an_account
 
@@ -102,6 +105,7 @@ class Store:
         self.set_aside: dict[CallbackId, str] = {}
         self.inbound: list[NewInbound] = []
         self.news: list[TemplateNews] = []
+        self.unclear: set[tuple[TenantId, AccountId]] = set()
 
     def add(self, *names: str, body: bytes | None = None, **changes: Any) -> RawCallback:
         """A stored callback that names these events."""
@@ -134,7 +138,8 @@ class _Transaction:
         self._aside: dict[CallbackId, str] = {}
         self._inbound: list[NewInbound] = []
         self._news: list[TemplateNews] = []
-        self.callbacks = self.conversations = self.platform = self
+        self._unclear: set[tuple[TenantId, AccountId]] = set()
+        self.callbacks = self.conversations = self.platform = self.templates = self.template_requests = self
 
     async def lock_due(self, limit: int) -> Sequence[RawCallback]:
         return self._store.due[:limit]
@@ -154,9 +159,18 @@ class _Transaction:
         ours = (ACCOUNT, PHONE_NUMBER_ID)
         return {ours: SENDER} if ours in wanted else {}
 
-    async def apply_template_news(self, news: Sequence[TemplateNews]) -> Sequence[UUID]:
+    async def lock(self, news: Sequence[TemplateNews]) -> LockedTemplates:
         self._news += news
-        return []
+        return LockedTemplates([], {})
+
+    async def update(self, changed: Sequence[Template]) -> None:
+        assert not changed
+
+    async def read_anew(self, accounts: Collection[tuple[TenantId, AccountId]]) -> None:
+        self._unclear.update(accounts)
+
+    async def release(self, templates: Collection[tuple[TenantId, TemplateId]]) -> None:
+        assert not templates
 
     async def commit(self, *, durable: bool = True) -> None:
         gone = {callback.id for callback in self._done} | self._aside.keys()
@@ -165,3 +179,4 @@ class _Transaction:
         self._store.set_aside |= self._aside
         self._store.inbound += self._inbound
         self._store.news += self._news
+        self._store.unclear |= self._unclear

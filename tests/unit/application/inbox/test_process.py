@@ -1,6 +1,7 @@
 """What becomes of stored callbacks, and what of one that cannot be processed?"""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +10,17 @@ from messaging.application.conversations.receive import ReceiveInbound
 from messaging.application.inbox.process import ProcessCallbacks
 from messaging.application.messages.reconcile import Arrived
 from messaging.application.ports.lifecycles import StaleChange
-from messaging.application.ports.platform import TemplateNews
-from messaging.application.ports.providers import CallbackEvent, TemplateQualityChanged, TemplateStatusChanged
+from messaging.application.ports.providers import (
+    CallbackEvent,
+    TemplateChanged,
+    TemplateQualityChanged,
+    TemplateStatusChanged,
+)
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.shared.ids import InboundId
 from messaging.domain.templates.template import TemplateStatus
-from tests.builders import ACCOUNT, OTHER_TENANT, TENANT, a_receipt, an_inbound_message
+from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, a_receipt, an_inbound_message
 from tests.unit.application.inbox.doubles import KEY_RING, Counts, FixedClock, JsonReader, KnownTenants, Store
 
 SENT, READ = a_receipt(ReceiptKind.SENT), a_receipt(ReceiptKind.READ)
@@ -27,8 +32,11 @@ EVENTS: dict[str, CallbackEvent] = {
     "poison": POISON,
     "hello": an_inbound_message(),
     "hello stranger": an_inbound_message(sender_external_id="999"),
-    "approved": TemplateStatusChanged(status=TemplateStatus.APPROVED, **NAMED),
-    "rejected": TemplateStatusChanged(status=TemplateStatus.REJECTED, reason="SCAM", **NAMED),
+    "approved": TemplateStatusChanged(status=TemplateStatus.APPROVED, at=NOON - timedelta(minutes=1), **NAMED),
+    "approved tomorrow": TemplateStatusChanged(status=TemplateStatus.APPROVED, at=NOON + timedelta(days=1), **NAMED),
+    "edited": TemplateChanged(rewritten=True, at=NOON, **NAMED),
+    "flagged": TemplateChanged(at=NOON, **NAMED),
+    "locked": TemplateStatusChanged(status=TemplateStatus.OTHER, at=NOON, **NAMED),
     "quality": TemplateQualityChanged(quality="GREEN", **NAMED),
 }
 
@@ -95,14 +103,41 @@ async def test_every_event_of_every_callback_goes_where_it_belongs(
     assert await process() == 0
 
 
-async def test_news_about_one_template_are_folded_and_the_latest_wins(process: ProcessCallbacks, store: Store) -> None:
-    store.add("rejected", "quality")
+async def test_news_keep_the_providers_time_and_are_never_from_the_future(
+    process: ProcessCallbacks, store: Store
+) -> None:
+    store.add("approved", "approved tomorrow", "quality")
+
+    await process()
+
+    assert [(news.at, news.heard_at, news.doubtful) for news in store.news] == [
+        (NOON - timedelta(minutes=1), NOON, False),
+        (NOON, NOON, False),
+        # It told no time, so it is believed for now and asked about.
+        (NOON, NOON, True),
+    ]
+
+
+async def test_a_template_that_is_not_known_here_is_read(process: ProcessCallbacks, store: Store) -> None:
     store.add("approved")
 
     await process()
 
-    news = TemplateNews(tenant_id=TENANT, account_id=ACCOUNT, status=TemplateStatus.APPROVED, quality="GREEN", **NAMED)
-    assert store.news == [news]
+    assert store.unclear == {(TENANT, ACCOUNT)}
+
+
+@pytest.mark.parametrize(
+    ("name", "rewritten", "doubtful"), [("edited", True, True), ("flagged", False, True), ("locked", False, True)]
+)
+async def test_news_that_does_not_tell_all_is_doubtful(
+    process: ProcessCallbacks, store: Store, name: str, rewritten: bool, doubtful: bool
+) -> None:
+    store.add(name)
+
+    await process()
+
+    (news,) = store.news
+    assert (news.rewritten, news.doubtful) == (rewritten, doubtful)
 
 
 async def test_a_message_to_an_unknown_number_is_set_aside_and_the_rest_of_its_callback_counts(

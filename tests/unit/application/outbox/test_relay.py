@@ -102,7 +102,11 @@ async def test_a_worker_for_one_lane_hints_that_lane_only() -> None:
     assert await world.relay() == 1
 
     assert world.queue.hinted == [OTP]
-    assert set(world.outbox.asked) == {DispatchKind.DELIVER, DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT}
+    everybodys = {
+        *(DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT),
+        *(DispatchKind.RELEASE_HELD, DispatchKind.SYNC_TEMPLATES),
+    }
+    assert set(world.outbox.asked) == {DispatchKind.DELIVER} | everybodys
 
 
 async def test_without_the_queue_the_work_is_started_here() -> None:

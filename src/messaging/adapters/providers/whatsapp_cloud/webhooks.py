@@ -12,27 +12,23 @@ from typing import Any
 
 from messaging.adapters.providers.whatsapp_cloud.authors import Contacts
 from messaging.adapters.providers.whatsapp_cloud.decoding import decode
-from messaging.adapters.providers.whatsapp_cloud.definitions import read_language, read_status
 from messaging.adapters.providers.whatsapp_cloud.fields import Json, identifier, instant, items, mapping, text
 from messaging.adapters.providers.whatsapp_cloud.inbound import read_call, read_message
 from messaging.adapters.providers.whatsapp_cloud.statuses import LONGEST_KIND, read_receipt
+from messaging.adapters.providers.whatsapp_cloud.template_events import template_event
 from messaging.application.ports.providers import (
     CallbackEvent,
     Credentials,
     MalformedCallback,
     OtherEvent,
-    TemplateQualityChanged,
-    TemplateStatusChanged,
+    TemplateChanged,
 )
-from messaging.domain.templates.template import TemplateStatus
 
 MALFORMED = "malformed"
 
 _SIGNATURE = "x-hub-signature-256"
 _LISTS = ("messages", "statuses", "errors")
 _AROUND = frozenset({"messaging_product", "metadata", "contacts"})
-# Template events that do not say what the template's status now is.
-_NO_STATUS = frozenset({"FLAGGED", "UNARCHIVED"})
 
 
 class WhatsAppCallbackReader:
@@ -78,7 +74,7 @@ def _entry(entry: Any, received_at: datetime) -> Iterator[CallbackEvent]:
         elif field == "messages":
             yield from _messages(value, received_at)
         else:
-            yield _management(field, value, at)
+            yield from _management(field, value, at)
             yield from _calls(value, received_at)
 
 
@@ -118,32 +114,13 @@ def _sender(value: Json) -> str:
     return identifier(mapping(value.get("metadata")), "phone_number_id")
 
 
-def _management(field: str, value: Json, at: datetime | None) -> CallbackEvent:
-    external_id = identifier(value, "message_template_id")
-    name, language = text(value, "message_template_name"), text(value, "message_template_language")
-    if external_id and name and language:
-        if field == "message_template_status_update" and (event := text(value, "event")) and event not in _NO_STATUS:
-            return TemplateStatusChanged(
-                external_id=external_id,
-                name=name,
-                language=read_language(language),
-                status=read_status(event),
-                reason=_reason(value, read_status(event)),
-            )
-        if field == "message_template_quality_update" and (quality := text(value, "new_quality_score")):
-            return TemplateQualityChanged(
-                external_id=external_id, name=name, language=read_language(language), quality=quality
-            )
-    return _other(field, value, at)
-
-
-def _reason(value: Json, status: TemplateStatus) -> str | None:
-    if status is TemplateStatus.APPROVED:
-        return None
-    reason = text(value, "reason")
-    detail = text(mapping(value.get("rejection_info")), "reason") or text(mapping(value.get("other_info")), "title")
-    parts = [part for part in (reason if reason != "NONE" else "", detail) if part]
-    return ": ".join(parts) or None
+def _management(field: str, value: Json, at: datetime | None) -> Iterator[CallbackEvent]:
+    """What says only that a template has to be read is kept as it came, too."""
+    event = template_event(field, value, at)
+    if event is not None:
+        yield event
+    if event is None or isinstance(event, TemplateChanged):
+        yield _other(field, value, at)
 
 
 def _other(kind: str, value: Json, at: datetime | None = None) -> OtherEvent:

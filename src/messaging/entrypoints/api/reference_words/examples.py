@@ -94,6 +94,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "attempts": 1,
         "checks": 0,
         "error": None,
+        "held": None,
         "possible_duplicate": False,
         "send_at": None,
         "expires_at": None,

@@ -64,6 +64,8 @@ MESSAGES: Final = {
     "Message.attempts": "How many tries have used up a retry.",
     "Message.checks": "How often it was checked: slow retries, or, once accepted, questions to the provider.",
     "Message.error": "Why it failed or waits; null where nothing is wrong.",
+    "Message.held": "What keeps a queued message back for now: `template_paused` or `template_changed` at its "
+    "provider, or `sender_paused` here. It goes by itself once that has ended. Null where nothing does.",
     "Message.possible_duplicate": "Whether a later try was made although an earlier one may have arrived.",
     "Message.send_at": "When it is due; null where it was due at once.",
     "Message.expires_at": "When it stops being sent; null where never.",

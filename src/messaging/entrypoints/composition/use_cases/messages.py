@@ -6,6 +6,7 @@ from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
 from messaging.application.gather import Gatherer
+from messaging.application.messages.account_holds import AccountHolds
 from messaging.application.messages.act import ActOnMessages
 from messaging.application.messages.cancel import CancelMessage
 from messaging.application.messages.check import CheckMessage
@@ -26,6 +27,7 @@ from messaging.application.messages.queries import (
     ListMessages,
 )
 from messaging.application.messages.reconcile import ReconcileReceipts
+from messaging.application.messages.release_held import ReleaseHeld
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.salvage import SalvageFlights
 from messaging.application.messages.settle_held import SettleHeld
@@ -104,14 +106,13 @@ class MessageUseCases(DeclarativeContainer):
         telemetry=adapters.telemetry,
         check_every=Singleton(terms.check_every, settings),
     )
-    guard = Singleton(
-        GuardSenders,
-        health=Singleton(
-            KnownHealth, records=adapters.health_records, clock=adapters.clock, telemetry=adapters.telemetry
-        ),
-        snapshots=adapters.snapshots,
+    known_health = Singleton(
+        KnownHealth, records=adapters.health_records, clock=adapters.clock, telemetry=adapters.telemetry
     )
     expire_unserved = Singleton(ExpireUnserved, open_uow=adapters.open_system_uow, workers=adapters.workers)
+    account_holds = Singleton(AccountHolds, health=known_health)
+    guard = Singleton(GuardSenders, health=known_health, snapshots=adapters.snapshots)
+    release_held = Singleton(ReleaseHeld, open_uow=adapters.open_system_uow)
     settle_held = Singleton(
         SettleHeld, open_uow=adapters.open_system_uow, guard=guard, grace=Singleton(terms.grace, settings)
     )

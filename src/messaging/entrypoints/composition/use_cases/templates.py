@@ -3,17 +3,22 @@
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import DependenciesContainer, Singleton
+from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
 from messaging.application.templates.choose import ChooseForTemplate
 from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
-from messaging.application.templates.sync import SyncTemplates
+from messaging.application.templates.sync import SyncAccount, SyncTemplates
+from messaging.application.templates.sync_due import SyncDueTemplates
+from messaging.entrypoints.composition import terms
+from messaging.entrypoints.settings import Settings
 
 
 class TemplateUseCases(DeclarativeContainer):
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
     adapters: Any = DependenciesContainer()
     tenants: Any = DependenciesContainer()
+    messages: Any = DependenciesContainer()
 
     create = Singleton(
         CreateTemplate,
@@ -22,12 +27,26 @@ class TemplateUseCases(DeclarativeContainer):
         gateways=adapters.gateways,
         new_id=adapters.new_id,
     )
+    sync_account = Singleton(
+        SyncAccount, open_uow=adapters.open_uow, gateways=adapters.gateways, new_id=adapters.new_id
+    )
     sync = Singleton(
         SyncTemplates,
         open_uow=adapters.open_uow,
         open_connection=tenants.open_account,
-        gateways=adapters.gateways,
-        new_id=adapters.new_id,
+        sync=sync_account,
+        clock=adapters.clock,
+    )
+    sync_due = Singleton(
+        SyncDueTemplates,
+        open_system_uow=adapters.open_system_uow,
+        open_uow=adapters.open_uow,
+        snapshots=adapters.snapshots,
+        open_connection=tenants.open_account,
+        sync=sync_account,
+        held_for=messages.account_holds,
+        telemetry=adapters.telemetry,
+        every=Singleton(terms.template_sync_every, settings),
     )
     choose = Singleton(ChooseForTemplate, open_uow=adapters.open_uow)
     find = Singleton(FindTemplate, open_uow=adapters.open_uow)

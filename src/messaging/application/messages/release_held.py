@@ -1,0 +1,17 @@
+"""Let messages go whose template may be sent again."""
+
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+
+_BATCH = 500
+
+
+class ReleaseHeld:
+    def __init__(self, *, open_uow: OpenSystemUnitOfWork) -> None:
+        self._open_uow = open_uow
+
+    async def __call__(self) -> int:
+        """0 when no template's messages are to be let go now. Raises StoreUnavailable."""
+        async with self._open_uow() as uow:
+            released = await uow.held_messages.release_some(_BATCH)
+            await uow.commit()
+        return released

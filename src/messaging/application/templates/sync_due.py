@@ -1,0 +1,141 @@
+"""Reading templates from providers by itself: at intervals, and at once when news asks for it.
+
+An account is claimed by moving its dispatch to the end of a lease, so no transaction is open while the provider
+answers, and a worker lost meanwhile costs one lease.
+"""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from messaging.application.ports.providers import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.secrets import CannotDecrypt
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.templates import DueSync
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, OpenUnitOfWork
+from messaging.application.templates.create import OpenConnection
+from messaging.application.templates.sync import SyncAccount, disregard_change
+from messaging.domain.shared.ids import AccountId, Prefix, typeid
+from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, TenantStatus
+
+log = logging.getLogger(__name__)
+
+# Longer than the longest listing: 120 pages.
+_LEASE = timedelta(minutes=10)
+# After a failure it is tried again when as much time has passed as since it was wanted.
+_SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=15), timedelta(minutes=5)
+
+HeldFor = Callable[[AccountId], Awaitable[timedelta]]
+
+
+class SyncDueTemplates:
+    """`every` is the interval; zero turns it off, and templates are read when news asks for it only.
+
+    `held_for` tells how long nothing may be sent through an account: its provider is left alone meanwhile.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_system_uow: OpenSystemUnitOfWork,
+        open_uow: OpenUnitOfWork,
+        snapshots: Snapshots,
+        open_connection: OpenConnection,
+        sync: SyncAccount,
+        held_for: HeldFor,
+        telemetry: Telemetry,
+        every: timedelta,
+    ) -> None:
+        self._open_system = open_system_uow
+        self._open = open_uow
+        self._snapshots = snapshots
+        self._open_connection = open_connection
+        self._sync = sync
+        self._held_for = held_for
+        self._telemetry = telemetry
+        self._every = every
+
+    async def plan(self) -> int:
+        """Give a turn to accounts that have none; returns how many. Raises StoreUnavailable."""
+        if not self._every:
+            return 0
+        async with self._open_system() as uow:
+            planned = await uow.template_syncs.plan(self._every)
+            await uow.commit()
+        return planned
+
+    async def __call__(self) -> int:
+        """1 after an account was dealt with, 0 when none is due. Raises StoreUnavailable."""
+        async with self._open_system() as uow:
+            due = await uow.template_syncs.claim(lease=_LEASE)
+            await uow.commit()
+        if due is None:
+            return 0
+        account = await self._active_account(due)
+        if account is None:
+            # Forgotten; `plan` gives it a turn once it is active again.
+            await self._end(due, "inactive", again=False)
+        elif (held := await self._held_for(account.id)) > timedelta(0):
+            await self._fail(due, "held", min(held, _LONGEST_BACKOFF))
+        else:
+            await self._read(due, account)
+        return 1
+
+    async def _active_account(self, due: DueSync) -> ProviderAccount | None:
+        facts = await self._snapshots.tenant(due.tenant_id)
+        account = None if facts is None else facts.accounts.get(due.account_id)
+        if facts is None or account is None or facts.tenant.status is not TenantStatus.ACTIVE:
+            return None
+        return account if account.status is AccountStatus.ACTIVE else None
+
+    async def _read(self, due: DueSync, account: ProviderAccount) -> None:
+        try:
+            connection = await self._open_connection(account)
+            view = await self._sync(account, connection, asked_at=due.claimed_at)
+        except (ProviderUnavailable, CannotDecrypt) as error:
+            log.warning("templates.not_read", extra=_ids(due) | {"problem": str(error)[:200]})
+            await self._fail(due, "unavailable", _backoff(due))
+        except ProviderRefused as error:
+            log.warning("templates.refused", extra=_ids(due) | {"problem": error.detail[:200]})
+            await self._disregard_changes(account)
+            await self._end(due, "refused")
+        else:
+            log.info("templates.read", extra=_ids(due) | {"changed": view.changed + view.added + view.removed})
+            await self._end(due, "read")
+
+    async def _disregard_changes(self, account: ProviderAccount) -> None:
+        """An account that may not read its templates could else never send one again that was changed."""
+        async with self._open(account.tenant_id, account.mode) as uow:
+            ours, _ = await uow.configuration.lock_templates(account.id)
+            changing = [template for template in ours if template.changed_at is not None]
+            for template in changing:
+                await uow.configuration.update_template(disregard_change(template))
+            await uow.template_requests.release([(template.tenant_id, template.id) for template in changing])
+            await uow.commit()
+
+    async def _end(self, due: DueSync, outcome: str, *, again: bool = True) -> None:
+        # Spread out, so that accounts connected together drift apart.
+        after = self._every * random.uniform(0.9, 1.1) if self._every and again else None
+        async with self._open_system() as uow:
+            await uow.template_syncs.done(due, next_after=after)
+            await uow.commit()
+        self._telemetry.count("template_syncs", outcome=outcome)
+
+    async def _fail(self, due: DueSync, outcome: str, again_after: timedelta) -> None:
+        async with self._open_system() as uow:
+            await uow.template_syncs.failed(due, again_after=again_after)
+            await uow.commit()
+        self._telemetry.count("template_syncs", outcome=outcome)
+
+
+def _backoff(due: DueSync) -> timedelta:
+    return min(max(due.claimed_at - due.asked_at, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
+
+
+def _ids(due: DueSync) -> dict[str, str]:
+    return {
+        "tenant_id": typeid(Prefix.TENANT, due.tenant_id),
+        "account_id": typeid(Prefix.ACCOUNT, due.account_id),
+    }

@@ -1,0 +1,91 @@
+"""News of templates: what the provider told of one, when, and what becomes of ours.
+
+A webhook may come late, twice and in any order, and so may the answer to a listing. Therefore each of status, quality
+and category remembers the provider's time of its newest news, the account remembers when its templates were last
+listed, and what is older than that is not believed. Times are whole seconds, as the provider gives them.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from messaging.domain.shared.ids import AccountId, TenantId
+from messaging.domain.templates.template import Template, TemplateCategory, TemplateStatus
+
+
+class TemplateNews(Struct, frozen=True, kw_only=True):
+    """What was told of the template with this id; what was not spoken of is None.
+
+    `at` is the provider's time and `heard_at` ours. `rewritten`: its content is another now. `doubtful`: the news says
+    less than one needs to know, so the template has to be read anew.
+    """
+
+    tenant_id: TenantId
+    account_id: AccountId
+    external_id: str
+    at: datetime
+    heard_at: datetime
+    name: str | None = None
+    language: str | None = None
+    status: TemplateStatus | None = None
+    rejected_reason: str | None = None
+    status_info: dict[str, str] = {}
+    quality: str | None = None
+    category: TemplateCategory | None = None
+    rewritten: bool = False
+    doubtful: bool = False
+
+
+class Told(Struct, frozen=True):
+    """The template after the news, and whether it has to be read anew."""
+
+    template: Template
+    ask: bool = False
+
+
+def whole_second(at: datetime) -> datetime:
+    """Providers cut their times to seconds: ours must be cut too, or news of the same second would look older."""
+    return at.replace(microsecond=0)
+
+
+def may_be_about(template: Template, news: TemplateNews) -> bool:
+    """Whether news under its name and language is about this template: only if no other id is known for it."""
+    return template.external_id in (None, news.external_id)
+
+
+def tell(template: Template, news: TemplateNews, *, listed_at: datetime | None) -> Told:
+    """Take in what is newer than what is known. Of two in the same second the later read counts, and we ask."""
+    changes: dict[str, Any] = {"external_id": news.external_id}
+    ask = news.doubtful or news.rewritten
+    if news.status is not None and not _is_old(news.at, template.status_at, listed_at):
+        ask |= news.status is not template.status and news.at in (template.status_at, listed_at)
+        changes |= _status(news)
+    if news.quality is not None and not _is_old(news.at, template.quality_at, listed_at):
+        changes |= {"quality": news.quality, "quality_at": news.at}
+    if news.category is not None and not _is_old(news.at, template.category_at, listed_at):
+        changes |= {"category": news.category, "category_at": news.at}
+    if news.rewritten:
+        changes["changed_at"] = max(news.heard_at, template.changed_at or news.heard_at)
+    return Told(replace(template, **changes), ask)
+
+
+def _status(news: TemplateNews) -> dict[str, Any]:
+    """A status comes with its reasons, and the former ones go with the former status."""
+    return {
+        "status": news.status,
+        "status_at": news.at,
+        "status_info": news.status_info,
+        "rejected_reason": news.rejected_reason if news.status is TemplateStatus.REJECTED else None,
+    }
+
+
+def _is_old(at: datetime, *known: datetime | None) -> bool:
+    return any(at < other for other in known if other is not None)
+
+
+def in_order(news: Iterable[TemplateNews]) -> list[TemplateNews]:
+    """Oldest first; what was told at the same time stays in the order given."""
+    return sorted(news, key=lambda item: item.at)

@@ -1,0 +1,179 @@
+"""What a listing of the provider's templates changes here, and what it must leave as it is."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from messaging.application.ports.providers import Connection, Credentials, ProviderGateway, ProviderTemplate
+from messaging.application.ports.unit_of_work import UnitOfWork
+from messaging.application.templates.sync import SyncAccount
+from messaging.application.templates.views import SyncView
+from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
+from messaging.domain.shared.mode import Mode, Reach
+from messaging.domain.templates.template import Components, ParameterFormat, Template, TemplateCategory, TemplateStatus
+from tests.builders import ACCOUNT, NOON, TEMPLATE, a_template, an_account, components
+from tests.fakes.configuration import InMemoryConfiguration
+
+CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t"))
+BEFORE, AFTER = NOON - timedelta(minutes=5), NOON + timedelta(minutes=5)
+PAUSED = TemplateStatus.PAUSED
+
+
+def theirs(**changes: Any) -> ProviderTemplate:
+    """As the provider lists `a_template()`."""
+    fields: dict[str, Any] = {
+        "external_id": "1407680676729941",
+        "name": "order_update",
+        "language": "en_US",
+        "category": TemplateCategory.UTILITY,
+        "parameter_format": ParameterFormat.POSITIONAL,
+        "components": components(),
+        "status": TemplateStatus.APPROVED,
+    }
+    return ProviderTemplate(**(fields | changes))
+
+
+class World:
+    """An account in memory; `asked` are the requests for work that were committed with it."""
+
+    def __init__(self, *ours: Template) -> None:
+        self.configuration = InMemoryConfiguration()
+        self.configuration.accounts_[ACCOUNT] = an_account()
+        self.configuration.templates_ = {template.id: template for template in ours}
+        self.template_requests = self
+        self.asked: list[tuple[str, Any]] = []
+        self.listing: Sequence[ProviderTemplate] = ()
+        gateways = cast(Mapping[str, ProviderGateway], {"whatsapp_cloud": self})
+        self.sync = SyncAccount(open_uow=self.open, gateways=gateways, new_id=uuid7)
+
+    async def __call__(self, *listing: ProviderTemplate, asked_at: datetime = NOON) -> SyncView:
+        self.listing = listing
+        return await self.sync(an_account(), CONNECTION, asked_at=asked_at)
+
+    @property
+    def template(self) -> Template:
+        return self.configuration.templates_[TEMPLATE]
+
+    async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
+        return self.listing
+
+    @asynccontextmanager
+    async def open(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[UnitOfWork]:
+        yield cast(UnitOfWork, self)
+
+    async def read_anew(self, accounts: Collection[tuple[TenantId, AccountId]]) -> None:
+        self.asked += [("read", account) for _, account in accounts]
+
+    async def release(self, templates: Collection[tuple[TenantId, TemplateId]]) -> None:
+        self.asked += [("release", template) for _, template in templates]
+
+    async def commit(self) -> None:
+        pass
+
+
+async def test_an_edited_template_takes_its_new_blanks_and_refuses_the_old() -> None:
+    world = World(a_template(changed_at=BEFORE))
+    edited = Components(body="Hi {{1}}, {{2}} leaves on {{3}} at noon.")
+
+    view = await world(theirs(components=edited))
+
+    assert (view.changed, world.template.version, world.template.changed_at) == (1, 2, None)
+    assert world.template.components.body == edited.body
+    assert world.asked == [("release", TEMPLATE)]
+
+
+async def test_news_that_is_younger_than_the_listing_stays() -> None:
+    told = a_template(
+        status=PAUSED,
+        status_info={"title": "FIRST_PAUSE"},
+        quality="RED",
+        category=TemplateCategory.MARKETING,
+        **dict.fromkeys(("status_at", "quality_at", "category_at"), AFTER),
+    )
+    world = World(told)
+
+    view = await world(theirs(quality="GREEN"))
+
+    assert (view.unchanged, world.template) == (1, told)
+
+
+async def test_a_listing_that_is_younger_than_the_news_wins() -> None:
+    info = {"title": "FIRST_PAUSE"}
+    world = World(a_template(status=PAUSED, status_info=info, status_at=BEFORE, quality="RED", quality_at=BEFORE))
+
+    await world(theirs(quality="GREEN"))
+
+    assert (world.template.status, world.template.status_info) == (TemplateStatus.APPROVED, {})
+    assert world.template.quality == "GREEN"
+    assert world.asked == [("release", TEMPLATE)]
+
+
+async def test_what_news_told_of_a_status_stays_while_the_listing_agrees() -> None:
+    told = a_template(status=PAUSED, status_info={"title": "FIRST_PAUSE"}, status_at=BEFORE)
+    world = World(told)
+
+    await world(theirs(status=PAUSED))
+
+    assert world.template == told
+
+
+async def test_a_listing_older_than_the_last_is_dropped() -> None:
+    world = World(a_template())
+
+    await world(theirs(), asked_at=AFTER)
+    view = await world(theirs(status=PAUSED), asked_at=BEFORE)
+
+    assert (view.unchanged, world.template.status) == (1, TemplateStatus.APPROVED)
+    assert world.configuration.listed_[ACCOUNT] == AFTER
+
+
+async def test_a_change_that_was_heard_of_after_the_question_has_it_asked_again() -> None:
+    world = World(a_template(changed_at=AFTER))
+
+    await world(theirs())
+
+    assert world.template.changed_at == AFTER
+    assert world.asked == [("read", ACCOUNT)]
+
+
+async def test_a_template_made_anew_under_its_name_forgets_what_was_told_of_the_former() -> None:
+    world = World(a_template(status=PAUSED, status_at=AFTER, status_info={"title": "FIRST_PAUSE"}))
+
+    await world(theirs(external_id="anew"))
+
+    assert world.template.external_id == "anew"
+    assert (world.template.status, world.template.status_at) == (TemplateStatus.APPROVED, None)
+
+
+async def test_a_former_template_in_deletion_does_not_hide_its_successor() -> None:
+    world = World()
+
+    await world(theirs(external_id="anew"), theirs(status=TemplateStatus.DELETED))
+
+    (found,) = world.configuration.templates_.values()
+    assert (found.external_id, found.status) == ("anew", TemplateStatus.APPROVED)
+
+
+async def test_what_the_listing_lacks_is_deleted_unless_it_is_younger() -> None:
+    made_since = a_template(id=TemplateId(uuid7()), name="made_since")
+    told_since = a_template(id=TemplateId(UUID(int=TEMPLATE.int + 1)), name="told_since", status_at=AFTER)
+    world = World(a_template(), made_since, told_since)
+
+    view = await world()
+
+    assert (view.removed, view.unchanged) == (1, 2)
+    assert world.template.status is TemplateStatus.DELETED
+
+
+async def test_parts_that_are_not_understood_come_and_go_with_the_listing() -> None:
+    world = World(a_template())
+
+    await world(theirs(unsupported=("CAROUSEL",)))
+    kept = world.template.unsupported
+    await world(theirs(), asked_at=AFTER)
+
+    assert (kept, world.template.unsupported) == (("CAROUSEL",), ())
