@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import time
+from typing import Any
 
 from uuid_utils.compat import uuid7
 
@@ -17,6 +18,7 @@ from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.lock_free import PostgresLockFree
 from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
+from messaging.application.contacts.learn_aliases import LearnAliases
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages import payload
 from messaging.application.messages.deliver import DeliverMessages
@@ -169,6 +171,7 @@ class Delivery:
             telemetry=telemetry,
             terms=terms,
             flights=self.flights,
+            learn_alias=LearnAliases(open_uow=self.open_uow, snapshots=snapshots, key_ring=RING, telemetry=telemetry),
         )
 
     @asynccontextmanager
@@ -190,16 +193,16 @@ class Delivery:
             return (await uow.lifecycles.lock([key]))[key]
 
 
-async def submitted(delivery: Delivery, **changes: object) -> MessageKey:
+async def submitted(delivery: Delivery, **changes: Any) -> MessageKey:
     (key,) = await accept(delivery.engines, [sealed_message(**changes)])
     return key
 
 
-def sealed_message(**changes: object) -> NewMessage:
+def sealed_message(*, recipient_index: bytes | None = None, **changes: Any) -> NewMessage:
     new = a_new_message(id=MessageId(uuid7()), **changes)
     packed = payload.encode(payload.Payload(to=new.message.recipient, content=new.message.content, metadata={}))
     sealed = RING.cipher(TENANT, KEYS).seal(payload.context(new.message.id), packed)
-    return NewMessage(message=new.message, sealed=sealed, recipient_index=new.recipient_index)
+    return NewMessage(message=new.message, sealed=sealed, recipient_index=recipient_index or new.recipient_index)
 
 
 async def make_due(delivery: Delivery) -> None:

@@ -117,12 +117,29 @@ async def test_each_filter_shows_its_own(engines: Engines) -> None:
         return set(await ids(engines, wanted, limit=2, mode=mode))
 
     b, t, r, m = (new.message.id for new in (bob, text, referenced, test))
-    assert await found(MessageFilter(recipient_index=bob.recipient_index)) == {b}
+    assert await found(MessageFilter(recipient_indexes=(bob.recipient_index,))) == {b}
     assert await found(MessageFilter(reference="order-7")) == {r}
     assert await found(MessageFilter(template="order_update")) == {b, r}
     assert await found(EVERYTHING) == {b, t, r}
     assert await found(MessageFilter(template="order_update"), Mode.TEST) == {m}
-    assert await found(MessageFilter(reference="order-7", recipient_index=bob.recipient_index)) == set()
+    assert await found(MessageFilter(reference="order-7", recipient_indexes=(bob.recipient_index,))) == set()
+    both = (bob.recipient_index, text.recipient_index)
+    assert await found(MessageFilter(reference="order-7", recipient_indexes=both)) == {r}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+async def test_all_messages_to_a_person_of_several_names_come_in_one_order(engines: Engines, limit: int) -> None:
+    new, old = Phone("+525512345678"), Phone("+5215512345678")
+    keys = await accept(engines, [a_new_message(recipient=(new, old, ANA)[n % 3], **at(n)) for n in range(9)])
+    names = tuple(a_new_message(recipient=recipient).recipient_index for recipient in (old, new))
+    wanted = [key.message_id for n, key in enumerate(keys) if n % 3 != 2]
+    await set_states(
+        engines, [(wanted[0], State.FAILED), (wanted[3], State.FAILED), (keys[2].message_id, State.FAILED)]
+    )
+
+    assert await ids(engines, MessageFilter(recipient_indexes=names), limit=limit) == wanted[::-1]
+    failed = MessageFilter(recipient_indexes=names, states=(State.FAILED,))
+    assert await ids(engines, failed, limit=limit) == [wanted[3], wanted[0]]
 
 
 async def test_times_bound_the_list_exactly(engines: Engines) -> None:
@@ -190,7 +207,7 @@ async def test_a_state_and_a_recipient_together_look_at_the_recipients_messages_
     await accept(engines, [bob, ana])
     await set_states(engines, [(bob.message.id, State.FAILED), (ana.message.id, State.FAILED)])
 
-    wanted = MessageFilter(states=(State.FAILED,), recipient_index=bob.recipient_index)
+    wanted = MessageFilter(states=(State.FAILED,), recipient_indexes=(bob.recipient_index,))
 
     assert await ids(engines, wanted) == [bob.message.id]
     assert ana.message.recipient == ANA

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from messaging.adapters.postgres.contact_aliases import same_person
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.conversations import InboundRow, NewInbound
 from messaging.domain.shared.ids import AccountId, InboundId, SenderId, TenantId
@@ -26,11 +27,15 @@ ON CONFLICT (tenant_id, sender_id, contact_index) DO UPDATE
 SET last_inbound_at = excluded.last_inbound_at WHERE w.last_inbound_at < excluded.last_inbound_at
 """
 
-# Index: service_windows_pkey.
-LAST_INBOUND: Final = """
-SELECT w.sender_id, w.contact_index, w.last_inbound_at
+# Indexes: service_windows_pkey, senders_pkey, and those of `same_person`. Whoever is asked for may have written under
+# another of their names.
+LAST_INBOUND: Final = f"""
+SELECT k.sender_id, k.contact_index, max(w.last_inbound_at) AS last_inbound_at
 FROM unnest($2::uuid[], $3::bytea[]) AS k(sender_id, contact_index)
-JOIN service_windows w ON w.tenant_id = $1 AND w.sender_id = k.sender_id AND w.contact_index = k.contact_index
+JOIN senders s ON s.tenant_id = $1 AND s.id = k.sender_id
+CROSS JOIN LATERAL ({same_person("$1", "s.mode", "k.contact_index")}) AS same
+JOIN service_windows w ON w.tenant_id = $1 AND w.sender_id = k.sender_id AND w.contact_index = same.index
+GROUP BY k.sender_id, k.contact_index
 """
 
 # Indexes: inbound_messages_pkey, backwards; senders_pkey.

@@ -173,7 +173,7 @@ class PostgresLifecycles:
                 standing=standing,
                 sealed=row["sealed"],
                 flow_id=flows[row["id"]],
-                recipient_index=row["recipient_index"],
+                recipient_index=row["canonical_index"] or row["recipient_index"],
             )
             for row, standing in zip(rows, await self._standings(rows), strict=True)
         )

@@ -89,19 +89,23 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Indexes: messages_pkey, contents_pkey. What was picked is locked too, so that nobody else moves it. Each message is
-# looked up by itself: as a join, a plan kept from when the tables were small would read the whole of them.
+# Indexes: messages_pkey, contents_pkey, contact_aliases_pkey. What was picked is locked too, lest anybody move it.
+# Each message is looked up by itself: as a join, a plan kept from when the tables were small would read the whole of
+# them.
 LOCK_PICKED: Final = f"""
 WITH locked AS MATERIALIZED (
     SELECT m.*
     FROM unnest($1::uuid[], $2::uuid[]) AS due(tenant_id, subject_id)
     CROSS JOIN LATERAL (
-        SELECT {_MESSAGE}, m.recipient_index FROM messages{{week}} m
+        SELECT {_MESSAGE}, m.recipient_index, m.mode FROM messages{{week}} m
         WHERE m.tenant_id = due.tenant_id AND m.id = due.subject_id
         FOR NO KEY UPDATE SKIP LOCKED
     ) m
 )
 SELECT *, clock_timestamp() AS now,
+    (SELECT a.canonical FROM contact_aliases a
+     WHERE a.tenant_id = locked.tenant_id AND a.mode = locked.mode AND a.alias = locked.recipient_index
+       AND a.channel = locked.channel) AS canonical_index,
     (SELECT c.sealed FROM contents{{week}} c
      WHERE c.tenant_id = locked.tenant_id AND c.message_id = locked.id) AS sealed
 FROM locked

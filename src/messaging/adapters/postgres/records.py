@@ -177,12 +177,10 @@ class PageQuery:
         self._shown = self._argument(before or _LAST)
         self._bounds = len(self._arguments)
         self._conditions = ["m.tenant_id = $1", f"m.id {self._range}", f"m.id <> {self._shown}"]
-        self._selective = wanted.recipient_index is not None or wanted.reference is not None
+        self._selective = bool(wanted.recipient_indexes) or wanted.reference is not None
         # Of several indexes that would do, a plan made without the values might take the worst: one is left to it.
         template = "m.template_name || ''" if self._selective else "m.template_name"
-        recipient = "m.recipient_index" if wanted.reference is None else "m.recipient_index || ''"
         for left, value in (
-            (f"{recipient} =", wanted.recipient_index),
             ("m.reference =", wanted.reference),
             (f"{template} =", wanted.template),
             ("m.mode =", scope.mode),
@@ -192,7 +190,19 @@ class PageQuery:
         ):
             if value is not None:
                 self._conditions.append(f"{left} {self._argument(value)}")
+        self._names = self._several_names(wanted)
         self._filters = len(self._arguments)
+
+    def _several_names(self, wanted: MessageFilter) -> list[str]:
+        """The arguments with a recipient's names, if their messages are to be merged from the index of recipients."""
+        indexes = wanted.recipient_indexes
+        if indexes and wanted.reference is not None:
+            self._conditions.append(f"m.recipient_index || '' = ANY({self._argument(list(indexes))}::bytea[])")
+        elif len(indexes) == 1:
+            self._conditions.append(f"m.recipient_index = {self._argument(indexes[0])}")
+        elif indexes:
+            return [self._argument(index) for index in indexes]
+        return []
 
     def newest(self, limit: int) -> tuple[Any, ...]:
         return self._page(f"SELECT m.* {self._newest_first()}", limit)
@@ -206,6 +216,8 @@ class PageQuery:
         if not self._selective and RARE.issuperset(self._wanted.states):
             source = self._walk(limit)
         else:
+            if self._names:
+                self._conditions.append(f"m.recipient_index IN ({', '.join(self._names)})")
             states = self._argument([state.value for state in self._wanted.states])
             source = f"SELECT m.id FROM messages m WHERE {self._where()} AND m.state = ANY({states}) ORDER BY m.id DESC"
         return f"SELECT m.id FROM ({source} LIMIT {self._argument(limit)}) AS m", *self._arguments
@@ -271,7 +283,13 @@ class PageQuery:
         return None
 
     def _newest_first(self) -> str:
-        return f"FROM messages m WHERE {self._where()} ORDER BY m.id DESC"
+        """Of a recipient with several names, each name's messages come in order and are merged."""
+        if not self._names:
+            return f"FROM messages m WHERE {self._where()} ORDER BY m.id DESC"
+        of_name = f"SELECT m.* FROM messages m WHERE {self._where()} AND m.recipient_index ="
+        return f"""
+            FROM ({" UNION ALL ".join(f"({of_name} {name} ORDER BY m.id DESC)" for name in self._names)}) AS m
+            ORDER BY m.id DESC"""
 
     def _page(self, source: str, limit: int) -> tuple[Any, ...]:
         query = f"""

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.callbacks import PostgresCallbacks
 from messaging.adapters.postgres.configuration import PostgresConfiguration
+from messaging.adapters.postgres.contact_aliases import PostgresContactAliases
 from messaging.adapters.postgres.conversations import PostgresConversations
 from messaging.adapters.postgres.failovers import PostgresFailovers
 from messaging.adapters.postgres.lifecycles import PostgresLifecycles
@@ -53,6 +54,10 @@ class PostgresUnitOfWork:
     def template_requests(self) -> PostgresTemplateRequests:
         return PostgresTemplateRequests(self._opened.driver)
 
+    @cached_property
+    def contact_aliases(self) -> PostgresContactAliases:
+        return PostgresContactAliases(self._opened.driver, self._scope)
+
     async def commit(self) -> None:
         await self._opened.commit()
 
@@ -75,6 +80,10 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def conversations(self) -> PostgresConversations:
         return PostgresConversations(self._opened.driver)
+
+    @cached_property
+    def contact_aliases(self) -> PostgresContactAliases:
+        return PostgresContactAliases(self._opened.driver)
 
     @cached_property
     def failovers(self) -> PostgresFailovers:

@@ -33,6 +33,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "http_refusals": Declared("Requests and connections ended before any operation saw them.", ("reason",)),
     "callbacks_received": Declared("Callbacks posted by providers, by what was done.", ("provider", "outcome")),
     "callbacks_processed": Declared("Stored callbacks read, by what was done.", ("outcome",)),
+    "contact_aliases_learnt": Declared("Names that a provider told to be a known person's, by where.", ("source",)),
     "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),
     "inbound_oddities": Declared("What messages of people lacked and was filled in.", ("oddity",)),
     "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),

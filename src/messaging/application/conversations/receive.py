@@ -1,19 +1,24 @@
 """Keep what people write to a tenant's senders, and open their 24-hour windows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from messaging.application.contacts.indexes import index_of
+from messaging.application.contacts.learn_aliases import Told
 from messaging.application.conversations import inbound_payload
 from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.conversations import NewInbound
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.domain.conversations.inbound import InboundMessage
+from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, CallbackId, InboundId, SenderId, TenantId
+from messaging.domain.shared.mode import Mode
 
 
 class InboundArrived(NamedTuple):
@@ -25,14 +30,25 @@ class InboundArrived(NamedTuple):
     message: InboundMessage
 
 
+LearnWithin = Callable[[SystemUnitOfWork, Sequence[Told]], Awaitable[None]]
+
+
 class ReceiveInbound:
     """Works inside the caller's transaction, so that a callback is processed wholly or not at all."""
 
     def __init__(
-        self, *, snapshots: Snapshots, key_ring: KeyRing, new_id: NewId, clock: Clock, telemetry: Telemetry
+        self,
+        *,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        learn_aliases: LearnWithin,
+        new_id: NewId,
+        clock: Clock,
+        telemetry: Telemetry,
     ) -> None:
         self._snapshots = snapshots
         self._key_ring = key_ring
+        self._learn_aliases = learn_aliases
         self._new_id = new_id
         self._clock = clock
         self._telemetry = telemetry
@@ -54,11 +70,22 @@ class ReceiveInbound:
             else:
                 known.append(_sealed(item, sender_id, cipher, id=InboundId(self._new_id()), now=now))
         await uow.conversations.add_inbound(known)
+        await self._learn_aliases(uow, await self._told(arrived))
         for row in known:
             self._telemetry.count("inbound_messages", kind=row.kind)
         for oddity, count in Counter(oddity for item in arrived for oddity in item.message.oddities).items():
             self._telemetry.count("inbound_oddities", count, oddity=oddity)
         return strangers
+
+    async def _told(self, arrived: Sequence[InboundArrived]) -> list[Told]:
+        """Of people who are named by number and by id."""
+        told: list[Told] = []
+        for item in arrived:
+            facts = await self._snapshots.tenant(item.tenant_id)
+            account = None if facts is None else facts.accounts.get(item.account_id)
+            if account is not None:
+                told += _told(item, account.mode)
+        return told
 
     async def _cipher(self, tenant_id: TenantId) -> TenantCipher | None:
         facts = await self._snapshots.tenant(tenant_id)
@@ -76,13 +103,31 @@ def _sealed(
         sender_id=sender_id,
         provider_message_id=message.provider_message_id,
         kind=message.kind,
-        # A submission may name the person either way; each spelling finds the window.
-        contact_indexes=tuple(cipher.blind_index(name) for name in _names(message)),
+        # A submission may name the person either way; each finds the window.
+        contact_indexes=tuple(index_of(cipher, name) for name in _names(message)),
         sealed=inbound_payload.seal(cipher, id, message),
         # A provider's clock ahead of ours must not keep a window open for longer than it is.
         occurred_at=min(message.occurred_at, now),
         opens_window=message.opens_window,
     )
+
+
+def _told(item: InboundArrived, mode: Mode) -> list[Told]:
+    message = item.message
+    if message.phone is None:
+        return []
+    return [
+        Told(
+            tenant_id=item.tenant_id,
+            mode=mode,
+            channel=Channel.WHATSAPP,
+            alias=name,
+            canonical=message.phone,
+            source=AliasSource.INBOUND,
+        )
+        for name in _names(message)
+        if name != message.phone
+    ]
 
 
 def _names(message: InboundMessage) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Say what would happen to a message, and why, without sending it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from messaging.application.messages.prepare import (
     closed_window,
     compose,
     contacts_to_look_up,
+    recipient_indexes,
     window_state,
 )
 from messaging.application.ports.clock import Clock, NewId
@@ -73,16 +75,18 @@ class CheckMessage:
         if isinstance(routed, Invalid):
             return CheckView(would_send=False, errors=routed.violations)
         cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
-        window = await self._window(principal, routed, cipher.blind_index(routed.recipient.value), now)
+        window = await self._window(principal, routed, recipient_indexes(routed, cipher), now)
         return self._view(principal, routed, window, now)
 
-    async def _window(self, principal: Principal, routed: Routed, index: bytes, now: datetime) -> WindowState:
-        contacts = contacts_to_look_up([(routed, index)])
+    async def _window(
+        self, principal: Principal, routed: Routed, indexes: Sequence[bytes], now: datetime
+    ) -> WindowState:
+        contacts = contacts_to_look_up([(routed, indexes)])
         if not contacts:
-            return window_state(routed, index, {}, now=now)
+            return window_state(routed, indexes, {}, now=now)
         async with self._open_uow(principal.tenant_id, principal.mode) as uow:
             last_inbound = await uow.conversations.last_inbound(principal.tenant_id, contacts)
-        return window_state(routed, index, last_inbound, now=now)
+        return window_state(routed, indexes, last_inbound, now=now)
 
     def _view(self, principal: Principal, routed: Routed, window: WindowState, now: datetime) -> CheckView:
         message = compose(principal, routed, id=MessageId(self._new_id()), now=now)

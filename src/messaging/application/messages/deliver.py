@@ -7,7 +7,7 @@ commits through gatherers.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from messaging.application import crashpoints
+from messaging.application.contacts.learn_aliases import Told
 from messaging.application.gather import Gatherer
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.admission import Admission, LimitTerms
@@ -30,9 +31,10 @@ from messaging.application.messages.slow_sends import SlowSends
 from messaging.application.messages.slow_start import SlowStart
 from messaging.application.messages.suspects import TrySuspects
 from messaging.application.messages.write_down import Concluded, Released, Undeliverable, WriteOutcomes, attempt_ids
+from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.flights import Flight, FlightLog, NoFlights
 from messaging.application.ports.lifecycles import Due, LockFree
-from messaging.application.ports.providers import NotStarted, ProviderGateway
+from messaging.application.ports.providers import NotStarted, Outgoing, ProviderGateway
 from messaging.application.ports.rate_limits import RateLimits
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
@@ -42,11 +44,15 @@ from messaging.domain.messages.change import Change
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertain, Unreachable
 from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.shared.identity import other_name
 
 log = logging.getLogger(__name__)
 
 _BROKE_BEFORE = Unreachable(code="internal_error", reason="An error in this platform kept it from being sent.")
 _BROKE_IN_FLIGHT = Uncertain(code="internal_error", reason="An error in this platform lost the provider's answer.")
+
+
+LearnAlias = Callable[[Told], Awaitable[None]]
 
 
 class _Stamp(Struct):
@@ -77,6 +83,7 @@ class DeliverMessages:
         terms: DeliveryTerms,
         limit_terms: LimitTerms | None = None,
         flights: FlightLog | None = None,
+        learn_alias: LearnAlias | None = None,
     ) -> None:
         self._open_uow = open_uow
         self._lock_free = lock_free
@@ -86,6 +93,7 @@ class DeliverMessages:
         self._telemetry = telemetry
         self._terms = terms
         self._flights = flights or NoFlights()
+        self._learn_alias = learn_alias
         self._places = Places(concurrency=terms.concurrency, batch=terms.batch)
         self._slow = SlowSends(
             concurrency=terms.concurrency, give_back=self._places.give_back, slow_after=terms.slow_after
@@ -197,6 +205,23 @@ class DeliverMessages:
         # First of all: until it is written down, only this process knows it, and a refusal has no echo.
         await self._write(concluded)
         await self._guard.learn(due.standing, result, began_ago=monotonic() - began)
+        if isinstance(result, Sent) and result.recipient_id is not None:
+            await self._learn_name(due, outgoing.outgoing, result.recipient_id)
+
+    async def _learn_name(self, due: Due, outgoing: Outgoing, named: str) -> None:
+        """The provider may know the person under another number than the one it was given."""
+        canonical = other_name(outgoing.recipient, named)
+        if canonical is None or self._learn_alias is None:
+            return
+        told = Told(
+            tenant_id=due.standing.key.tenant_id,
+            mode=outgoing.connection.mode,
+            channel=due.standing.channel,
+            alias=outgoing.recipient.value,
+            canonical=canonical,
+            source=AliasSource.ANSWER,
+        )
+        await self._learn_alias(told)
 
     async def _wait_aside(self, due: Due, pause: float) -> None:
         send = asyncio.current_task()

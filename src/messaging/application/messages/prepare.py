@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from messaging.application.contacts.indexes import index_of, indexes_of
+from messaging.application.ports.secrets import TenantCipher
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.conversations import window
 from messaging.domain.messages.content import Content, TemplateMessage, is_free_form
@@ -203,12 +205,17 @@ def needs_window(routed: Routed) -> bool:
 
 
 def window_state(
-    routed: Routed, index: bytes, last_inbound: Mapping[tuple[SenderId, bytes], datetime], *, now: datetime
+    routed: Routed,
+    indexes: Sequence[bytes],
+    last_inbound: Mapping[tuple[SenderId, bytes], datetime],
+    *,
+    now: datetime,
 ) -> WindowState:
-    """`index` is the recipient's blind index."""
+    """`indexes` are the recipient's blind indexes, one for each spelling."""
     if not needs_window(routed):
         return "not_needed"
-    return "open" if window.is_open(last_inbound.get((routed.sender.id, index)), now=now) else "closed"
+    times = [at for index in indexes if (at := last_inbound.get((routed.sender.id, index))) is not None]
+    return "open" if window.is_open(max(times, default=None), now=now) else "closed"
 
 
 def closed_window() -> Invalid:
@@ -243,6 +250,12 @@ def compose(principal: Principal, routed: Routed, *, id: MessageId, now: datetim
     )
 
 
-def contacts_to_look_up(routed: Sequence[tuple[Routed, bytes]]) -> list[tuple[SenderId, bytes]]:
-    """Whose windows matter: (sender, blind index) of every free-form item."""
-    return [(item.sender.id, index) for item, index in routed if needs_window(item)]
+def recipient_indexes(routed: Routed, cipher: TenantCipher) -> tuple[bytes, ...]:
+    """Of the recipient: the index to store, and, where the window matters, those that it may be found under."""
+    address = routed.recipient.value
+    return indexes_of(cipher, address) if needs_window(routed) else (index_of(cipher, address),)
+
+
+def contacts_to_look_up(routed: Sequence[tuple[Routed, Sequence[bytes]]]) -> list[tuple[SenderId, bytes]]:
+    """Whose windows matter: (sender, blind index) of every free-form item and each spelling of its recipient."""
+    return [(item.sender.id, index) for item, indexes in routed if needs_window(item) for index in indexes]

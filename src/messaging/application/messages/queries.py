@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from messaging.application.contacts.indexes import indexes_of
 from messaging.application.messages import payload
 from messaging.application.messages.holds import hold_of
 from messaging.application.messages.views import DeadLetterView, EventView, MessageView
@@ -80,25 +81,27 @@ class ListMessages:
         self, principal: Principal, wanted: Wanted, *, before: MessageId | None, limit: int
     ) -> Page[MessageView, UUID]:
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
-        filter_ = MessageFilter(
-            recipient_index=None if wanted.to is None else _recipient_index(wanted.to, cipher),
-            states=tuple(state for state in State if public(state) == wanted.status),
-            reference=wanted.reference,
-            template=wanted.template,
-            created_after=wanted.created_after,
-            created_before=wanted.created_before,
-        )
+        names = () if wanted.to is None else _recipient_indexes(wanted.to, cipher)
         async with self._open(principal.tenant_id, principal.mode) as uow:
+            known = await uow.contact_aliases.names_of(names) if names else names
+            filter_ = MessageFilter(
+                recipient_indexes=tuple(sorted(known)),
+                states=tuple(state for state in State if public(state) == wanted.status),
+                reference=wanted.reference,
+                template=wanted.template,
+                created_after=wanted.created_after,
+                created_before=wanted.created_before,
+            )
             page = await uow.records.page(filter_, before=before, limit=limit)
         facts = await self._snapshots.tenant(principal.tenant_id)
         return Page(tuple(_view(row, cipher, facts) for row in page.rows), page.scanned_to)
 
 
-def _recipient_index(to: str, cipher: TenantCipher) -> bytes:
+def _recipient_indexes(to: str, cipher: TenantCipher) -> tuple[bytes, ...]:
     recipient = parse_recipient(to)
     if isinstance(recipient, Violation):
         raise invalid(Violation(pointer="/to", code=recipient.code, detail=recipient.detail))
-    return cipher.blind_index(recipient.value)
+    return indexes_of(cipher, recipient.value)
 
 
 class ListEvents:

@@ -20,6 +20,7 @@ from messaging.application.messages.prepare import (
     closed_window,
     compose,
     contacts_to_look_up,
+    recipient_indexes,
     window_state,
 )
 from messaging.application.ports.clock import Clock, NewId
@@ -201,7 +202,7 @@ class SubmitMessages:
         ]
 
     async def _last_inbound(
-        self, principal: Principal, assessed: Sequence["tuple[Routed, bytes] | Invalid"]
+        self, principal: Principal, assessed: Sequence["tuple[Routed, tuple[bytes, ...]] | Invalid"]
     ) -> Mapping[tuple[SenderId, bytes], datetime]:
         contacts = contacts_to_look_up([item for item in assessed if not isinstance(item, Invalid)])
         if not contacts:
@@ -213,13 +214,13 @@ class SubmitMessages:
         self,
         principal: Principal,
         routed: Routed,
-        index: bytes,
+        indexes: tuple[bytes, ...],
         cipher: TenantCipher,
         last_inbound: Mapping[tuple[SenderId, bytes], datetime],
         *,
         now: datetime,
     ) -> "_Prepared | Invalid":
-        if window_state(routed, index, last_inbound, now=now) == "closed":
+        if window_state(routed, indexes, last_inbound, now=now) == "closed":
             return closed_window()
         message = compose(principal, routed, id=MessageId(self._new_id()), now=now)
         packed = payload.encode(
@@ -236,7 +237,7 @@ class SubmitMessages:
             created_at=message.created_at,
             links={"self": f"/v1/messages/{id_}", "events": f"/v1/messages/{id_}/events"},
         )
-        return _Prepared(NewMessage(message=message, sealed=sealed, recipient_index=index), view)
+        return _Prepared(NewMessage(message=message, sealed=sealed, recipient_index=indexes[0]), view)
 
     def _reply(self, outcome: AcceptOutcome, body: bytes, prepared: Sequence[_Prepared], memory: "_Memory") -> Reply:
         crashpoints.reach("accept.before_reply")
@@ -271,8 +272,8 @@ def _assessed(
     return assess(principal, item, facts, now=now)
 
 
-def _indexed(result: Routed | Invalid, cipher: TenantCipher) -> tuple[Routed, bytes] | Invalid:
-    return result if isinstance(result, Invalid) else (result, cipher.blind_index(result.recipient.value))
+def _indexed(result: Routed | Invalid, cipher: TenantCipher) -> tuple[Routed, tuple[bytes, ...]] | Invalid:
+    return result if isinstance(result, Invalid) else (result, recipient_indexes(result, cipher))
 
 
 class _Memory:

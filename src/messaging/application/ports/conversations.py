@@ -42,7 +42,7 @@ class Conversations(Protocol):
     async def last_inbound(
         self, tenant_id: TenantId, contacts: Sequence[tuple[SenderId, bytes]]
     ) -> Mapping[tuple[SenderId, bytes], datetime]:
-        """When each (sender, contact index) last wrote; pairs that never did are left out."""
+        """When each (sender, contact index) last wrote, under any name known to be theirs; others are left out."""
         ...
 
     async def page(self, *, before: InboundId | None, limit: int) -> Sequence[InboundRow]:

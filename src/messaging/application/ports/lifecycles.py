@@ -17,7 +17,10 @@ from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 
 
 class Due(Struct, frozen=True, kw_only=True):
-    """A message whose dispatch is due, locked; `sealed` is its encrypted payload, `recipient_index` whom it is for."""
+    """A message whose dispatch is due, locked. `sealed` is its encrypted payload.
+
+    `recipient_index` tells whom it is for: the name that the provider uses for them, where it told another.
+    """
 
     standing: Standing
     sealed: bytes

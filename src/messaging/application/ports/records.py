@@ -60,10 +60,11 @@ class DeadLetterRow(Struct, frozen=True, kw_only=True):
 class MessageFilter(Struct, frozen=True, kw_only=True):
     """All given conditions must hold. `states` holds internal states (public `queued` also means `claimed`).
 
-    `template` is a template's name; `recipient_index` the blind index of the address.
+    `template` is a template's name; `recipient_indexes` are blind indexes of all names of
+    one recipient.
     """
 
-    recipient_index: bytes | None = None
+    recipient_indexes: tuple[bytes, ...] = ()
     states: tuple[State, ...] = ()
     reference: str | None = None
     template: str | None = None

@@ -7,6 +7,7 @@ from dependency_injector.providers import Container, Dependency
 
 from messaging.entrypoints.composition.adapters import Adapters
 from messaging.entrypoints.composition.resources import Resources
+from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
 from messaging.entrypoints.composition.use_cases.inbox import InboxUseCases
 from messaging.entrypoints.composition.use_cases.messages import MessageUseCases
@@ -24,11 +25,12 @@ class Application(DeclarativeContainer):
 
     adapters: Any = Container(Adapters, settings=settings, resources=resources)
     tenants: Any = Container(TenantUseCases, settings=settings, adapters=adapters)
-    messages: Any = Container(MessageUseCases, settings=settings, adapters=adapters, worker=worker)
+    contacts: Any = Container(ContactUseCases, adapters=adapters)
+    messages: Any = Container(MessageUseCases, settings=settings, adapters=adapters, contacts=contacts, worker=worker)
     templates: Any = Container(
         TemplateUseCases, settings=settings, adapters=adapters, tenants=tenants, messages=messages
     )
-    conversations: Any = Container(ConversationUseCases, adapters=adapters)
+    conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     inbox: Any = Container(InboxUseCases, adapters=adapters, conversations=conversations, messages=messages)
 
 

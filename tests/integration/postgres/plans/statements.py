@@ -8,6 +8,7 @@ from uuid import UUID
 from messaging.adapters.postgres import (
     apply_changes,
     callbacks,
+    contact_aliases,
     conversations,
     due,
     health,
@@ -52,7 +53,17 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
     day = datetime.now(UTC) - timedelta(days=1)
     return {
         "everything": (MessageFilter(), "newest", "messages_pkey"),
-        "to a recipient": (MessageFilter(recipient_index=b"\0" * 32), "newest", "messages_recipient_idx"),
+        "to a recipient": (MessageFilter(recipient_indexes=(b"\0" * 32,)), "newest", "messages_recipient_idx"),
+        "to a recipient of several names": (
+            MessageFilter(recipient_indexes=(b"\0" * 32, b"\1" * 32)),
+            "newest",
+            "messages_recipient_idx",
+        ),
+        "in a state, to a recipient of several names": (
+            MessageFilter(states=(State.FAILED,), recipient_indexes=(b"\0" * 32, b"\1" * 32)),
+            "stretch",
+            "messages_recipient_idx",
+        ),
         "by reference": (MessageFilter(reference="order-7"), "newest", "messages_reference_idx"),
         "by template": (MessageFilter(template="template_7"), "newest", "messages_template_idx"),
         "of a time": (
@@ -61,7 +72,7 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
             "messages_pkey",
         ),
         "to a recipient, by template": (
-            MessageFilter(recipient_index=b"\0" * 32, template="template_7"),
+            MessageFilter(recipient_indexes=(b"\0" * 32,), template="template_7"),
             "newest",
             "messages_recipient_idx",
         ),
@@ -79,7 +90,7 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
         ),
         "in a common state": (MessageFilter(states=(State.SENT, State.READ)), "stretch", "messages_pkey"),
         "in a state, to a recipient": (
-            MessageFilter(states=(State.FAILED,), recipient_index=b"\0" * 32),
+            MessageFilter(states=(State.FAILED,), recipient_indexes=(b"\0" * 32,)),
             "stretch",
             "messages_recipient_idx",
         ),
@@ -149,7 +160,16 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         "lock parked due": (callbacks.LOCK_PARKED_DUE, (20,), ["parked_receipts_next_look_idx"]),
         "unpark": (callbacks.UNPARK, digests, ["parked_receipts_provider_message_idx"]),
         "park again": (callbacks.PARK_AGAIN, (*digests, w), ["parked_receipts_provider_message_idx"]),
-        "last inbound": (conversations.LAST_INBOUND, (TENANT, tenants, b), ["service_windows_pkey"]),
+        "last inbound": (
+            conversations.LAST_INBOUND,
+            (TENANT, tenants, b),
+            ["service_windows_pkey", "contact_aliases_pkey", "contact_aliases_canonical_idx"],
+        ),
+        "names of a person": (
+            contact_aliases.NAMES_OF,
+            (*SCOPE, b),
+            ["contact_aliases_pkey", "contact_aliases_canonical_idx"],
+        ),
         "urgent lag": (health.LAG, (["whatsapp"],), ["dispatches_lane_idx"]),
         "changed": (snapshots.CHANGED, (19_990,), ["config_versions_changed_idx"]),
         "purge keys": (upkeep.PURGE_KEYS, (10,), ["idempotency_keys_expires_idx", "idempotency_keys_pkey"]),
@@ -178,7 +198,7 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
             f"lock picked{name}": (
                 locks.LOCK_PICKED.format(week=week),
                 (tenants, ids),
-                ["messages_pkey", "contents_pkey"],
+                ["messages_pkey", "contents_pkey", "contact_aliases_pkey"],
             ),
             f"lock{name}": (locks.LOCK.format(week=week), (tenants, ids, *bounds), ["messages_pkey"]),
             f"last attempts{name}": (

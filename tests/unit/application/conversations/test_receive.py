@@ -10,8 +10,17 @@ from messaging.application.conversations.receive import InboundArrived, ReceiveI
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.shared.ids import CallbackId, InboundId
+from messaging.domain.shared.mode import Mode
 from tests.builders import ACCOUNT, NOON, SENDER, TENANT, an_inbound_message
-from tests.unit.application.inbox.doubles import CIPHER, KEY_RING, Counts, FixedClock, KnownTenants, Store
+from tests.unit.application.inbox.doubles import (
+    CIPHER,
+    KEY_RING,
+    Counts,
+    FixedClock,
+    KnownTenants,
+    LearntAliases,
+    Store,
+)
 
 INBOUND = InboundId(UUID("019df2d9-4c00-7000-8000-000000000071"))
 
@@ -22,9 +31,19 @@ def store() -> Store:
 
 
 @pytest.fixture
-def receive() -> ReceiveInbound:
+def learnt() -> LearntAliases:
+    return LearntAliases()
+
+
+@pytest.fixture
+def receive(learnt: LearntAliases) -> ReceiveInbound:
     return ReceiveInbound(
-        snapshots=KnownTenants(), key_ring=KEY_RING, new_id=lambda: INBOUND, clock=FixedClock(), telemetry=Counts()
+        snapshots=KnownTenants(),
+        key_ring=KEY_RING,
+        learn_aliases=learnt,
+        new_id=lambda: INBOUND,
+        clock=FixedClock(),
+        telemetry=Counts(),
     )
 
 
@@ -77,3 +96,21 @@ async def test_what_the_provider_sent_survives_whatever_its_size(receive: Receiv
 async def test_a_message_to_a_number_that_is_not_ours_is_handed_back(receive: ReceiveInbound, store: Store) -> None:
     assert await received(receive, store, an_inbound_message(sender_external_id="999")) == 1
     assert store.inbound == []
+
+
+@pytest.mark.parametrize("number", ["+5215512345678", "+525512345678"])
+async def test_a_mexican_is_found_under_either_spelling(receive: ReceiveInbound, store: Store, number: str) -> None:
+    await received(receive, store, an_inbound_message(phone=number))
+
+    assert store.inbound[0].contact_indexes == (CIPHER.blind_index("+525512345678"),)
+
+
+async def test_a_person_named_by_number_and_by_id_teaches_that_they_are_one(
+    receive: ReceiveInbound, store: Store, learnt: LearntAliases
+) -> None:
+    await received(receive, store, an_inbound_message(user_id="US.13491208655302741918"))
+    await received(receive, store, an_inbound_message(phone=None, user_id="US.13491208655302741918"))
+    await received(receive, store, an_inbound_message())
+
+    (told,) = learnt.told
+    assert (told.alias, told.canonical, told.mode) == ("US.13491208655302741918", "+14155552671", Mode.LIVE)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import msgspec
 
 from messaging.adapters.crypto.keyring import AesKeyRing
+from messaging.application.contacts.learn_aliases import Told
 from messaging.application.inbox import raw
 from messaging.application.ports.callbacks import RawCallback
 from messaging.application.ports.conversations import NewInbound
@@ -52,6 +53,16 @@ class Counts:
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         self.seen[name] += 1
+
+
+class LearntAliases:
+    """What was told of who is who."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+
+    async def __call__(self, uow: SystemUnitOfWork, told: Sequence[Told]) -> None:
+        self.told += told
 
 
 class KnownTenants:

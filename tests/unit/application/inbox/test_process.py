@@ -21,7 +21,15 @@ from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.shared.ids import InboundId
 from messaging.domain.templates.template import TemplateStatus
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, a_receipt, an_inbound_message
-from tests.unit.application.inbox.doubles import KEY_RING, Counts, FixedClock, JsonReader, KnownTenants, Store
+from tests.unit.application.inbox.doubles import (
+    KEY_RING,
+    Counts,
+    FixedClock,
+    JsonReader,
+    KnownTenants,
+    LearntAliases,
+    Store,
+)
 
 SENT, READ = a_receipt(ReceiptKind.SENT), a_receipt(ReceiptKind.READ)
 POISON = a_receipt(provider_message_id="wamid.poison")
@@ -82,7 +90,12 @@ def process(store: Store, reconcile: Reconcile, counts: Counts) -> ProcessCallba
         readers={"whatsapp_cloud": JsonReader(EVENTS)},
         reconcile=reconcile,
         receive=ReceiveInbound(
-            snapshots=tenants, key_ring=KEY_RING, new_id=lambda: InboundId(TENANT), clock=FixedClock(), telemetry=counts
+            snapshots=tenants,
+            key_ring=KEY_RING,
+            learn_aliases=LearntAliases(),
+            new_id=lambda: InboundId(TENANT),
+            clock=FixedClock(),
+            telemetry=counts,
         ),
         telemetry=counts,
     )

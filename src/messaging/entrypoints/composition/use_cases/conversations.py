@@ -11,11 +11,13 @@ from messaging.application.conversations.receive import ReceiveInbound
 
 class ConversationUseCases(DeclarativeContainer):
     adapters: Any = DependenciesContainer()
+    contacts: Any = DependenciesContainer()
 
     receive = Singleton(
         ReceiveInbound,
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
+        learn_aliases=contacts.learn_aliases.provided.within,
         new_id=adapters.new_id,
         clock=adapters.clock,
         telemetry=adapters.telemetry,

@@ -46,6 +46,7 @@ _LINGER_SECONDS: Final = 0.004
 class MessageUseCases(DeclarativeContainer):
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
     adapters: Any = DependenciesContainer()
+    contacts: Any = DependenciesContainer()
     worker: Dependency[str] = Dependency(instance_of=str)
 
     submit = Singleton(
@@ -130,6 +131,7 @@ class MessageUseCases(DeclarativeContainer):
         terms=Singleton(terms.delivery, settings, worker),
         limit_terms=Singleton(terms.provider_limits, settings),
         flights=Singleton(flight_log, settings),
+        learn_alias=contacts.learn_aliases,
     )
     salvage = Singleton(
         SalvageFlights,

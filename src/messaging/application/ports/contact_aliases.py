@@ -1,0 +1,47 @@
+"""Names that providers have told to be the same person's: another spelling of a number, a business-scoped id.
+
+A row says that two addresses are one person, who said so and when: contacts and their points can be made from it.
+"""
+
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Mode
+
+
+class AliasSource(StrEnum):
+    """Where it was learnt: the provider's answer to a send, or a message that names the person in two ways."""
+
+    ANSWER = "answer"
+    INBOUND = "inbound"
+
+
+class NewAlias(Struct, frozen=True, kw_only=True):
+    """`alias` and `canonical` are blind indexes; `canonical` is that of the number the provider itself uses.
+
+    `sealed` holds both addresses, encrypted.
+    """
+
+    tenant_id: TenantId
+    mode: Mode
+    channel: Channel
+    alias: bytes
+    canonical: bytes
+    sealed: bytes
+    source: AliasSource
+
+
+class ContactAliases(Protocol):
+    async def learn(self, aliases: Sequence[NewAlias]) -> AbstractSet[bytes]:
+        """Store what is new, and what says otherwise than before. Returns the alias of each that was there already."""
+        ...
+
+    async def names_of(self, indexes: Collection[bytes]) -> AbstractSet[bytes]:
+        """These indexes and all others of the same people, for the unit of work's tenant and mode."""
+        ...

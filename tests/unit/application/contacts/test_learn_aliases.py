@@ -1,0 +1,103 @@
+"""What providers tell of who is who is written once, and only if it is new."""
+
+from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from messaging.application.contacts.learn_aliases import LearnAliases, Told
+from messaging.application.ports.contact_aliases import AliasSource, NewAlias
+from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.domain.shared.address import Channel
+from messaging.domain.shared.mode import Mode
+from tests.builders import TENANT
+from tests.fakes.contact_aliases import InMemoryContactAliases
+from tests.unit.application.inbox.doubles import CIPHER, KEY_RING, Counts, KnownTenants
+
+
+class Database:
+    """Counts statements; `away` refuses transactions."""
+
+    def __init__(self) -> None:
+        self.contact_aliases = self
+        self.known = InMemoryContactAliases(TENANT, Mode.LIVE)
+        self.written: list[list[NewAlias]] = []
+        self.away = False
+
+    async def learn(self, aliases: Sequence[NewAlias]) -> AbstractSet[bytes]:
+        self.written.append(list(aliases))
+        return await self.known.learn(aliases)
+
+    async def commit(self, *, durable: bool = True) -> None:
+        return
+
+    @asynccontextmanager
+    async def open_uow(self) -> AsyncIterator[SystemUnitOfWork]:
+        if self.away:
+            raise StoreUnavailable
+        yield cast(SystemUnitOfWork, self)
+
+
+def learning(database: Database, counts: Counts | None = None) -> LearnAliases:
+    return LearnAliases(
+        open_uow=database.open_uow, snapshots=KnownTenants(), key_ring=KEY_RING, telemetry=counts or Counts()
+    )
+
+
+def told(**changes: Any) -> Told:
+    fields: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "mode": Mode.LIVE,
+        "channel": Channel.WHATSAPP,
+        "alias": "+14155550109",
+        "canonical": "+1415550109",
+        "source": AliasSource.ANSWER,
+    }
+    return Told(**(fields | changes))
+
+
+async def test_an_answer_is_written_once_however_often_it_comes() -> None:
+    database, counts = Database(), Counts()
+    learn = learning(database, counts)
+
+    for _ in range(5):
+        await learn(told())
+
+    (row,) = [row for batch in database.written for row in batch]
+    assert (row.alias, row.canonical) == (CIPHER.blind_index("+14155550109"), CIPHER.blind_index("+1415550109"))
+    assert b"1415550109" not in row.sealed
+    assert counts.seen == {"contact_aliases_learnt{source=answer}": 1}
+
+
+async def test_what_another_transaction_may_still_lose_is_not_taken_for_stored() -> None:
+    database = Database()
+    learn, uow = learning(database), cast(SystemUnitOfWork, database)
+    told_of_ana = [told(alias="US.1349", canonical="+14155550109", source=AliasSource.INBOUND)]
+
+    await learn.within(uow, told_of_ana)
+    database.known.canonical.clear()  # that transaction was rolled back
+    for _ in range(3):
+        await learn.within(uow, told_of_ana)
+
+    assert len(database.written) == 3
+    assert len(database.known.canonical) == 1
+
+
+async def test_spellings_that_are_one_by_rule_are_not_written() -> None:
+    database = Database()
+
+    await learning(database)(told(alias="+525512345678", canonical="+5215512345678"))
+
+    assert database.written == []
+
+
+async def test_while_the_database_is_away_a_name_waits_for_the_next_send() -> None:
+    database = Database()
+    learn = learning(database)
+    database.away = True
+    await learn(told())
+    database.away = False
+
+    await learn(told())
+
+    assert len(database.known.canonical) == 1
