@@ -91,6 +91,26 @@ def test_a_message_that_went_well_breaks_no_promise() -> None:
     assert _violated(_evidence()) == set()
 
 
+# It failed by a receipt, a person sent it again, and the second time it arrived.
+_FAILED = "UPDATE events SET type = 'receipt.failed', state = 'failed' WHERE seq = 3"
+_SENT_AGAIN = (
+    f"{_FAILED}; UPDATE events SET type = 'message.requeued', state = 'queued' WHERE seq = 4;"
+    " UPDATE messages SET possible_duplicate = 1, epoch = 2;"
+    f" INSERT INTO attempts VALUES ('{_M}', 2, 'closed', 'accepted', 'w2', 13, 14, 15, 0, 1, NULL, 'w-7', '{_T}');"
+    f" INSERT INTO ledger VALUES (1, 'w2', '{_M}', 2, '{_T}', 14.5, 0, 3, 5)"
+)
+
+
+def test_a_failed_message_that_a_person_sent_again_breaks_no_promise() -> None:
+    assert _violated(_evidence(*_SENT_AGAIN.split("; "))) == set()
+
+
+def test_sent_again_once_it_is_not_accepted_a_third_time() -> None:
+    third = f"INSERT INTO ledger VALUES (2, 'w2', '{_M}', 2, '{_T}', 14.6, 0, 3, 5)"
+
+    assert _violated(_evidence(*_SENT_AGAIN.split("; "), third)) == {"I2"}
+
+
 @pytest.mark.parametrize(
     ("promise", "change"),
     [

@@ -199,6 +199,43 @@ async def test_a_filter_finds_what_waits_for_a_person(shop: Shop, application: A
     assert await found(created_before="2999-01-01T00:00:00Z", limit=1) == [unclear]
 
 
+async def test_failed_messages_are_sent_again_where_that_is_said(shop: Shop, application: Application) -> None:
+    (refused,) = await of_fate(shop, application, Fate.IS_REFUSED)
+    (reported,) = await of_fate(shop, application, Fate.FAILS_LATER)
+    (settled,) = await of_fate(shop, application, Fate.GOES_UNCONFIRMED)
+    await act(shop, "resolve", settled)
+
+    unsaid = await act(shop, "requeue", filter={})
+    with_care = await act(shop, "requeue", filter={"status": "failed"})
+    with_risk = await act(shop, "requeue", filter={"status": "failed"}, possible_duplicate=True)
+
+    assert unsaid["data"] == []
+    assert outcomes(with_care) == [
+        (reported, "refused", "duplicate_risk", "failed"),
+        (refused, "done", None, "queued"),
+    ]
+    assert outcomes(with_risk) == [(reported, "done", None, "queued")]
+    assert (await timeline(shop, reported))[-1]["detail"]["failed_attempt"] == 1
+    assert await status_of(shop, settled) == "failed"
+
+
+async def test_one_failed_message_is_sent_again_and_its_error_is_gone(shop: Shop, application: Application) -> None:
+    (refused,) = await of_fate(shop, application, Fate.IS_REFUSED)
+    (reported,) = await of_fate(shop, application, Fate.FAILS_LATER)
+
+    again = await shop.post(f"/v1/messages/{refused}/retry")
+    held = await shop.post(f"/v1/messages/{reported}/retry")
+    risked = await shop.post(f"/v1/messages/{reported}/retry", {"possible_duplicate": True})
+
+    assert (again.status_code, risked.status_code) == (200, 200)
+    problem(held, 409, "duplicate_risk")
+    shown = [(await shop.get(f"/v1/messages/{id}")).json() for id in (refused, reported)]
+    assert [(it["status"], it["error"], it["possible_duplicate"]) for it in shown] == [
+        ("queued", None, False),
+        ("queued", None, True),
+    ]
+
+
 async def test_a_filter_says_when_there_is_more_than_its_limit(shop: Shop, application: Application) -> None:
     ids = await of_fate(shop, application, Fate.DIES, 3)
 

@@ -10,36 +10,53 @@ from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.outcome import conclude
-from messaging.domain.messages.receipts import ProviderError
-from messaging.domain.messages.retry import Uncertain
+from messaging.domain.messages.receipts import ProviderError, ReceiptKind
+from messaging.domain.messages.retry import Rejected, Uncertain
 from messaging.domain.messages.standing import MessageKey, Standing
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import SenderId
 from messaging.entrypoints.composition.containers import Application
+from tests.builders import a_receipt
 from tests.seeding import lock_due
 
 
 class Fate(Enum):
     DIES = "its content cannot be rendered"
+    IS_REFUSED = "the provider refuses it"
+    FAILS_LATER = "the provider accepts it and reports a failure"
     GOES_UNCONFIRMED = "the connection breaks after the request, and no echo ever comes"
 
 
 _LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
 _LEASE = timedelta(seconds=30)
+_REFUSED = Rejected(code="131026", reason="Undeliverable.")
 _ERROR = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
 
 
 async def work_through(application: Application, sender: SenderId, fate: Fate, *, epoch: int = 1) -> None:
     """Every message due from this sender meets `fate` in its attempt of this number."""
     keys = await _take_up(application, sender)
+
+    def start(standing: Standing) -> Change | None:
+        return lifecycle.start(standing, epoch=epoch, worker="test", lease=_LEASE)
+
     match fate:
         case Fate.DIES:
             await _move(application, keys, lambda standing: lifecycle.bury(standing, epoch=epoch, error=_ERROR))
+        case Fate.IS_REFUSED:
+            await _move(application, keys, start, lambda standing: conclude(standing, epoch=epoch, result=_REFUSED))
+        case Fate.FAILS_LATER:
+            await _move(
+                application,
+                keys,
+                start,
+                lambda standing: lifecycle.receive(standing, [(epoch, a_receipt(ReceiptKind.FAILED))]),
+            )
         case Fate.GOES_UNCONFIRMED:
             await _move(
                 application,
                 keys,
-                lambda standing: lifecycle.start(standing, epoch=epoch, worker="test", lease=_LEASE),
+                start,
                 lambda standing: conclude(standing, epoch=epoch, result=Uncertain(reason="The connection broke.")),
                 lifecycle.stop_waiting,
             )

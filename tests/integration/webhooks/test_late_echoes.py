@@ -93,3 +93,21 @@ async def test_another_tenants_tag_corrects_nothing(client: httpx.AsyncClient, p
     await platform.process()
 
     assert await state(platform, key) == "unconfirmed"
+
+
+async def test_a_repeated_failure_does_not_end_what_a_person_has_sent_again(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    """And a delivery of the attempt that had failed still does."""
+    key = await given_up(platform, *ENDS["failed"], lambda at: lifecycle.requeue(at, by="key", possible_duplicate=True))
+    echo = write(key.message_id, 1, platform.cipher.tag)
+
+    for status in ("failed", "sent"):
+        await post(client, meta.statuses(meta.status("wamid.late", status, biz_opaque_callback_data=echo)))
+        await platform.process()
+    still = await state(platform, key)
+    await post(client, meta.statuses(meta.status("wamid.late", "delivered", biz_opaque_callback_data=echo)))
+    await platform.process()
+
+    assert still == "queued"
+    assert await state(platform, key) == "delivered"

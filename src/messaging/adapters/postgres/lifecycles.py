@@ -15,7 +15,7 @@ from asyncpg import Record
 from msgspec.structs import astuple
 
 from messaging.adapters.postgres.apply_changes import WITHDRAW, apply_changes
-from messaging.adapters.postgres.bounds import bounds
+from messaging.adapters.postgres.bounds import bounds, within
 from messaging.adapters.postgres.due import FLOWS_DUE, LANES_DUE, PICK_DUE
 from messaging.adapters.postgres.locks import (
     LAST_ATTEMPTS,
@@ -103,6 +103,15 @@ SELECT a.account_id, a.provider_message_id, a.tenant_id, a.message_id, a.epoch
 FROM unnest($1::uuid[], $2::text[]) AS k(account_id, provider_message_id)
 JOIN attempts a ON a.account_id = k.account_id AND a.provider_message_id = k.provider_message_id
 ORDER BY a.message_id, a.epoch
+"""
+
+# Index: events_pkey. The bounds let Postgres skip the other weeks' partitions.
+FAILED_ATTEMPTS: Final = f"""
+SELECT e.tenant_id, e.message_id, max((e.detail ->> 'failed_attempt')::int) AS epoch
+FROM events e
+WHERE e.tenant_id = ANY($1::uuid[]) AND e.message_id = ANY($2::uuid[]) AND {within(3, "e.message_id")}
+  AND e.type = 'message.requeued' AND e.detail ->> 'failed_attempt' IS NOT NULL
+GROUP BY e.tenant_id, e.message_id
 """
 
 # Indexes: dispatches_other_idx, parked_receipts_next_look_idx.
@@ -265,6 +274,13 @@ class PostgresLifecycles:
             )
             for row in await self._driver.fetch(FIND_ATTEMPTS, accounts, texts)
         }
+
+    async def failed_attempts(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, int]:
+        if not keys:
+            return {}
+        ids = [key.message_id for key in keys]
+        rows = await self._driver.fetch(FAILED_ATTEMPTS, {key.tenant_id for key in keys}, ids, *bounds(ids))
+        return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["message_id"])): row["epoch"] for row in rows}
 
     async def lanes_with_work(
         self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]] = ()

@@ -208,11 +208,14 @@ class PageQuery:
         return self._page(f"SELECT m.* {self._newest_first()}", limit)
 
     def undecided(self, limit: int) -> tuple[Any, ...]:
-        """Ids only. A dead message whose letter is settled stays dead, but somebody has decided about it."""
+        """Ids only. A dead message whose letter is settled stays dead, but somebody has decided about it; likewise a
+        failed one that a person settled as such.
+        """
         self._conditions.append(
             "(m.state <> 'dead' OR EXISTS (SELECT FROM dead_letters l WHERE l.tenant_id = m.tenant_id"
             " AND l.message_id = m.id AND l.resolved_at IS NULL))"
         )
+        self._conditions.append("(m.state <> 'failed' OR m.error_code IS DISTINCT FROM 'resolved_by_operator')")
         if not self._selective and RARE.issuperset(self._wanted.states):
             source = self._walk(limit)
         else:

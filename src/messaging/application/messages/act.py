@@ -26,7 +26,10 @@ MAX_ACTED_UPON: Final = 1_000
 
 
 class Requeue(Struct, frozen=True, kw_only=True, tag="requeue"):
-    """Send again. `possible_duplicate` accepts that the recipient may get the message twice."""
+    """Send dead, unconfirmed and failed messages again.
+
+    `possible_duplicate` accepts that the recipient may get a message twice.
+    """
 
     possible_duplicate: bool = False
 
@@ -51,7 +54,8 @@ class Named(Struct, frozen=True, kw_only=True, tag="named"):
 class Matching(Struct, frozen=True, kw_only=True, tag="matching"):
     """The newest messages that wait for a person and meet all conditions given, up to `limit`.
 
-    Without `state`, all states that the action can start from are meant.
+    Without `state`, all states that the action can start from are meant, but `failed`: failed messages wait for nobody,
+    and are meant only where that is said.
     """
 
     limit: int

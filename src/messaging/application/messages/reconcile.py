@@ -1,7 +1,7 @@
 """Bring receipts home: match each to its attempt, fold them into their messages, park what matches nothing yet."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.domain.messages import lifecycle
-from messaging.domain.messages.receipts import Receipt
+from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.reference import verify
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.standing import MessageKey, Standing
 from messaging.domain.shared.ids import AccountId, TenantId
 
 # A receipt can overtake the commit of our own answer by milliseconds, and a lost worker's by as long as its lease.
@@ -100,8 +100,11 @@ class ReconcileReceipts:
                 by_message[place.key].append((place.epoch, item.receipt))
             else:
                 unmatched.append(item)
+        failed = await uow.lifecycles.failed_attempts(_sent_again(standings, by_message))
         changes = [
-            lifecycle.receive(standings[key], receipts, check_every=self._check_every)
+            lifecycle.receive(
+                standings[key], receipts, check_every=self._check_every, failed_attempt=failed.get(key, 0)
+            )
             for key, receipts in by_message.items()
         ]
         await uow.lifecycles.apply(changes)
@@ -129,6 +132,18 @@ class ReconcileReceipts:
     async def _ciphers(self, tenants: Collection[TenantId]) -> dict[TenantId, TenantCipher]:
         known = {id: await self._snapshots.tenant(id) for id in tenants}
         return {id: self._key_ring.cipher(id, facts.data_keys) for id, facts in known.items() if facts is not None}
+
+
+def _sent_again(
+    standings: Mapping[MessageKey, Standing], receipts: Mapping[MessageKey, Sequence[tuple[int | None, Receipt]]]
+) -> list[MessageKey]:
+    """Those of which it matters what a person knew; hardly ever any, so that nothing more is asked for the others."""
+    delivered = (ReceiptKind.DELIVERED, ReceiptKind.READ)
+    return [
+        key
+        for key, arrived in receipts.items()
+        if standings[key].possible_duplicate and any(receipt.kind not in delivered for _, receipt in arrived)
+    ]
 
 
 def _by_reference(item: Arrived, cipher: TenantCipher | None) -> AttemptRef | None:

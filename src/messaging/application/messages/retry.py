@@ -1,4 +1,4 @@
-"""A person sends a dead or unconfirmed message again."""
+"""A person sends a dead, unconfirmed or failed message again."""
 
 from messaging.application.messages.queries import own_message
 from messaging.application.messages.standings import lock_one

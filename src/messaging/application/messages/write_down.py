@@ -146,8 +146,12 @@ class WriteOutcomes:
         async with self._open_uow() as uow:
             for wave in _waves(batch):
                 standings = await uow.lifecycles.lock([outcome.key for outcome in wave])
+                again = [key for key, standing in standings.items() if standing.possible_duplicate]
+                failed = await uow.lifecycles.failed_attempts(again)
                 changes = [
-                    self._decide(outcome, standings[outcome.key]) for outcome in wave if outcome.key in standings
+                    self._decide(outcome, standings[outcome.key], failed.get(outcome.key, 0))
+                    for outcome in wave
+                    if outcome.key in standings
                 ]
                 await uow.lifecycles.apply([change for change in changes if change is not None])
             await self._reconcile.match_parked(uow, _learnt(batch))
@@ -156,7 +160,7 @@ class WriteOutcomes:
         crashpoints.reach("outcome.after_commit")
         return [None] * len(batch)
 
-    def _decide(self, outcome: Outcome, standing: Standing) -> Change | None:
+    def _decide(self, outcome: Outcome, standing: Standing, failed_attempt: int = 0) -> Change | None:
         match outcome:
             case Concluded(epoch=epoch, result=result, latency_ms=latency):
                 return lifecycle.conclude(
@@ -166,6 +170,7 @@ class WriteOutcomes:
                     latency_ms=latency,
                     grace=self._terms.grace,
                     check_every=self._terms.check_every,
+                    failed_attempt=failed_attempt,
                 )
             case Released(epoch=epoch) if standing.epoch == epoch and standing.state in (State.SENDING, State.UNKNOWN):
                 # The start was committed, but the answer was lost, and who asked again found it taken: by itself.

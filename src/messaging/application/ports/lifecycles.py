@@ -134,6 +134,10 @@ class Lifecycles(Protocol):
         """Which attempts the provider's message ids belong to; unknown ids are left out."""
         ...
 
+    async def failed_attempts(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, int]:
+        """The newest attempt of each locked message that had failed when a person sent it again; most have none."""
+        ...
+
     async def lanes_with_work(
         self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]] = ()
     ) -> Sequence[DispatchKind | DeliverLane]:

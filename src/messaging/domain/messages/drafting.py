@@ -49,7 +49,8 @@ class Draft:
 
     def counted(self) -> int:
         """Tries so far: one counts when the message leaves `sending`, however that comes about."""
-        return self.standing.attempts + (self.standing.state is State.SENDING)
+        left = self.standing.state is State.SENDING and self.state is not State.SENDING
+        return self.standing.attempts + left
 
     def note(self, type_: str, detail: Detail | None = None, at: datetime | None = None) -> None:
         self.entries.append(Entry(type=type_, state=self.state, detail=detail or {}, occurred_at=at))

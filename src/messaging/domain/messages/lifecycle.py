@@ -33,7 +33,14 @@ from messaging.domain.messages.drafting import (
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.outcome import conclude
 from messaging.domain.messages.receipts import SEALED_RECIPIENT, ProviderError, Receipt, ReceiptKind
-from messaging.domain.messages.standing import PROVEN_NOT_ACCEPTED, DispatchKind, Outcome, Phase, Standing
+from messaging.domain.messages.standing import (
+    PROVEN_NOT_ACCEPTED,
+    DispatchKind,
+    LastAttempt,
+    Outcome,
+    Phase,
+    Standing,
+)
 from messaging.domain.messages.state import TERMINAL, Signal, State
 from messaging.domain.messages.witnesses import WITNESS_RULE, Evidence, WitnessRule, lacking, may_resend, next_look
 from messaging.domain.shared.errors import DomainError
@@ -58,6 +65,8 @@ __all__ = [
 
 # A message that costs its worker the lease this often without a byte sent is poison.
 MAX_CLAIM_FAILURES = 3
+# Longer than any call to a provider may take.
+LONGEST_SEND = timedelta(minutes=2)
 
 
 # --- claiming -------------------------------------------------------------------------------------------------------
@@ -192,19 +201,27 @@ def bury(standing: Standing, *, epoch: int, error: ProviderError) -> Change | No
 
 
 def receive(
-    standing: Standing, receipts: Sequence[tuple[int | None, Receipt]], *, check_every: timedelta | None = None
+    standing: Standing,
+    receipts: Sequence[tuple[int | None, Receipt]],
+    *,
+    check_every: timedelta | None = None,
+    failed_attempt: int = 0,
 ) -> Change:
     """Fold receipts, each with the epoch of its attempt where that is known, into one change.
 
     Every receipt becomes a timeline entry, also the late and repeated ones. Any receipt proves that its attempt was
     accepted, so an attempt left `started` or `unknown` is closed, and nothing waits any more but, after `sent`, the
     next check of the provider's silence.
+
+    Attempts up to `failed_attempt` had failed when a person sent the message again (T23): whether they were accepted or
+    failed is known, and only that they were delivered or read after all is news.
     """
     draft = Draft(standing, check_every=check_every)
     error: ProviderError | UnsetType | None = UNSET
     for epoch, receipt in receipts:
+        stale = _is_stale(epoch, receipt, failed_attempt)
         detail = {"attempt": epoch} | _told(receipt)
-        moved = draft.signal(receipt.kind.signal, f"receipt.{receipt.kind}", detail, receipt.occurred_at)
+        moved = not stale and draft.signal(receipt.kind.signal, f"receipt.{receipt.kind}", detail, receipt.occurred_at)
         if not moved:
             draft.note(f"receipt.{receipt.kind}", detail | {"effect": "none"}, receipt.occurred_at)
         elif receipt.kind is ReceiptKind.FAILED:
@@ -212,8 +229,9 @@ def receive(
         else:
             error = None
     dispatch, checks = await_news(draft)
+    news = [(epoch, receipt) for epoch, receipt in receipts if not _is_stale(epoch, receipt, failed_attempt)]
     return draft.change(
-        attempt=_proven(standing, receipts),
+        attempt=_proven(standing, news),
         attempts=draft.counted(),
         checks=checks,
         error=error,
@@ -229,6 +247,10 @@ def _told(receipt: Receipt) -> Detail:
     if receipt.sealed_recipient is not None:
         detail[SEALED_RECIPIENT] = receipt.sealed_recipient
     return detail
+
+
+def _is_stale(epoch: int | None, receipt: Receipt, failed_attempt: int) -> bool:
+    return epoch is not None and epoch <= failed_attempt and receipt.kind in (ReceiptKind.SENT, ReceiptKind.FAILED)
 
 
 def _proven(standing: Standing, receipts: Sequence[tuple[int | None, Receipt]]) -> tuple[AttemptChange, ...]:
@@ -295,17 +317,21 @@ def cancel(standing: Standing, *, by: str) -> Change:
 
 
 def requeue(standing: Standing, *, by: str, possible_duplicate: bool = False, reason: str | None = None) -> Change:
-    """T15/T20: a person sends it again, for a reason where one was asked for. Counters start afresh.
+    """T15/T20/T23: a person sends it again, for a reason where one was asked for. Counters start afresh.
 
-    Raises DomainError `duplicate_risk` unless the last attempt is proven not accepted, or the caller accepts the risk.
+    Raises DomainError: `duplicate_risk` unless the last attempt is proven not accepted, or the caller accepts the risk;
+    `state_conflict` while a request of it may still be under way.
     """
-    attempt = standing.attempt
-    proven = attempt is None or attempt.outcome in PROVEN_NOT_ACCEPTED
+    proven = _is_proven_absent(standing)
     draft = Draft(standing)
     detail: Detail = {"by": by, "possible_duplicate": str(possible_duplicate).lower()}
     if reason is not None:
         detail["reason"] = reason
+    if standing.state is State.FAILED and standing.attempt is not None and not proven:
+        detail |= _failed_after_acceptance(standing.attempt)
     draft.signal(Signal.OPERATOR_REQUEUE, "message.requeued", detail)
+    if _is_under_way(standing):
+        raise DomainError("state_conflict", "A request of this message may still be under way. Try again in a minute.")
     if not proven and not possible_duplicate:
         raise DomainError(
             "duplicate_risk",
@@ -320,6 +346,31 @@ def requeue(standing: Standing, *, by: str, possible_duplicate: bool = False, re
         attempt=_presumed_absent(standing),
         dispatch=Arrange(kind=DispatchKind.DELIVER, due_at=standing.now),
     )
+
+
+def _is_proven_absent(standing: Standing) -> bool:
+    """Whether the provider is known not to have the message.
+
+    A failed message has come to its end by the provider's refusal of its last attempt, which proves it, or by a receipt
+    or a person, which does not: a receipt of an older attempt may have overtaken the last one.
+    """
+    attempt = standing.attempt
+    if standing.state is State.FAILED:
+        return attempt is not None and attempt.outcome is Outcome.REJECTED
+    return attempt is None or attempt.outcome in PROVEN_NOT_ACCEPTED
+
+
+def _failed_after_acceptance(attempt: LastAttempt) -> Detail:
+    """What later receipts are compared with, see `receive`."""
+    return {"failed_attempt": attempt.epoch} if attempt.outcome is Outcome.ACCEPTED else {}
+
+
+def _is_under_way(standing: Standing) -> bool:
+    """Of a failed message: a receipt of an older attempt ended it while a worker was sending it anew."""
+    attempt = standing.attempt
+    if standing.state is not State.FAILED or attempt is None or attempt.phase is not Phase.STARTED:
+        return False
+    return attempt.lease_live or attempt.started_at is None or standing.now < attempt.started_at + LONGEST_SEND
 
 
 def resolve(standing: Standing, *, by: str, reason: str) -> Change:
@@ -339,7 +390,7 @@ def resolve(standing: Standing, *, by: str, reason: str) -> Change:
 def _presumed_absent(standing: Standing) -> tuple[AttemptChange, ...]:
     """A person has decided about an attempt whose fate nobody knows: it is not waited for any more."""
     attempt = standing.attempt
-    if attempt is None or attempt.phase is not Phase.UNKNOWN:
+    if attempt is None or attempt.phase not in (Phase.UNKNOWN, Phase.STARTED):
         return ()
     return (AttemptUpdated(epoch=attempt.epoch, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
 

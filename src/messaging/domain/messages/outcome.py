@@ -31,23 +31,25 @@ def conclude(
     latency_ms: int | None = None,
     grace: EchoGrace = ECHO_GRACE,
     check_every: timedelta | None = None,
+    failed_attempt: int = 0,
 ) -> Change:
     """Write down what attempt `epoch` came to, and what follows from it.
 
     Late or overtaken results (a receipt was quicker, a sweep took the lease) still close their attempt; they move the
-    message only if it is still waiting for exactly this attempt, or if they prove acceptance.
+    message only if it is still waiting for exactly this attempt, or if they prove acceptance. That an attempt up to
+    `failed_attempt` was accepted is no news: it had failed when a person sent the message again.
     """
     draft = Draft(standing, grace, check_every)
     match result:
         case retry.Sent():
-            return _accepted(draft, epoch, result, latency_ms)
+            return _accepted(draft, epoch, result, latency_ms, is_news=epoch > failed_attempt)
         case retry.Rejected() | retry.Unavailable() | retry.Throttled() | retry.Unreachable() | retry.Uncertain():
             return _failed(draft, epoch, result, latency_ms)
         case _:
             assert_never(result)
 
 
-def _accepted(draft: Draft, epoch: int, sent: retry.Sent, latency_ms: int | None) -> Change:
+def _accepted(draft: Draft, epoch: int, sent: retry.Sent, latency_ms: int | None, *, is_news: bool) -> Change:
     update = AttemptUpdated(
         epoch=epoch,
         phase=Phase.CLOSED,
@@ -63,6 +65,9 @@ def _accepted(draft: Draft, epoch: int, sent: retry.Sent, latency_ms: int | None
     }
     if sent.held:
         detail["held"] = "held_for_quality_assessment"
+    if not is_news:
+        draft.note("attempt.late_result", detail)
+        return draft.change(attempt=(update,), dispatch=None)
     if not draft.signal(Signal.ACCEPT, "message.submitted", detail):
         draft.note("attempt.accepted", detail)
     dispatch, checks = await_news(draft)

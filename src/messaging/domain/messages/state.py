@@ -1,6 +1,6 @@
 """Message lifecycle: which signal moves a message where, and nothing else.
 
-`TRANSITIONS` is the table T1–T22 as data; `advance` is the only producer of states. The database refuses the same pairs
+`TRANSITIONS` is the table T1–T23 as data; `advance` is the only producer of states. The database refuses the same pairs
 with a trigger generated from `LEGAL_MOVES`, and a test compares the two readings.
 """
 
@@ -115,6 +115,8 @@ TRANSITIONS: tuple[Row, ...] = (
     Row("T20", (S.DEAD,), G.OPERATOR_REQUEUE, S.QUEUED),
     # T21 (`check`) leaves the state where it is: see `_NO_NEWS`.
     Row("T22", (S.QUEUED, S.CLAIMED, S.SENDING), G.QUARANTINE, S.UNKNOWN),
+    # T23: a person sends a failed message again. What failed after acceptance may still turn out delivered (T18).
+    Row("T23", (S.FAILED,), G.OPERATOR_REQUEUE, S.QUEUED),
 )
 
 MOVES: dict[tuple[State, Signal], State] = {

@@ -229,9 +229,10 @@ class MessagesController(Controller):
         opt=operation(
             "retry_message",
             "Messages",
-            "Send a dead or unconfirmed message again",
+            "Send a dead, unconfirmed or failed message again",
             description="Refused with `duplicate_risk` unless the last attempt is proven not accepted, "
-            "or the body says `possible_duplicate: true`.",
+            "or the body says `possible_duplicate: true`. What the provider refused is proven; what it accepted and "
+            "reported as failed later is not.",
             body=RetryBody,
             body_optional=True,
             example={"possible_duplicate": False},

@@ -30,17 +30,18 @@ from messaging.entrypoints.api.queries import within_reason
 from messaging.entrypoints.api.submitting import Instant
 
 _DESCRIPTION = """\
-`requeue` sends dead and unconfirmed messages again, `resolve` settles unconfirmed ones as failed, `discard` settles
-dead letters without sending. Name the messages, or describe them with `filter`; then only those are meant that nobody
-has decided about yet. Each message is judged by itself: one that is refused (`state_conflict`, `duplicate_risk`,
-`not_found`) stays as it was. All that is done is committed together. `dry_run` answers what would happen.\
+`requeue` sends dead, unconfirmed and failed messages again, `resolve` settles unconfirmed ones as failed, `discard`
+settles dead letters without sending. Name the messages, or describe them with `filter`; then only those are meant that
+nobody has decided about yet, and failed ones only with `"status": "failed"`. Each message is judged by itself: one that
+is refused (`state_conflict`, `duplicate_risk`, `not_found`) stays as it was. All that is done is committed together.
+`dry_run` answers what would happen.\
 """
 
 
 class ActionFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All conditions given must hold. Without `status`, every status the action can start from is meant."""
+    """All conditions given must hold. Without `status`, every status the action starts from is meant but `failed`."""
 
-    status: Literal["dead", "unconfirmed"] | None = None
+    status: Literal["dead", "unconfirmed", "failed"] | None = None
     reference: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     template: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     created_after: Instant | None = None

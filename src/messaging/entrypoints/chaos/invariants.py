@@ -17,6 +17,11 @@ _CLOCK_SECONDS: Final = 0.002
 
 _UNFINISHED: Final = "('scheduled', 'queued', 'claimed', 'sending', 'unknown')"
 _PROVIDER_HAS_IT: Final = "('submitted', 'sent', 'delivered', 'read', 'failed')"
+# How often a person has sent message `m` again after it had failed (T23), which is another life of it.
+_AGAIN: Final = """
+(SELECT count(*) FROM events again JOIN events past ON past.message = again.message AND past.seq = again.seq - 1
+ WHERE again.message = m.id AND again.type = 'message.requeued' AND past.state = 'failed')
+"""
 # A connection that was cut may still be taken for good a moment later.
 _STALE_SECONDS: Final = 1.0
 
@@ -54,11 +59,11 @@ INVARIANTS: Final = (
     ),
     Invariant(
         id="I2",
-        promise="no duplicate: the provider accepted no message twice",
+        promise="no duplicate: the provider accepted no message twice, but for those a person sent again",
         queries=(
-            """
+            f"""
             SELECT l.message, count(*) FROM ledger l JOIN messages m ON m.id = l.message
-            WHERE m.on_unknown = 'hold' GROUP BY l.message HAVING count(*) > 1
+            WHERE m.on_unknown = 'hold' GROUP BY l.message HAVING count(*) > 1 + {_AGAIN}
             """,
         ),
     ),
@@ -70,22 +75,25 @@ INVARIANTS: Final = (
           OR m.on_unknown = 'resend' AND 1 < (SELECT count(*) FROM ledger l WHERE l.message = m.id)
         """,
         queries=(
-            "SELECT id, 'not asked for' FROM messages WHERE on_unknown = 'hold' AND possible_duplicate",
-            """
+            f"""
+            SELECT m.id, 'not asked for' FROM messages m
+            WHERE m.on_unknown = 'hold' AND m.possible_duplicate AND NOT {_AGAIN}
+            """,
+            f"""
             SELECT l.message, count(*) FROM ledger l JOIN messages m ON m.id = l.message
             WHERE m.on_unknown = 'resend' GROUP BY l.message
-            HAVING count(*) > 2 OR (count(*) = 2 AND NOT m.possible_duplicate)
+            HAVING count(*) > 2 + {_AGAIN} OR (count(*) = 2 AND NOT m.possible_duplicate)
             """,
-            """
+            f"""
             SELECT m.id, count(e.seq) FROM messages m
             LEFT JOIN events e ON e.message = m.id AND e.type = 'message.requeued'
-            GROUP BY m.id HAVING count(e.seq) <> m.possible_duplicate
+            WHERE NOT {_AGAIN} GROUP BY m.id HAVING count(e.seq) <> m.possible_duplicate
             """,
             """
             SELECT e.message, p.state, e.at - a.started FROM events e
             JOIN events p ON p.message = e.message AND p.seq = e.seq - 1
             JOIN attempts a ON a.message = e.message AND a.opened < e.at CROSS JOIN terms
-            WHERE e.type = 'message.requeued'
+            WHERE e.type = 'message.requeued' AND p.state <> 'failed'
             GROUP BY e.message HAVING p.state <> 'unknown' OR e.at < max(a.started) + terms.echo_grace
             """,
         ),
@@ -179,13 +187,14 @@ INVARIANTS: Final = (
     ),
     Invariant(
         id="I9",
-        promise="status never falls back, except from failed to delivered or read, which is the provider's correction",
+        promise="status never falls back, except from failed to delivered or read, which is the provider's correction,"
+        " or to queued, where a person sends it again",
         queries=(
             """
             SELECT e.message, p.state, e.state FROM events e
             JOIN events p ON p.message = e.message AND p.seq = e.seq - 1
             JOIN ranks a ON a.state = p.state JOIN ranks b ON b.state = e.state
-            WHERE a.rank > b.rank
+            WHERE a.rank > b.rank AND NOT (p.state = 'failed' AND e.type = 'message.requeued')
             """,
         ),
     ),
@@ -229,9 +238,10 @@ INVARIANTS: Final = (
             "SELECT DISTINCT digest, 'lost' FROM callbacks WHERE acked AND digest NOT IN (SELECT digest FROM raw)",
             "SELECT digest, count(*) FROM raw GROUP BY digest HAVING count(*) > 1",
             "SELECT digest, status, problem FROM raw WHERE status <> 'processed'",
-            """
-            SELECT message, type, count(*) FROM events WHERE type LIKE 'receipt.%' AND moved
-            GROUP BY message, type HAVING count(*) > 1
+            f"""
+            SELECT e.message, e.type, count(*) FROM events e JOIN messages m ON m.id = e.message
+            WHERE e.type LIKE 'receipt.%' AND e.moved
+            GROUP BY e.message, e.type HAVING count(*) > 1 + {_AGAIN}
             """,
         ),
     ),

@@ -1,4 +1,4 @@
-"""One message from the command line, through the HTTP API like anybody else's: `app send`, `app trace`."""
+"""One message from the command line, through the HTTP API like anybody else's: `app send`, `app retry`, `app trace`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,6 +76,18 @@ def _variable(item: str) -> tuple[str, str]:
 
 
 @click.command()
+@click.argument("message_id", metavar="MSG_ID")
+@click.option("--possible-duplicate", is_flag=True, help="Accept that the recipient may get the message twice.")
+@click.option("--idempotency-key", help="Makes a repeated call have the effect of one.")
+@json_option
+def retry(message_id: str, possible_duplicate: bool, idempotency_key: str | None, as_json: bool) -> None:
+    """Send a dead, unconfirmed or failed message again. Next: `app trace msg_…`."""
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    path, body = f"/v1/messages/{quote(message_id, safe='')}/retry", {"possible_duplicate": possible_duplicate}
+    print_fields(Api().call("POST", path, body=body, headers=headers), as_json=as_json)
+
+
+@click.command()
 @click.argument("message", metavar="MSG_ID_OR_REFERENCE")
 @json_option
 def trace(message: str, as_json: bool) -> None:
@@ -110,4 +122,4 @@ def _event_line(event: dict[str, Any]) -> tuple[str, ...]:
     return (str(event["seq"]), event["recorded_at"], event["type"], event["status"], detail)
 
 
-COMMANDS = (send, trace)
+COMMANDS = (send, retry, trace)

@@ -138,6 +138,7 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
                 "parked_receipts_provider_message_idx",
             ],
         ),
+        "failed attempts": (lifecycles.FAILED_ATTEMPTS, (tenants, ids, *bounds), ["events_pkey"]),
         "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "lanes due": (due.LANES_DUE, (["whatsapp"], ["low"], ["whatsapp"], ["low"], one), ["dispatches_lane_idx"]),
         "kinds due": (

@@ -442,7 +442,9 @@ def test_a_proven_message_is_not_marked_because_the_caller_would_have_taken_the_
     assert not requeue(a_standing(State.DEAD), by="key_1", possible_duplicate=True).possible_duplicate
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in (State.UNCONFIRMED, State.DEAD)])
+@pytest.mark.parametrize(
+    "state", [state for state in State if state not in (State.UNCONFIRMED, State.DEAD, State.FAILED)]
+)
 def test_what_is_not_at_a_dead_end_cannot_be_sent_again(state: State) -> None:
     with pytest.raises(IllegalSignal):
         requeue(a_standing(state), by="key_1", possible_duplicate=True)

@@ -79,6 +79,8 @@ class Store:
     attempts: dict[int, Attempt] = field(default_factory=dict)
     dispatch: Arrange | None = None
     history: list[State] = field(default_factory=list)
+    # The newest attempt that had failed when a person sent the message again.
+    failed_attempt: int = 0
 
     def lock(self, now: datetime) -> Standing:
         last = None
@@ -102,6 +104,9 @@ class Store:
         assert change.entries, "a change without a timeline entry would leave no trace"
         assert change.entries[-1].state is change.state
         self.history += [entry.state for entry in change.entries]
+        for entry in change.entries:
+            told = entry.detail.get("failed_attempt")
+            self.failed_attempt = told if isinstance(told, int) else self.failed_attempt
         self.row = replace(
             self.row,
             state=change.state,
@@ -187,10 +192,12 @@ class MessageWorld(RuleBasedStateMachine):
         return change
 
     def conclude(self, epoch: int, result: SendResult) -> None:
-        self.decide(lambda standing: lifecycle.conclude(standing, epoch=epoch, result=result))
+        failed = self.store.failed_attempt
+        self.decide(lambda standing: lifecycle.conclude(standing, epoch=epoch, result=result, failed_attempt=failed))
 
     def receive(self, receipts: list[tuple[int | None, Receipt]]) -> None:
-        self.decide(lambda standing: lifecycle.receive(standing, receipts))
+        failed = self.store.failed_attempt
+        self.decide(lambda standing: lifecycle.receive(standing, receipts, failed_attempt=failed))
 
     # --- time and workers -------------------------------------------------------------------------------------------
 
@@ -328,13 +335,19 @@ class MessageWorld(RuleBasedStateMachine):
             self.send_again(risk=True)
         self.a_worker_sends_what_is_due()
 
-    @precondition(lambda self: self.store.row.state in (State.UNCONFIRMED, State.DEAD))
+    @precondition(lambda self: self.store.row.state in (State.UNCONFIRMED, State.DEAD, State.FAILED))
     @rule(risk=st.booleans())
     def send_again(self, risk: bool) -> None:
+        if self.still_under_way():
+            with pytest.raises(DomainError, match="under way"):
+                self.decide(lambda standing: lifecycle.requeue(standing, by="key_1", possible_duplicate=risk))
+            return
         proven = all(
             attempt.outcome in PROVEN_NOT_ACCEPTED or epoch in self.excused
             for epoch, attempt in self.store.attempts.items()
         )
+        if self.store.row.state is State.FAILED:
+            proven = self.store.attempts[max(self.store.attempts)].outcome is Outcome.REJECTED
         if not proven and not risk:
             with pytest.raises(DomainError, match="possible_duplicate"):
                 self.decide(lambda standing: lifecycle.requeue(standing, by="key_1"))
@@ -342,6 +355,14 @@ class MessageWorld(RuleBasedStateMachine):
         self.decide(lambda standing: lifecycle.requeue(standing, by="key_1", possible_duplicate=risk))
         if risk:
             self.excused |= set(self.store.attempts)
+
+    def still_under_way(self) -> bool:
+        """A receipt of an older attempt has ended the message while the newest was being sent."""
+        last = self.store.attempts[max(self.store.attempts)]
+        if self.store.row.state is not State.FAILED or last.phase is not Phase.STARTED:
+            return False
+        assert last.started_at is not None
+        return last.lease_until > self.now or self.now < last.started_at + lifecycle.LONGEST_SEND
 
     @precondition(lambda self: self.store.row.state is State.UNCONFIRMED)
     @rule()

@@ -54,7 +54,7 @@ NEXT = {
     State.SENT: set(),
     State.DELIVERED: set(),
     State.READ: set(),
-    State.FAILED: set(),
+    State.FAILED: {State.QUEUED},
 }
 REPORTED = {State.SENT, State.DELIVERED, State.READ, State.FAILED}
 AFTER_A_RECEIPT = {
@@ -98,7 +98,7 @@ def test_no_pair_of_state_and_signal_stands_in_the_table_twice() -> None:
 def test_every_row_of_the_table_leads_somewhere_else_and_carries_a_name_of_the_specification() -> None:
     assert all(row.target not in row.sources for row in TRANSITIONS)
     # T1 is `initial`; T21 looks without moving.
-    assert {row.name for row in TRANSITIONS} == {f"T{number}" for number in range(2, 21)} | {"T22"}
+    assert {row.name for row in TRANSITIONS} == {f"T{number}" for number in range(2, 24)} - {"T21"}
 
 
 def test_every_signal_but_the_mere_look_moves_something() -> None:
@@ -136,6 +136,9 @@ def test_once_the_provider_has_the_message_its_rank_never_falls(state: State, si
     states = list(itertools.accumulate(signals, after, initial=state))
 
     for before, following in itertools.pairwise(states):
+        if (before, following) == (State.FAILED, State.QUEUED):
+            # A person has sent it again: another attempt's ranks begin.
+            continue
         assert following in RANK or before not in RANK
         assert RANK.get(following, 0) >= RANK.get(before, 0)
 

@@ -126,7 +126,11 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "resolve": "settle unconfirmed messages with `outcome`",
     },
     "OperatorAction.outcome": {"failed": "the recipient did not get it"},
-    "OperatorActionFilter.status": {"dead": "every try was used up", "unconfirmed": "the outcome stayed unclear"},
+    "OperatorActionFilter.status": {
+        "dead": "every try was used up",
+        "failed": "it was refused or could not be delivered, and nobody has settled it",
+        "unconfirmed": "the outcome stayed unclear",
+    },
     "SenderHealth.scope": {
         "account": "the cause lies with the account and stops all its senders",
         "sender": "the cause lies with this sender alone",

@@ -1,0 +1,143 @@
+"""When may a failed message be sent again, and what does late news of its failed attempt mean afterwards?"""
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+from msgspec.structs import replace
+
+from messaging.domain.messages.aftermath import stands_after
+from messaging.domain.messages.change import AttemptUpdated
+from messaging.domain.messages.lifecycle import LONGEST_SEND, conclude, receive, requeue, start, take_up
+from messaging.domain.messages.receipts import Receipt, ReceiptKind
+from messaging.domain.messages.retry import Rejected, Sent
+from messaging.domain.messages.standing import LastAttempt, Outcome, Phase, Standing
+from messaging.domain.messages.state import State
+from messaging.domain.shared.errors import DomainError
+from tests.builders import NOON, a_receipt, a_standing, an_attempt
+
+LEASE = timedelta(seconds=30)
+
+
+def failed(**attempt: object) -> Standing:
+    closed: dict[str, object] = {"phase": Phase.CLOSED, "outcome": Outcome.ACCEPTED, "lease_live": False}
+    return a_standing(State.FAILED, attempt=an_attempt(**(closed | attempt)))
+
+
+def sent_again() -> Standing:
+    """Failed by a receipt of its first attempt, and queued again by a person who accepts a duplicate."""
+    standing = failed(http_status=200)
+    return stands_after(standing, requeue(standing, by="key_1", possible_duplicate=True), now=NOON)
+
+
+def under_way() -> Standing:
+    """The same, with its second attempt started."""
+    claimed = _after(sent_again(), take_up(sent_again(), worker="w2", lease=LEASE))
+    return _after(claimed, start(claimed, epoch=2, worker="w2", lease=LEASE))
+
+
+def _after(standing: Standing, change: object) -> Standing:
+    assert change is not None
+    return stands_after(standing, change, now=NOON)  # type: ignore[arg-type]
+
+
+def old(kind: ReceiptKind) -> tuple[int, Receipt]:
+    return 1, a_receipt(kind)
+
+
+def test_what_the_provider_refused_is_sent_again_without_a_risk() -> None:
+    change = requeue(failed(outcome=Outcome.REJECTED), by="key_1")
+
+    assert (change.state, change.possible_duplicate, change.attempts, change.error) == (State.QUEUED, False, 0, None)
+    assert change.entries[0].detail == {"by": "key_1", "possible_duplicate": "false"}
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        pytest.param({"outcome": Outcome.ACCEPTED}, id="it was accepted first, and may be delivered after all"),
+        pytest.param({"outcome": Outcome.PRESUMED_ABSENT}, id="a person settled it, and nobody knows"),
+        pytest.param({"outcome": Outcome.NOT_SENT}, id="a receipt of an older attempt ended it"),
+    ],
+)
+def test_what_may_have_arrived_needs_the_risk_accepted(attempt: dict[str, object]) -> None:
+    with pytest.raises(DomainError) as refusal:
+        requeue(failed(**attempt), by="key_1")
+
+    assert refusal.value.code == "duplicate_risk"
+    assert requeue(failed(**attempt), by="key_1", possible_duplicate=True).possible_duplicate
+
+
+def test_a_request_that_may_still_be_under_way_is_waited_for() -> None:
+    sending = {"phase": Phase.STARTED, "outcome": None, "started_at": NOON - LONGEST_SEND + timedelta(seconds=1)}
+
+    with pytest.raises(DomainError, match="under way"):
+        requeue(failed(**sending), by="key_1", possible_duplicate=True)
+
+    lost = requeue(failed(**sending | {"started_at": NOON - LONGEST_SEND}), by="key_1", possible_duplicate=True)
+    assert lost.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
+
+
+@pytest.mark.parametrize("standing", [sent_again(), under_way()], ids=["queued again", "on its way again"])
+@pytest.mark.parametrize("kind", [ReceiptKind.FAILED, ReceiptKind.SENT])
+def test_that_the_old_attempt_was_taken_and_failed_is_no_news(standing: Standing, kind: ReceiptKind) -> None:
+    change = receive(standing, [old(kind)], failed_attempt=1)
+
+    assert (change.state, change.attempt, change.dispatch) == (standing.state, (), None)
+    assert (change.attempts, change.entries[0].detail["effect"]) == (standing.attempts, "none")
+
+
+def test_that_the_old_attempt_was_delivered_after_all_stops_the_new_one() -> None:
+    standing = sent_again()
+
+    change = receive(standing, [old(ReceiptKind.DELIVERED)], failed_attempt=1)
+
+    assert change.state is State.DELIVERED
+
+
+def test_the_new_attempts_own_news_counts() -> None:
+    change = receive(under_way(), [(2, a_receipt(ReceiptKind.FAILED))], failed_attempt=1)
+
+    assert change.state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        [(1, ReceiptKind.SENT), (1, ReceiptKind.FAILED), (2, ReceiptKind.SENT), (2, ReceiptKind.DELIVERED)],
+        [(1, ReceiptKind.SENT), (1, ReceiptKind.FAILED), (2, ReceiptKind.SENT), (2, ReceiptKind.FAILED)],
+        [(1, ReceiptKind.FAILED), (1, ReceiptKind.DELIVERED), (2, ReceiptKind.FAILED)],
+        [(1, ReceiptKind.FAILED), (2, ReceiptKind.SENT)],
+    ],
+)
+def test_late_news_of_both_attempts_ends_alike_in_any_order(news: list[tuple[int, ReceiptKind]]) -> None:
+    ends = set()
+    for order in permutations(news):
+        standing = under_way()
+        for epoch, kind in order:
+            standing = _after(standing, receive(standing, [(epoch, a_receipt(kind))], failed_attempt=1))
+        together = receive(under_way(), [(epoch, a_receipt(kind)) for epoch, kind in order], failed_attempt=1)
+        ends |= {standing.state, together.state}
+
+    assert len(ends) == 1
+
+
+def test_the_worker_of_the_old_attempt_learns_too_late_that_it_was_accepted() -> None:
+    """A receipt was quicker than the answer, and a person quicker than the worker."""
+    standing = replace(sent_again(), attempt=_answerless(sent_again().attempt))
+
+    change = conclude(standing, epoch=1, result=Sent(provider_message_id="wamid.1"), failed_attempt=1)
+
+    assert (change.state, change.dispatch) == (State.QUEUED, None)
+    assert change.entries[0].type == "attempt.late_result"
+
+
+def _answerless(attempt: LastAttempt | None) -> LastAttempt:
+    assert attempt is not None
+    return replace(attempt, http_status=None)
+
+
+def test_a_second_refusal_fails_it_again() -> None:
+    change = conclude(under_way(), epoch=2, result=Rejected(code="131026", reason="Undeliverable."), failed_attempt=1)
+
+    assert change.state is State.FAILED
