@@ -88,12 +88,40 @@ async def test_a_batch_that_does_not_fit_is_refused_as_a_whole(platform: Platfor
     assert left(fits) == {"tenant": 0}
 
 
-async def test_what_breaks_a_rule_does_not_count(platform: Platform, shop: Shop) -> None:
+async def test_what_breaks_a_rule_counts_too(platform: Platform, shop: Shop) -> None:
     before = left(await shop.post("/v1/messages", shop.message()))["tenant"]
 
     violations(await shop.post("/v1/messages", shop.message(to="nobody")))
+    violations(await shop.post("/v1/messages", {"to": 1}))
+    nonsense = await shop.post("/v1/messages/batch", {"messages": [{}, 1, shop.message(to="nobody")]})
 
-    assert left(await shop.post("/v1/messages", shop.message()))["tenant"] == before - 1
+    assert (nonsense.status_code, left(nonsense)["tenant"]) == (202, before - 5)
+    assert left(await shop.post("/v1/messages", shop.message()))["tenant"] == before - 6
+
+
+async def test_nonsense_beyond_a_limit_is_not_even_judged(platform: Platform) -> None:
+    shop = await platform.shop()
+    await limit(platform, shop, {"tenant": {"messages": 40, "seconds": 600}})
+    room = left(await shop.post("/v1/messages", shop.message()))["tenant"]
+
+    answer = await shop.post(
+        "/v1/messages/batch", {"messages": [{}] * (room + 1)}, headers={"Idempotency-Key": "nonsense"}
+    )
+
+    problem(answer, 429, "rate_limited")
+
+
+async def test_an_answer_to_nonsense_is_bounded(quiet_shop: Shop) -> None:
+    many = {f"field_{n}": n for n in range(60)}
+
+    batch = await quiet_shop.post("/v1/messages/batch", {"messages": [many] * 1_000})
+
+    items = batch.json()["data"]
+    assert [len(item["errors"]) for item in items[:2]] == [20, 20]
+    assert len(items) == 1_000
+    assert all(item["errors"] for item in items)
+    assert sum(len(item["errors"]) for item in items) == 2_000
+    assert items[0]["omitted"] == 63 - 20
 
 
 async def test_two_processes_share_one_limit(platform: Platform, elsewhere: Platform, shop: Shop) -> None:

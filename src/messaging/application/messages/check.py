@@ -25,7 +25,7 @@ from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.domain.messages.content import TemplateMessage, summary
 from messaging.domain.messages.state import public
-from messaging.domain.shared.errors import DomainError, Violation
+from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
 from messaging.domain.shared.refusals import invalid
 from messaging.domain.templates.validation import preview
@@ -73,7 +73,7 @@ class CheckMessage:
             raise invalid(*assess_rest(principal, submission, facts, now=now).violations)
         routed = assess(principal, submission, facts, now=now)
         if isinstance(routed, Invalid):
-            return CheckView(would_send=False, errors=routed.violations)
+            return CheckView(would_send=False, errors=routed.violations[:MAX_LISTED])
         cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
         window = await self._window(principal, routed, recipient_indexes(routed, cipher), now)
         return self._view(principal, routed, window, now)

@@ -29,7 +29,8 @@ class RateLimited(DomainError):
 class LimitSubmissions:
     """Counts messages, not requests: a batch whose messages do not all fit is refused as a whole.
 
-    Live and test traffic are counted apart. A repetition under the same idempotency key counts again: that it is one
+    What broke a rule counts too, for the tenant and the key: to refuse it was work. Live and test traffic are counted
+    apart. A repetition under the same idempotency key counts again: that it is one
     shows only when it is stored.
     """
 
@@ -42,14 +43,19 @@ class LimitSubmissions:
         self._telemetry = telemetry
         self._single: dict[tuple[KeyId, Channel, Category], tuple[SubmissionLimits | None, list[Wanted]]] = {}
 
-    async def __call__(self, principal: Principal, messages: Sequence[Message]) -> tuple[Balance, ...]:
+    async def __call__(
+        self, principal: Principal, messages: Sequence[Message], *, refused: int = 0
+    ) -> tuple[Balance, ...]:
         """What the caller's policies leave afterwards. Raises RateLimited."""
         facts = await self._snapshots.tenant(principal.tenant_id)
         own = None if facts is None else facts.tenant.limits
-        wanted = self._one(principal, own, messages[0]) if len(messages) == 1 else self._all(principal, own, messages)
+        if len(messages) == 1 and not refused:
+            wanted = self._one(principal, own, messages[0])
+        else:
+            wanted = self._all(principal, own, messages, refused)
         outcome = await self._quotas.take(wanted) if wanted else Taken(())
         if isinstance(outcome, Exceeded):
-            self._telemetry.count("messages_refused", len(messages), code="rate_limited")
+            self._telemetry.count("messages_refused", len(messages) + refused, code="rate_limited")
             raise _refused(outcome, wanted)
         return outcome.balances
 
@@ -63,11 +69,13 @@ class LimitSubmissions:
             known = self._single[about] = own, self._all(principal, own, [message])
         return known[1]
 
-    def _all(self, principal: Principal, own: SubmissionLimits | None, messages: Sequence[Message]) -> list[Wanted]:
+    def _all(
+        self, principal: Principal, own: SubmissionLimits | None, messages: Sequence[Message], refused: int = 0
+    ) -> list[Wanted]:
         submitted = [(message.channel, message.category.value) for message in messages]
         return [
             Wanted(policy, _counter(principal, policy.name), count)
-            for policy, count in policies(own, self._default, submitted)
+            for policy, count in policies(own, self._default, submitted, refused)
         ]
 
 

@@ -51,9 +51,14 @@ class Submission(Struct, frozen=True, kw_only=True):
 
 
 class Invalid(Struct, frozen=True):
-    """A submission that could not even be read, or broke a rule."""
+    """A submission that could not even be read, or broke a rule. `omitted` further violations are not listed."""
 
     violations: tuple[Violation, ...]
+    omitted: int = 0
+
+    def with_at_most(self, most: int) -> "Invalid":
+        beyond = len(self.violations) - most
+        return self if beyond <= 0 else Invalid(self.violations[:most], self.omitted + beyond)
 
 
 class Unreadable(Struct, frozen=True, kw_only=True):

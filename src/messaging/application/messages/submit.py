@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from messaging.application import crashpoints
@@ -43,12 +44,14 @@ from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import public
 from messaging.domain.shared.address import Channel
-from messaging.domain.shared.errors import DomainError, Violation
+from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
 from messaging.domain.shared.ids import MessageId, Prefix, SenderId, typeid
 from messaging.domain.tenants.tenant import Principal
 
 IDEMPOTENCY_KEPT_FOR = timedelta(days=7)
 MAX_BATCH = 1_000
+# Violations a batch's answer lists of one item, and of all items together beyond the first of each.
+_LISTED_OF_ITEM, _LISTED_OF_BATCH = 20, 1_000
 
 
 class IdempotencyRequest(Struct, frozen=True, kw_only=True):
@@ -83,12 +86,15 @@ class AcceptedView(Struct, frozen=True, kw_only=True):
 
 
 class BatchItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`status` is `accepted` (then `message` is set) or `refused` (then `errors` lists every violation)."""
+    """`status` is `accepted` (then `message` is set) or `refused` (then `errors` lists the violations)."""
 
     index: int
     status: str
     message: AcceptedView | None = None
     errors: tuple[Violation, ...] = ()
+    omitted: Annotated[
+        int, Meta(description="How many more violations the item has: an answer lists only so many of them.")
+    ] = 0
 
 
 class BatchView(Struct, frozen=True, kw_only=True):
@@ -155,6 +161,7 @@ class SubmitMessages:
             if key is not None and readable and (known := await self._known(principal, key)) is not None:
                 return self._reply(known, b"", (), memory)
             self._count_refused(prepared)
+            await self._limit(principal, (), refused=1)
             raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
         balances = await self._limit(principal, [prepared.stored.message])
         body = _encode(prepared.view)
@@ -177,9 +184,10 @@ class SubmitMessages:
             if isinstance(result, Invalid):
                 self._count_refused(result)
         body = _encode(_batch_view(results, len(accepted)))
+        refused = len(results) - len(accepted)
+        balances = await self._limit(principal, [item.stored.message for item in accepted], refused=refused)
         if not accepted and key is None:
-            return Reply(status=202, body=body, replayed=False)
-        balances = await self._limit(principal, [item.stored.message for item in accepted])
+            return Reply(status=202, body=body, replayed=False, balances=balances)
         acceptance = _acceptance(principal, accepted, memory.claim(body, now))
         reply = self._reply(await self._accept_batch(acceptance), body, accepted, memory)
         return replace(reply, balances=balances)
@@ -268,8 +276,11 @@ def _assessed(
     principal: Principal, item: Submission | Unreadable, facts: TenantSnapshot, now: datetime
 ) -> Routed | Invalid:
     if isinstance(item, Unreadable):
-        return assess_rest(principal, item, facts, now=now)
-    return assess(principal, item, facts, now=now)
+        found: Routed | Invalid = assess_rest(principal, item, facts, now=now)
+    else:
+        found = assess(principal, item, facts, now=now)
+    # Of the many that a hostile item has, no more are held than could ever be listed.
+    return found.with_at_most(MAX_LISTED) if isinstance(found, Invalid) else found
 
 
 def _indexed(result: Routed | Invalid, cipher: TenantCipher) -> tuple[Routed, tuple[bytes, ...]] | Invalid:
@@ -318,13 +329,15 @@ def _by_lane(prepared: Sequence[_Prepared]) -> Mapping[tuple[Channel, Priority],
 
 
 def _batch_view(results: Sequence[_Prepared | Invalid], accepted: int) -> BatchView:
-    items = tuple(
-        BatchItem(index=index, status="refused", errors=result.violations)
-        if isinstance(result, Invalid)
-        else BatchItem(index=index, status="accepted", message=result.view)
-        for index, result in enumerate(results)
-    )
-    return BatchView(accepted=accepted, refused=len(items) - accepted, data=items)
+    items, room = [], _LISTED_OF_BATCH
+    for index, result in enumerate(results):
+        if isinstance(result, Invalid):
+            listed = result.with_at_most(1 + min(room, _LISTED_OF_ITEM - 1))
+            room -= len(listed.violations) - 1
+            items.append(BatchItem(index=index, status="refused", errors=listed.violations, omitted=listed.omitted))
+        else:
+            items.append(BatchItem(index=index, status="accepted", message=result.view))
+    return BatchView(accepted=accepted, refused=len(items) - accepted, data=tuple(items))
 
 
 __all__ = [

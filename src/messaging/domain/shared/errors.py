@@ -15,6 +15,10 @@ class Violation(Struct, frozen=True, kw_only=True):
     detail: str
 
 
+MAX_LISTED = 100
+"""Violations one answer lists of one thing; a longer list helps nobody, and would be as long as a caller likes."""
+
+
 class DomainError(Exception):
     """A precondition that does not hold; `code` is public and documented at `docs/problems/<code>.md`."""
 

@@ -31,13 +31,19 @@ class Policy(Struct, frozen=True):
 
 
 def policies(
-    own: SubmissionLimits | None, default: SubmissionLimits, submitted: Sequence[tuple[Channel, str]]
+    own: SubmissionLimits | None,
+    default: SubmissionLimits,
+    submitted: Sequence[tuple[Channel, str]],
+    refused: int = 0,
 ) -> Iterator[tuple[Policy, int]]:
-    """Which limits apply to messages of these channels and categories, and how many of them each concerns."""
+    """Which limits apply to messages of these channels and categories, and how many of them each concerns.
+
+    `refused` are messages beside those that broke a rule: of what channel and category they are need not be known.
+    """
     limits = own or default
     for name, quota, fallback in (("tenant", limits.tenant, default.tenant), ("key", limits.key, default.key)):
         if chosen := fallback if quota is UNSET else quota:
-            yield Policy(name, chosen), len(submitted)
+            yield Policy(name, chosen), len(submitted) + refused
     for channel, quota in limits.channels.items():
         if count := sum(each == channel for each, _ in submitted):
             yield Policy(f"channel-{channel}", quota), count

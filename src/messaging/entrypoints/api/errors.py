@@ -12,7 +12,7 @@ from msgspec import Struct
 from messaging.application.gather import Overloaded
 from messaging.application.messages.limit import RateLimited
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.domain.shared.errors import DomainError, Violation
+from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
 from messaging.entrypoints.api.edge import request_id_of
 from messaging.entrypoints.api.limits import limit_headers
 from messaging.entrypoints.http_server.refusals import (
@@ -101,6 +101,8 @@ def problem_response(
     headers: dict[str, str] | None = None,
 ) -> Response[bytes]:
     kind = PROBLEMS[code]
+    if (omitted := len(errors) - MAX_LISTED) > 0:
+        errors, detail = errors[:MAX_LISTED], f"{detail} {omitted} more reasons are not listed."
     problem = Problem(
         type=f"/problems/{code}",
         title=kind.title,

@@ -15,11 +15,9 @@ import msgspec
 from msgspec import NODEFAULT, Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.errors import MAX_LISTED, Violation
 from messaging.entrypoints.api.plain_texts import in_plain_words
 
-# Beyond this a list of violations helps nobody, and a hostile body could make it as long as itself.
-MAX_VIOLATIONS = 100
 _MAX_POINTER = 200
 # A longer name is no misspelling of ours.
 _LONGEST_NAME = 60
@@ -28,13 +26,13 @@ _MOST_ADVICE = 5
 
 
 def shape_violations(value: Any, expected: Any, *, strict: bool = True) -> tuple[Violation, ...]:
-    """At most `MAX_VIOLATIONS`; none means that `value` converts to `expected`."""
-    return tuple(islice(_violations(value, expected, "", strict), MAX_VIOLATIONS))
+    """At most `MAX_LISTED`; none means that `value` converts to `expected`."""
+    return tuple(islice(_violations(value, expected, "", strict), MAX_LISTED))
 
 
 def nul_violations(value: Any) -> tuple[Violation, ...]:
     """Strings (and names) with a NUL in them: Postgres cannot store one."""
-    return tuple(islice(_nuls(value, ""), MAX_VIOLATIONS))
+    return tuple(islice(_nuls(value, ""), MAX_LISTED))
 
 
 def _violations(value: Any, expected: Any, pointer: str, strict: bool) -> Iterator[Violation]:
