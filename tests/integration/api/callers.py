@@ -133,17 +133,17 @@ class Platform(Caller):
     async def at_provider(self, method: str, path: str, number: int) -> None:
         """Something done to a business directly at the provider, behind our back."""
         headers = {"Authorization": f"Bearer token-{number}"}
-        response = await self._sandbox.request(method, path.format(waba=f"waba{number}"), headers=headers)
+        response = await self._sandbox.request(method, path.format(waba=waba_id(number)), headers=headers)
         assert response.is_success, response.text
 
     async def _open_business(self, number: int) -> None:
         response = await self._sandbox.post(
             "/_control/accounts",
             json={
-                "waba_id": f"waba{number}",
+                "waba_id": waba_id(number),
                 "access_token": f"token-{number}",
                 "app_secret": f"secret-{number}",
-                "phone_numbers": [{"id": f"phone{number}", "display_phone_number": f"+1415556{number:04}"}],
+                "phone_numbers": [{"id": phone_id(number), "display_phone_number": f"+1415556{number:04}"}],
             },
         )
         assert response.is_success, response.text
@@ -159,11 +159,19 @@ class Platform(Caller):
             assert time.monotonic() < ends, "the sandbox never approved the template"
 
 
+def waba_id(number: int) -> str:
+    return f"90{number:06}"
+
+
+def phone_id(number: int) -> str:
+    return f"80{number:06}"
+
+
 def account_body(number: int = 1, **changes: Any) -> Json:
     return {
         "provider": "whatsapp_cloud",
         "name": "Main",
-        "external_id": f"waba{number}",
+        "external_id": waba_id(number),
         "access_token": f"token-{number}",
         "app_secrets": [f"secret-{number}"],
         "verify_token": "hello",
@@ -174,7 +182,7 @@ def sender_body(account: str, number: int = 1, **changes: Any) -> Json:
     return {
         "account_id": account,
         "channel": "whatsapp",
-        "external_id": f"phone{number}",
+        "external_id": phone_id(number),
         "address": f"+1415556{number:04}",
         "name": "Orders",
     } | changes

@@ -10,7 +10,7 @@ def a_sender(shop: Shop, **changes: str) -> Json:
     return {
         "account_id": shop.account,
         "channel": "whatsapp",
-        "external_id": "another",
+        "external_id": "70000001",
         "address": "+14155550111",
         "name": "Another",
     } | changes

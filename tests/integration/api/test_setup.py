@@ -166,7 +166,7 @@ async def test_a_template_that_could_not_pass_review_is_not_handed_in(shop: Shop
 
 async def test_what_the_provider_refuses_is_told_with_its_reason(platform: Platform) -> None:
     shop = await platform.bare_shop()
-    account = (await shop.post("/v1/provider-accounts", account_body(external_id="waba-unheard-of"))).json()["id"]
+    account = (await shop.post("/v1/provider-accounts", account_body(external_id="999999999"))).json()["id"]
 
     created = await shop.post("/v1/templates", template_body(account))
     synced = await shop.post(f"/v1/provider-accounts/{account}/sync-templates")

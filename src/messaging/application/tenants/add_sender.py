@@ -15,6 +15,7 @@ from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.refusals import already_exists, invalid, not_found
 from messaging.domain.tenants.carrying import channel_not_carried
+from messaging.domain.tenants.provider_ids import provider_id_violations
 from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, SenderStatus
 
 
@@ -78,10 +79,11 @@ class AddSender:
     def _account_violations(self, new: NewSender, account: ProviderAccount | None) -> tuple[Violation, ...]:
         if account is None:
             return (_ACCOUNT_UNKNOWN,)
+        ids = provider_id_violations(account.provider, new.external_id)
         carried = self._carried.get(account.provider, frozenset())
         if new.channel in carried:
-            return ()
-        return (channel_not_carried(new.channel, account.provider, carried),)
+            return ids
+        return (*ids, channel_not_carried(new.channel, account.provider, carried))
 
 
 _ACCOUNT_UNKNOWN = Violation(

@@ -16,7 +16,8 @@ from messaging.application.tenants.ciphers import cipher_of
 from messaging.application.tenants.connections import open_credentials, seal_credentials
 from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.ids import AccountId
-from messaging.domain.shared.refusals import already_exists, not_found
+from messaging.domain.shared.refusals import already_exists, invalid, not_found
+from messaging.domain.tenants.provider_ids import provider_id_violations
 from messaging.domain.tenants.tenant import AccountStatus, Principal, ProviderAccount
 
 # 32 characters of base64url: 192 random bits.
@@ -57,6 +58,8 @@ class ConnectAccount:
         self._new_token = new_token
 
     async def __call__(self, principal: Principal, new: NewAccount) -> AccountView:
+        if wrong := provider_id_violations(new.provider, new.external_id):
+            raise invalid(*wrong)
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
         id = AccountId(self._new_id())
         account = ProviderAccount(
@@ -77,7 +80,7 @@ class ConnectAccount:
             except Duplicate as duplicate:
                 raise already_exists("This provider account is connected already.") from duplicate
             await uow.commit()
-        return AccountView.of(account, self._webhooks_url)
+        return AccountView.of(account, self._webhooks_url, principal.role)
 
 
 class AccountChanges(Struct, frozen=True, kw_only=True):
@@ -112,7 +115,7 @@ class ChangeAccount:
             )
             await uow.configuration.update_account(changed)
             await uow.commit()
-        return AccountView.of(changed, self._webhooks_url)
+        return AccountView.of(changed, self._webhooks_url, principal.role)
 
 
 def _rotate(old: Credentials, changes: AccountChanges) -> Credentials:

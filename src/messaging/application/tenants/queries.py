@@ -59,7 +59,7 @@ class FindAccount:
             account = await uow.configuration.account(id)
         if account is None:
             raise not_found()
-        return AccountView.of(account, self._webhooks_url)
+        return AccountView.of(account, self._webhooks_url, principal.role)
 
 
 class ListAccounts:
@@ -73,7 +73,10 @@ class ListAccounts:
         async with self._open(principal.tenant_id, principal.mode) as uow:
             rows = await uow.configuration.accounts(before=before, limit=limit + 1)
         return page_of(
-            rows, limit, lambda account: account.id, lambda account: AccountView.of(account, self._webhooks_url)
+            rows,
+            limit,
+            lambda account: account.id,
+            lambda account: AccountView.of(account, self._webhooks_url, principal.role),
         )
 
 

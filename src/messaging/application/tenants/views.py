@@ -15,6 +15,7 @@ from messaging.domain.shared.unclear import UnclearByMode
 from messaging.domain.tenants.limits import SubmissionLimits
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import (
+    MANAGES_ACCOUNTS,
     AccountStatus,
     ApiKey,
     KeyRole,
@@ -88,7 +89,7 @@ class IssuedKeyView(Struct, frozen=True, kw_only=True):
 
 
 class AccountView(Struct, frozen=True, kw_only=True):
-    """`webhook_url` is what to enter at the provider as callback URL; whoever knows it still needs the app secret."""
+    """`webhook_url` is what to enter at the provider as callback URL; null for keys that do not manage accounts."""
 
     id: str
     provider: str
@@ -96,11 +97,12 @@ class AccountView(Struct, frozen=True, kw_only=True):
     name: str
     external_id: str
     status: AccountStatus
-    webhook_url: str
+    webhook_url: str | None
     created_at: datetime
 
     @classmethod
-    def of(cls, account: ProviderAccount, webhooks_url: str) -> "AccountView":
+    def of(cls, account: ProviderAccount, webhooks_url: str, role: KeyRole) -> "AccountView":
+        url = f"{webhooks_url.rstrip('/')}/webhooks/{account.provider}/{account.webhook_token}"
         return cls(
             id=typeid(Prefix.ACCOUNT, account.id),
             provider=account.provider,
@@ -108,7 +110,7 @@ class AccountView(Struct, frozen=True, kw_only=True):
             name=account.name,
             external_id=account.external_id,
             status=account.status,
-            webhook_url=f"{webhooks_url.rstrip('/')}/webhooks/{account.provider}/{account.webhook_token}",
+            webhook_url=url if role in MANAGES_ACCOUNTS else None,
             created_at=account.created_at,
         )
 

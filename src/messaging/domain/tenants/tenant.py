@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -38,6 +39,10 @@ class KeyRole(StrEnum):
     # Sends, and follows what was sent.
     SENDER = "sender"
     READER = "reader"
+
+
+MANAGES_ACCOUNTS: Final = frozenset({KeyRole.OWNER})
+"""Roles that connect and change provider accounts, and so may know where their webhooks go."""
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):

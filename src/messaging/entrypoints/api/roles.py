@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from messaging.domain.tenants.tenant import KeyRole
+from messaging.domain.tenants.tenant import MANAGES_ACCOUNTS, KeyRole
 
 _OWNER: Final = frozenset({KeyRole.OWNER})
 _OPERATORS: Final = frozenset({KeyRole.OWNER, KeyRole.OPERATOR})
@@ -39,10 +39,10 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "change_sender": _OWNER,
     "list_routing_rules": _READERS,
     "replace_routing_rules": _OWNER,
-    "connect_provider_account": _OWNER,
+    "connect_provider_account": MANAGES_ACCOUNTS,
     "list_provider_accounts": _READERS,
     "get_provider_account": _READERS,
-    "change_provider_account": _OWNER,
+    "change_provider_account": MANAGES_ACCOUNTS,
     "get_key": _EVERYONE,
     "get_settings": _READERS,
     "change_settings": _OWNER,

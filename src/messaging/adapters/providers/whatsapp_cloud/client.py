@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, assert_never
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -67,6 +67,8 @@ class WhatsAppCloudGateway:
         token = outgoing.connection.credentials.access_token
         if not _fits_a_header(token):
             return Unreachable(code="credential_malformed", reason="The access token holds characters no token has.")
+        if not _is_id(outgoing.sender_external_id):
+            return Unreachable(code="sender_id_malformed", reason="The sender's id at Meta is not made of digits only.")
         if not outgoing.reference.isascii() or len(outgoing.reference) > _REFERENCE_BYTES:
             raise ValueError("a reference is at most 256 ASCII characters")
         exchange = await self._http.request(
@@ -130,8 +132,10 @@ class WhatsAppCloudGateway:
         nodes = await self._list(connection, _NUMBERS, _NUMBER_FIELDS)
         return [number for node in nodes if (number := _read_number(node)) is not None]
 
-    def _url(self, connection: Connection, *path: str) -> str:
-        return "/".join([self._roots[connection.mode], *(_quoted(part) for part in path)])
+    def _url(self, connection: Connection, id: str, edge: str) -> str:
+        if not _is_id(id):
+            raise ProviderRefused("provider_refused", "An id of Meta's is made of digits only; this one is not.")
+        return f"{self._roots[connection.mode]}/{id}/{edge}"
 
     async def _list(self, connection: Connection, edge: str, fields: str) -> list[Any]:
         """Every node of an edge of the account. The `next` link is not followed: it could point anywhere."""
@@ -163,10 +167,9 @@ class WhatsAppCloudGateway:
                 assert_never(exchange)
 
 
-@lru_cache(maxsize=2048)
-def _quoted(part: str) -> str:
-    """A sender's id, or the name of an edge: the same for all its messages."""
-    return quote(part, safe="")
+def _is_id(text: str) -> bool:
+    """Anything else would be read as another path, such as `..`."""
+    return text.isascii() and text.isdigit()
 
 
 def _fits_a_header(token: str) -> bool:
