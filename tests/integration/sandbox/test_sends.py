@@ -234,3 +234,23 @@ def assert_refused(body: Json, code: int, message: str | None = None) -> None:
         assert error["error_data"]["details"]
     if message is not None:
         assert error["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("wrote_from", "to", "wa_id"),
+    [
+        ("5215512345678", "+525512345678", "5215512345678"),
+        ("525512345678", "+5215512345678", "5215512345678"),
+        ("5531987654321", "+553187654321", "553187654321"),
+        ("541112345678", "+5491112345678", "5491112345678"),
+    ],
+)
+async def test_a_user_known_under_another_number_has_one_window(
+    business: Business, wrote_from: str, to: str, wa_id: str
+) -> None:
+    await business.user_writes(**{"from": wrote_from})
+
+    answer = await business.send(to)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["contacts"] == [{"input": to, "wa_id": wa_id}]

@@ -8,6 +8,7 @@ from messaging.entrypoints.sandbox.accounts import Account, PhoneNumber
 from messaging.entrypoints.sandbox.envelopes import user_id_of
 from messaging.entrypoints.sandbox.events import Event
 from messaging.entrypoints.sandbox.ledger import mint_wamid
+from messaging.entrypoints.sandbox.wa_ids import wa_id_of
 from messaging.entrypoints.sandbox.wire import Json
 
 # Whether these open the window is not documented; counting only ordinary messages is the safe reading.
@@ -31,7 +32,7 @@ def read_inbound(spec: InboundSpec, account: Account, phone: PhoneNumber, n: int
     kind = spec.message.get("type")
     if not isinstance(kind, str) or (kind not in spec.message and kind not in ("unsupported", "unknown")):
         raise ValueError("message needs `type` and the member of that name")
-    digits = spec.from_.lstrip("+") if spec.from_ else None
+    digits = wa_id_of(spec.from_.lstrip("+")) if spec.from_ else None
     if digits is None and spec.from_user_id is None:
         raise ValueError("one of `from` and `from_user_id` is needed")
     user_id = spec.from_user_id or user_id_of(account.waba_id, digits or "")

@@ -16,6 +16,7 @@ from messaging.entrypoints.sandbox.settings import Settings, Tuning
 from messaging.entrypoints.sandbox.statuses import Statuses
 from messaging.entrypoints.sandbox.template_sends import check_template_send
 from messaging.entrypoints.sandbox.templates import Template, Templates
+from messaging.entrypoints.sandbox.wa_ids import wa_id_of
 from messaging.entrypoints.sandbox.wire import (
     Effect,
     Hang,
@@ -267,7 +268,8 @@ def _recipient(account: Account, phone: PhoneNumber, message: Json) -> Recipient
         digits = to.translate(_FORMATTING).lstrip("+")
         if digits == phone.digits:
             raise GraphError(131021)
-        return Recipient(given=to, wa_id=digits, user_id=user_id_of(account.waba_id, digits))
+        wa_id = wa_id_of(digits)
+        return Recipient(given=to, wa_id=wa_id, user_id=user_id_of(account.waba_id, wa_id))
     user_id = message.get("recipient")
     if user_id is None:
         raise missing("to")
