@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import get_args
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.application.ports.configuration import Configuration, Duplicate
+from messaging.application.ports.configuration import Configuration, Counted, Duplicate
 from messaging.application.ports.platform import WrappedKey
 from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId
 from messaging.domain.shared.mode import Mode
@@ -168,3 +169,16 @@ async def test_a_choice_about_unclear_sends_outlives_the_providers_news(configur
     assert await configuration.template(TEMPLATE) == kept
     assert await configuration.choose_on_unknown(TEMPLATE, None) == a_template(status=TemplateStatus.PAUSED)
     assert await configuration.choose_on_unknown(TemplateId(SECOND), OnUnknown.HOLD) is None
+
+
+async def test_there_is_room_for_so_many_of_each(configuration: Configuration) -> None:
+    """The account is there already."""
+    await configuration.add_sender(a_sender())
+    await configuration.add_template(a_template())
+    await configuration.add_key(an_api_key())
+
+    for what in get_args(Counted):
+        assert await configuration.has_room(what, 2)
+        assert not await configuration.has_room(what, 1)
+    await configuration.revoke_key(KEY, at=NOON)
+    assert await configuration.has_room("keys", 1)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.configuration import Counted, Duplicate
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
 from messaging.domain.shared.mode import BOTH_MODES, Reach
 from messaging.domain.shared.unclear import OnUnknown
@@ -94,6 +94,17 @@ class InMemoryConfiguration:
 
     async def templates_listed(self, account_id: AccountId, *, at: datetime) -> None:
         self.listed_[account_id] = at
+
+    async def has_room(self, what: Counted, most: int) -> bool:
+        match what:
+            case "accounts":
+                return len(self._all(self.accounts_)) < most
+            case "senders":
+                return len(self._all(self.senders_)) < most
+            case "templates":
+                return len(self._all(self.templates_)) < most
+            case "keys":
+                return sum(key.revoked_at is None for key in self._all(self.keys_)) < most
 
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
         others = [rule for rule in self.rules_ if self._own(rule) is None]

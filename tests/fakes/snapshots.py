@@ -25,6 +25,9 @@ class InMemorySnapshots:
     async def admin_key(self, public_id: str) -> AdminKey | None:
         return self.admin_keys.get(public_id)
 
+    def remembers_key(self, public_id: str) -> bool:
+        return public_id in self.api_keys or public_id in self.admin_keys
+
     async def account_by_token(self, token: str) -> ProviderAccount | None:
         accounts = (account for snapshot in self.tenants.values() for account in snapshot.accounts.values())
         return next((account for account in accounts if account.webhook_token == token), None)

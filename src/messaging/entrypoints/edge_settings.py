@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from messaging.entrypoints.setting_types import Networks, Port, Seconds
+from messaging.entrypoints.setting_types import Networks, Port, Positive, Seconds, Unlimited
 
 HeadBytes = Annotated[int, Meta(ge=8_192, le=1_048_576)]
 Connections = Annotated[int, Meta(ge=8, le=100_000)]
@@ -62,3 +62,19 @@ class EdgeSettings(Struct, frozen=True, kw_only=True):
             " believed when callers with wrong keys are told apart. Unset: nobody is."
         ),
     ] = None
+    failed_keys_per_minute: Annotated[
+        Unlimited,
+        _about(
+            "Wrong keys from one network (IPv4 /24, IPv6 /48) that one `app api` answers with 401 in a minute; further"
+            " ones with 429. Keys in use still pass. 0: any number."
+        ),
+    ] = 30
+    tenant_changes_per_minute: Annotated[
+        Unlimited, _about("How often a tenant may change its configuration in a minute; 0: any number.")
+    ] = 300
+    tenant_accounts: Annotated[Positive, _about("Provider accounts a tenant may have in each mode.")] = 100
+    tenant_senders: Annotated[Positive, _about("Senders a tenant may have in each mode.")] = 1_000
+    tenant_templates: Annotated[
+        Positive, _about("Templates a tenant may have in each mode when it creates another; listings bring in all.")
+    ] = 10_000
+    tenant_keys: Annotated[Positive, _about("API keys a tenant may have that are not revoked.")] = 1_000

@@ -52,6 +52,9 @@ async def application(
             "APP_WEBHOOKS_PUBLIC_URL": "https://hooks.example.com",
             "APP_SANDBOX_BASE_URL": sandbox_url,
             "APP_WHATSAPP_BASE_URL": sandbox_url,
+            # Many tests are one caller of one tenant here.
+            "APP_FAILED_KEYS_PER_MINUTE": "0",
+            "APP_TENANT_CHANGES_PER_MINUTE": "0",
         },
     )
     async with open_resources(settings) as resources:

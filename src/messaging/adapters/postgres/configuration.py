@@ -9,9 +9,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from messaging.adapters.postgres import rows
-from messaging.adapters.postgres.tables import api_keys, provider_accounts, routing_rules, senders, templates
+from messaging.adapters.postgres.tables import (
+    api_keys,
+    config_versions,
+    provider_accounts,
+    routing_rules,
+    senders,
+    templates,
+)
 from messaging.adapters.postgres.transactions import driver_error
-from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.configuration import Counted, Duplicate
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
 from messaging.domain.shared.mode import BothModes, TenantScope
 from messaging.domain.shared.unclear import OnUnknown
@@ -25,6 +32,9 @@ _WHAT = {
     "templates_name_key": "template",
     "api_keys_public_id_key": "key",
 }
+
+
+_COUNTED = {"accounts": provider_accounts, "senders": senders, "templates": templates, "keys": api_keys}
 
 
 class PostgresConfiguration:
@@ -104,6 +114,16 @@ class PostgresConfiguration:
 
     async def templates_listed(self, account_id: AccountId, *, at: datetime) -> None:
         await self._write(self._update(provider_accounts, account_id, {"templates_listed_at": at}))
+
+    async def has_room(self, what: Counted, most: int) -> bool:
+        """Every change of the configuration writes the row of its version; who counts takes it first."""
+        v, table = config_versions.c, _COUNTED[what]
+        await self._core.execute(sa.select(v.version).where(v.tenant_id == self._tenant_id).with_for_update())
+        counted = sa.select(sa.literal(1).label("one")).where(*self._own(table))
+        if table is api_keys:
+            counted = counted.where(api_keys.c.revoked_at.is_(None))
+        found = await self._core.scalar(sa.select(sa.func.count()).select_from(counted.limit(most).subquery()))
+        return found is not None and found < most
 
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None:
         await self._write(sa.delete(routing_rules).where(*self._own(routing_rules)))

@@ -70,6 +70,10 @@ class _Memory(Generic[K, V]):
             return known.value
         return (await self._read_once(key)).value
 
+    def remembers(self, key: K) -> bool:
+        known = self._known.get(key)
+        return known is not None and known.value is not None
+
     async def _read_once(self, key: K) -> _Known[V]:
         task = self._reading.get(key)
         if task is None:
@@ -131,6 +135,9 @@ class PostgresSnapshots:
 
     async def account_by_token(self, token: str) -> ProviderAccount | None:
         return await self._accounts.get(token, trusted_since=self._trusted_since())
+
+    def remembers_key(self, public_id: str) -> bool:
+        return self._api_keys.remembers(public_id) or self._admin_keys.remembers(public_id)
 
     async def watch(self) -> None:
         """Runs until cancelled; each process that keeps snapshots runs one. Survives Postgres being away."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TemplateId
@@ -10,6 +10,8 @@ from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
+
+Counted = Literal["accounts", "senders", "templates", "keys"]
 
 
 class Duplicate(Exception):
@@ -59,6 +61,10 @@ class Configuration(Protocol):
 
     async def templates_listed(self, account_id: AccountId, *, at: datetime) -> None:
         """Note when the provider was asked for the account's templates."""
+        ...
+
+    async def has_room(self, what: Counted, most: int) -> bool:
+        """Whether there are fewer than `most` in sight; whoever else asks waits until the transaction ends."""
         ...
 
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None: ...

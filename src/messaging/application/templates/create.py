@@ -21,6 +21,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import Principal, ProviderAccount
 
 OpenConnection = Callable[[ProviderAccount], Awaitable[Connection]]
@@ -47,11 +48,13 @@ class CreateTemplate:
         open_connection: OpenConnection,
         gateways: Mapping[str, ProviderGateway],
         new_id: NewId,
+        quotas: ConfigurationQuotas,
     ) -> None:
         self._open = open_uow
         self._open_connection = open_connection
         self._gateways = gateways
         self._new_id = new_id
+        self._quotas = quotas
 
     async def __call__(self, principal: Principal, new: NewTemplate) -> TemplateView:
         """Raises DomainError: validation_failed, already_exists, provider_refused, provider_unavailable."""
@@ -64,6 +67,8 @@ class CreateTemplate:
                 raise invalid(*violations)
             if await uow.configuration.template_named(account.id, new.name, new.language) is not None:
                 raise already_exists(_TAKEN)
+            if not await uow.configuration.has_room("templates", self._quotas.templates):
+                raise quota_exceeded("templates", self._quotas.templates)
         draft = self._draft(principal, new, account.id)
         connection = await self._open_connection(account)
         created = await self._gateways[account.provider].create_template(connection, draft)

@@ -16,6 +16,7 @@ from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.refusals import already_exists, invalid, not_found
 from messaging.domain.tenants.carrying import channel_not_carried
 from messaging.domain.tenants.provider_ids import provider_id_violations
+from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, SenderStatus
 
 
@@ -42,9 +43,11 @@ class AddSender:
         clock: Clock,
         new_id: NewId,
         carried: CarriedChannels,
+        quotas: ConfigurationQuotas,
     ) -> None:
         self._open = open_uow
         self._carried = carried
+        self._quotas = quotas
         self._tell_health = tell_health
         self._clock = clock
         self._new_id = new_id
@@ -69,6 +72,8 @@ class AddSender:
                 per_second=new.per_second,
                 rank=new.rank,
             )
+            if not await uow.configuration.has_room("senders", self._quotas.senders):
+                raise quota_exceeded("senders", self._quotas.senders)
             try:
                 await uow.configuration.add_sender(sender)
             except Duplicate as duplicate:

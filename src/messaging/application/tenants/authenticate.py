@@ -58,6 +58,11 @@ class Authenticate:
             case _:
                 assert_never(snapshot.tenant.status)
 
+    def is_in_use(self, text: str) -> bool:
+        """Whether this looks like a key that opened something lately; it may still be none. Asks nobody."""
+        key = parse_key(text)
+        return key is not None and self._snapshots.remembers_key(key.public_id)
+
     async def admin(self, text: str) -> Admin | Unknown:
         key = parse_key(text)
         if key is None or key.kind is not KeyKind.ADMIN:

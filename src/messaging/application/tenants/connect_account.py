@@ -18,6 +18,7 @@ from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.ids import AccountId
 from messaging.domain.shared.refusals import already_exists, invalid, not_found
 from messaging.domain.tenants.provider_ids import provider_id_violations
+from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import AccountStatus, Principal, ProviderAccount
 
 # 32 characters of base64url: 192 random bits.
@@ -47,6 +48,7 @@ class ConnectAccount:
         clock: Clock,
         new_id: NewId,
         webhooks_url: str,
+        quotas: ConfigurationQuotas,
         new_token: Callable[[], str] = new_webhook_token,
     ) -> None:
         self._open = open_uow
@@ -55,6 +57,7 @@ class ConnectAccount:
         self._clock = clock
         self._new_id = new_id
         self._webhooks_url = webhooks_url
+        self._quotas = quotas
         self._new_token = new_token
 
     async def __call__(self, principal: Principal, new: NewAccount) -> AccountView:
@@ -75,6 +78,8 @@ class ConnectAccount:
             created_at=self._clock.now(),
         )
         async with self._open(principal.tenant_id, principal.mode) as uow:
+            if not await uow.configuration.has_room("accounts", self._quotas.accounts):
+                raise quota_exceeded("provider accounts", self._quotas.accounts)
             try:
                 await uow.configuration.add_account(account)
             except Duplicate as duplicate:

@@ -12,6 +12,7 @@ from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId, typeid
 from messaging.domain.shared.mode import BOTH_MODES, Mode
 from messaging.domain.shared.refusals import invalid, not_found
+from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import ApiKey, KeyRole
 
 
@@ -23,8 +24,10 @@ class IssueKey:
         open_system_uow: OpenSystemUnitOfWork,
         clock: Clock,
         new_id: NewId,
+        quotas: ConfigurationQuotas,
         choose: Choose = secrets.choice,
     ) -> None:
+        self._quotas = quotas
         self._open = open_uow
         self._open_system = open_system_uow
         self._clock = clock
@@ -60,6 +63,8 @@ class IssueKey:
             role=role,
         )
         async with self._open(tenant_id, BOTH_MODES) as uow_of_tenant:
+            if not await uow_of_tenant.configuration.has_room("keys", self._quotas.keys):
+                raise quota_exceeded("keys", self._quotas.keys)
             await uow_of_tenant.configuration.add_key(key)
             await uow_of_tenant.commit()
         return IssuedKeyView(

@@ -20,7 +20,12 @@ MAX_LISTED = 100
 
 
 class DomainError(Exception):
-    """A precondition that does not hold; `code` is public and documented at `docs/problems/<code>.md`."""
+    """A precondition that does not hold; `code` is public and documented at `docs/problems/<code>.md`.
+
+    `retry_after` is after how many seconds the same request may be accepted, where that is known.
+    """
+
+    retry_after: int | None = None
 
     def __init__(self, code: str, detail: str, violations: tuple[Violation, ...] = ()) -> None:
         super().__init__(detail)

@@ -102,7 +102,10 @@ class AccountsController(Controller):
             body=ConnectAccountBody,
             example=_EXAMPLE,
             returns=AccountView,
-            problems=("already_exists",),
+            problems=(
+                "quota_exceeded",
+                "already_exists",
+            ),
         ),
     )
     async def connect(

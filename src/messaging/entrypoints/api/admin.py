@@ -197,6 +197,7 @@ class KeysController(Controller):
             body=IssueKeyBody,
             example={"name": "Shop backend", "mode": "test"},
             returns=IssuedKeyView,
+            problems=("quota_exceeded",),
         ),
     )
     async def issue(

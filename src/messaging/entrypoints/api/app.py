@@ -27,7 +27,6 @@ from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncTemplates
 from messaging.application.tenants.add_sender import AddSender, ChangeSender
-from messaging.application.tenants.authenticate import Authenticate
 from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
@@ -45,7 +44,7 @@ from messaging.application.tenants.queries import (
 )
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
-from messaging.entrypoints.api.auth import admin_guard, tenant_guard
+from messaging.entrypoints.api.auth import Door, admin_guard, tenant_guard
 from messaging.entrypoints.api.cursors import Cursors
 from messaging.entrypoints.api.dependencies import use_case
 from messaging.entrypoints.api.edge import Edge
@@ -113,7 +112,7 @@ class AdminUseCases(Struct, frozen=True, kw_only=True):
 class ApiDependencies(Struct, frozen=True, kw_only=True):
     """Built by the composition root. `watch_snapshots` keeps the configuration fresh until it is cancelled."""
 
-    authenticate: Authenticate
+    door: Door
     tenant: TenantUseCases
     admin: AdminUseCases
     cursors: Cursors
@@ -135,7 +134,7 @@ def create_app(dependencies: ApiDependencies) -> ASGIApp:
 
 
 def _express(dependencies: ApiDependencies) -> dict[tuple[str, str], ASGIApp]:
-    work = partial(Express, authenticate=dependencies.authenticate, submit_messages=dependencies.tenant.submit_messages)
+    work = partial(Express, door=dependencies.door, submit_messages=dependencies.tenant.submit_messages)
     operations = (
         work("submit_message", "/v1/messages", submit_one),
         work("submit_batch", "/v1/messages/batch", submit_many),
@@ -149,13 +148,13 @@ def create_litestar(dependencies: ApiDependencies) -> Litestar:
     tenant = Router(
         path="",
         route_handlers=list(TENANT_CONTROLLERS),
-        guards=[tenant_guard(dependencies.authenticate)],
+        guards=[tenant_guard(dependencies.door)],
         dependencies=shared | {name: use_case(item) for name, item in asdict(dependencies.tenant).items()},
     )
     admin = Router(
         path="",
         route_handlers=list(ADMIN_CONTROLLERS),
-        guards=[admin_guard(dependencies.authenticate)],
+        guards=[admin_guard(dependencies.door)],
         dependencies=shared | {name: use_case(item) for name, item in asdict(dependencies.admin).items()},
     )
     probes = Router(

@@ -55,6 +55,7 @@ PROBLEMS: dict[str, Kind] = {
     "method_not_allowed": Kind(405, "Method not allowed here"),
     "request_timeout": _before_any_operation(REQUEST_TIMEOUT),
     "already_exists": Kind(409, "It exists already"),
+    "quota_exceeded": Kind(409, "The tenant has as many of these as it may have"),
     "state_conflict": Kind(409, "Not possible in the present state"),
     "duplicate_risk": Kind(409, "Might be sent twice"),
     "request_in_flight": Kind(409, "The same request is still being worked on"),
@@ -67,6 +68,8 @@ PROBLEMS: dict[str, Kind] = {
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "provider_refused": Kind(422, "The provider refused"),
     "rate_limited": Kind(429, "Too many messages in too little time"),
+    "changes_limited": Kind(429, "Too many changes of the configuration in too little time"),
+    "keys_throttled": Kind(429, "Too many wrong keys from this network"),
     "head_too_large": _before_any_operation(HEAD_TOO_LARGE),
     "internal_error": Kind(500, "Something went wrong on our side"),
     "provider_unavailable": Kind(502, "The provider did not answer"),
@@ -123,9 +126,9 @@ def problem_response(
 def on_domain_error(request: AnyRequest, error: DomainError) -> Response[bytes]:
     if error.code not in PROBLEMS:
         return on_anything_else(request, error)
-    headers = None
-    if isinstance(error, RateLimited):
-        headers = limit_headers(error.balances) | {"Retry-After": str(error.retry_after)}
+    headers = limit_headers(error.balances) if isinstance(error, RateLimited) else {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     return problem_response(
         request_id_of(request.scope), error.code, error.detail, errors=error.violations, headers=headers
     )

@@ -11,8 +11,7 @@ from litestar import Request
 from litestar.types import Receive, Scope, Send
 
 from messaging.application.messages.submit import Reply, SubmitMessages
-from messaging.application.tenants.authenticate import Authenticate
-from messaging.entrypoints.api.auth import TenantRequest, admit
+from messaging.entrypoints.api.auth import Door, TenantRequest, admit
 from messaging.entrypoints.api.calls import LeanCall, TenantCall
 from messaging.entrypoints.api.errors import problem_of
 from messaging.entrypoints.api.idempotency import REPLAYED_HEADER
@@ -32,20 +31,20 @@ class Express:
         path: str,
         submit: Submit,
         *,
-        authenticate: Authenticate,
+        door: Door,
         submit_messages: SubmitMessages,
     ) -> None:
         self.path = path
         self._operation_id = operation_id
         self._submit = submit
-        self._authenticate = authenticate
+        self._door = door
         self._submit_messages = submit_messages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["path_template"] = self.path
         call = LeanCall(scope, receive)
         try:
-            await admit(self._authenticate, call, self._operation_id)
+            await admit(self._door, call, self._operation_id)
             reply = await self._submit(call, self._submit_messages)
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a problem document
             request: TenantRequest = Request(scope, receive, send)

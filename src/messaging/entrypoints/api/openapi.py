@@ -26,7 +26,7 @@ from messaging.entrypoints.api.reference_words import properties as words
 from messaging.entrypoints.api.reference_words.describing import describe, described_schemas, with_public_names
 from messaging.entrypoints.api.reference_words.examples import example_of
 from messaging.entrypoints.api.reference_words.responses import response_name, responses
-from messaging.entrypoints.api.roles import roles_for
+from messaging.entrypoints.api.roles import OF_MESSAGES, roles_for
 from messaging.entrypoints.api.senders import RulesController, SendersController
 from messaging.entrypoints.api.templates import TemplatesController
 
@@ -55,7 +55,7 @@ _PREFIXES = {
 }
 _OF_THE_LISTENER = ("bad_request", "header_repeated", "request_timeout", "url_too_long", "head_too_large")
 # Any operation may meet these.
-_ALWAYS = ("unauthorized", "internal_error", "store_unavailable", "overloaded", *_OF_THE_LISTENER)
+_ALWAYS = ("unauthorized", "keys_throttled", "internal_error", "store_unavailable", "overloaded", *_OF_THE_LISTENER)
 _OF_BODIES = ("malformed_json", "nesting_too_deep", "bad_request", "body_too_large", "unsupported_media_type")
 
 _DESCRIPTION = """\
@@ -241,6 +241,8 @@ def _codes(route: Route) -> set[str]:
         codes |= {"validation_failed", "cursor_invalid"}
     if operation.body is not None:
         codes |= {*_OF_BODIES, "validation_failed"}
+    if _mutates(route) and not route.admin and operation.id not in OF_MESSAGES:
+        codes.add("changes_limited")
     if _mutates(route):
         codes |= {"bad_request", "body_too_large", "idempotency_key_invalid", "idempotency_key_reused"}
         codes.add("request_in_flight")

@@ -48,6 +48,14 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "change_settings": _OWNER,
 }
 
+OF_MESSAGES: Final = frozenset(
+    {
+        *("submit_message", "submit_batch", "check_message", "cancel_message", "retry_message"),
+        *("retry_dead_letter", "discard_dead_letter", "act_on_messages"),
+    }
+)
+"""Operations that change messages, or nothing; all others that are no GET change the tenant's configuration."""
+
 
 def roles_for(operation_id: str) -> AbstractSet[KeyRole]:
     """Raises KeyError for an operation without an entry: it stays shut for everybody until it has one."""

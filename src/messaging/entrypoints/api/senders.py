@@ -116,7 +116,10 @@ class SendersController(Controller):
             body=AddSenderBody,
             example=_EXAMPLE,
             returns=SenderView,
-            problems=("already_exists",),
+            problems=(
+                "quota_exceeded",
+                "already_exists",
+            ),
         ),
     )
     async def add(

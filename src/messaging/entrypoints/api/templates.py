@@ -90,7 +90,7 @@ class TemplatesController(Controller):
             body=CreateTemplateBody,
             example=_EXAMPLE,
             returns=TemplateView,
-            problems=("already_exists", "provider_refused", "provider_unavailable"),
+            problems=("quota_exceeded", "already_exists", "provider_refused", "provider_unavailable"),
         ),
     )
     async def create(

@@ -10,6 +10,7 @@ from messaging.domain.messages.lifecycle import EchoGrace
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.witnesses import WitnessRule
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
+from messaging.domain.tenants.quotas import ConfigurationQuotas
 from messaging.entrypoints.setting_types import RetentionDays
 from messaging.entrypoints.settings import Settings
 
@@ -77,3 +78,12 @@ def _days(days: RetentionDays) -> timedelta | None:
 
 def _per_minute(messages: int) -> Quota | None:
     return Quota(messages=messages, seconds=60) if messages else None
+
+
+def configuration_quotas(settings: Settings) -> ConfigurationQuotas:
+    return ConfigurationQuotas(
+        accounts=settings.tenant_accounts,
+        senders=settings.tenant_senders,
+        templates=settings.tenant_templates,
+        keys=settings.tenant_keys,
+    )

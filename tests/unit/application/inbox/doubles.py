@@ -87,6 +87,9 @@ class KnownTenants:
     async def admin_key(self, public_id: str) -> AdminKey | None:
         return None
 
+    def remembers_key(self, public_id: str) -> bool:
+        return False
+
 
 class JsonReader:
     """A provider whose callbacks are JSON lists; authentic when the header `x-signature` is the app secret."""

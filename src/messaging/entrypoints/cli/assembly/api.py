@@ -5,7 +5,9 @@ from functools import partial
 from typing import cast
 
 from messaging.entrypoints.api.app import AdminUseCases, ApiDependencies, TenantUseCases, create_app
+from messaging.entrypoints.api.auth import Door
 from messaging.entrypoints.api.cursors import Cursors
+from messaging.entrypoints.api.failed_keys import FailedKeys
 from messaging.entrypoints.api.idempotency import Once
 from messaging.entrypoints.api.sealing import SealForTenant
 from messaging.entrypoints.cli.assembly import prepare
@@ -35,7 +37,7 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
 def api_dependencies(application: Application) -> ApiDependencies:
     adapters = application.adapters
     return ApiDependencies(
-        authenticate=application.tenants.authenticate(),
+        door=_door(application),
         tenant=_tenant_use_cases(application),
         admin=_admin_use_cases(application),
         cursors=Cursors(sign=adapters.key_ring().sign),
@@ -52,6 +54,16 @@ async def _watch_store(application: Application) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(application.adapters.snapshots().watch())
         group.create_task(application.messages.notice_failover().watch())
+
+
+def _door(application: Application) -> Door:
+    settings, tenants = application.settings(), application.tenants
+    proxies = settings.trusted_proxies.networks if settings.trusted_proxies is not None else ()
+    return Door(
+        authenticate=tenants.authenticate(),
+        failed_keys=FailedKeys(per_minute=settings.failed_keys_per_minute, proxies=proxies),
+        limit_changes=tenants.limit_changes(),
+    )
 
 
 def _tenant_use_cases(application: Application) -> TenantUseCases:

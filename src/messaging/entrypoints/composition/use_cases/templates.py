@@ -26,6 +26,7 @@ class TemplateUseCases(DeclarativeContainer):
         open_connection=tenants.open_account,
         gateways=adapters.gateways,
         new_id=adapters.new_id,
+        quotas=tenants.quotas,
     )
     sync_account = Singleton(
         SyncAccount, open_uow=adapters.open_uow, gateways=adapters.gateways, new_id=adapters.new_id

@@ -12,6 +12,7 @@ from messaging.application.tenants.ciphers import OpenAccount
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
 from messaging.application.tenants.issue_key import IssueAdminKey, IssueKey
+from messaging.application.tenants.limit_changes import LimitChanges
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
     FindAccount,
@@ -26,6 +27,7 @@ from messaging.application.tenants.queries import (
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
 from messaging.application.tenants.tell_health import TellHealth
+from messaging.entrypoints.composition import terms
 from messaging.entrypoints.settings import Settings
 
 
@@ -34,6 +36,10 @@ class TenantUseCases(DeclarativeContainer):
     adapters: Any = DependenciesContainer()
 
     webhooks_url = settings.provided.webhooks_public_url.value
+    quotas = Singleton(terms.configuration_quotas, settings)
+    limit_changes = Singleton(
+        LimitChanges, quotas=adapters.submission_limits, per_minute=settings.provided.tenant_changes_per_minute
+    )
     authenticate = Singleton(Authenticate, snapshots=adapters.snapshots, clock=adapters.clock)
     who_am_i = Singleton(WhoAmI, snapshots=adapters.snapshots)
 
@@ -56,6 +62,7 @@ class TenantUseCases(DeclarativeContainer):
         open_system_uow=adapters.open_system_uow,
         clock=adapters.clock,
         new_id=adapters.new_id,
+        quotas=quotas,
     )
     issue_admin_key = Singleton(
         IssueAdminKey, open_system_uow=adapters.open_system_uow, clock=adapters.clock, new_id=adapters.new_id
@@ -71,6 +78,7 @@ class TenantUseCases(DeclarativeContainer):
         clock=adapters.clock,
         new_id=adapters.new_id,
         webhooks_url=webhooks_url,
+        quotas=quotas,
     )
     change_account = Singleton(
         ChangeAccount,
@@ -91,6 +99,7 @@ class TenantUseCases(DeclarativeContainer):
         clock=adapters.clock,
         new_id=adapters.new_id,
         carried=adapters.carried,
+        quotas=quotas,
     )
     change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, tell_health=tell_health)
     find_sender = Singleton(FindSender, open_uow=adapters.open_uow, tell_health=tell_health)

@@ -1,0 +1,19 @@
+"""How much configuration a tenant may have: all of it is held in the memory of every process."""
+
+from msgspec import Struct
+
+from messaging.domain.shared.errors import DomainError
+
+
+class ConfigurationQuotas(Struct, frozen=True, kw_only=True):
+    """The most of each in one mode; of keys, those of both modes that are not revoked."""
+
+    accounts: int = 100
+    senders: int = 1_000
+    templates: int = 10_000
+    keys: int = 1_000
+
+
+def quota_exceeded(what: str, most: int) -> DomainError:
+    """`what` in the plural, such as `senders`."""
+    return DomainError("quota_exceeded", f"A tenant may have {most} {what}. Ask the platform's operator for more.")
