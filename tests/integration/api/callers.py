@@ -118,8 +118,7 @@ class Platform(Caller):
 
     async def shop(self, mode: str = "test") -> Shop:
         shop = await self.bare_shop(mode)
-        shop.number = number = next(_numbers)
-        await self._open_business(number)
+        shop.number = number = await self.open_business()
         account = await shop.post("/v1/provider-accounts", account_body(number))
         assert account.status_code == 201, account.text
         shop.account = account.json()["id"]
@@ -136,17 +135,18 @@ class Platform(Caller):
         response = await self._sandbox.request(method, path.format(waba=waba_id(number)), headers=headers)
         assert response.is_success, response.text
 
-    async def _open_business(self, number: int) -> None:
-        response = await self._sandbox.post(
-            "/_control/accounts",
-            json={
-                "waba_id": waba_id(number),
-                "access_token": f"token-{number}",
-                "app_secret": f"secret-{number}",
-                "phone_numbers": [{"id": phone_id(number), "display_phone_number": f"+1415556{number:04}"}],
-            },
-        )
+    async def open_business(self, number: int | None = None, **changes: Any) -> int:
+        """A business at the provider, or another state of one; returns its number."""
+        number = next(_numbers) if number is None else number
+        business = {
+            "waba_id": waba_id(number),
+            "access_token": f"token-{number}",
+            "app_secret": f"secret-{number}",
+            "phone_numbers": [{"id": phone_id(number), "display_phone_number": f"+1415556{number:04}"}],
+        }
+        response = await self._sandbox.post("/_control/accounts", json=business | changes)
         assert response.is_success, response.text
+        return number
 
     async def _approved_template(self, shop: Shop) -> None:
         created = await shop.post("/v1/templates", template_body(shop.account))

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -176,10 +176,54 @@ class ProviderTemplate(Struct, frozen=True, kw_only=True):
 
 
 class ProviderNumber(Struct, frozen=True, kw_only=True):
+    """A sender as the provider lists it. `status` is the provider's word; WhatsApp's numbers send when `CONNECTED`."""
+
     external_id: str
     address: str
     name: str
     per_second: int
+    status: str = "UNKNOWN"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What the provider says about one part of an account. `detail` is for a person, also when all is well."""
+
+    part: Literal["token", "scopes", "account", "app_secret"]
+    ok: bool
+    detail: str
+
+
+class Inspection(Struct, frozen=True, kw_only=True):
+    """An account as the provider sees it with the credentials given. `numbers` are empty unless all is well."""
+
+    findings: tuple[Finding, ...]
+    numbers: tuple[ProviderNumber, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(finding.ok for finding in self.findings)
+
+
+class AccountSetup(Protocol):
+    """What it takes at the provider before an account can send and be heard of."""
+
+    async def inspect(self, connection: Connection) -> Inspection:
+        """Ask about every part; what is refused is a finding. Raises ProviderUnavailable."""
+        ...
+
+    async def subscribe(self, connection: Connection, *, webhook_url: str | None) -> None:
+        """Have the account's webhooks delivered: to `webhook_url`, which is checked at once, or where the app says.
+
+        Raises ProviderRefused or ProviderUnavailable.
+        """
+        ...
+
+    async def register_number(self, connection: Connection, external_id: str, pin: str) -> None:
+        """Make a number able to send; `pin` is its second factor from now on, or the one it has.
+
+        Raises ProviderRefused or ProviderUnavailable.
+        """
+        ...
 
 
 class CallbackReader(Protocol):

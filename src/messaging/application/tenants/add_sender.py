@@ -7,12 +7,14 @@ from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.configuration import Duplicate
 from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.set_up_account import CheckSender, placeholder
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderView
 from messaging.domain.shared.address import Channel, Phone, parse_recipient
 from messaging.domain.shared.email_address import is_email_address
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, SenderId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import already_exists, invalid, not_found
 from messaging.domain.tenants.carrying import channel_not_carried
 from messaging.domain.tenants.provider_ids import provider_id_violations
@@ -30,6 +32,8 @@ class NewSender(Struct, frozen=True, kw_only=True):
     name: str
     per_second: int
     rank: int
+    verify: bool | None = None
+    """Whether the provider is asked for the number first; None: in live mode."""
 
 
 class AddSender:
@@ -44,34 +48,25 @@ class AddSender:
         new_id: NewId,
         carried: CarriedChannels,
         quotas: ConfigurationQuotas,
+        check_number: CheckSender,
     ) -> None:
         self._open = open_uow
         self._carried = carried
         self._quotas = quotas
+        self._check_number = check_number
         self._tell_health = tell_health
         self._clock = clock
         self._new_id = new_id
 
     async def __call__(self, principal: Principal, new: NewSender) -> SenderView:
-        async with self._open(principal.tenant_id, principal.mode) as uow:
-            account = None if new.account_id is None else await uow.configuration.account(new.account_id)
-            violations = (*_address_violations(new), *self._account_violations(new, account))
-            if account is None or violations:
+        """Raises DomainError: validation_failed, already_exists, provider_refused, provider_unavailable."""
+        account = await self._account(principal, new)
+        if account.mode is Mode.LIVE if new.verify is None else new.verify:
+            violations = await self._check_number(account, external_id=new.external_id, address=new.address)
+            if violations:
                 raise invalid(*violations)
-            sender = Sender(
-                id=SenderId(self._new_id()),
-                tenant_id=principal.tenant_id,
-                account_id=account.id,
-                channel=new.channel,
-                mode=account.mode,
-                external_id=new.external_id,
-                address=new.address,
-                name=new.name,
-                status=SenderStatus.ACTIVE,
-                created_at=self._clock.now(),
-                per_second=new.per_second,
-                rank=new.rank,
-            )
+        sender = self._sender(account, new)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
             if not await uow.configuration.has_room("senders", self._quotas.senders):
                 raise quota_exceeded("senders", self._quotas.senders)
             try:
@@ -81,14 +76,42 @@ class AddSender:
             await uow.commit()
         return SenderView.of(sender, await self._tell_health.of(sender))
 
+    async def _account(self, principal: Principal, new: NewSender) -> ProviderAccount:
+        """Raises DomainError `validation_failed` with all that can be told without the provider."""
+        account = None
+        if new.account_id is not None:
+            async with self._open(principal.tenant_id, principal.mode) as uow:
+                account = await uow.configuration.account(new.account_id)
+        violations = (*_address_violations(new), *self._account_violations(new, account))
+        if account is None or violations:
+            raise invalid(*violations)
+        return account
+
     def _account_violations(self, new: NewSender, account: ProviderAccount | None) -> tuple[Violation, ...]:
         if account is None:
             return (_ACCOUNT_UNKNOWN,)
-        ids = provider_id_violations(account.provider, new.external_id)
+        copied = placeholder("/external_id", new.external_id)
+        ids = provider_id_violations(account.provider, new.external_id) if copied is None else (copied,)
         carried = self._carried.get(account.provider, frozenset())
         if new.channel in carried:
             return ids
         return (*ids, channel_not_carried(new.channel, account.provider, carried))
+
+    def _sender(self, account: ProviderAccount, new: NewSender) -> Sender:
+        return Sender(
+            id=SenderId(self._new_id()),
+            tenant_id=account.tenant_id,
+            account_id=account.id,
+            channel=new.channel,
+            mode=account.mode,
+            external_id=new.external_id,
+            address=new.address,
+            name=new.name,
+            status=SenderStatus.ACTIVE,
+            created_at=self._clock.now(),
+            per_second=new.per_second,
+            rank=new.rank,
+        )
 
 
 _ACCOUNT_UNKNOWN = Violation(

@@ -9,15 +9,15 @@ from msgspec.structs import replace
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.configuration import Duplicate
 from messaging.application.ports.providers import Credentials
-from messaging.application.ports.secrets import KeyRing
+from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.ciphers import cipher_of
 from messaging.application.tenants.connections import open_credentials, seal_credentials
+from messaging.application.tenants.set_up_account import Candidate, VerifyAccount, stored_account
 from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.ids import AccountId
-from messaging.domain.shared.refusals import already_exists, invalid, not_found
-from messaging.domain.tenants.provider_ids import provider_id_violations
+from messaging.domain.shared.refusals import already_exists, not_found
 from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import AccountStatus, Principal, ProviderAccount
 
@@ -34,6 +34,11 @@ class NewAccount(Struct, frozen=True, kw_only=True):
     name: str
     external_id: str
     credentials: Credentials
+    verify: bool | None = None
+    """Whether the provider is asked first; None: in live mode."""
+
+    def to_candidate(self) -> Candidate:
+        return Candidate(provider=self.provider, external_id=self.external_id, credentials=self.credentials)
 
 
 class ConnectAccount:
@@ -49,9 +54,11 @@ class ConnectAccount:
         new_id: NewId,
         webhooks_url: str,
         quotas: ConfigurationQuotas,
+        verify: VerifyAccount,
         new_token: Callable[[], str] = new_webhook_token,
     ) -> None:
         self._open = open_uow
+        self._verify = verify
         self._snapshots = snapshots
         self._key_ring = key_ring
         self._clock = clock
@@ -61,8 +68,8 @@ class ConnectAccount:
         self._new_token = new_token
 
     async def __call__(self, principal: Principal, new: NewAccount) -> AccountView:
-        if wrong := provider_id_violations(new.provider, new.external_id):
-            raise invalid(*wrong)
+        """Raises DomainError: validation_failed, already_exists, provider_unavailable."""
+        await self._verify.require(principal, new.to_candidate(), ask=new.verify)
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
         id = AccountId(self._new_id())
         account = ProviderAccount(
@@ -96,17 +103,37 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
     access_token: str | UnsetType = UNSET
     app_secrets: tuple[str, ...] | UnsetType = UNSET
     verify_token: str | UnsetType = UNSET
+    verify: bool | None = None
+
+    @property
+    def rotates(self) -> bool:
+        """Whether there is anything that the provider could be asked about."""
+        return self.access_token is not UNSET or self.app_secrets is not UNSET or self.verify_token is not UNSET
 
 
 class ChangeAccount:
-    def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing, webhooks_url: str) -> None:
+    """New credentials are tried at the provider first, as those of a new account are."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        webhooks_url: str,
+        verify: VerifyAccount,
+    ) -> None:
         self._open = open_uow
+        self._verify = verify
         self._snapshots = snapshots
         self._key_ring = key_ring
         self._webhooks_url = webhooks_url
 
     async def __call__(self, principal: Principal, id: AccountId, changes: AccountChanges) -> AccountView:
+        """Raises DomainError: not_found, validation_failed, provider_unavailable."""
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        if changes.rotates:
+            await self._try(principal, await stored_account(self._open, principal, id), cipher, changes)
         async with self._open(principal.tenant_id, principal.mode) as uow:
             account = await uow.configuration.account(id)
             if account is None:
@@ -121,6 +148,13 @@ class ChangeAccount:
             await uow.configuration.update_account(changed)
             await uow.commit()
         return AccountView.of(changed, self._webhooks_url, principal.role)
+
+    async def _try(
+        self, principal: Principal, account: ProviderAccount, cipher: TenantCipher, changes: AccountChanges
+    ) -> None:
+        credentials = _rotate(open_credentials(account, cipher), changes)
+        candidate = Candidate(provider=account.provider, external_id=account.external_id, credentials=credentials)
+        await self._verify.require(principal, candidate, ask=changes.verify)
 
 
 def _rotate(old: Credentials, changes: AccountChanges) -> Credentials:

@@ -12,6 +12,14 @@ from messaging.application.templates.sync import SyncTemplates
 from messaging.application.templates.views import SyncView
 from messaging.application.tenants.connect_account import AccountChanges, ChangeAccount, ConnectAccount, NewAccount
 from messaging.application.tenants.queries import FindAccount, ListAccounts
+from messaging.application.tenants.set_up_account import (
+    Candidate,
+    InspectionView,
+    NumberView,
+    RegisterNumber,
+    SubscribeAccount,
+    VerifyAccount,
+)
 from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.ids import AccountId, Prefix
 from messaging.domain.tenants.tenant import AccountStatus
@@ -42,6 +50,7 @@ class ConnectAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
     access_token: Secret
     app_secrets: AppSecrets
     verify_token: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    verify: bool | None = None
 
     def to_new(self) -> NewAccount:
         return NewAccount(
@@ -51,7 +60,34 @@ class ConnectAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
             credentials=Credentials(
                 access_token=self.access_token, app_secrets=self.app_secrets, verify_token=self.verify_token
             ),
+            verify=self.verify,
         )
+
+
+class VerifyAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing of it is stored."""
+
+    provider: Literal["whatsapp_cloud"]
+    external_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    access_token: Secret
+    app_secrets: AppSecrets
+
+    def to_candidate(self) -> Candidate:
+        credentials = Credentials(access_token=self.access_token, app_secrets=self.app_secrets)
+        return Candidate(provider=self.provider, external_id=self.external_id, credentials=credentials)
+
+
+class SubscribeBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the account's webhooks are to be delivered."""
+
+    override: bool = True
+
+
+class RegisterNumberBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of the account's numbers is to be able to send."""
+
+    phone_number_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    pin: Annotated[str, Meta(pattern=r"^[0-9]{6}$")]
 
 
 class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +98,7 @@ class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     access_token: Secret | UnsetType = UNSET
     app_secrets: AppSecrets | UnsetType = UNSET
     verify_token: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    verify: bool | None = None
 
     def to_changes(self) -> AccountChanges:
         return AccountChanges(
@@ -70,21 +107,35 @@ class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             access_token=self.access_token,
             app_secrets=self.app_secrets,
             verify_token=self.verify_token,
+            verify=self.verify,
         )
 
 
 CONNECT = Body(ConnectAccountBody)
 CHANGE = Body(ChangeAccountBody)
+VERIFY = Body(VerifyAccountBody)
+SUBSCRIBE = Body(SubscribeBody)
+REGISTER = Body(RegisterNumberBody)
 PAGE = Query(PageQuery)
 
 _EXAMPLE = {
     "provider": "whatsapp_cloud",
     "name": "Main WhatsApp account",
     "external_id": "102290129340398",
-    "access_token": "EAAG…",
+    "access_token": "EAAGm0PX4ZCpsBAKZCrx7LZAe2",
     "app_secrets": ["614fc2afde15eee07a26b2fe3eaee9b9"],
     "verify_token": "a-word-you-choose",
 }
+_CONNECTING = """\
+In live mode the provider is asked first: whether the token is valid, has the scopes it needs and sees the account, and
+whether the app secret is that of the token's app. What is wrong is in `errors`, and nothing is stored. Then have the
+webhooks delivered with `subscribe`, or enter the returned `webhook_url` at the provider as callback URL.\
+"""
+_SUBSCRIBING = """\
+With `override` (the default) the provider delivers this account's messages and receipts to its own `webhook_url`, which
+it calls at once to check it; several accounts of one app need that. Without, they go where the app's settings say. News
+of templates always goes there.\
+"""
 
 
 class AccountsController(Controller):
@@ -97,15 +148,12 @@ class AccountsController(Controller):
             "connect_provider_account",
             "Provider accounts",
             "Connect a provider account",
-            description="Enter the returned `webhook_url` at the provider as callback URL.",
+            description=_CONNECTING,
             status=201,
             body=ConnectAccountBody,
             example=_EXAMPLE,
             returns=AccountView,
-            problems=(
-                "quota_exceeded",
-                "already_exists",
-            ),
+            problems=("quota_exceeded", "already_exists", "provider_unavailable"),
         ),
     )
     async def connect(
@@ -116,6 +164,29 @@ class AccountsController(Controller):
     ) -> Response[bytes]:
         body, raw = await CONNECT.read(request)
         return await once(request, raw, lambda: connect_account(request.auth, body.to_new()), status=201)
+
+    @post(
+        "/verify",
+        status_code=200,
+        opt=operation(
+            "verify_provider_account",
+            "Provider accounts",
+            "Ask the provider about an account",
+            description="Answers what connecting it would check, and the account's numbers. Stores nothing.",
+            body=VerifyAccountBody,
+            example={name: _EXAMPLE[name] for name in ("provider", "external_id", "access_token", "app_secrets")},
+            returns=InspectionView,
+            problems=("provider_unavailable",),
+        ),
+    )
+    async def verify(
+        self,
+        request: TenantRequest,
+        verify_account: NamedDependency[VerifyAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        body, raw = await VERIFY.read(request)
+        return await once(request, raw, lambda: verify_account(request.auth, body.to_candidate()), status=200)
 
     @get(
         "/",
@@ -153,7 +224,8 @@ class AccountsController(Controller):
             "Provider accounts",
             "Change a provider account or rotate its credentials",
             body=ChangeAccountBody,
-            example={"access_token": "EAAG…"},
+            example={"access_token": "EAAGm0PX4ZCpsBAKZCrx7LZAe3"},
+            problems=("provider_unavailable",),
             returns=AccountView,
         ),
     )
@@ -167,6 +239,61 @@ class AccountsController(Controller):
         id = AccountId(in_path(Prefix.ACCOUNT, account_id))
         body, raw = await CHANGE.read(request)
         return await once(request, raw, lambda: change_account(request.auth, id, body.to_changes()), status=200)
+
+    @post(
+        "/{account_id:str}/subscribe",
+        status_code=200,
+        opt=operation(
+            "subscribe_provider_account",
+            "Provider accounts",
+            "Have the account's webhooks delivered",
+            description=_SUBSCRIBING,
+            body=SubscribeBody,
+            example={"override": True},
+            returns=AccountView,
+            problems=("provider_refused", "provider_unavailable"),
+        ),
+    )
+    async def subscribe(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        subscribe_account: NamedDependency[SubscribeAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        body, raw = await SUBSCRIBE.read(request)
+        return await once(request, raw, lambda: subscribe_account(request.auth, id, override=body.override), status=200)
+
+    @post(
+        "/{account_id:str}/register-number",
+        status_code=200,
+        opt=operation(
+            "register_number",
+            "Provider accounts",
+            "Register a number of the account",
+            description="Makes it able to send. Meta allows ten registrations of a number within 72 hours.",
+            body=RegisterNumberBody,
+            example={"phone_number_id": "106540352242922", "pin": "150954"},
+            returns=NumberView,
+            problems=("provider_refused", "provider_unavailable"),
+        ),
+    )
+    async def register_number_(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        register_number: NamedDependency[RegisterNumber],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        body, raw = await REGISTER.read(request)
+        return await once(
+            request,
+            raw,
+            lambda: register_number(request.auth, id, external_id=body.phone_number_id, pin=body.pin),
+            status=200,
+        )
 
     @post(
         "/{account_id:str}/sync-templates",

@@ -44,6 +44,7 @@ from messaging.application.tenants.queries import (
 )
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
+from messaging.application.tenants.set_up_account import RegisterNumber, SubscribeAccount, VerifyAccount
 from messaging.entrypoints.api.auth import Door, admin_guard, tenant_guard
 from messaging.entrypoints.api.cursors import Cursors
 from messaging.entrypoints.api.dependencies import use_case
@@ -81,7 +82,10 @@ class TenantUseCases(Struct, frozen=True, kw_only=True):
     find_template: FindTemplate
     sync_templates: SyncTemplates
     connect_account: ConnectAccount
+    verify_account: VerifyAccount
     change_account: ChangeAccount
+    subscribe_account: SubscribeAccount
+    register_number: RegisterNumber
     find_account: FindAccount
     list_accounts: ListAccounts
     add_sender: AddSender

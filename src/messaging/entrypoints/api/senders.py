@@ -38,6 +38,7 @@ class AddSenderBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: Name
     per_second: PerSecond = 80
     rank: Rank = 0
+    verify: bool | None = None
 
     def to_new(self) -> NewSender:
         account_id = parse_typeid(Prefix.ACCOUNT, self.account_id)
@@ -49,6 +50,7 @@ class AddSenderBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             name=self.name,
             per_second=self.per_second,
             rank=self.rank,
+            verify=self.verify,
         )
 
 

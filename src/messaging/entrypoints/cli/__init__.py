@@ -4,7 +4,17 @@ import sys
 
 import rich_click as click
 
-from messaging.entrypoints.cli import administration, callbacks, chaos, database, local, messages, processes, reports
+from messaging.entrypoints.cli import (
+    administration,
+    callbacks,
+    chaos,
+    connecting,
+    database,
+    local,
+    messages,
+    processes,
+    reports,
+)
 from messaging.entrypoints.cli.failures import exit_code_of
 
 __all__ = ["app", "main"]
@@ -20,7 +30,7 @@ def app() -> None:
     """Self-hosted messaging platform: submit intent, get every message to a reported end."""
 
 
-for module in (processes, local, chaos, database, administration, callbacks, messages, reports):
+for module in (processes, local, chaos, database, administration, callbacks, connecting, messages, reports):
     for command in module.COMMANDS:
         app.add_command(command)
 

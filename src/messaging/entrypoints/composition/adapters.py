@@ -17,6 +17,8 @@ from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFac
 from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.adapters.postgres.workers import PostgresWorkers
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
+from messaging.adapters.providers.whatsapp_cloud.graph import GraphCalls
+from messaging.adapters.providers.whatsapp_cloud.setup import WhatsAppCloudSetup
 from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
 from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.adapters.redis.sender_health import RedisHealthRecords
@@ -77,14 +79,26 @@ class Adapters(DeclarativeContainer):
     )
     operations = Singleton(Operations, health, resources.provided.registry, instance=settings.provided.instance)
 
-    gateways = Dict(
+    whatsapp_cloud = Singleton(
+        WhatsAppCloudGateway,
+        http=resources.provided.http,
+        live_base_url=settings.provided.whatsapp_base_url.value,
+        sandbox_base_url=settings.provided.sandbox_base_url.value,
+        graph_version=settings.provided.whatsapp_graph_version,
+        message_history=settings.provided.whatsapp_message_history,
+    )
+    gateways = Dict(whatsapp_cloud=whatsapp_cloud)
+    setups = Dict(
         whatsapp_cloud=Singleton(
-            WhatsAppCloudGateway,
-            http=resources.provided.http,
-            live_base_url=settings.provided.whatsapp_base_url.value,
-            sandbox_base_url=settings.provided.sandbox_base_url.value,
-            graph_version=settings.provided.whatsapp_graph_version,
-            message_history=settings.provided.whatsapp_message_history,
-        ),
+            WhatsAppCloudSetup,
+            graph=Singleton(
+                GraphCalls,
+                http=resources.provided.http,
+                live_base_url=settings.provided.whatsapp_base_url.value,
+                sandbox_base_url=settings.provided.sandbox_base_url.value,
+                graph_version=settings.provided.whatsapp_graph_version,
+            ),
+            gateway=whatsapp_cloud,
+        )
     )
     readers = Dict(whatsapp_cloud=Singleton(WhatsAppCallbackReader))

@@ -211,6 +211,8 @@ class Stack:
             "APP_MASTER_KEY": self._given.master_key or _master_key(self.home),
             "APP_INSTANCE": self._instance,
             "APP_SANDBOX_BASE_URL": self.sandbox,
+            # Nothing here reaches a real person, whatever the mode of a key.
+            "APP_WHATSAPP_BASE_URL": self.sandbox,
             "APP_WEBHOOKS_PUBLIC_URL": self.webhooks,
             "APP_API_HOST": HOST,
             "APP_API_PORT": str(self.ports.api),

@@ -1,8 +1,9 @@
 """Which business accounts and numbers exist here, who may act for them, and where their callbacks go."""
 
 import re
+import time
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -29,6 +30,10 @@ class PhoneNumber(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     verified_name: str = "Sandbox"
     throughput_mps: Annotated[float, msgspec.Meta(gt=0)] | msgspec.UnsetType | None = msgspec.UNSET
     override: Override | None = None
+    status: Literal["CONNECTED", "PENDING", "DISCONNECTED"] = "CONNECTED"
+    """Only a connected number sends; registering connects it."""
+    pin: str | None = None
+    """The second factor; the first registration sets it when there is none."""
 
     @property
     def digits(self) -> str:
@@ -49,6 +54,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     subscribed: bool = True
     """Whether the app gets this account's events at all."""
     override: Override | None = None
+    app_id: Id = "1"
+    scopes: tuple[str, ...] = ("whatsapp_business_management", "whatsapp_business_messaging")
+    """What the token may do."""
+    token_expires_at: int = 0
+    """Epoch seconds; 0 is never."""
 
     def messages_url(self, phone_number_id: str) -> str | None:
         """Where `messages` events of a number go: number before account before app."""
@@ -75,7 +85,7 @@ class Accounts:
         self._journal = journal
         self._by_waba: dict[str, Account] = {}
         self._by_phone: dict[str, tuple[Account, PhoneNumber]] = {}
-        self._tokens: set[str] = set()
+        self._tokens: dict[str, int] = {}
         for stored in journal.values("account"):
             self._index(msgspec.json.decode(stored, type=Account))
 
@@ -110,8 +120,11 @@ class Accounts:
         """The caller's token; raises Graph error 104 without one and 190 for one nobody holds."""
         if token is None:
             raise GraphError(104)
-        if token not in self._tokens:
+        expires_at = self._tokens.get(token)
+        if expires_at is None:
             raise GraphError(190)
+        if 0 < expires_at <= time.time():
+            raise GraphError(190, message="Error validating access token: Session has expired.", subcode=463)
         return token
 
     def sender(self, phone_number_id: str, token: str) -> tuple[Account, PhoneNumber]:
@@ -121,7 +134,13 @@ class Accounts:
             raise unknown_object(phone_number_id, "post")
         if found[0].access_token != token:
             raise GraphError(10)
+        if found[1].status != "CONNECTED":
+            raise GraphError(133010)
         return found
+
+    def held_by(self, token: str) -> list[Account]:
+        """The accounts a token was granted for."""
+        return [account for account in self._by_waba.values() if account.access_token == token]
 
     def _index(self, account: Account) -> None:
         self._by_waba[account.waba_id] = account
@@ -129,7 +148,7 @@ class Accounts:
         for id_ in gone:
             del self._by_phone[id_]
         self._by_phone.update({phone.id: (account, phone) for phone in account.phone_numbers})
-        self._tokens = {known.access_token for known in self._by_waba.values()}
+        self._tokens = {known.access_token: known.token_expires_at for known in self._by_waba.values()}
 
 
 def _with_known_overrides(account: Account, known: Account) -> Account:

@@ -151,7 +151,8 @@ class Sandbox:
         if parts[0] == "healthz":
             running = self._callbacks.running
             status = "ok" if running else "callbacks stopped"
-            return json_reply(200 if running else 503, {"status": status, "instance": self._instance})
+            told = {"status": status} | ({} if self._instance is None else {"instance": self._instance})
+            return json_reply(200 if running else 503, told)
         if parts[0].startswith("_"):
             return await self._control.handle(request)
         fault = self._faults.take(request.path, parts[0], None) if self._faults else None

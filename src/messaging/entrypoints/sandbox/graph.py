@@ -1,6 +1,7 @@
 """Which Graph API edges the sandbox serves, apart from sending: templates, numbers, subscriptions, history."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -16,9 +17,11 @@ from messaging.entrypoints.sandbox.sends import throughput_of
 from messaging.entrypoints.sandbox.settings import Tuning
 from messaging.entrypoints.sandbox.statuses import Statuses
 from messaging.entrypoints.sandbox.templates import Template, Templates, pick_fields
+from messaging.entrypoints.sandbox.tokens import Tokens
 from messaging.entrypoints.sandbox.wire import Json, NotJson, Reply, Request, json_reply
 
 _LONGEST_OVERRIDE = 200
+_PIN = re.compile(r"[0-9]{6}")
 _SUCCESS: Json = {"success": True}
 
 
@@ -41,6 +44,7 @@ class Graph:
         self._ledger = ledger
         self._statuses = statuses
         self._tuning = tuning
+        self._tokens = Tokens(accounts)
         self._edges: dict[tuple[str, str], Callable[[Request, str, str], Awaitable[object]]] = {
             ("GET", "message_templates"): self._list_templates,
             ("POST", "message_templates"): self._create_template,
@@ -58,11 +62,13 @@ class Graph:
     async def handle(self, request: Request) -> Reply:
         """The answer to one call; raises `GraphError` for what is refused."""
         object_id, *rest = request.parts
+        if (request.method, request.parts) == ("GET", ("debug_token",)):
+            return json_reply(200, self._tokens.debug(request))
         edge = self._edges.get((request.method, rest[0] if rest else ""))
         if edge is None or len(rest) > 1:
             raise unknown_path(request.parts)
         try:
-            token = self._accounts.authenticate(request.token or request.query().get("access_token"))
+            token = self._tokens.authenticate(request)
             return json_reply(200, await edge(request, object_id, token))
         except NotJson as error:
             raise GraphError(100, str(error), message="(#100) The request body is not valid JSON.") from error
@@ -102,7 +108,9 @@ class Graph:
         account = self._account(request, waba_id, token)
         if not account.subscribed:
             return {"data": []}
-        app: Json = {"whatsapp_business_api_data": {"id": "1", "name": "Sandbox", "link": "https://example.com"}}
+        app: Json = {
+            "whatsapp_business_api_data": {"id": account.app_id, "name": "Sandbox", "link": "https://example.com"}
+        }
         if account.override is not None:
             app["override_callback_uri"] = account.override.uri
         return {"data": [app]}
@@ -143,11 +151,22 @@ class Graph:
         return {"data": [node]}
 
     async def _register(self, request: Request, phone_id: str, token: str) -> object:
-        self._phone(request, phone_id, token)
+        account, phone = self._phone(request, phone_id, token)
+        given = request.parameters()
+        if given.get("messaging_product") != "whatsapp":
+            raise missing("messaging_product")
+        pin = given.get("pin")
+        if not isinstance(pin, str) or not _PIN.fullmatch(pin):
+            raise GraphError(100, message="(#100) Param pin must be a string of 6 digits.")
+        if phone.pin not in (None, pin):
+            raise GraphError(133005)
+        self._put_phone(account, msgspec.structs.replace(phone, pin=pin, status="CONNECTED"))
         return _SUCCESS
 
     async def _read_node(self, request: Request, object_id: str, token: str) -> object:
         fields = request.query().get("fields")
+        if object_id == "me":
+            return pick_fields({"id": f"9{self._accounts.held_by(token)[0].app_id}", "name": "System user"}, fields)
         if self._accounts.phone(object_id):
             return pick_fields(self._number_node(*self._phone(request, object_id, token)), fields)
         if (template := self._templates.get(object_id)) is not None:
@@ -177,11 +196,12 @@ class Graph:
             override = _read_override(configuration)
             if override is not None:
                 await _handshake(override)
-            phones = tuple(
-                msgspec.structs.replace(p, override=override) if p.id == phone.id else p for p in account.phone_numbers
-            )
-            self._accounts.replace(msgspec.structs.replace(account, phone_numbers=phones))
+            self._put_phone(account, msgspec.structs.replace(phone, override=override))
         return _SUCCESS
+
+    def _put_phone(self, account: Account, phone: PhoneNumber) -> None:
+        phones = tuple(phone if known.id == phone.id else known for known in account.phone_numbers)
+        self._accounts.replace(msgspec.structs.replace(account, phone_numbers=phones))
 
     def _phone(self, request: Request, phone_id: str, token: str) -> tuple[Account, PhoneNumber]:
         found = self._accounts.phone(phone_id)
@@ -203,7 +223,7 @@ class Graph:
             "quality_rating": "GREEN",
             "code_verification_status": "VERIFIED",
             "name_status": "APPROVED",
-            "status": "CONNECTED",
+            "status": phone.status,
             "platform_type": "CLOUD_API",
             "throughput": {"level": "HIGH" if mps is None or mps > 80 else "STANDARD"},
             "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",

@@ -85,6 +85,7 @@ REFUSALS: dict[int, Refusal] = {
     132015: Refusal(400, "(#132015) Template is paused", "The template is paused due to low quality."),
     132016: Refusal(400, "(#132016) Template is disabled", "The template was paused too often."),
     132018: Refusal(400, "(#132018) There's an issue with the parameters in your template"),
+    133005: Refusal(400, "(#133005) Two step verification PIN Mismatch", "The two-step verification PIN is wrong."),
     133010: Refusal(400, "(#133010) Account not registered", "The phone number is not registered."),
 }
 

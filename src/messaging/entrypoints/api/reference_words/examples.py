@@ -49,6 +49,14 @@ _ISSUED: Final = {
 }
 _UNCLEAR: Final = {"default": "hold", "categories": {"authentication": "resend"}}
 
+_NUMBER: Final = {
+    "external_id": "106540352242922",
+    "address": "+14155550123",
+    "name": "Acme",
+    "status": "CONNECTED",
+    "per_second": 80,
+}
+
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "AcceptedMessage": _ACCEPTED,
     "BatchResult": {
@@ -204,6 +212,15 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "webhook_url": "https://messaging.example.com/webhooks/whatsapp_cloud/0Zb7uVqk3Yx1",
         "created_at": _AT,
     },
+    "ProviderAccountInspection": {
+        "ok": True,
+        "checks": [
+            {"part": "token", "ok": True, "detail": "valid, of app Acme; it does not expire"},
+            {"part": "app_secret", "ok": True, "detail": "It is the secret of the app that the token is of."},
+        ],
+        "numbers": [_NUMBER],
+    },
+    "ProviderNumber": _NUMBER,
     "KeyIdentity": {
         "tenant_id": _TENANT,
         "tenant_name": "Acme",

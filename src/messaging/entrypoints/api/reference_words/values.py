@@ -120,6 +120,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "open": "free-form content may be sent",
     },
     "NewProviderAccount.provider": {"whatsapp_cloud": "Meta's WhatsApp Cloud API"},
+    "ProviderAccountCandidate.provider": {"whatsapp_cloud": "Meta's WhatsApp Cloud API"},
     "OperatorAction.action": {
         "discard": "settle dead letters without sending",
         "requeue": "send again",
@@ -130,6 +131,12 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "dead": "every try was used up",
         "failed": "it was refused or could not be delivered, and nobody has settled it",
         "unconfirmed": "the outcome stayed unclear",
+    },
+    "ProviderAccountCheck.part": {
+        "account": "the provider's id of the account, and whether the token sees it",
+        "app_secret": "whether the app secret is that of the token's app",
+        "scopes": "what the token may do, and for which accounts",
+        "token": "whether the provider accepts it, and until when",
     },
     "SenderHealth.scope": {
         "account": "the cause lies with the account and stops all its senders",

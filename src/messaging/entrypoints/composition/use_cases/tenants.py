@@ -26,6 +26,7 @@ from messaging.application.tenants.queries import (
 )
 from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
+from messaging.application.tenants.set_up_account import CheckNumber, RegisterNumber, SubscribeAccount, VerifyAccount
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.settings import Settings
@@ -70,6 +71,8 @@ class TenantUseCases(DeclarativeContainer):
     revoke_key = Singleton(RevokeKey, open_uow=adapters.open_uow, clock=adapters.clock)
     list_keys = Singleton(ListKeys, open_uow=adapters.open_uow, find_tenant=find_tenant)
 
+    open_account = Singleton(OpenAccount, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
+    verify_account = Singleton(VerifyAccount, setups=adapters.setups)
     connect_account = Singleton(
         ConnectAccount,
         open_uow=adapters.open_uow,
@@ -79,6 +82,7 @@ class TenantUseCases(DeclarativeContainer):
         new_id=adapters.new_id,
         webhooks_url=webhooks_url,
         quotas=quotas,
+        verify=verify_account,
     )
     change_account = Singleton(
         ChangeAccount,
@@ -86,10 +90,24 @@ class TenantUseCases(DeclarativeContainer):
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
         webhooks_url=webhooks_url,
+        verify=verify_account,
+    )
+    subscribe_account = Singleton(
+        SubscribeAccount,
+        open_uow=adapters.open_uow,
+        open_account=open_account,
+        setups=adapters.setups,
+        webhooks_url=webhooks_url,
+    )
+    register_number = Singleton(
+        RegisterNumber,
+        open_uow=adapters.open_uow,
+        open_account=open_account,
+        setups=adapters.setups,
+        gateways=adapters.gateways,
     )
     find_account = Singleton(FindAccount, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
     list_accounts = Singleton(ListAccounts, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
-    open_account = Singleton(OpenAccount, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
 
     tell_health = Singleton(TellHealth, records=adapters.health_records)
     add_sender = Singleton(
@@ -100,6 +118,7 @@ class TenantUseCases(DeclarativeContainer):
         new_id=adapters.new_id,
         carried=adapters.carried,
         quotas=quotas,
+        check_number=Singleton(CheckNumber, open_account=open_account, gateways=adapters.gateways),
     )
     change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, tell_health=tell_health)
     find_sender = Singleton(FindSender, open_uow=adapters.open_uow, tell_health=tell_health)

@@ -1,0 +1,139 @@
+"""What has to be true at Meta before an account can send: token, scopes, ids, app secret, subscription, number.
+
+Facts are from Meta's documentation of access tokens, `debug_token`, `appsecret_proof`, webhook overrides and number
+registration (read 2026-11).
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
+from messaging.adapters.providers.whatsapp_cloud.graph import GraphCalls
+from messaging.application.ports.providers import (
+    Connection,
+    Finding,
+    Inspection,
+    ProviderNumber,
+    ProviderRefused,
+)
+
+SCOPES: Final = ("whatsapp_business_management", "whatsapp_business_messaging")
+_PRODUCT: Final = "whatsapp"
+
+
+class WhatsAppCloudSetup:
+    """The Cloud API behind `AccountSetup`."""
+
+    def __init__(self, *, graph: GraphCalls, gateway: WhatsAppCloudGateway) -> None:
+        self._graph = graph
+        self._gateway = gateway
+
+    async def inspect(self, connection: Connection) -> Inspection:
+        try:
+            told = await self._token(connection)
+        except ProviderRefused as refused:
+            # Without a token that opens anything, nothing else can be asked.
+            return Inspection(findings=(Finding(part="token", ok=False, detail=refused.detail),))
+        token = _judge_token(told)
+        if not token.ok:
+            return Inspection(findings=(token,))
+        account, secret = await self._account(connection), await self._secret(connection)
+        findings = (token, _judge_scopes(told, connection.external_id), account, secret)
+        numbers: Sequence[ProviderNumber] = ()
+        if all(finding.ok for finding in findings):
+            numbers = await self._gateway.list_numbers(connection)
+        return Inspection(findings=findings, numbers=tuple(numbers))
+
+    async def subscribe(self, connection: Connection, *, webhook_url: str | None) -> None:
+        url = self._graph.url(connection, connection.external_id, "subscribed_apps")
+        # An override needs a subscription, and subscribing takes an override away: hence in this order.
+        await self._graph.call(connection, "POST", url)
+        if webhook_url is not None:
+            wanted = {
+                "override_callback_uri": webhook_url,
+                "verify_token": connection.credentials.verify_token or "",
+            }
+            await self._graph.call(connection, "POST", url, msgspec.json.encode(wanted))
+
+    async def register_number(self, connection: Connection, external_id: str, pin: str) -> None:
+        body = msgspec.json.encode({"messaging_product": _PRODUCT, "pin": pin})
+        await self._graph.call(connection, "POST", self._graph.url(connection, external_id, "register"), body)
+
+    async def _token(self, connection: Connection) -> dict[str, Any]:
+        """Meta's facts about the token, which may ask about itself."""
+        query = urlencode({"input_token": connection.credentials.access_token})
+        answer = await self._graph.call(connection, "GET", f"{self._graph.named(connection, 'debug_token')}?{query}")
+        data = answer.get("data")
+        return data if isinstance(data, dict) else {}
+
+    async def _account(self, connection: Connection) -> Finding:
+        try:
+            node = await self._read(connection, self._graph.url(connection, connection.external_id), fields="id,name")
+        except ProviderRefused as refused:
+            detail = f"The id is not that of a WhatsApp Business Account this token can see. {refused.detail}"
+            return Finding(part="account", ok=False, detail=detail)
+        return Finding(part="account", ok=True, detail=str(node.get("name") or connection.external_id))
+
+    async def _secret(self, connection: Connection) -> Finding:
+        """Meta refuses a call whose `appsecret_proof` was made with another app's secret.
+
+        While a secret is rotated there are two, of which Meta knows one.
+        """
+        token = connection.credentials.access_token.encode()
+        refusals: list[str] = []
+        for secret in connection.credentials.app_secrets:
+            proof = hmac.new(secret.encode(), token, hashlib.sha256).hexdigest()
+            try:
+                await self._read(connection, self._graph.named(connection, "me"), fields="id", appsecret_proof=proof)
+            except ProviderRefused as refused:
+                refusals.append(refused.detail)
+            else:
+                return Finding(part="app_secret", ok=True, detail="It is the secret of the app that the token is of.")
+        detail = f"It is not the secret of the app that the token is of. {' '.join(dict.fromkeys(refusals))}".rstrip()
+        return Finding(part="app_secret", ok=False, detail=detail)
+
+    async def _read(self, connection: Connection, url: str, **query: str) -> dict[str, Any]:
+        return await self._graph.call(connection, "GET", f"{url}?{urlencode(query)}")
+
+
+def _judge_token(told: dict[str, Any]) -> Finding:
+    app = told.get("application") or told.get("app_id")
+    if told.get("is_valid") is not True:
+        error = told.get("error")
+        reason = error.get("message") if isinstance(error, dict) else None
+        return Finding(part="token", ok=False, detail=f"Meta does not accept it. {reason or ''}".rstrip())
+    expires = told.get("expires_at")
+    if isinstance(expires, int) and expires > 0:
+        until = datetime.fromtimestamp(expires, UTC).isoformat()
+        return Finding(part="token", ok=True, detail=f"valid, of app {app}; it expires at {until}: rotate it before")
+    return Finding(part="token", ok=True, detail=f"valid, of app {app}; it does not expire")
+
+
+def _judge_scopes(told: dict[str, Any], waba_id: str) -> Finding:
+    granted = _texts(told.get("scopes"))
+    missing = [scope for scope in SCOPES if scope not in granted]
+    if missing:
+        detail = f"The token lacks {' and '.join(missing)}. Generate one with both."
+        return Finding(part="scopes", ok=False, detail=detail)
+    elsewhere = [scope for scope, targets in _targets(told) if scope in SCOPES and targets and waba_id not in targets]
+    if elsewhere:
+        detail = f"{' and '.join(elsewhere)} are granted for other accounts. Assign this account to the system user."
+        return Finding(part="scopes", ok=False, detail=detail)
+    return Finding(part="scopes", ok=True, detail=" and ".join(SCOPES))
+
+
+def _targets(told: dict[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
+    """For which accounts each scope was granted; none means: for all the token's owner has."""
+    granular = told.get("granular_scopes")
+    entries = [entry for entry in granular if isinstance(entry, dict)] if isinstance(granular, list) else []
+    return [(str(entry.get("scope")), _texts(entry.get("target_ids"))) for entry in entries]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
