@@ -21,6 +21,7 @@ class Running(Struct, frozen=True, kw_only=True):
     name: str
     pid: int
     port: int
+    admin_port: int
 
     @property
     def url(self) -> str:
@@ -35,6 +36,7 @@ class Running(Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def running(scratch: Path, environ: dict[str, str], *names: str) -> AsyncIterator[dict[str, Running]]:
     ports = free_ports()
+    environ = environ | {"APP_API_ADMIN_PORT": str(ports.sandbox)}
     by_name = {"api": ports.api, "webhooks": ports.webhooks, "worker": ports.worker}
     async with AsyncExitStack() as stack:
         found = {}
@@ -56,7 +58,7 @@ async def _process(scratch: Path, environ: dict[str, str], name: str, port: int)
             stderr=log,
         )
     try:
-        yield Running(name=name, pid=child.pid, port=port)
+        yield Running(name=name, pid=child.pid, port=port, admin_port=int(environ["APP_API_ADMIN_PORT"]))
         assert child.returncode is None, (scratch / f"{name}.log").read_text()[-2_000:]
     finally:
         if child.returncode is None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.integration.edge.processes import HOST, Running, running
@@ -106,6 +107,17 @@ async def test_no_flood_makes_a_process_grow_and_others_are_answered(name: str, 
             answered += 1
         await under_way
         assert process.mib - before < _FLAT_MIB, kind
+
+
+async def test_operators_have_a_listener_of_their_own(processes: dict[str, Running]) -> None:
+    api = processes["api"]
+    paths = ("/healthz", "/problems/rate_limited", "/metrics", "/docs", "/admin/v1/tenants")
+    statuses = {}
+    async with httpx.AsyncClient(trust_env=False) as caller:
+        for port in (api.port, api.admin_port):
+            statuses[port] = [(await caller.get(f"http://{HOST}:{port}{path}")).status_code for path in paths]
+
+    assert statuses == {api.port: [200, 200, 404, 404, 404], api.admin_port: [200, 200, 200, 200, 401]}
 
 
 async def is_alive(port: int) -> bool:
