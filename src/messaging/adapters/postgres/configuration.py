@@ -1,6 +1,6 @@
 """A tenant's own configuration, read and written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -40,11 +40,12 @@ _COUNTED = {"accounts": provider_accounts, "senders": senders, "templates": temp
 class PostgresConfiguration:
     """Bound to the open transaction of one tenant, in one mode or in both.
 
-    Triggers raise the tenant's configuration version.
+    Triggers raise the tenant's configuration version; `written` is called with every write.
     """
 
-    def __init__(self, core: AsyncConnection, scope: TenantScope) -> None:
+    def __init__(self, core: AsyncConnection, scope: TenantScope, written: Callable[[], None]) -> None:
         self._core = core
+        self._written = written
         self._tenant_id, self._mode = scope
 
     async def add_account(self, account: ProviderAccount) -> None:
@@ -170,6 +171,7 @@ class PostgresConfiguration:
         return sa.update(table).where(*self._own(table), table.c.id == id).values(changed)
 
     async def _write(self, statement: sa.Insert | sa.Update | sa.Delete) -> None:
+        self._written()
         try:
             await self._core.execute(statement)
         except IntegrityError as error:

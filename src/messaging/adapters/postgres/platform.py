@@ -1,6 +1,6 @@
 """How does the platform read and write what belongs to no single tenant?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,12 +14,14 @@ from messaging.domain.tenants.tenant import Tenant
 
 
 class PostgresPlatform:
-    """Bound to one open transaction of the `messaging_system` role."""
+    """Bound to one open transaction of the `messaging_system` role; `written` is called with every write."""
 
-    def __init__(self, core: AsyncConnection) -> None:
+    def __init__(self, core: AsyncConnection, written: Callable[[], None]) -> None:
         self._core = core
+        self._written = written
 
     async def add_tenant(self, tenant: Tenant, key: WrappedKey) -> None:
+        self._written()
         await self._core.execute(sa.insert(tenants).values(rows.from_tenant(tenant)))
         await self._core.execute(
             sa.insert(data_keys).values(tenant_id=key.tenant_id, version=key.version, wrapped=key.wrapped)
@@ -32,6 +34,7 @@ class PostgresPlatform:
             "limits": rows.as_json(tenant.limits),
             "on_unknown": rows.as_json(tenant.on_unknown),
         }
+        self._written()
         await self._core.execute(sa.update(tenants).where(tenants.c.id == tenant.id).values(values))
 
     async def tenant(self, id: TenantId) -> Tenant | None:
@@ -50,6 +53,7 @@ class PostgresPlatform:
         return [rows.to_tenant(row) for row in await self._core.execute(query)]
 
     async def add_admin_key(self, key: AdminKey) -> None:
+        self._written()
         await self._core.execute(sa.insert(admin_keys).values(rows.from_admin_key(key)))
 
     async def senders_by_external_id(

@@ -1,6 +1,6 @@
 """Templates of all tenants, locked and written by what their provider said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -15,10 +15,11 @@ from messaging.domain.templates.template import Template
 
 
 class PostgresProviderTemplates:
-    """Bound to one open transaction of the `messaging_system` role."""
+    """Bound to one open transaction of the `messaging_system` role; `written` is called with every write."""
 
-    def __init__(self, core: AsyncConnection) -> None:
+    def __init__(self, core: AsyncConnection, written: Callable[[], None]) -> None:
         self._core = core
+        self._written = written
 
     async def lock(self, news: Sequence[TemplateNews]) -> LockedTemplates:
         """In the order of their keys, as a synchronisation does: the two cannot wait for each other."""
@@ -54,6 +55,7 @@ class PostgresProviderTemplates:
     async def update(self, changed: Sequence[Template]) -> None:
         t = templates.c
         for template in changed:
+            self._written()
             values = rows.from_template(template)
             mine = sa.and_(t.tenant_id == values.pop("tenant_id"), t.id == values.pop("id"))
             await self._core.execute(sa.update(templates).where(mine).values(values))

@@ -1,14 +1,16 @@
-"""What does this process remember of the configuration, and how does it notice that it is out of date?
+"""What this process remembers of the configuration, and how it notices that it is out of date.
 
 Every tenant's configuration has a version, raised by triggers in the transaction that changes it. A watcher asks twice
-a second which versions were raised and forgets what they made stale. While the watcher cannot look, nothing older than
-a few seconds is trusted: then every answer is read anew, or refused with StoreUnavailable.
+a second which versions were raised and forgets what they made stale; a process that changes something itself looks as
+soon as that is committed. While the watcher cannot look, nothing older than a few seconds is trusted: then every answer
+is read anew, or refused with StoreUnavailable.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from time import monotonic
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -78,14 +80,23 @@ class _Memory(Generic[K, V]):
         task = self._reading.get(key)
         if task is None:
             task = self._reading[key] = asyncio.create_task(self._load(key))
-            task.add_done_callback(lambda _: self._reading.pop(key, None))
+            task.add_done_callback(partial(self._has_read, key))
         # One caller that goes away must not take the answer from the others.
         return await asyncio.shield(task)
 
+    def _has_read(self, key: K, task: "asyncio.Task[_Known[V]]") -> None:
+        if self._reading.get(key) is task:
+            del self._reading[key]
+
     async def _load(self, key: K) -> _Known[V]:
         known = await self._read(key)
-        if known.owner is not None and known.version < self._newest.get(known.owner, 0):
-            # Overtaken while being read. The news of it has come already and will not come again: do not keep it.
+        if known.owner is None:
+            # Nobody's, so no version tells whether it was made while it was looked for.
+            overtaken = self._reading.get(key) is not asyncio.current_task()
+        else:
+            overtaken = known.version < self._newest.get(known.owner, 0)
+        if overtaken:
+            # The news of it has come already and will not come again: do not keep it.
             return known
         self._known[key] = known
         self._known.move_to_end(key)
@@ -94,13 +105,21 @@ class _Memory(Generic[K, V]):
         return known
 
     def forget(self, owner: TenantId, version: int) -> None:
-        """Everything of `owner` that was read before it reached `version`."""
-        self._newest[owner] = version
+        """Everything of `owner` that was read before it reached `version`, or is being read."""
+        if version > self._newest.get(owner, 0):
+            self._newest[owner] = version
+            # They go on for those who wait already; who asks from now on is read for anew.
+            self._reading.clear()
         self._newest.move_to_end(owner)
         while len(self._newest) > _MOST:
             self._newest.popitem(last=False)
         stale = [key for key, known in self._known.items() if known.owner == owner and known.version < version]
         for key in stale:
+            del self._known[key]
+
+    def forget_absent(self) -> None:
+        """What did not exist may do so now."""
+        for key in [key for key, known in self._known.items() if known.value is None]:
             del self._known[key]
 
 
@@ -154,7 +173,20 @@ class PostgresSnapshots:
                 away = False
             await asyncio.sleep(self._poll_seconds)
 
+    async def changed(self) -> None:
+        """This process has committed a change: what is asked from now on shows it.
+
+        The commit stands also if the look fails; then the watcher's next one tells, as it tells other processes.
+        """
+        try:
+            await self.look()
+        except StoreUnavailable as error:
+            log.warning("snapshots.not_looked", extra={"problem": str(error), "store": "postgres"})
+        for memory in (self._tenants, self._api_keys, self._admin_keys, self._accounts):
+            memory.forget_absent()
+
     async def look(self) -> None:
+        """Forget what has changed since the last look, in whichever process. Raises StoreUnavailable."""
         began = monotonic()
         async with transaction(self._engine) as opened:
             rows = await opened.driver.fetch(CHANGED, self._looked_at)

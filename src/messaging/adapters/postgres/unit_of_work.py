@@ -1,6 +1,6 @@
 """The doors that one Postgres transaction opens."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 
@@ -26,17 +26,40 @@ from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWor
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Reach, TenantScope
 
+# Awaited after a commit that changed configuration, so that this process remembers nothing older.
+Changed = Callable[[], Awaitable[None]]
+
+
+async def _nobody() -> None:
+    """A program that remembers no configuration has nothing to forget."""
+
+
+class _Change:
+    """Whether configuration was written in a transaction, and who is told once that is committed."""
+
+    def __init__(self, changed: Changed) -> None:
+        self._changed = changed
+        self._noted = False
+
+    def note(self) -> None:
+        self._noted = True
+
+    async def tell(self) -> None:
+        if self._noted:
+            await self._changed()
+
 
 class PostgresUnitOfWork:
     """A tenant's transaction; all behind it is bound to that tenant and mode twice, by parameter and by policy."""
 
-    def __init__(self, opened: Transaction, scope: TenantScope) -> None:
+    def __init__(self, opened: Transaction, scope: TenantScope, changed: Changed) -> None:
         self._opened = opened
         self._scope = scope
+        self._change = _Change(changed)
 
     @cached_property
     def configuration(self) -> PostgresConfiguration:
-        return PostgresConfiguration(self._opened.core, self._scope)
+        return PostgresConfiguration(self._opened.core, self._scope, self._change.note)
 
     @cached_property
     def records(self) -> PostgresRecords:
@@ -60,14 +83,16 @@ class PostgresUnitOfWork:
 
     async def commit(self) -> None:
         await self._opened.commit()
+        await self._change.tell()
 
 
 class PostgresSystemUnitOfWork:
     """The platform's transaction, across tenants, within the grants of `messaging_system`."""
 
-    def __init__(self, opened: Transaction, weeks: Weeks) -> None:
+    def __init__(self, opened: Transaction, weeks: Weeks, changed: Changed) -> None:
         self._opened = opened
         self._weeks = weeks
+        self._change = _Change(changed)
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
@@ -91,11 +116,11 @@ class PostgresSystemUnitOfWork:
 
     @cached_property
     def platform(self) -> PostgresPlatform:
-        return PostgresPlatform(self._opened.core)
+        return PostgresPlatform(self._opened.core, self._change.note)
 
     @cached_property
     def templates(self) -> PostgresProviderTemplates:
-        return PostgresProviderTemplates(self._opened.core)
+        return PostgresProviderTemplates(self._opened.core, self._change.note)
 
     @cached_property
     def template_requests(self) -> PostgresTemplateRequests:
@@ -111,13 +136,15 @@ class PostgresSystemUnitOfWork:
 
     async def commit(self, *, durable: bool = True) -> None:
         await self._opened.commit(durable=durable)
+        await self._change.tell()
 
 
 class PostgresUnitOfWorkFactory:
     """`open_uow(tenant_id, mode)`. Entering and leaving raise StoreUnavailable when Postgres is away."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, changed: Changed = _nobody) -> None:
         self._engine = engine
+        self._changed = changed
 
     def __call__(self, tenant_id: TenantId, mode: Reach) -> AbstractAsyncContextManager[UnitOfWork]:
         return self._open(TenantScope(tenant_id, mode))
@@ -125,15 +152,16 @@ class PostgresUnitOfWorkFactory:
     @asynccontextmanager
     async def _open(self, scope: TenantScope) -> AsyncIterator[UnitOfWork]:
         async with transaction(self._engine, scope=scope) as opened:
-            yield PostgresUnitOfWork(opened, scope)
+            yield PostgresUnitOfWork(opened, scope, self._changed)
 
 
 class PostgresSystemUnitOfWorkFactory:
     """`open_system_uow()`, over the system engine."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, changed: Changed = _nobody) -> None:
         self._engine = engine
         self._weeks = Weeks()
+        self._changed = changed
 
     def __call__(self) -> AbstractAsyncContextManager[SystemUnitOfWork]:
         return self._open()
@@ -141,4 +169,4 @@ class PostgresSystemUnitOfWorkFactory:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[SystemUnitOfWork]:
         async with transaction(self._engine) as opened:
-            yield PostgresSystemUnitOfWork(opened, self._weeks)
+            yield PostgresSystemUnitOfWork(opened, self._weeks, self._changed)

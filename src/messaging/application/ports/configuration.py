@@ -25,7 +25,8 @@ class Duplicate(Exception):
 class Configuration(Protocol):
     """Bound to a tenant and a mode, as the unit of work is.
 
-    Every write raises the tenant's configuration version, so that snapshots everywhere follow within a second.
+    Every write raises the tenant's configuration version, so that snapshots follow: here with the commit,
+    everywhere else within a second.
 
     Pages are newest first, after the given id (exclusive).
     """

@@ -45,14 +45,18 @@ class Adapters(DeclarativeContainer):
     telemetry = Singleton(PrometheusTelemetry, registry=resources.provided.registry)
     key_ring = Singleton(AesKeyRing, Singleton(terms.master_key, settings))
 
-    open_uow = Singleton(PostgresUnitOfWorkFactory, engine=resources.provided.engines.app)
-    open_system_uow = Singleton(PostgresSystemUnitOfWorkFactory, engine=resources.provided.engines.system)
+    carried = Object(CARRIED)
+    snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system, carried=carried)
+    open_uow = Singleton(
+        PostgresUnitOfWorkFactory, engine=resources.provided.engines.app, changed=snapshots.provided.changed
+    )
+    open_system_uow = Singleton(
+        PostgresSystemUnitOfWorkFactory, engine=resources.provided.engines.system, changed=snapshots.provided.changed
+    )
     lock_free = Singleton(PostgresLockFree, engine=resources.provided.engines.system)
     submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.accepting)
     callback_store = Singleton(PostgresCallbackStore, engine=resources.provided.engines.system)
     idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)
-    carried = Object(CARRIED)
-    snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system, carried=carried)
     upkeep = Singleton(
         PostgresUpkeep,
         engine=resources.provided.engines.system,
