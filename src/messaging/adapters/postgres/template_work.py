@@ -89,19 +89,37 @@ WITH due AS (
     ORDER BY d.due_at LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
 ), held AS (
-    SELECT d.tenant_id, d.subject_id
+    SELECT waiting.tenant_id, waiting.subject_id
     FROM due
     JOIN templates t ON t.tenant_id = due.tenant_id AND t.id = due.subject_id
     JOIN senders s ON s.tenant_id = t.tenant_id AND s.account_id = t.account_id
     CROSS JOIN unnest($1::text[]) AS lane(priority)
-    JOIN dispatches d ON d.kind = 'deliver' AND d.channel = s.channel AND d.priority = lane.priority
-        AND d.tenant_id = s.tenant_id AND d.sender_id = s.id AND d.flow_id = t.id
-        AND d.due_at > statement_timestamp()
-    JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id AND m.state = 'queued'
-    JOIN events e ON e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.seq = m.seq
-        AND e.type = 'attempt.released' AND e.detail ->> 'reason' IN ('template_paused', 'template_changed')
+    CROSS JOIN LATERAL (
+        SELECT d.tenant_id, d.subject_id FROM dispatches d
+        WHERE d.kind = 'deliver' AND d.channel = s.channel AND d.priority = lane.priority
+          AND d.tenant_id = s.tenant_id AND d.sender_id = s.id AND d.flow_id = t.id
+          AND d.due_at > statement_timestamp()
+        OFFSET 0
+    ) waiting
+    -- The inner limits keep these a look for each message.
+    CROSS JOIN LATERAL (
+        SELECT m.seq FROM messages m
+        WHERE m.tenant_id = waiting.tenant_id AND m.id = waiting.subject_id AND m.state = 'queued'
+        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    ) m
+    CROSS JOIN LATERAL (
+        SELECT FROM events e
+        WHERE e.tenant_id = waiting.tenant_id AND e.message_id = waiting.subject_id AND e.seq = m.seq
+          AND e.type = 'attempt.released' AND e.detail ->> 'reason' IN ('template_paused', 'template_changed')
+        LIMIT 1
+    ) released
+    CROSS JOIN LATERAL (
+        SELECT FROM dispatches d
+        WHERE d.tenant_id = waiting.tenant_id AND d.subject_id = waiting.subject_id
+          AND d.kind = 'deliver' AND d.due_at > statement_timestamp()
+        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    ) untouched
     LIMIT $2
-    FOR NO KEY UPDATE OF d, m SKIP LOCKED
 ), released AS (
     UPDATE dispatches d SET due_at = statement_timestamp() FROM held
     WHERE d.tenant_id = held.tenant_id AND d.subject_id = held.subject_id AND d.kind = 'deliver'

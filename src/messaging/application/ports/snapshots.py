@@ -53,7 +53,10 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Snapshots(Protocol):
-    """A change is seen at once where it was made, and elsewhere within a second (a revoked key: five); a miss reads the database once."""
+    """A change is seen at once where it was made, elsewhere within a second, a revoked key within five.
+
+    A miss reads the database once.
+    """
 
     async def tenant(self, id: TenantId) -> TenantSnapshot | None: ...
     async def api_key(self, public_id: str) -> ApiKey | None: ...

@@ -18,6 +18,7 @@ from messaging.adapters.postgres import (
     records,
     snapshots,
     submissions,
+    template_work,
     upkeep,
 )
 from messaging.adapters.postgres.transactions import Driver
@@ -170,6 +171,16 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
             contact_aliases.NAMES_OF,
             (*SCOPE, b),
             ["contact_aliases_pkey", "contact_aliases_canonical_idx"],
+        ),
+        "claim a reading": (
+            template_work.CLAIM,
+            (timedelta(seconds=1),),
+            ["dispatches_other_idx", "dispatches_pkey"],
+        ),
+        "release held": (
+            template_work.RELEASE,
+            (["default"], 20),
+            ["dispatches_other_idx", "dispatches_lane_idx", "messages_pkey", "events_pkey"],
         ),
         "urgent lag": (health.LAG, (["whatsapp"],), ["dispatches_lane_idx"]),
         "changed": (snapshots.CHANGED, (19_990,), ["config_versions_changed_idx"]),
