@@ -46,6 +46,10 @@ class InMemoryCallbacks:
             self.waiting[id], _ = self.aside.pop(id)
         return len(chosen)
 
+    async def put_back_connected(self, limit: int) -> int:
+        """Nothing: it knows of no senders."""
+        return 0
+
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
         for item in parked:
             self.parked.setdefault(_place(item), (item, None))

@@ -209,6 +209,26 @@ async def test_a_message_still_cannot_be_spoken_of_where_it_is_not(engines: Engi
             )
 
 
+EVENT = """
+INSERT INTO provider_events
+SELECT tenant_id, gen_random_uuid(), id, gen_random_uuid(), $1, $1, 1, mode, 'security', NULL,
+       sha256(gen_random_uuid()::text::bytea), 'x' FROM provider_accounts
+"""
+
+
+async def test_what_providers_told_is_kept_as_long_as_their_webhooks(
+    engines: Engines, owner: Owner, upkeep: MakeUpkeep
+) -> None:
+    today = datetime.now(UTC)
+    for at in (OLDER, OLD, today):
+        await owner.execute(EVENT, at)
+
+    assert await upkeep(messages=YEAR).purge_provider_events() == 0
+    assert await upkeep(callbacks=YEAR).purge_provider_events() == 2
+
+    assert [row["received_at"] for row in await owner.fetch("SELECT received_at FROM provider_events")] == [today]
+
+
 INBOUND = """
 INSERT INTO inbound_messages (tenant_id, id, account_id, sender_id, occurred_at, received_at, provider_message_id,
                               kind, sealed)

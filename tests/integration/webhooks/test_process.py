@@ -1,25 +1,29 @@
 """What do stored callbacks change in a real database?"""
 
 import asyncio
+import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from messaging.application.inbox.queries import ProviderEventView
+from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.outcome import conclude
 from messaging.domain.messages.reference import write
 from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.standing import MessageKey, Standing
-from messaging.domain.shared.ids import Prefix, typeid
+from messaging.domain.shared.ids import EventId, Prefix, SenderId, parse_typeid, typeid
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.parameters import TemplateParameters
 from messaging.domain.templates.validation import send_violations
-from tests.builders import ACCOUNT, ANA, SENDER, TENANT, a_principal
+from tests.builders import ACCOUNT, ANA, SENDER, TENANT, a_principal, a_sender
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, Platform
 from tests.seeding import a_new_message, an_acceptance
@@ -174,14 +178,84 @@ async def test_a_template_that_was_rewritten_is_not_sent_until_it_has_been_read(
     assert refusal.code == "template_changed"
 
 
-async def test_a_message_to_a_number_we_do_not_know_is_set_aside_for_later(
+async def events_of(platform: Platform, **wanted: Any) -> list[ProviderEventView]:
+    listed = platform.application.inbox.list_events()
+    return list((await listed(a_principal(), ProviderEventFilter(**wanted), before=None, limit=50)).items)
+
+
+async def test_a_message_to_a_number_that_is_not_connected_waits_as_an_event_until_it_is(
     client: httpx.AsyncClient, platform: Platform
 ) -> None:
-    await post(client, meta.texts("wrong number?", phone_number_id="999"))
+    key = await submitted(platform, "wamid.1")
+    await post(
+        client,
+        meta.texts("to the other number", phone_number_id="999", wamid="wamid.other"),
+        meta.statuses(meta.status("wamid.1")),
+        meta.texts("to ours"),
+    )
+    assert await platform.process() == 1
+    assert await platform.rows(SETTLED) == [{"status": "processed", "problem": None}]
+    assert await state(platform, key) == "delivered"
+    assert await platform.value("SELECT count(*) FROM inbound_messages") == 1
+    [event] = await events_of(platform, kind="sender_unknown")
+    assert (event.sender_external_id, event.content["text"]) == ("999", {"body": "to the other number"})
+    assert await platform.application.inbox.take_in_connected()() == 0
+
+    async with platform.application.adapters.open_uow()(TENANT, Mode.LIVE) as uow:
+        await uow.configuration.add_sender(
+            a_sender(id=SenderId(UUID(int=9)), external_id="999", address="+15550000999")
+        )
+        await uow.commit()
+    assert await platform.application.inbox.take_in_connected()() == 1
     assert await platform.process() == 1
 
-    assert await platform.rows(SETTLED) == [{"status": "set_aside", "problem": "sender_unknown"}]
-    assert await platform.process() == 0
+    shown = await platform.application.conversations.list()(a_principal(), before=None, limit=10)
+    assert {view.text for view in shown.items} == {"to the other number", "to ours"}
+    assert await events_of(platform) == []
+    assert await platform.application.inbox.replay()(10) == 0
+
+
+async def test_everything_else_a_provider_tells_is_listed_with_its_content_and_told_again_is_kept_once(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    restriction = {"event": "ACCOUNT_RESTRICTION", "restriction_info": [{"expiration": 1641330498}]}
+    history = {"history": [{"threads": [{"messages": [{"text": {"body": "x" * 40_000}}]}]}]}
+    entry = {"id": "1", "time": 1777896000, "changes": [{"field": "account_update", "value": restriction}]}
+    for padding in ("", " "):
+        body = json.dumps({"entry": [entry]}).encode() + padding.encode()
+        await client.post(PATH, content=body, headers=meta.signed(body))
+    await post(client, {"field": "history", "value": history}, meta.statuses({"status": "sent"}))
+    assert await platform.process() == 3
+
+    malformed, large, update = await events_of(platform)
+
+    assert (update.kind, update.content, update.occurred_at) == (
+        "account_update",
+        restriction,
+        datetime.fromtimestamp(1777896000, UTC),
+    )
+    assert (malformed.kind, malformed.content) == ("malformed", {"status": "sent"})
+    assert (large.kind, large.content, large.content_left_out) == ("history", None, True)
+    found = await platform.application.inbox.find_event()(a_principal(), EventId(parsed(large.id)))
+    assert found.content == history
+    assert {row["status"] for row in await platform.rows(SETTLED)} == {"processed"}
+
+
+async def test_what_is_processed_once_more_is_kept_once(client: httpx.AsyncClient, platform: Platform) -> None:
+    await post(client, {"field": "security", "value": {"event": "PIN_CHANGED"}})
+    await platform.process()
+    await platform.rows("UPDATE raw_callbacks SET status = 'set_aside', problem = 'x'")
+
+    assert await platform.application.inbox.replay()(10) == 1
+    assert await platform.process() == 1
+
+    assert [event.kind for event in await events_of(platform)] == ["security"]
+
+
+def parsed(id: str) -> UUID:
+    found = parse_typeid(Prefix.EVENT, id)
+    assert found is not None
+    return found
 
 
 async def test_a_callback_that_postgres_refuses_does_not_hold_up_the_others(

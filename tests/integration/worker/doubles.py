@@ -93,6 +93,14 @@ class Work:
         self.upkeep["inbound"] += 1
         return 0
 
+    async def purge_provider_events(self) -> int:
+        self.upkeep["provider_events"] += 1
+        return 0
+
+    async def take_in_connected(self) -> int:
+        self.upkeep["connected"] += 1
+        return 0
+
     async def purge_idempotency(self) -> int:
         self.upkeep["idempotency"] += 1
         return 0
@@ -158,6 +166,7 @@ async def worker_process(
                 workers=work,
                 name="worker-1",
                 salvage=work.salvage,
+                take_in_connected=work.take_in_connected,
                 open_uow=work.open_uow,
                 queue=ArqJobQueue(redis=redis),
                 consumer=ArqJobConsumer(url=redis_url),

@@ -75,6 +75,28 @@ SELECT tenant_id, id, 'process_callback', statement_timestamp() FROM due
 RETURNING subject_id
 """
 
+# Indexes: provider_events_sender_unknown_idx, a look for each sender; raw_callbacks_pkey. What was dropped already
+# cannot be read again: its event stays.
+PUT_BACK_CONNECTED: Final = """
+WITH chosen AS (
+    SELECT e.tenant_id, e.id, e.webhook_id
+    FROM senders s CROSS JOIN LATERAL (
+        SELECT e.tenant_id, e.id, e.webhook_id FROM provider_events e
+        WHERE e.tenant_id = s.tenant_id AND e.account_id = s.account_id AND e.sender_external_id = s.external_id
+          AND e.kind = 'sender_unknown'
+          AND EXISTS (SELECT FROM raw_callbacks r WHERE r.tenant_id = e.tenant_id AND r.id = e.webhook_id)
+        LIMIT $1
+    ) e LIMIT $1
+), heard AS (
+    DELETE FROM provider_events e USING chosen c WHERE e.tenant_id = c.tenant_id AND e.id = c.id
+    RETURNING e.tenant_id, e.webhook_id
+)
+INSERT INTO dispatches (tenant_id, subject_id, kind, due_at)
+SELECT DISTINCT tenant_id, webhook_id, 'process_callback', statement_timestamp() FROM heard
+ON CONFLICT (tenant_id, subject_id) DO NOTHING
+RETURNING subject_id
+"""
+
 # Index: parked_receipts_pkey. Most of the early ones overtook our commit by milliseconds: look again soon.
 PARK: Final = """
 INSERT INTO parked_receipts
@@ -163,6 +185,9 @@ class PostgresCallbacks:
 
     async def put_back(self, limit: int) -> int:
         return len(await self._driver.fetch(PUT_BACK, limit))
+
+    async def put_back_connected(self, limit: int) -> int:
+        return len(await self._driver.fetch(PUT_BACK_CONNECTED, limit))
 
     async def _settle(self, callbacks: Sequence[RawCallback], status: str, problem: str | None) -> None:
         if callbacks:

@@ -13,6 +13,7 @@ from messaging.adapters.postgres.conversations import PostgresConversations
 from messaging.adapters.postgres.failovers import PostgresFailovers
 from messaging.adapters.postgres.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.platform import PostgresPlatform
+from messaging.adapters.postgres.provider_events import PostgresProviderEvents
 from messaging.adapters.postgres.provider_templates import PostgresProviderTemplates
 from messaging.adapters.postgres.records import PostgresRecords
 from messaging.adapters.postgres.template_work import (
@@ -81,6 +82,10 @@ class PostgresUnitOfWork:
     def contact_aliases(self) -> PostgresContactAliases:
         return PostgresContactAliases(self._opened.driver, self._scope)
 
+    @cached_property
+    def provider_events(self) -> PostgresProviderEvents:
+        return PostgresProviderEvents(self._opened.driver, self._scope)
+
     async def commit(self) -> None:
         await self._opened.commit()
         await self._change.tell()
@@ -109,6 +114,10 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def contact_aliases(self) -> PostgresContactAliases:
         return PostgresContactAliases(self._opened.driver)
+
+    @cached_property
+    def provider_events(self) -> PostgresProviderEvents:
+        return PostgresProviderEvents(self._opened.driver)
 
     @cached_property
     def failovers(self) -> PostgresFailovers:

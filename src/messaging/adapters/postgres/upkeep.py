@@ -41,6 +41,14 @@ DELETE FROM inbound_messages i USING (
 ) AS old WHERE i.tenant_id = old.tenant_id AND i.id = old.id
 """
 
+# Index: provider_events_received_idx.
+PURGE_EVENTS: Final = """
+DELETE FROM provider_events e USING (
+    SELECT tenant_id, id FROM provider_events WHERE received_at <= statement_timestamp() - $2::interval
+    ORDER BY received_at LIMIT $1
+) AS old WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+"""
+
 DROP_WEEK: Final = "SELECT drop_oldest_week($1, $2)"
 
 # Before a week of messages goes, all of it is read once for what may be unfinished. No lock is held meanwhile: those
@@ -80,6 +88,10 @@ class PostgresUpkeep:
     async def purge_inbound(self) -> int:
         kept = self._retention.messages
         return 0 if kept is None else await self._purge(PURGE_INBOUND, kept)
+
+    async def purge_provider_events(self) -> int:
+        kept = self._retention.callbacks
+        return 0 if kept is None else await self._purge(PURGE_EVENTS, kept)
 
     async def _drop(self, family: str, kept: timedelta | None) -> Sequence[str]:
         """A week at a time, each in its own transaction: what is locked is locked for a moment."""

@@ -36,6 +36,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "contact_aliases_learnt": Declared("Names that a provider told to be a known person's, by where.", ("source",)),
     "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),
     "inbound_oddities": Declared("What messages of people lacked and was filled in.", ("oddity",)),
+    "provider_events": Declared("Events of providers without a meaning here, kept.", ("kind",)),
     "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
     "breaker_changes": Declared("Circuit breakers that opened, were probed or closed.", ("scope", "state")),
     "template_syncs": Declared("Readings of an account's templates, by what came of them.", ("outcome",)),

@@ -1,4 +1,4 @@
-"""Turn stored callbacks into what they mean: receipts, inbound messages, news about templates.
+"""Turn stored callbacks into what they mean: receipts, inbound messages, news about templates, and events to keep.
 
 A batch is one transaction. Should it fail, its members are tried one by one, and one that keeps failing alone is set
 aside with its problem, so that neither its neighbours nor its successors wait for it.
@@ -7,6 +7,7 @@ aside with its problem, so that neither its neighbours nor its successors wait f
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from messaging.application import crashpoints
 from messaging.application.conversations.receive import InboundArrived
 from messaging.application.inbox import raw
+from messaging.application.inbox.keep_events import SENDER_UNKNOWN, EventArrived
 from messaging.application.messages.reconcile import Arrived
 from messaging.application.ports.callbacks import RawCallback
 from messaging.application.ports.providers import (
@@ -56,10 +58,20 @@ class _Reading(Struct, frozen=True, kw_only=True):
 
 Reconcile = Callable[[SystemUnitOfWork, Sequence[Arrived]], Awaitable[None]]
 Receive = Callable[[SystemUnitOfWork, Sequence[InboundArrived]], Awaitable[Sequence[InboundArrived]]]
+Keep = Callable[[SystemUnitOfWork, Sequence[EventArrived]], Awaitable[None]]
+
+
+class _Sorted(NamedTuple):
+    """What a batch of webhooks means, by what is done with it."""
+
+    receipts: list[Arrived]
+    inbound: list[InboundArrived]
+    news: list[TemplateNews]
+    others: list[EventArrived]
 
 
 class ProcessCallbacks:
-    """`reconcile` and `receive` write in the callback's own transaction: it is processed wholly or not at all."""
+    """`reconcile`, `receive` and `keep` write in the callback's own transaction: all of it is processed, or nothing."""
 
     def __init__(
         self,
@@ -70,6 +82,7 @@ class ProcessCallbacks:
         readers: Mapping[str, CallbackReader],
         reconcile: Reconcile,
         receive: Receive,
+        keep: Keep,
         telemetry: Telemetry,
     ) -> None:
         self._open_uow = open_uow
@@ -78,6 +91,7 @@ class ProcessCallbacks:
         self._readers = readers
         self._reconcile = reconcile
         self._receive = receive
+        self._keep = keep
         self._telemetry = telemetry
 
     async def __call__(self) -> int:
@@ -140,42 +154,33 @@ class ProcessCallbacks:
 
     async def _apply(self, uow: SystemUnitOfWork, readings: Sequence[_Reading]) -> dict[CallbackId, str]:
         """Write what the callbacks mean; returns the problems of those that were set aside."""
-        receipts: list[Arrived] = []
-        inbound: list[InboundArrived] = []
-        news: list[TemplateNews] = []
+        meant = _Sorted([], [], [], [])
         for reading in readings:
             for event in reading.events:
-                self._sort(reading.callback, event, receipts, inbound, news)
-        await self._reconcile(uow, receipts)
-        strangers = await self._receive(uow, inbound)
-        await take_in_news(uow, news)
+                self._sort(reading.callback, event, meant)
+        await self._reconcile(uow, meant.receipts)
+        strangers = await self._receive(uow, meant.inbound)
+        await take_in_news(uow, meant.news)
+        await self._keep(uow, [*meant.others, *_of_strangers(readings, strangers)])
         problems = {reading.callback.id: reading.problem for reading in readings if reading.problem is not None}
-        problems |= {item.callback_id: "sender_unknown" for item in strangers}
         await uow.callbacks.processed([r.callback for r in readings if r.callback.id not in problems])
         for reading in readings:
             if (problem := problems.get(reading.callback.id)) is not None:
                 await uow.callbacks.set_aside(reading.callback, problem=problem)
         return problems
 
-    def _sort(
-        self,
-        callback: RawCallback,
-        event: CallbackEvent,
-        receipts: list[Arrived],
-        inbound: list[InboundArrived],
-        news: list[TemplateNews],
-    ) -> None:
+    def _sort(self, callback: RawCallback, event: CallbackEvent, meant: _Sorted) -> None:
         tenant_id, account_id = callback.tenant_id, callback.account_id
         match event:
             case Receipt():
-                receipts.append(Arrived(tenant_id, account_id, event))
+                meant.receipts.append(Arrived(tenant_id, account_id, event))
             case InboundMessage():
-                inbound.append(InboundArrived(tenant_id, account_id, callback.id, event))
+                meant.inbound.append(InboundArrived(tenant_id, account_id, callback.id, event))
             case TemplateStatusChanged() | TemplateQualityChanged() | TemplateChanged():
-                news.append(_news(callback, event))
+                meant.news.append(_news(callback, event))
             case OtherEvent(kind=kind):
-                # Kept with the raw callback; the name tells an operator what providers send beyond what we use.
-                log.info("callback.other_event", extra=_ids(callback) | {"kind": kind[:80]})
+                label = kind if kind in self._readers[callback.provider].kinds else "other"
+                meant.others.append(EventArrived(callback, event, label))
 
     async def _one_by_one(self) -> int:
         """After a failed batch: everything in it alone, oldest first, and what keeps failing is set aside."""
@@ -218,6 +223,21 @@ class ProcessCallbacks:
         for reading in readings:
             if (problem := set_aside.get(reading.callback.id)) is not None:
                 log.warning("callback.set_aside", extra=_ids(reading.callback) | {"problem": problem})
+
+
+def _of_strangers(readings: Sequence[_Reading], strangers: Sequence[InboundArrived]) -> list[EventArrived]:
+    """Messages to numbers that are no senders of ours, which are kept until they are."""
+    webhooks = {reading.callback.id: reading.callback for reading in readings}
+    return [EventArrived(webhooks[item.callback_id], _of_stranger(item.message), SENDER_UNKNOWN) for item in strangers]
+
+
+def _of_stranger(message: InboundMessage) -> OtherEvent:
+    return OtherEvent(
+        kind=SENDER_UNKNOWN,
+        payload=message.payload,
+        occurred_at=message.occurred_at,
+        sender_external_id=message.sender_external_id,
+    )
 
 
 def _news(callback: RawCallback, event: TemplateEvent) -> TemplateNews:

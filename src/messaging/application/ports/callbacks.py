@@ -59,6 +59,10 @@ class Callbacks(Protocol):
         """Let up to `limit` callbacks that were set aside be due again, the longest waiting first; how many it were."""
         ...
 
+    async def put_back_connected(self, limit: int) -> int:
+        """The same for webhooks with messages to a number that is a sender by now; their events of it are deleted."""
+        ...
+
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
         """Keep receipts until their attempt is known; repeats of the same receipt are kept once."""
         ...

@@ -77,6 +77,10 @@ class Upkeep(Protocol):
         """Delete what people wrote longer ago than messages are kept; returns how many."""
         ...
 
+    async def purge_provider_events(self) -> int:
+        """Delete events that came longer ago than raw callbacks are kept; returns how many."""
+        ...
+
     async def purge_idempotency(self) -> int:
         """Delete records older than 7 days; returns how many."""
         ...

@@ -1,6 +1,7 @@
 """What the core asks of a provider, in the core's words; vendors' JSON never crosses."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -228,6 +229,11 @@ class AccountSetup(Protocol):
 
 class CallbackReader(Protocol):
     """The provider's callbacks: authenticity on the raw bytes, then meaning."""
+
+    @property
+    def kinds(self) -> AbstractSet[str]:
+        """Kinds of `OtherEvent` that are well known: few, and fit to count by."""
+        ...
 
     def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
         """The body to answer a subscription check with, or None when it must be refused."""

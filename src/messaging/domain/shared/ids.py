@@ -17,6 +17,7 @@ KeyId = NewType("KeyId", UUID)
 RuleId = NewType("RuleId", UUID)
 CallbackId = NewType("CallbackId", UUID)
 InboundId = NewType("InboundId", UUID)
+EventId = NewType("EventId", UUID)
 
 
 class Prefix(StrEnum):
@@ -29,6 +30,7 @@ class Prefix(StrEnum):
     RULE = "rul"
     CALLBACK = "cbk"
     INBOUND = "inb"
+    EVENT = "evt"
 
 
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"

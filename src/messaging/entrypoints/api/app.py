@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from messaging.application.conversations.queries import ListInbound
+from messaging.application.inbox.queries import FindProviderEvent, ListProviderEvents
 from messaging.application.messages.act import ActOnMessages
 from messaging.application.messages.cancel import CancelMessage
 from messaging.application.messages.check import CheckMessage
@@ -77,6 +78,8 @@ class TenantUseCases(Struct, frozen=True, kw_only=True):
     discard_dead_letter: DiscardDeadLetter
     act_on_messages: ActOnMessages
     list_inbound: ListInbound
+    list_provider_events: ListProviderEvents
+    find_provider_event: FindProviderEvent
     create_template: CreateTemplate
     list_templates: ListTemplates
     find_template: FindTemplate

@@ -22,6 +22,7 @@ from messaging.entrypoints.api.messages import MessagesController
 from messaging.entrypoints.api.operations import Operation, operation_of
 from messaging.entrypoints.api.operator_actions import OperatorActionsController
 from messaging.entrypoints.api.preferences import SettingsController
+from messaging.entrypoints.api.provider_events import ProviderEventsController
 from messaging.entrypoints.api.reference_words import properties as words
 from messaging.entrypoints.api.reference_words.describing import describe, described_schemas, with_public_names
 from messaging.entrypoints.api.reference_words.examples import example_of
@@ -35,6 +36,7 @@ TENANT_CONTROLLERS: tuple[type[Controller], ...] = (
     DeadLettersController,
     OperatorActionsController,
     InboundController,
+    ProviderEventsController,
     TemplatesController,
     SendersController,
     RulesController,
@@ -52,6 +54,7 @@ _PREFIXES = {
     "account_id": "acc",
     "tenant_id": "ten",
     "key_id": "key",
+    "event_id": "evt",
 }
 _OF_THE_LISTENER = ("bad_request", "header_repeated", "request_timeout", "url_too_long", "head_too_large")
 # Any operation may meet these.

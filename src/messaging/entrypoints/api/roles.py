@@ -28,6 +28,8 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "discard_dead_letter": _OPERATORS,
     "act_on_messages": _OPERATORS,
     "list_inbound_messages": _READERS,
+    "list_provider_events": _READERS,
+    "get_provider_event": _READERS,
     "create_template": _OWNER,
     "list_templates": _EVERYONE,
     "get_template": _EVERYONE,

@@ -13,6 +13,7 @@ from messaging.entrypoints.cli import (
     local,
     messages,
     processes,
+    provider_events,
     reports,
 )
 from messaging.entrypoints.cli.failures import exit_code_of
@@ -30,7 +31,20 @@ def app() -> None:
     """Self-hosted messaging platform: submit intent, get every message to a reported end."""
 
 
-for module in (processes, local, chaos, database, administration, callbacks, connecting, messages, reports):
+_MODULES = (
+    processes,
+    local,
+    chaos,
+    database,
+    administration,
+    callbacks,
+    connecting,
+    messages,
+    provider_events,
+    reports,
+)
+
+for module in _MODULES:
     for command in module.COMMANDS:
         app.add_command(command)
 

@@ -17,7 +17,8 @@ def callbacks() -> None:
 def replay(limit: int, as_json: bool) -> None:
     """Let callbacks that were set aside be due again, those first that have waited longest.
 
-    The workers process them; what fails once more is set aside once more, with its reason in the log.
+    So are those with messages to a number that was connected since. The workers process them; what fails once more is
+    set aside once more, with its reason in the log.
     """
     from messaging.entrypoints.cli.running import run
     from messaging.entrypoints.composition import administration

@@ -37,6 +37,7 @@ _SLOWEST_RECONNECT = 2.0
 # Claims look for themselves; this is how soon what a failover left in doubt begins to be put aside.
 _FAILOVER_EVERY = 1.0
 _SETTLE_EVERY = 2.0
+_CONNECTED_EVERY = 30.0
 _SALVAGE_EVERY = 1.0
 # A worker that has been silent for four of these counts as gone.
 _TELL_EVERY = 5.0
@@ -73,6 +74,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     salvage: Batch
     workers: Workers
     name: str
+    take_in_connected: Batch
     open_uow: OpenSystemUnitOfWork
     queue: JobQueue
     consumer: JobConsumer
@@ -174,6 +176,10 @@ class WorkerProcess:
             asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
             asyncio.create_task(self._keep_up("retention", has.upkeep.drop_old_partitions, every=_UPKEEP_EVERY)),
             asyncio.create_task(self._keep_up("inbound", has.upkeep.purge_inbound, every=_UPKEEP_EVERY)),
+            asyncio.create_task(
+                self._keep_up("provider_events", has.upkeep.purge_provider_events, every=_UPKEEP_EVERY)
+            ),
+            asyncio.create_task(self._keep_up("connected", has.take_in_connected, every=_CONNECTED_EVERY)),
             asyncio.create_task(self._keep_up("idempotency", has.upkeep.purge_idempotency, every=_UPKEEP_EVERY)),
         ]
         log.info("worker.started", extra={"queues": list(self._at_once)})

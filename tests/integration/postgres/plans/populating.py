@@ -55,6 +55,9 @@ INSERT INTO parked_receipts SELECT tenant_id, tenant_id, created_at, created_at,
     sha256(n::text::bytea), 'receipt' FROM seeds WHERE n % 10 = 0;
 INSERT INTO inbound_messages (tenant_id, id, account_id, sender_id, occurred_at, provider_message_id, kind, sealed)
 SELECT tenant_id, id, tenant_id, tenant_id, created_at, 'wamid.in.' || n, 'text', 'sealed' FROM seeds WHERE n % 5 = 0;
+INSERT INTO provider_events SELECT tenant_id, id, tenant_id, id, created_at, created_at, 6, 'live',
+    CASE n % 2 WHEN 0 THEN 'sender_unknown' ELSE 'kind_' || n % 10 END, 'e' || n, sha256(n::text::bytea), 'sealed'
+    FROM seeds WHERE n % 5 = 4;
 INSERT INTO service_windows SELECT tenant_id, tenant_id, created_at, sha256(n::text::bytea) FROM seeds WHERE n % 5 = 0;
 INSERT INTO dead_letters SELECT tenant_id, id, created_at, NULL, 'code', 'reason' FROM seeds WHERE n % 10 = 3;
 INSERT INTO idempotency_keys (scope, key, fingerprint, status, body, expires_at)

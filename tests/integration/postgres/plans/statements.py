@@ -15,6 +15,7 @@ from messaging.adapters.postgres import (
     idempotency,
     lifecycles,
     locks,
+    provider_events,
     records,
     snapshots,
     submissions,
@@ -23,9 +24,10 @@ from messaging.adapters.postgres import (
 )
 from messaging.adapters.postgres.transactions import Driver
 from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
+from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.application.ports.records import MessageFilter
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import MessageId, TenantId
+from messaging.domain.shared.ids import AccountId, MessageId, TenantId
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.integration.postgres.adding_weeks import week_of
 from tests.integration.postgres.plans.populating import NEW_WEEK_AT
@@ -191,6 +193,16 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
             ["inbound_messages_received_idx", "inbound_messages_pkey"],
         ),
         "purge digests": (upkeep.PURGE_DIGESTS, (10,), ["callback_digests_received_idx", "callback_digests_pkey"]),
+        "purge events": (
+            upkeep.PURGE_EVENTS,
+            (10, timedelta(days=90)),
+            ["provider_events_received_idx", "provider_events_pkey"],
+        ),
+        "add events": (
+            provider_events.ADD,
+            (tenants, ids, tenants, ids, w, w, i, t, t, b, b),
+            ["provider_accounts_pkey"],
+        ),
         "finish": (idempotency.FINISH, (TENANT, "key-1", 200, b""), ["idempotency_keys_pkey"]),
         "known": (idempotency.KNOWN, (TENANT, "key-1"), ["idempotency_keys_pkey"]),
     }
@@ -255,6 +267,13 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
             sql, *arguments = getattr(records.PageQuery(SCOPE, wanted, before), form)(51)
             title = f"list {name}{' further on' if before else ''}"
             found[title] = Statement("app", sql, arguments, [index, "contents_pkey"], is_list=True)
+    for title, of_events, index in (
+        ("events", ProviderEventFilter(), "provider_events_pkey"),
+        ("events of a kind", ProviderEventFilter(kind="kind_4"), "provider_events_kind_idx"),
+        ("events of an account", ProviderEventFilter(account_id=AccountId(TENANT)), "provider_events_account_idx"),
+    ):
+        sql, *arguments = provider_events.page_query(SCOPE, of_events, before=None, limit=51, largest=10)
+        found[title] = Statement("app", sql, arguments, [index], is_list=True)
     for name, reference, index in (
         ("undecided", None, "events_rare_state_idx"),
         ("undecided by reference", "order-7", "messages_reference_idx"),

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from messaging.adapters.postgres import (
+    callbacks,
     due,
     locks,
     records,
@@ -23,6 +24,7 @@ from tests.integration.postgres.plans.statements import TENANT, Statement, hot_s
 BIG = (
     *("messages", "contents", "attempts", "events", "raw_callbacks", "dispatches", "callback_digests"),
     *("parked_receipts", "inbound_messages", "service_windows", "dead_letters", "idempotency_keys", "config_versions"),
+    "provider_events",
 )
 
 WHOLESALE = ("Sort", "Hash Join", "Merge Join", "Bitmap Heap Scan")
@@ -154,6 +156,19 @@ async def test_looking_for_lanes_with_work_does_not_read_their_backlogs(populate
     # A join could be turned round to begin with what is due; a look at each flow could not.
     assert "Semi" not in {node.get("Join Type") for node in nodes}
     assert "Aggregate" not in {node["Node Type"] for node in nodes}
+
+
+async def test_messages_to_a_number_that_was_connected_are_found_by_the_number(populated: Engines) -> None:
+    """All senders are looked at, which are few; of the events only those of each."""
+    async with transaction(populated.system) as opened:
+        explained = await opened.driver.fetchval(
+            f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {callbacks.PUT_BACK_CONNECTED}", 20
+        )
+
+    looks = [node for node in _nodes(explained[0]["Plan"]) if node.get("Relation Name") == "provider_events"]
+    assert "provider_events_sender_unknown_idx" in {node.get("Index Name") for node in looks}
+    assert [node["Node Type"] for node in looks if "Index Name" in node and "Index Cond" not in node] == []
+    assert "Seq Scan" not in {node["Node Type"] for node in looks}
 
 
 async def test_the_platforms_statements_are_planned_once(populated: Engines) -> None:

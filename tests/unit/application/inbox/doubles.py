@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -16,12 +17,13 @@ from messaging.application.inbox import raw
 from messaging.application.ports.callbacks import RawCallback
 from messaging.application.ports.conversations import NewInbound
 from messaging.application.ports.platform import AdminKey
+from messaging.application.ports.provider_events import NewProviderEvent
 from messaging.application.ports.providers import CallbackEvent, Credentials, MalformedCallback, OtherEvent
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.templates import LockedTemplates
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.application.tenants.connections import seal_credentials
-from messaging.domain.shared.ids import AccountId, CallbackId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.ids import AccountId, CallbackId, EventId, SenderId, TemplateId, TenantId
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
@@ -94,6 +96,8 @@ class KnownTenants:
 class JsonReader:
     """A provider whose callbacks are JSON lists; authentic when the header `x-signature` is the app secret."""
 
+    kinds = frozenset({"flows"})
+
     def __init__(self, events: Mapping[str, CallbackEvent] | None = None) -> None:
         self._events = events or {}
 
@@ -118,6 +122,7 @@ class Store:
         self.processed: list[CallbackId] = []
         self.set_aside: dict[CallbackId, str] = {}
         self.inbound: list[NewInbound] = []
+        self.events: list[NewProviderEvent] = []
         self.news: list[TemplateNews] = []
         self.unclear: set[tuple[TenantId, AccountId]] = set()
 
@@ -151,9 +156,11 @@ class _Transaction:
         self._done: list[RawCallback] = []
         self._aside: dict[CallbackId, str] = {}
         self._inbound: list[NewInbound] = []
+        self._events: list[NewProviderEvent] = []
         self._news: list[TemplateNews] = []
         self._unclear: set[tuple[TenantId, AccountId]] = set()
         self.callbacks = self.conversations = self.platform = self.templates = self.template_requests = self
+        self.provider_events = self
 
     async def lock_due(self, limit: int) -> Sequence[RawCallback]:
         return self._store.due[:limit]
@@ -166,6 +173,10 @@ class _Transaction:
 
     async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
         self._inbound += messages
+
+    async def add(self, events: Sequence[NewProviderEvent]) -> AbstractSet[EventId]:
+        self._events += events
+        return {event.id for event in events}
 
     async def senders_by_external_id(
         self, wanted: Sequence[tuple[AccountId, str]]
@@ -192,5 +203,6 @@ class _Transaction:
         self._store.processed += [callback.id for callback in self._done]
         self._store.set_aside |= self._aside
         self._store.inbound += self._inbound
+        self._store.events += self._events
         self._store.news += self._news
         self._store.unclear |= self._unclear

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from messaging.application.conversations.receive import ReceiveInbound
+from messaging.application.inbox import event_content
+from messaging.application.inbox.keep_events import KeepEvents
 from messaging.application.inbox.process import ProcessCallbacks
 from messaging.application.messages.reconcile import Arrived
 from messaging.application.ports.lifecycles import StaleChange
@@ -18,10 +21,11 @@ from messaging.application.ports.providers import (
 )
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
-from messaging.domain.shared.ids import InboundId
+from messaging.domain.shared.ids import EventId, InboundId
 from messaging.domain.templates.template import TemplateStatus
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, a_receipt, an_inbound_message
 from tests.unit.application.inbox.doubles import (
+    CIPHER,
     KEY_RING,
     Counts,
     FixedClock,
@@ -97,6 +101,7 @@ def process(store: Store, reconcile: Reconcile, counts: Counts) -> ProcessCallba
             clock=FixedClock(),
             telemetry=counts,
         ),
+        keep=KeepEvents(snapshots=tenants, key_ring=KEY_RING, new_id=lambda: EventId(uuid4()), telemetry=counts),
         telemetry=counts,
     )
 
@@ -153,17 +158,37 @@ async def test_news_that_does_not_tell_all_is_doubtful(
     assert (news.rewritten, news.doubtful) == (rewritten, doubtful)
 
 
-async def test_a_message_to_an_unknown_number_is_set_aside_and_the_rest_of_its_callback_counts(
-    process: ProcessCallbacks, store: Store, reconcile: Reconcile
+async def test_a_message_to_an_unknown_number_is_kept_and_costs_its_neighbours_nothing(
+    process: ProcessCallbacks, store: Store, reconcile: Reconcile, counts: Counts
 ) -> None:
-    odd, good = store.add("hello stranger", "sent"), store.add("hello")
+    stored = store.add("sent", "hello stranger", "hello")
 
-    assert await process() == 2
+    await process()
 
-    assert store.set_aside == {odd.id: "sender_unknown"}
-    assert store.processed == [good.id]
     assert reconcile.receipts == [SENT]
     assert len(store.inbound) == 1
+    assert store.processed == [stored.id]
+    assert store.set_aside == {}
+    [event] = store.events
+    assert (event.kind, event.sender_external_id, event.webhook_id) == ("sender_unknown", "999", stored.id)
+    assert event_content.unseal(CIPHER, event.id, event.sealed) == an_inbound_message().payload
+    assert counts.seen["provider_events{kind=sender_unknown}"] == 1
+
+
+async def test_what_has_no_meaning_here_is_kept_and_counted_by_kind(
+    process: ProcessCallbacks, store: Store, counts: Counts
+) -> None:
+    stored = store.add("flows", "sent", "a_kind_of_next_year")
+
+    await process()
+
+    assert [(event.kind, event.webhook_id, event.received_at) for event in store.events] == [
+        ("flows", stored.id, NOON),
+        ("a_kind_of_next_year", stored.id, NOON),
+    ]
+    assert counts.seen["provider_events{kind=flows}"] == 1
+    assert counts.seen["provider_events{kind=other}"] == 1
+    assert "provider_events{kind=a_kind_of_next_year}" not in counts.seen
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from typing import Any
 
 from messaging.adapters.providers.whatsapp_cloud.authors import Contacts
 from messaging.adapters.providers.whatsapp_cloud.decoding import decode
-from messaging.adapters.providers.whatsapp_cloud.fields import Json, identifier, instant, items, mapping, text
+from messaging.adapters.providers.whatsapp_cloud.fields import Json, bounded, identifier, instant, items, mapping, text
 from messaging.adapters.providers.whatsapp_cloud.inbound import read_call, read_message
+from messaging.adapters.providers.whatsapp_cloud.kinds import KINDS
 from messaging.adapters.providers.whatsapp_cloud.statuses import LONGEST_KIND, read_receipt
 from messaging.adapters.providers.whatsapp_cloud.template_events import template_event
 from messaging.application.ports.providers import (
@@ -33,6 +34,8 @@ _AROUND = frozenset({"messaging_product", "metadata", "contacts"})
 
 class WhatsAppCallbackReader:
     """The Cloud API's callbacks behind `CallbackReader`."""
+
+    kinds = KINDS
 
     def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
         expected, given = credentials.verify_token, query.get("hub.verify_token", "")
@@ -111,7 +114,7 @@ def _calls(value: Json, received_at: datetime) -> Iterator[CallbackEvent]:
 
 
 def _sender(value: Json) -> str:
-    return identifier(mapping(value.get("metadata")), "phone_number_id")
+    return bounded(identifier(mapping(value.get("metadata")), "phone_number_id"))
 
 
 def _management(field: str, value: Json, at: datetime | None) -> Iterator[CallbackEvent]:
@@ -125,7 +128,10 @@ def _management(field: str, value: Json, at: datetime | None) -> Iterator[Callba
 
 def _other(kind: str, value: Json, at: datetime | None = None) -> OtherEvent:
     return OtherEvent(
-        kind=kind[:LONGEST_KIND], payload=value, occurred_at=at, sender_external_id=_sender(value) or None
+        kind=kind.replace("\x00", "")[:LONGEST_KIND],
+        payload=value,
+        occurred_at=at,
+        sender_external_id=_sender(value) or None,
     )
 
 

@@ -12,6 +12,7 @@ _TEMPLATE: Final = "tpl_01kb6t4m7xf2c5d8e9g1h3j4k6"
 _TENANT: Final = "ten_01kb6srj1yeb0d3f4g6h7j9k2m"
 _KEY: Final = "key_01kb6sx8q5f6s9t1v2w4x5y7z8"
 _INBOUND: Final = "inb_01kb6w2d9he4r7s8t0v1w3x4y5"
+_EVENT: Final = "evt_01kb6w3sa2g6t9v0w2x3y5z7a1"
 _RULE: Final = "rul_01kb6t9w3zf1g2h5j6k8m9n0p4"
 _AT: Final = "2026-11-29T09:30:00.125000Z"
 _LATER: Final = "2026-11-29T09:30:02.480000Z"
@@ -154,6 +155,19 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "oddities": [],
         "occurred_at": _AT,
         "received_at": _LATER,
+    },
+    "ProviderEvent": {
+        "id": _EVENT,
+        "account_id": _ACCOUNT,
+        "kind": "account_update",
+        "sender_external_id": None,
+        "content": {"event": "ACCOUNT_RESTRICTION", "restriction_info": [{"restriction_type": "RESTRICTED_BIZ"}]},
+        "content_bytes": 93,
+        "content_left_out": False,
+        "occurred_at": "2026-11-29T09:30:00Z",
+        "received_at": _AT,
+        "webhook_id": "cbk_01kb6w3r7mf5s8t9v1w2x4y6z0",
+        "links": {"self": f"/v1/provider-events/{_EVENT}"},
     },
     "Template": {
         "id": _TEMPLATE,

@@ -82,6 +82,8 @@ def _tenant_use_cases(application: Application) -> TenantUseCases:
         discard_dead_letter=messages.discard_dead_letter(),
         act_on_messages=messages.act(),
         list_inbound=application.conversations.list(),
+        list_provider_events=application.inbox.list_events(),
+        find_provider_event=application.inbox.find_event(),
         create_template=templates.create(),
         list_templates=templates.list(),
         find_template=templates.find(),

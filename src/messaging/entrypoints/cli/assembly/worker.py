@@ -66,6 +66,7 @@ def worker_dependencies(application: Application) -> WorkerDependencies:
         salvage=application.messages.salvage(),
         workers=adapters.workers(),
         name=application.worker(),
+        take_in_connected=application.inbox.take_in_connected(),
         open_uow=adapters.open_system_uow(),
         queue=adapters.queue(),
         consumer=adapters.consumer(),

@@ -7,9 +7,11 @@ from dependency_injector.providers import DependenciesContainer, Singleton
 
 from messaging.application.gather import Gatherer
 from messaging.application.inbox.accept import AcceptCallback
+from messaging.application.inbox.keep_events import KeepEvents
 from messaging.application.inbox.process import ProcessCallbacks
+from messaging.application.inbox.queries import FindProviderEvent, ListProviderEvents
 from messaging.application.inbox.rematch import RematchReceipts
-from messaging.application.inbox.replay import ReplayCallbacks
+from messaging.application.inbox.replay import ReplayCallbacks, TakeInConnected
 
 
 class InboxUseCases(DeclarativeContainer):
@@ -36,7 +38,21 @@ class InboxUseCases(DeclarativeContainer):
         readers=adapters.readers,
         reconcile=messages.reconcile,
         receive=conversations.receive,
+        keep=Singleton(
+            KeepEvents,
+            snapshots=adapters.snapshots,
+            key_ring=adapters.key_ring,
+            new_id=adapters.new_id,
+            telemetry=adapters.telemetry,
+        ),
         telemetry=adapters.telemetry,
     )
     replay = Singleton(ReplayCallbacks, open_uow=adapters.open_system_uow)
+    take_in_connected = Singleton(TakeInConnected, open_uow=adapters.open_system_uow)
+    list_events = Singleton(
+        ListProviderEvents, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
+    )
+    find_event = Singleton(
+        FindProviderEvent, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
+    )
     rematch = Singleton(RematchReceipts, open_uow=adapters.open_system_uow, reconcile=messages.reconcile)

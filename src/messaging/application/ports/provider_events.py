@@ -1,0 +1,64 @@
+"""Events of providers that have no meaning here yet: kept with their content, listed, and forgotten in the end."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from messaging.domain.shared.ids import AccountId, CallbackId, EventId, TenantId
+
+
+class NewProviderEvent(Struct, frozen=True, kw_only=True):
+    """`digest` is keyed and the same each time the provider tells the same; `sealed` is the encrypted content.
+
+    `size` counts the content's bytes before they were sealed. `webhook_id` names the stored webhook it came in.
+    """
+
+    id: EventId
+    tenant_id: TenantId
+    account_id: AccountId
+    webhook_id: CallbackId
+    kind: str
+    sender_external_id: str | None
+    occurred_at: datetime | None
+    received_at: datetime
+    size: int
+    digest: bytes
+    sealed: bytes
+
+
+class ProviderEventRow(Struct, frozen=True, kw_only=True):
+    """`sealed` is None where a list leaves out a content that is large."""
+
+    id: EventId
+    account_id: AccountId
+    webhook_id: CallbackId
+    kind: str
+    sender_external_id: str | None
+    occurred_at: datetime | None
+    received_at: datetime
+    size: int
+    sealed: bytes | None
+
+
+class ProviderEventFilter(Struct, frozen=True, kw_only=True):
+    """All given conditions must hold."""
+
+    kind: str | None = None
+    account_id: AccountId | None = None
+
+
+class ProviderEvents(Protocol):
+    async def add(self, events: Sequence[NewProviderEvent]) -> AbstractSet[EventId]:
+        """Store them in the mode of their accounts; returns those that were not known."""
+        ...
+
+    async def page(
+        self, wanted: ProviderEventFilter, *, before: EventId | None, limit: int, largest: int
+    ) -> Sequence[ProviderEventRow]:
+        """Newest first, of the unit of work's tenant and mode; contents of more than `largest` bytes are left out."""
+        ...
+
+    async def one(self, id: EventId) -> ProviderEventRow | None: ...
