@@ -121,6 +121,22 @@ async def test_editing_sends_a_template_back_to_review(business: Business) -> No
     assert answer.status_code == 200
 
 
+async def test_new_content_is_announced_when_it_is_approved(business: Business) -> None:
+    template_id = await business.approved_template()
+
+    await business.call("POST", template_id, {"components": [body("Shipped: {{1}}, bye.", "x")]})
+
+    await business.inbox.until(lambda: bool(business.inbox.values("message_template_components_update")))
+    assert business.inbox.values("message_template_components_update") == [
+        {
+            "message_template_id": int(template_id),
+            "message_template_name": "order_update",
+            "message_template_language": "en_US",
+            "message_template_element": "Shipped: {{1}}, bye.",
+        }
+    ]
+
+
 async def test_the_category_of_an_approved_template_is_fixed(business: Business) -> None:
     template_id = await business.approved_template()
 

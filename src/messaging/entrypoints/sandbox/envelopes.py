@@ -11,6 +11,7 @@ from messaging.entrypoints.sandbox.accounts import PhoneNumber
 from messaging.entrypoints.sandbox.graph_errors import async_error
 from messaging.entrypoints.sandbox.ledger import Entry
 from messaging.entrypoints.sandbox.recipients import Step
+from messaging.entrypoints.sandbox.template_shape import buttons_of, component, text_of
 from messaging.entrypoints.sandbox.templates import Template
 from messaging.entrypoints.sandbox.wire import Json
 
@@ -93,6 +94,26 @@ def template_event(template: Template, event: str) -> Json:
         value["other_info"] = {"title": "FIRST_PAUSE", "description": "The template is paused for low quality."}
     elif event == "DISABLED":
         value["disable_info"] = {"disable_date": 1_751_234_563}
+    return value
+
+
+def components_event(template: Template) -> Json:
+    """The value of a `message_template_components_update`; headers with media and examples are not part of it."""
+    value: Json = {
+        "message_template_id": int(template.id),
+        "message_template_name": template.name,
+        "message_template_language": template.language,
+        "message_template_element": text_of(component(template.components, "BODY")),
+    }
+    if title := text_of(component(template.components, "HEADER")):
+        value["message_template_title"] = title
+    if footer := text_of(component(template.components, "FOOTER")):
+        value["message_template_footer"] = footer
+    if buttons := buttons_of(template.components):
+        value["message_template_buttons"] = [
+            {f"message_template_button_{name}": text_of(button, name) for name in ("type", "text", "url")}
+            for button in buttons
+        ]
     return value
 
 

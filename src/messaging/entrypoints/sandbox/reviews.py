@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from messaging.entrypoints.sandbox.callbacks import Callbacks
-from messaging.entrypoints.sandbox.envelopes import quality_event, template_event
+from messaging.entrypoints.sandbox.envelopes import components_event, quality_event, template_event
 from messaging.entrypoints.sandbox.events import Event, Events
 from messaging.entrypoints.sandbox.templates import Template, Templates
 from messaging.entrypoints.sandbox.wire import Json
@@ -33,7 +33,9 @@ class Reviews:
 
     def set_status(self, template: Template, status: str, reason: str) -> None:
         """Give a template a status, as Meta might at any time, and announce it."""
-        changed = msgspec.structs.replace(template, status=status, rejected_reason=reason, review_due_at=None)
+        changed = msgspec.structs.replace(
+            template, status=status, rejected_reason=reason, review_due_at=None, rewritten=False
+        )
         self._templates.put(changed)
         self._announce(changed, "message_template_status_update", template_event(changed, status))
 
@@ -56,6 +58,8 @@ class Reviews:
             self._templates.put(msgspec.structs.replace(template, review_due_at=None))
             return
         self.set_status(template, verdict, "INVALID_FORMAT" if verdict == "REJECTED" else "NONE")
+        if template.rewritten and verdict == "APPROVED":
+            self._announce(template, "message_template_components_update", components_event(template))
 
     def _announce(self, template: Template, field: str, value: Json) -> None:
         event = Event(at=time.time(), waba_id=template.waba_id, field=field, item=value)

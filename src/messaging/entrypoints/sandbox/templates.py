@@ -39,6 +39,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     rejected_reason: str = "NONE"
     review_due_at: float | None = None
     """Epoch seconds at which the review ends; None when none is under way."""
+    rewritten: bool = False
+    """Whether the review under way is of other components than were approved before."""
 
     def verdict(self) -> str:
         """What a review of this template decides."""
@@ -128,7 +130,12 @@ class Templates:
         components = _components(fields) if "components" in fields else template.components
         check_components(category, template.parameter_format, components)
         changed = msgspec.structs.replace(
-            template, category=category, components=components, status="PENDING", review_due_at=review_due_at
+            template,
+            category=category,
+            components=components,
+            status="PENDING",
+            review_due_at=review_due_at,
+            rewritten=components != template.components,
         )
         self.put(changed)
         return changed
