@@ -4,6 +4,7 @@ Nothing of the body is parsed here. What was answered with `Stored` or `Duplicat
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -20,8 +21,10 @@ from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.tenants.connections import open_credentials
-from messaging.domain.shared.ids import CallbackId
+from messaging.domain.shared.ids import CallbackId, Prefix, typeid
 from messaging.domain.tenants.tenant import ProviderAccount
+
+log = logging.getLogger(__name__)
 
 # What tokens are made of; anything else cannot be one, and need not be looked for.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -113,13 +116,18 @@ class AcceptCallback:
         if endpoint is None:
             return Unknown()
         body = endpoint.reader.handshake(query, endpoint.credentials)
-        return Forged() if body is None else Challenge(body)
+        if body is None:
+            has_token = endpoint.credentials.verify_token is not None
+            log.warning("webhook.handshake_refused", extra={**_who(endpoint), "verify_token_set": has_token})
+            return Forged()
+        return Challenge(body)
 
     async def _take(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
         endpoint = await self._endpoint(arriving.provider, arriving.token)
         if endpoint is None:
             return Unknown()
         if not endpoint.reader.is_authentic(arriving.headers, arriving.body, endpoint.credentials):
+            log.warning("webhook.forged", extra=_who(endpoint))
             return Forged()
         callback = _callback(endpoint, arriving, id=CallbackId(self._new_id()), now=self._clock.now())
         return Stored() if await self._store(callback) else Duplicate()
@@ -141,6 +149,15 @@ class AcceptCallback:
     def _open(self, account: ProviderAccount, data_keys: tuple[WrappedKey, ...]) -> _Endpoint:
         cipher = self._key_ring.cipher(account.tenant_id, data_keys)
         return _Endpoint(account, cipher, open_credentials(account, cipher), self._readers[account.provider])
+
+
+def _who(endpoint: _Endpoint) -> dict[str, str]:
+    """Whose webhooks a line of the log is about."""
+    return {
+        "account": typeid(Prefix.ACCOUNT, endpoint.account.id),
+        "tenant": typeid(Prefix.TENANT, endpoint.account.tenant_id),
+        "provider": endpoint.account.provider,
+    }
 
 
 def _callback(endpoint: _Endpoint, arriving: Arriving, *, id: CallbackId, now: datetime) -> RawCallback:

@@ -16,7 +16,7 @@ from messaging.application.inbox.accept import (
 )
 from messaging.application.ports.callbacks import RawCallback
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.domain.shared.ids import CallbackId
+from messaging.domain.shared.ids import CallbackId, Prefix, typeid
 from tests.builders import ACCOUNT, NOON, TENANT
 from tests.unit.application.inbox.doubles import CIPHER, KEY_RING, Counts, FixedClock, JsonReader, KnownTenants
 
@@ -143,3 +143,16 @@ async def test_a_subscription_check_with_our_token_gets_its_challenge_back(accep
     assert await accept.handshake("whatsapp_cloud", TOKEN, query) == Challenge("1158201444")
     assert await accept.handshake("whatsapp_cloud", TOKEN, query | {"token": "let-me"}) == Forged()
     assert await accept.handshake("whatsapp_cloud", "wht_0000", query) == Unknown()
+
+
+async def test_what_is_refused_leaves_a_line_with_the_account_and_nothing_else(
+    accept: AcceptCallback, caplog: pytest.LogCaptureFixture
+) -> None:
+    await accept(arriving(signature="wrong"))
+    await accept.handshake("whatsapp_cloud", TOKEN, {"token": "let-me", "challenge": "1"})
+    await accept.handshake("whatsapp_cloud", "wht_0000", {"token": "let-me", "challenge": "1"})
+
+    told = [(record.getMessage(), vars(record)["account"]) for record in caplog.records]
+    account = typeid(Prefix.ACCOUNT, KnownTenants().account.id)
+    assert told == [("webhook.forged", account), ("webhook.handshake_refused", account)]
+    assert "let-me" not in caplog.text + str([vars(record) for record in caplog.records])
