@@ -27,7 +27,7 @@ async def shell(platform: Platform, commands: list[str], **environ: str) -> tupl
     stack, business = platform.stack, platform.business
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("APP_", "WHATSAPP_"))}
     settings = {
-        "APP_DATABASE_URL": stack.database_url,
+        **stack.database_settings,
         "APP_REDIS_URL": stack.redis_url,
         "APP_MASTER_KEY": stack.master_key,
         "API": stack.api,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from asyncpg.exceptions import InsufficientPrivilegeError
 
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.errors import DomainError
@@ -128,6 +129,7 @@ def test_the_api_description_needs_no_service() -> None:
         (DomainError("not_found", "Nothing here."), Exit.FAILURE),
         (Failed("no", next_step="ask again", code=Exit.DEPENDENCY_DOWN), Exit.DEPENDENCY_DOWN),
         (ExceptionGroup("tasks", [StoreUnavailable()]), Exit.DEPENDENCY_DOWN),
+        (InsufficientPrivilegeError("permission denied to set role"), Exit.CONFIGURATION),
         (ZeroDivisionError(), Exit.FAILURE),
     ],
 )

@@ -75,13 +75,22 @@ _KNOWN: dict[str, tuple[str, Exit]] = {
     "NoUnprivilegedAccount": ("run as an ordinary user", Exit.DEPENDENCY_DOWN),
     "StateInUse": ("stop the other one, or choose another --state-dir", Exit.FAILURE),
     "NoFreePort": ("choose ports with --port-base", Exit.FAILURE),
+    "InsufficientPrivilegeError": (
+        "give the login of APP_DATABASE_SYSTEM_URL beside that of APP_DATABASE_URL; docs/operations.md, Database",
+        Exit.CONFIGURATION,
+    ),
     "DomainError": ("see docs/problems/ for this code", Exit.FAILURE),
 }
 
 
+# Not ours, and a person's to mend all the same.
+_OF_LIBRARIES: frozenset[str] = frozenset({"InsufficientPrivilegeError"})
+
+
 def _known_by_name(error: BaseException) -> int:
     for kind in type(error).__mro__:
-        if kind.__name__ in _KNOWN and kind.__module__.startswith("messaging."):
+        ours = kind.__module__.startswith("messaging.")
+        if kind.__name__ in _KNOWN and ours != (kind.__name__ in _OF_LIBRARIES):
             next_step, code = _KNOWN[kind.__name__]
             return _tell(f"{_code(error)}{error}", next_step, code)
     say("".join(traceback.format_exception(error)).rstrip())
