@@ -10,8 +10,11 @@ from uuid import UUID
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from messaging.application.inbox.queries import ProviderEventView
+from messaging.application.messages import payload
+from messaging.application.messages.queries import Wanted
 from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
@@ -40,6 +43,8 @@ async def submitted(platform: Platform, wamid: str) -> MessageKey:
     """A message that a provider took as `wamid`."""
     adapters = platform.application.adapters
     new = a_new_message()
+    packed = payload.encode(payload.Payload(to=ANA, content=new.message.content, metadata={}))
+    new = replace(new, sealed=platform.cipher.seal(payload.context(new.message.id), packed))
     await adapters.submissions().accept_many([an_acceptance(new)])
     key = MessageKey(TENANT, new.message.id)
     steps: tuple[Callable[[Standing], Change | None], ...] = (
@@ -360,6 +365,29 @@ async def test_an_answer_names_the_message_of_ours_that_it_answers(
         "Yes!": ("wamid.1", typeid(Prefix.MESSAGE, key.message_id)),
         "Who is this?": ("wamid.of-another-app", None),
     }
+
+
+async def test_a_message_shows_and_is_found_by_the_id_that_its_provider_knows_it_by(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    key = await submitted(platform, "wamid.1")
+    await submitted(platform, "wamid.2")
+
+    async def ids(mode: Mode = Mode.LIVE, **wanted: Any) -> list[tuple[str, str | None]]:
+        page = await platform.application.messages.list()(
+            a_principal(mode=mode), Wanted(**wanted), before=None, limit=10
+        )
+        return [(view.id, view.provider_message_id) for view in page.items]
+
+    mine = (typeid(Prefix.MESSAGE, key.message_id), "wamid.1")
+    assert await ids(provider_message_id="wamid.1") == [mine]
+    assert await ids(provider_message_id="wamid.1", status="submitted") == [mine]
+    assert await ids(provider_message_id="wamid.1", status="failed") == []
+    assert await ids(provider_message_id="wamid.of-nobody") == []
+    assert await ids(mode=Mode.TEST, provider_message_id="wamid.1") == []
+    assert {known for _, known in await ids()} == {"wamid.1", "wamid.2"}
+    found = await platform.application.messages.find()(a_principal(), key.message_id)
+    assert found.provider_message_id == "wamid.1"
 
 
 async def test_what_a_status_tells_besides_is_in_the_timeline_and_people_are_sealed(

@@ -29,9 +29,13 @@ _CLOCK_SLACK: Final = 2.0
 _COLUMNS: Final = """
     m.id, m.mode, m.channel, m.state, m.category, m.priority, m.on_unknown, m.policy, m.account_id, m.sender_id,
     m.template_id, m.reference, m.summary, m.attempts, m.checks, m.error_code, m.error_reason, m.possible_duplicate,
-    m.send_at, m.expires_at, m.created_at, m.updated_at
+    m.send_at, m.expires_at, m.created_at, m.updated_at,
+    (SELECT a.provider_message_id FROM attempts a
+     WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id AND a.provider_message_id IS NOT NULL
+     ORDER BY a.epoch DESC LIMIT 1) AS provider_message_id
 """
 
+# Indexes: messages_pkey, contents_pkey, attempts_pkey.
 MESSAGE: Final = f"""
 SELECT {_COLUMNS}, c.sealed
 FROM messages m JOIN contents c ON c.tenant_id = m.tenant_id AND c.message_id = m.id AND c.message_id = $2
@@ -172,6 +176,8 @@ class PageQuery:
         self._ceiling: UUID = before or _LAST
         if wanted.created_before is not None:
             self._ceiling = min(self._ceiling, _id_at(wanted.created_before, _CLOCK_SLACK))
+        if wanted.message_id is not None:
+            self._floor, self._ceiling = max(self._floor, wanted.message_id), min(self._ceiling, wanted.message_id)
         self._range = f"BETWEEN {self._argument(self._floor)} AND {self._argument(self._ceiling)}"
         # BETWEEN includes the cursor itself, which has been shown.
         self._shown = self._argument(before or _LAST)
@@ -342,6 +348,7 @@ def _message(row: Record) -> MessageRow:
         checks=row["checks"],
         error_code=row["error_code"],
         error_reason=row["error_reason"],
+        provider_message_id=row["provider_message_id"],
         possible_duplicate=row["possible_duplicate"],
         send_at=row["send_at"],
         expires_at=row["expires_at"],

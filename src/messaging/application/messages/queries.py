@@ -13,7 +13,7 @@ from messaging.application.ports.paging import Page, page_of
 from messaging.application.ports.records import MessageFilter, MessageRow, Records
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
-from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.ports.unit_of_work import OpenUnitOfWork, UnitOfWork
 from messaging.application.tenants.ciphers import cipher_of
 from messaging.domain.messages.state import State, public
 from messaging.domain.shared.address import parse_recipient
@@ -65,6 +65,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     status: str | None = None
     reference: str | None = None
     template: str | None = None
+    provider_message_id: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -84,9 +85,15 @@ class ListMessages:
         names = () if wanted.to is None else _recipient_indexes(wanted.to, cipher)
         async with self._open(principal.tenant_id, principal.mode) as uow:
             known = await uow.contact_aliases.names_of(names) if names else names
+            message_id = None
+            if wanted.provider_message_id is not None:
+                message_id = await self._by_provider_id(uow, principal, wanted.provider_message_id)
+                if message_id is None:
+                    return Page((), None)
             filter_ = MessageFilter(
                 recipient_indexes=tuple(sorted(known)),
                 states=tuple(state for state in State if public(state) == wanted.status),
+                message_id=message_id,
                 reference=wanted.reference,
                 template=wanted.template,
                 created_after=wanted.created_after,
@@ -95,6 +102,13 @@ class ListMessages:
             page = await uow.records.page(filter_, before=before, limit=limit)
         facts = await self._snapshots.tenant(principal.tenant_id)
         return Page(tuple(_view(row, cipher, facts) for row in page.rows), page.scanned_to)
+
+    async def _by_provider_id(self, uow: UnitOfWork, principal: Principal, provider_id: str) -> MessageId | None:
+        """An id is unique at the provider; if several accounts knew it, the newest of their messages."""
+        facts = await self._snapshots.tenant(principal.tenant_id)
+        accounts = () if facts is None else facts.accounts
+        found = await uow.lifecycles.find_attempts([(id, provider_id) for id in accounts])
+        return max((attempt.key.message_id for attempt in found.values()), default=None)
 
 
 def _recipient_indexes(to: str, cipher: TenantCipher) -> tuple[bytes, ...]:

@@ -42,6 +42,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     checks: int
     error: MessageError | None
     held: str | None
+    provider_message_id: str | None
     possible_duplicate: bool
     send_at: datetime | None
     expires_at: datetime | None
@@ -75,6 +76,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             checks=row.checks,
             error=error,
             held=held,
+            provider_message_id=row.provider_message_id,
             possible_duplicate=row.possible_duplicate,
             send_at=row.send_at,
             expires_at=row.expires_at,

@@ -12,7 +12,10 @@ from messaging.domain.shared.ids import MessageId
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):
-    """A message as stored; `sealed` (recipient, content, metadata) is opened by the query that shows it."""
+    """A message as stored; `sealed` (recipient, content, metadata) is opened by the query that shows it.
+
+    `provider_message_id` is of the last attempt that the provider took.
+    """
 
     id: MessageId
     mode: str
@@ -31,6 +34,7 @@ class MessageRow(Struct, frozen=True, kw_only=True):
     checks: int
     error_code: str | None
     error_reason: str | None
+    provider_message_id: str | None
     possible_duplicate: bool
     send_at: datetime | None
     expires_at: datetime | None
@@ -60,12 +64,13 @@ class DeadLetterRow(Struct, frozen=True, kw_only=True):
 class MessageFilter(Struct, frozen=True, kw_only=True):
     """All given conditions must hold. `states` holds internal states (public `queued` also means `claimed`).
 
-    `template` is a template's name; `recipient_indexes` are blind indexes of all names of
-    one recipient.
+    `message_id` is the only message it can be. `template` is a template's name; `recipient_indexes` are blind indexes
+    of all names of one recipient.
     """
 
     recipient_indexes: tuple[bytes, ...] = ()
     states: tuple[State, ...] = ()
+    message_id: MessageId | None = None
     reference: str | None = None
     template: str | None = None
     created_after: datetime | None = None

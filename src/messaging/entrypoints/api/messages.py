@@ -60,6 +60,7 @@ class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
     status: PublicStatus | None = None
     reference: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     template: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    provider_message_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
 
@@ -71,6 +72,7 @@ class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
             status=self.status,
             reference=self.reference,
             template=self.template,
+            provider_message_id=self.provider_message_id,
             created_after=within_reason(self.created_after),
             created_before=within_reason(self.created_before),
         )

@@ -11,6 +11,7 @@ from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, table
 
 _EVENTS_PER_PAGE = 100
+_LONGEST = {"reference": 128, "provider_message_id": 512}
 
 
 @click.command()
@@ -88,15 +89,16 @@ def retry(message_id: str, possible_duplicate: bool, idempotency_key: str | None
 
 
 @click.command()
-@click.argument("message", metavar="MSG_ID_OR_REFERENCE")
+@click.argument("message", metavar="MSG_ID_OR_NAME")
 @json_option
 def trace(message: str, as_json: bool) -> None:
     """Print a message's whole life: who did what, when, and what the provider said.
 
-    The message is named by its id (msg_…) or by the reference it was submitted with; of several, the newest is meant.
+    The message is named by its id (msg_…), by the reference it was submitted with (of several, the newest is meant), or
+    by the provider's id (wamid.…).
     """
     api = Api()
-    found = _by_id(api, message) if message.startswith("msg_") else _by_reference(api, message)
+    found = _by_id(api, message) if message.startswith("msg_") else _by_other_name(api, message)
     events = api.pages(f"/v1/messages/{found['id']}/events", limit=_EVENTS_PER_PAGE)
     if as_json:
         print_json({"message": found, "events": events})
@@ -110,11 +112,16 @@ def _by_id(api: Api, id: str) -> dict[str, Any]:
     return dict(api.call("GET", f"/v1/messages/{quote(id, safe='')}"))
 
 
-def _by_reference(api: Api, reference: str) -> dict[str, Any]:
-    page = api.call("GET", "/v1/messages", query={"reference": reference, "limit": 1})
-    if not page["data"]:
-        raise Failed(f"no message has the reference {reference}", next_step="`app send --reference …` gives one")
-    return _by_id(api, page["data"][0]["id"])
+def _by_other_name(api: Api, name: str) -> dict[str, Any]:
+    """By the caller's reference, else by the provider's id."""
+    for parameter in ("reference", "provider_message_id"):
+        if len(name) <= _LONGEST[parameter]:
+            page = api.call("GET", "/v1/messages", query={parameter: name, "limit": 1})
+            if page["data"]:
+                return _by_id(api, page["data"][0]["id"])
+    raise Failed(
+        f"no message has the reference or provider's id {name}", next_step="`app send --reference …` gives a reference"
+    )
 
 
 def _event_line(event: dict[str, Any]) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
         ),
         "by reference": (MessageFilter(reference="order-7"), "newest", "messages_reference_idx"),
         "by template": (MessageFilter(template="template_7"), "newest", "messages_template_idx"),
+        "of one id": (MessageFilter(message_id=last), "newest", "messages_pkey"),
         "of a time": (
             MessageFilter(created_after=day, created_before=day + timedelta(hours=6)),
             "newest",
@@ -247,6 +248,7 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
             ),
         }
     app = {
+        "by a provider's id": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "known keys": (submissions.KNOWN_KEYS, (TENANT, keys), ["idempotency_keys_pkey"]),
         "still known": (submissions.STILL_KNOWN, (TENANT, keys), ["idempotency_keys_pkey"]),
         "known messages": (submissions.KNOWN_MESSAGES, (TENANT, ids), ["messages_pkey"]),

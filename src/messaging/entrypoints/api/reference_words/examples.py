@@ -104,6 +104,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "checks": 0,
         "error": None,
         "held": None,
+        "provider_message_id": "wamid.HBgLMTQxNTU1NTAxMDAVAgARGBI1RjQyNQA=",
         "possible_duplicate": False,
         "send_at": None,
         "expires_at": None,

@@ -87,6 +87,8 @@ MESSAGES: Final = {
     "list_messages.to": "Only messages to this recipient, however the number is spelt.",
     "list_messages.status": "Only messages in this status.",
     "list_messages.reference": "Only messages with this reference of yours.",
+    "list_messages.provider_message_id": "Only the message that the provider knows by this id.",
+    "Message.provider_message_id": "The provider's id of it; null until the provider has taken it.",
     "list_messages.template": "Only messages made from templates of this name.",
     "list_messages.created_after": "Only messages accepted at or after this instant, RFC 3339 with an offset.",
     "list_messages.created_before": "Only messages accepted before this instant, RFC 3339 with an offset.",
