@@ -62,7 +62,9 @@ class SyncAccount:
         after: list[Template] = []
         for template in ours:
             updated, effect = _update(template, reported.get((template.name, template.language)), asked_at)
-            effects[effect] += 1
+            # What was gone before and still is, is none of the provider's.
+            if updated is not template or template.status is not TemplateStatus.DELETED:
+                effects[effect] += 1
             after.append(updated)
         await self._write(uow, account, ours, after)
         known = {(template.name, template.language) for template in ours}
