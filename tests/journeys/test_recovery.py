@@ -65,10 +65,12 @@ def looking(platform: Platform) -> AbstractAsyncContextManager["asyncpg.Connecti
 
 
 async def submit(platform: Platform, prefix: str, count: int) -> list[str]:
+    """To numbers of the North American plan that begin with `prefix`."""
+    digits = len("+14155550100") - len(prefix)
     ids: list[str] = []
     for first in range(0, count, 500):
         last = min(count, first + 500)
-        ids += await platform.accepted_batch([platform.order(f"{prefix}{n:05d}") for n in range(first, last)])
+        ids += await platform.accepted_batch([platform.order(f"{prefix}{n:0{digits}d}") for n in range(first, last)])
     return ids
 
 
@@ -116,7 +118,7 @@ async def test_hints_of_a_backlog_are_rebuilt_after_redis_forgot_everything(plat
     redis = platform.stack.redis
     assert redis is not None
     await platform.stack.stop_worker()
-    ids = await submit(platform, "+14156", _BACKLOG)
+    ids = await submit(platform, "+14157", _BACKLOG)
     await platform.stack.start_worker()
 
     async with looking(platform) as connection:

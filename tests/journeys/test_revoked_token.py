@@ -28,7 +28,8 @@ async def test_a_revoked_token_pauses_the_sender_and_everything_goes_after_its_r
 
 async def _provider_accepts(platform: Platform, token: str) -> None:
     """From now on, and no other; it stays so for the tests that come after."""
-    (account,) = (await platform.sandbox.get("/_control/accounts")).json()["data"]
+    accounts = (await platform.sandbox.get("/_control/accounts")).json()["data"]
+    (account,) = (account for account in accounts if account["waba_id"] == platform.business.seed.waba_id)
     secrets = {"access_token": token, "app_secret": platform.business.seed.app_secret}
     answer = await platform.sandbox.post("/_control/accounts", json=account | secrets)
     assert answer.status_code == 200, answer.text

@@ -16,7 +16,7 @@ from messaging.entrypoints.dev.memory import resident_mib
 _POLL: Final = 0.25
 _WAITING: Final = """
 SELECT (SELECT count(*) FROM messages WHERE state IN ('scheduled', 'queued', 'claimed', 'sending', 'unknown')) AS open,
-       (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent')) AS due,
+       (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent', 'sync_templates')) AS due,
        (SELECT count(*) FROM raw_callbacks WHERE status = 'stored') AS stored
 """
 # Whatever happens leaves an event, a raw callback or an attempt.
