@@ -29,6 +29,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "unknown_resolved": Declared("Ends of a wait for an echo: unconfirmed, resent, or waiting on.", ("outcome",)),
     "silence_checks": Declared("Checks of messages without news, by whether they brought any.", ("news",)),
     "receipts": Declared("Provider statuses applied.", ("kind",)),
+    "receipts_refused": Declared("Provider statuses about a message that left by another account: not applied.", ()),
     "http_requests": Declared("Requests answered.", ("method", "route", "status")),
     "http_refusals": Declared("Requests and connections ended before any operation saw them.", ("reason",)),
     "callbacks_received": Declared("Callbacks posted by providers, by what was done.", ("provider", "outcome")),

@@ -1,5 +1,6 @@
 """Bring receipts home: match each to its attempt, fold them into their messages, park what matches nothing yet."""
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +18,9 @@ from messaging.domain.messages import lifecycle
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.reference import verify
 from messaging.domain.messages.standing import MessageKey, Standing
-from messaging.domain.shared.ids import AccountId, TenantId
+from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
+
+log = logging.getLogger(__name__)
 
 # A receipt can overtake the commit of our own answer by milliseconds, and a lost worker's by as long as its lease.
 # Other apps subscribed to the same account send receipts of messages we never saw: after the last look they go.
@@ -90,16 +93,19 @@ class ReconcileReceipts:
         await uow.callbacks.park_again([(arrived[key], _next_look(arrived[key])) for key in unmatched])
 
     async def _settle(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
-        """Fold what can be matched; returns the rest."""
+        """Fold what can be matched within its account; returns what matches nothing yet."""
         located = await self._locate(uow, arrived)
         standings = await uow.lifecycles.lock(list({place.key for place in located if place is not None}))
         by_message: dict[MessageKey, list[tuple[int | None, Receipt]]] = defaultdict(list)
         unmatched: list[Arrived] = []
         for item, place in zip(arrived, located, strict=True):
-            if place is not None and place.key in standings:
+            standing = None if place is None else standings.get(place.key)
+            if place is None or standing is None:
+                unmatched.append(item)
+            elif standing.account_id == item.account_id:
                 by_message[place.key].append((place.epoch, item.receipt))
             else:
-                unmatched.append(item)
+                self._refuse(item, place.key)
         failed = await uow.lifecycles.failed_attempts(_sent_again(standings, by_message))
         changes = [
             lifecycle.receive(
@@ -109,6 +115,22 @@ class ReconcileReceipts:
         ]
         await uow.lifecycles.apply(changes)
         return unmatched
+
+    def _refuse(self, item: Arrived, key: MessageKey) -> None:
+        """A message that left by another account: whoever signs for this one may not speak for that one.
+
+        It will never match, so it is not parked either; the raw callback keeps it.
+        """
+        self._telemetry.count("receipts_refused")
+        log.warning(
+            "receipt.of_another_account",
+            extra={
+                "tenant_id": typeid(Prefix.TENANT, item.tenant_id),
+                "account_id": typeid(Prefix.ACCOUNT, item.account_id),
+                "message_id": typeid(Prefix.MESSAGE, key.message_id),
+                "kind": item.receipt.kind,
+            },
+        )
 
     async def _locate(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[AttemptRef | None]:
         """By the reference we asked to be echoed; where it is missing, by the provider's own message id."""
