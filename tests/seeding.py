@@ -13,7 +13,7 @@ from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFac
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import Due, Lifecycles, View
 from messaging.application.ports.platform import WrappedKey
-from messaging.application.ports.submissions import Acceptance, IdempotencyClaim, NewMessage, Stored
+from messaging.application.ports.submissions import Acceptance, Fingerprint, IdempotencyClaim, NewMessage, Stored
 from messaging.domain.messages.standing import MessageKey
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
@@ -77,7 +77,7 @@ def a_claim(key: str = "order-1042", **changes: Any) -> IdempotencyClaim:
     """Good for a long time, and answered with 202 and a small body."""
     fields: dict[str, Any] = {
         "key": key,
-        "fingerprint": b"fingerprint",
+        "fingerprint": Fingerprint(b"fingerprint", b"digest"),
         "status": 202,
         "body": b'{"id":"msg_1"}',
         "expires_at": NOON.replace(year=2100),

@@ -4,7 +4,7 @@ import pytest
 
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.application.ports.submissions import Acceptance, KeyReused, Replayed, Stored, Submissions
+from messaging.application.ports.submissions import Acceptance, Fingerprint, KeyReused, Replayed, Stored, Submissions
 from messaging.domain.shared.mode import Mode
 from tests.builders import OTHER_TENANT, TENANT
 from tests.fakes.submissions import InMemorySubmissions
@@ -58,7 +58,9 @@ async def test_a_repeated_request_is_answered_as_the_first_was(submissions: Subm
 async def test_a_key_used_with_another_request_is_refused(submissions: Submissions) -> None:
     await submissions.accept_many([an_acceptance(idempotency=a_claim())])
 
-    again = await submissions.accept_many([an_acceptance(idempotency=a_claim(fingerprint=b"another"))])
+    again = await submissions.accept_many(
+        [an_acceptance(idempotency=a_claim(fingerprint=Fingerprint(b"another", b"another")))]
+    )
 
     assert again == [KeyReused()]
 
@@ -68,7 +70,7 @@ async def test_the_same_key_twice_in_a_batch_is_judged_by_the_first(submissions:
         [
             an_acceptance(idempotency=a_claim()),
             an_acceptance(idempotency=a_claim()),
-            an_acceptance(idempotency=a_claim(fingerprint=b"another")),
+            an_acceptance(idempotency=a_claim(fingerprint=Fingerprint(b"another", b"another"))),
             an_acceptance(idempotency=a_claim("another-key")),
             an_acceptance(),
         ]
@@ -110,4 +112,26 @@ async def test_a_key_can_be_asked_about_without_claiming_it(submissions: Submiss
     await submissions.accept_many([an_acceptance(idempotency=claim)])
 
     assert await submissions.known(TENANT, Mode.LIVE, "order-1042", claim.fingerprint) == ANSWER
-    assert await submissions.known(TENANT, Mode.LIVE, "order-1042", b"another") == KeyReused()
+    assert await submissions.known(TENANT, Mode.LIVE, "order-1042", Fingerprint(b"another", b"another")) == KeyReused()
+
+
+async def test_a_key_used_live_and_in_test_is_two_keys(submissions: Submissions) -> None:
+    live, test = a_claim(body=b"live"), a_claim(body=b"test")
+    batch = [
+        an_acceptance(idempotency=live),
+        an_acceptance(a_new_message(mode=Mode.TEST), mode=Mode.TEST, idempotency=test),
+    ]
+
+    assert await submissions.accept_many(batch) == [Stored(), Stored()]
+    assert await submissions.known(TENANT, Mode.LIVE, live.key, live.fingerprint) == Replayed(status=202, body=b"live")
+    assert await submissions.known(TENANT, Mode.TEST, test.key, test.fingerprint) == Replayed(status=202, body=b"test")
+
+
+async def test_a_record_of_the_version_before_is_recognised_by_its_plain_digest(submissions: Submissions) -> None:
+    await submissions.accept_many([an_acceptance(idempotency=a_claim(fingerprint=Fingerprint(b"digest", b"digest")))])
+
+    again = await submissions.accept_many(
+        [an_acceptance(idempotency=a_claim(fingerprint=Fingerprint(b"k", b"digest")))]
+    )
+
+    assert again == [ANSWER]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from messaging.application.ports.submissions import (
     Acceptance,
     AcceptOutcome,
+    Fingerprint,
     IdempotencyClaim,
     KeyInFlight,
     KeyReused,
@@ -30,18 +31,22 @@ class InMemorySubmissions:
         return [self._accept(member) for member in batch]
 
     async def known(
-        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: bytes
+        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: Fingerprint
     ) -> Replayed | KeyReused | KeyInFlight | None:
         if (claim := self._keys.get((tenant_id, mode, key))) is None:
             return None
-        return Replayed(status=claim.status, body=claim.body) if claim.fingerprint == fingerprint else KeyReused()
+        return (
+            Replayed(status=claim.status, body=claim.body)
+            if fingerprint.is_of(claim.fingerprint.keyed)
+            else KeyReused()
+        )
 
     def _accept(self, member: Acceptance) -> AcceptOutcome:
         if member.messages and self.messages.keys() >= {new.message.id for new in member.messages}:
             return Stored()
         if (claim := member.idempotency) is not None:
             known = self._keys.setdefault((member.tenant_id, member.mode, claim.key), claim)
-            if known.fingerprint != claim.fingerprint:
+            if not claim.fingerprint.is_of(known.fingerprint.keyed):
                 return KeyReused()
             if known is not claim:
                 return Replayed(status=known.status, body=known.body)

@@ -116,8 +116,8 @@ class Platform(Caller):
         tenant = tenant or await self.tenant()
         return Shop(self.client, (await self.issue_key(tenant, mode))["key"], tenant)
 
-    async def shop(self, mode: str = "test") -> Shop:
-        shop = await self.bare_shop(mode)
+    async def shop(self, mode: str = "test", tenant: str | None = None) -> Shop:
+        shop = await self.bare_shop(mode, tenant)
         shop.number = number = await self.open_business()
         account = await shop.post("/v1/provider-accounts", account_body(number))
         assert account.status_code == 201, account.text

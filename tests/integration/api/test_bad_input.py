@@ -327,7 +327,7 @@ async def test_a_live_key_cannot_send_from_a_test_sender(platform: Platform, qui
 
     response = await live.post("/v1/messages", quiet_shop.message(**{"from": quiet_shop.sender}))
 
-    assert violations(response) == {"/from": "mode_mismatch"}
+    assert violations(response) == {"/from": "sender_unknown"}
 
 
 async def test_an_unknown_address_and_a_wrong_method_are_problems_too(platform: Platform) -> None:

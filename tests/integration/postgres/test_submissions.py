@@ -12,7 +12,7 @@ from messaging.adapters.postgres.idempotency import PostgresIdempotency
 from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.transactions import transaction
 from messaging.application.gather import Gatherer
-from messaging.application.ports.submissions import KeyInFlight, Replayed, Stored
+from messaging.application.ports.submissions import Fingerprint, KeyInFlight, Replayed, Stored
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import OTHER_TENANT, TENANT
 from tests.seeding import (
@@ -128,7 +128,11 @@ async def test_a_key_held_by_an_unfinished_request_is_in_flight(
     now = datetime.now(UTC)
     held = PostgresIdempotency(engines.system)
     await held.begin(
-        TENANT, "order-1042", b"fingerprint", expires_at=now + timedelta(days=7), lease_until=now + timedelta(minutes=1)
+        TenantScope(TENANT, Mode.LIVE),
+        "order-1042",
+        a_claim().fingerprint,
+        expires_at=now + timedelta(days=7),
+        lease_until=now + timedelta(minutes=1),
     )
 
     outcomes = await submissions.accept_many([an_acceptance(idempotency=a_claim()), an_acceptance()])
@@ -169,8 +173,12 @@ async def test_a_key_nobody_needs_any_more_is_taken_over(
         await opened.driver.execute(f"UPDATE idempotency_keys SET {state_of_the_key}")
         await opened.commit()
 
-    again = await submissions.accept_many([an_acceptance(idempotency=a_claim(fingerprint=b"new", body=b"new"))])
-    replay = await submissions.accept_many([an_acceptance(idempotency=a_claim(fingerprint=b"new"))])
+    again = await submissions.accept_many(
+        [an_acceptance(idempotency=a_claim(fingerprint=Fingerprint(b"new", b"new"), body=b"new"))]
+    )
+    replay = await submissions.accept_many(
+        [an_acceptance(idempotency=a_claim(fingerprint=Fingerprint(b"new", b"new")))]
+    )
 
     assert (again, replay) == ([Stored()], [Replayed(status=202, body=b"new")])
 

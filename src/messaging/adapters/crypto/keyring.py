@@ -22,6 +22,8 @@ from messaging.domain.shared.ids import Prefix, TenantId, typeid
 
 KEY_BYTES = 32
 _FORMAT = b"\x01"
+# Before each keyed fingerprint, so that it is a byte longer than the plain digests that were stored in its place once.
+_KEYED = b"\x01"
 _VERSION_BYTES, _NONCE_BYTES, _TAG_BYTES = 4, 12, 16
 _HEADER_BYTES = len(_FORMAT) + _VERSION_BYTES
 _LEAST_BYTES = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
@@ -32,7 +34,7 @@ _REMEMBERED = 4096
 class AesTenantCipher:
     """Seals with the newest data key, opens with all of them.
 
-    Blind indexes and tags hang on the oldest one, so that they outlive the rotation of data keys.
+    Blind indexes, tags and fingerprints hang on the oldest one, so that they outlive the rotation of data keys.
     """
 
     def __init__(self, tenant: str, data_keys: dict[int, bytes]) -> None:
@@ -45,6 +47,7 @@ class AesTenantCipher:
         oldest = data_keys[min(data_keys)]
         self._index = Hmac(derive(oldest, "messaging/blind-index"))
         self._tag = Hmac(derive(oldest, "messaging/reference-tag"))
+        self._fingerprint = Hmac(derive(oldest, "messaging/request-fingerprint"))
 
     def seal(self, context: str, plaintext: bytes) -> bytes:
         place = context.encode()
@@ -71,6 +74,9 @@ class AesTenantCipher:
     def blind_index(self, value: str) -> bytes:
         return self._index(value.encode())
 
+    def fingerprint(self, digest: bytes) -> bytes:
+        return _KEYED + self._fingerprint(digest)
+
     def tag(self, text: str) -> str:
         return base64.b32encode(self._tag(text.encode())[:5]).decode().lower()
 
@@ -86,6 +92,7 @@ class AesKeyRing:
             raise ValueError(f"A master key has {KEY_BYTES} bytes, not {len(master_key)}.")
         self._wrapping = AESGCM(derive(master_key, "messaging/wrap-data-keys"))
         self._sign = Hmac(derive(master_key, "messaging/sign"))
+        self._fingerprint = Hmac(derive(master_key, "messaging/request-fingerprint"))
         self._unwrapped = lru_cache(maxsize=_REMEMBERED)(self._unwrap)
 
     def new_data_key(self, tenant_id: TenantId, *, version: int = 1) -> WrappedKey:
@@ -96,6 +103,9 @@ class AesKeyRing:
 
     def cipher(self, tenant_id: TenantId, keys: Sequence[WrappedKey]) -> AesTenantCipher:
         return self._unwrapped(tenant_id, tuple(keys))
+
+    def fingerprint(self, digest: bytes) -> bytes:
+        return _KEYED + self._fingerprint(digest)
 
     def sign(self, text: str) -> str:
         """22 characters, URL-safe: 128 bits of HMAC-SHA256."""

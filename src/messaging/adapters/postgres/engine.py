@@ -30,6 +30,8 @@ _SESSION: Final = {
     # One commit, one promise: whatever the server's default, ours are on disk before we say so.
     "synchronous_commit": "on",
 }
+# A tenant's transaction sets the mode it is in; one that did not would see nothing.
+_TENANTS: Final = {"app.mode": "none"}
 # The platform's statements are few, set-based, and always the same. Planned anew for every batch over all the weeks'
 # partitions, as PostgreSQL would by itself, they cost more to plan than to run; planned once, they still skip the other
 # weeks when they run. Such a plan outlives the table sizes it was made for, so it may only be made of index lookups,
@@ -73,8 +75,8 @@ def create_engines(
     `url` is the login for the work of one tenant, `system_url` the one across tenants; without it `url` serves both.
     """
     return Engines(
-        app=_engine(url, APP_ROLE, pool_size, pool_wait, _SESSION),
-        accepting=_engine(url, APP_ROLE, pool_size, pool_wait, _SESSION | _ACCEPTING),
+        app=_engine(url, APP_ROLE, pool_size, pool_wait, _SESSION | _TENANTS),
+        accepting=_engine(url, APP_ROLE, pool_size, pool_wait, _SESSION | _TENANTS | _ACCEPTING),
         system=_engine(system_url or url, SYSTEM_ROLE, pool_size, pool_wait, _SESSION | _PLATFORM_PLANS),
     )
 

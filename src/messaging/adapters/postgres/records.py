@@ -50,14 +50,18 @@ FROM events e WHERE e.tenant_id = $1 AND e.message_id = $2 AND e.seq > $3 AND EX
 ORDER BY e.seq LIMIT $4
 """
 
-_LETTER: Final = "SELECT l.message_id, l.code, l.reason, l.died_at, l.resolved_at, l.resolution FROM dead_letters l"
-
-# Indexes: dead_letters_open_idx, dead_letters_pkey; backwards.
-OPEN_LETTERS: Final = f"""
-{_LETTER} WHERE l.tenant_id = $1 AND l.message_id < $2 AND l.resolved_at IS NULL ORDER BY l.message_id DESC LIMIT $3
+# A letter has the mode of its message.
+_LETTER: Final = """
+SELECT l.message_id, l.code, l.reason, l.died_at, l.resolved_at, l.resolution FROM dead_letters l
+WHERE l.tenant_id = $1 AND EXISTS (
+    -- Keeps it a look for each letter: the planner might gather all messages of the mode instead, and hash them.
+    SELECT FROM messages m WHERE m.tenant_id = $1 AND m.id = l.message_id AND m.mode = $2 OFFSET 0)
 """
-ALL_LETTERS: Final = f"{_LETTER} WHERE l.tenant_id = $1 AND l.message_id < $2 ORDER BY l.message_id DESC LIMIT $3"
-ONE_LETTER: Final = f"{_LETTER} WHERE l.tenant_id = $1 AND l.message_id = $2"
+
+# Indexes: dead_letters_open_idx, dead_letters_pkey; backwards; messages_pkey.
+OPEN_LETTERS: Final = f"{_LETTER} AND l.message_id < $3 AND l.resolved_at IS NULL ORDER BY l.message_id DESC LIMIT $4"
+ALL_LETTERS: Final = f"{_LETTER} AND l.message_id < $3 ORDER BY l.message_id DESC LIMIT $4"
+ONE_LETTER: Final = f"{_LETTER} AND l.message_id = $3"
 
 # Index: messages_pkey.
 KNOWN: Final = """
@@ -136,10 +140,11 @@ class PostgresRecords:
 
     async def dead_letters(self, *, before: MessageId | None, limit: int, open_only: bool) -> Sequence[DeadLetterRow]:
         statement = OPEN_LETTERS if open_only else ALL_LETTERS
-        return [_letter(row) for row in await self._driver.fetch(statement, self._tenant_id, before or _LAST, limit)]
+        rows = await self._driver.fetch(statement, *self._scope, before or _LAST, limit)
+        return [_letter(row) for row in rows]
 
     async def dead_letter(self, id: MessageId) -> DeadLetterRow | None:
-        row = await self._driver.fetchrow(ONE_LETTER, self._tenant_id, id)
+        row = await self._driver.fetchrow(ONE_LETTER, *self._scope, id)
         return None if row is None else _letter(row)
 
     async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:

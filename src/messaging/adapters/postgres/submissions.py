@@ -7,7 +7,7 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messaging.adapters.postgres.idempotency import judge
+from messaging.adapters.postgres.idempotency import judge, stored_key
 from messaging.adapters.postgres.transactions import (
     LOCK_NOT_AVAILABLE,
     Driver,
@@ -18,6 +18,7 @@ from messaging.application import crashpoints
 from messaging.application.ports.submissions import (
     Acceptance,
     AcceptOutcome,
+    Fingerprint,
     IdempotencyClaim,
     KeyInFlight,
     KeyReused,
@@ -108,10 +109,10 @@ class PostgresSubmissions:
             return [await self._accept_alone(member) for member in batch]
 
     async def known(
-        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: bytes
+        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: Fingerprint
     ) -> Replayed | KeyReused | KeyInFlight | None:
         async with transaction(self._engine, scope=TenantScope(tenant_id, mode)) as opened:
-            rows = await opened.driver.fetch(STILL_KNOWN, tenant_id, [key])
+            rows = await opened.driver.fetch(STILL_KNOWN, tenant_id, [stored_key(mode, key)])
         return judge(rows[0]["fingerprint"], rows[0]["status"], rows[0]["body"], fingerprint) if rows else None
 
     async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
@@ -174,11 +175,11 @@ async def _accept_slice(driver: Driver, scope: TenantScope, members: Sequence[Ac
 async def _stored(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> list[Acceptance]:
     """Those of one tenant's members in one mode, given in key order, whose key was free or who have none."""
     asking = _one_for_each_key(members)
-    claims = [_claim_row(member.idempotency) for member in asking if member.idempotency is not None]
-    rows = [_row(new, member.idempotency) for member in asking for new in member.messages]
+    claims = [_claim_row(member.idempotency, _key(member)) for member in asking if member.idempotency is not None]
+    rows = [_row(new, _key(member) or None) for member in asking for new in member.messages]
     crashpoints.reach("accept.before_commit")
     claimed = {row["key"] for row in await driver.fetch(ACCEPT, scope.tenant_id, claims, rows, scope.mode)}
-    return [member for member in asking if member.idempotency is None or member.idempotency.key in claimed]
+    return [member for member in asking if member.idempotency is None or _key(member) in claimed]
 
 
 def _one_for_each_key(members: Sequence[Acceptance]) -> list[Acceptance]:
@@ -187,9 +188,9 @@ def _one_for_each_key(members: Sequence[Acceptance]) -> list[Acceptance]:
     asking = []
     for member in members:
         if member.idempotency is not None:
-            if member.idempotency.key in seen:
+            if _key(member) in seen:
                 continue
-            seen.add(member.idempotency.key)
+            seen.add(_key(member))
         asking.append(member)
     return asking
 
@@ -198,14 +199,14 @@ async def _judged(
     driver: Driver, tenant_id: TenantId, members: Sequence[Acceptance], fresh: set[int]
 ) -> Sequence[AcceptOutcome]:
     """What the members whose key was taken are told, by the record that holds it (perhaps a neighbour's)."""
-    keys = [member.idempotency.key for member in members if member.idempotency is not None]
+    keys = [_key(member) for member in members if member.idempotency is not None]
     known = {row["key"]: row for row in await driver.fetch(KNOWN_KEYS, tenant_id, keys)}
     outcomes: list[AcceptOutcome] = []
     for member in members:
         if id(member) in fresh or member.idempotency is None:
             outcomes.append(Stored())
             continue
-        row = known[member.idempotency.key]
+        row = known[_key(member)]
         outcome: AcceptOutcome = judge(row["fingerprint"], row["status"], row["body"], member.idempotency.fingerprint)
         # The same ids under the same key are not a repetition but this very call, committed before its reply was lost.
         if isinstance(outcome, Replayed) and await _is_known(driver, member):
@@ -219,12 +220,12 @@ async def _is_known(driver: Driver, member: Acceptance) -> bool:
     return bool(ids) and len(await driver.fetch(KNOWN_MESSAGES, member.tenant_id, ids)) == len(ids)
 
 
-def _claim_row(claim: IdempotencyClaim) -> tuple[Any, ...]:
+def _claim_row(claim: IdempotencyClaim, key: str) -> tuple[Any, ...]:
     """In the order of the type `claimed_key`."""
-    return claim.key, claim.fingerprint, claim.status, claim.body, claim.expires_at
+    return key, claim.fingerprint.keyed, claim.status, claim.body, claim.expires_at
 
 
-def _row(new: NewMessage, claim: IdempotencyClaim | None) -> tuple[Any, ...]:
+def _row(new: NewMessage, key: str | None) -> tuple[Any, ...]:
     """In the order of the type `accepted_message`."""
     message = new.message
     content = message.content
@@ -250,7 +251,7 @@ def _row(new: NewMessage, claim: IdempotencyClaim | None) -> tuple[Any, ...]:
         message.reference,
         message.trace_id,
         new.sealed,
-        None if claim is None else claim.key,
+        key,
     )
 
 
@@ -259,7 +260,8 @@ def _scope(member: Acceptance) -> TenantScope:
 
 
 def _key(member: Acceptance) -> str:
-    return "" if member.idempotency is None else member.idempotency.key
+    """As it is stored; empty without one."""
+    return "" if member.idempotency is None else stored_key(member.mode, member.idempotency.key)
 
 
 def _waited_too_long(error: StoreUnavailable) -> bool:

@@ -69,9 +69,10 @@ class CheckMessage:
         if facts is None:
             raise DomainError("unauthorized", "The key's tenant does not exist any more.")
         now = self._clock.now()
+        visible = facts.in_mode(principal.mode)
         if isinstance(submission, Unreadable):
-            raise invalid(*assess_rest(principal, submission, facts, now=now).violations)
-        routed = assess(principal, submission, facts, now=now)
+            raise invalid(*assess_rest(principal, submission, visible, now=now).violations)
+        routed = assess(principal, submission, visible, now=now)
         if isinstance(routed, Invalid):
             return CheckView(would_send=False, errors=routed.violations[:MAX_LISTED])
         cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)

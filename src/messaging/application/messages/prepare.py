@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from messaging.application.contacts.indexes import index_of, indexes_of
 from messaging.application.ports.secrets import TenantCipher
-from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.application.ports.snapshots import ModeSnapshot
 from messaging.domain.conversations import window
 from messaging.domain.messages.content import Content, TemplateMessage, is_free_form
 from messaging.domain.messages.content_rules import content_violations, envelope_violations
@@ -90,7 +90,7 @@ _CATEGORY_OF = {category: Category(category.value) for category in TemplateCateg
 WindowState = Literal["open", "closed", "not_needed"]
 
 
-def assess(principal: Principal, submission: Submission, facts: TenantSnapshot, *, now: datetime) -> Routed | Invalid:
+def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *, now: datetime) -> Routed | Invalid:
     """Every check that needs nothing but the configuration; returns all violations at once."""
     found: list[Violation] = []
     recipient = parse_recipient(submission.to)
@@ -138,7 +138,7 @@ _DEPENDS_ON: Mapping[str, frozenset[str]] = {
 }
 
 
-def assess_rest(principal: Principal, item: Unreadable, facts: TenantSnapshot, *, now: datetime) -> Invalid:
+def assess_rest(principal: Principal, item: Unreadable, facts: ModeSnapshot, *, now: datetime) -> Invalid:
     """What is wrong with the shape, and everything else that is wrong with the fields that could be read."""
     if item.rest is None:
         return Invalid(item.violations)
@@ -167,7 +167,7 @@ _WINDOW_CLOSED = Violation(
 
 
 def _sender(
-    principal: Principal, submission: Submission, recipient: Recipient | Violation, facts: TenantSnapshot
+    principal: Principal, submission: Submission, recipient: Recipient | Violation, facts: ModeSnapshot
 ) -> Sender | Violation:
     if submission.channel not in facts.channels:
         return channel_not_served(submission.channel, facts.channels)
@@ -182,7 +182,7 @@ def _sender(
 
 
 def _template(
-    content: TemplateMessage, sender: Sender | Violation, facts: TenantSnapshot, found: list[Violation]
+    content: TemplateMessage, sender: Sender | Violation, facts: ModeSnapshot, found: list[Violation]
 ) -> Template | None:
     if isinstance(sender, Violation):
         # Which account's templates apply is not known; whatever we said about them could be wrong.

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from messaging.application import crashpoints
-from messaging.application.messages import payload
+from messaging.application.messages import kept_reply, payload
 from messaging.application.messages.limit import LimitSubmissions
 from messaging.application.messages.prepare import (
     Invalid,
@@ -26,11 +26,12 @@ from messaging.application.messages.prepare import (
 )
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing, TenantCipher
-from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
+from messaging.application.ports.snapshots import ModeSnapshot, Snapshots
 from messaging.application.ports.submission_limits import Balance
 from messaging.application.ports.submissions import (
     Acceptance,
     AcceptOutcome,
+    Fingerprint,
     IdempotencyClaim,
     KeyInFlight,
     KeyReused,
@@ -46,6 +47,7 @@ from messaging.domain.messages.state import public
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
 from messaging.domain.shared.ids import MessageId, Prefix, SenderId, typeid
+from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import Principal
 
 IDEMPOTENCY_KEPT_FOR = timedelta(days=7)
@@ -55,10 +57,10 @@ _LISTED_OF_ITEM, _LISTED_OF_BATCH = 20, 1_000
 
 
 class IdempotencyRequest(Struct, frozen=True, kw_only=True):
-    """`fingerprint` is the SHA-256 of method, route and canonical body."""
+    """`digest` is the SHA-256 of method, route and canonical body."""
 
     key: str
-    fingerprint: bytes
+    digest: bytes
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -153,12 +155,12 @@ class SubmitMessages:
         """Raises DomainError: `validation_failed`, `rate_limited`, `idempotency_key_reused`, `request_in_flight`."""
         now = self._clock.now()
         cipher, (prepared,) = await self._prepare(principal, [submission], now=now)
-        memory = _Memory(key, cipher)
+        memory = _Memory(key, principal.mode, cipher)
         if isinstance(prepared, Invalid):
             # What was accepted once may have become invalid since (expired, paused): a repetition is answered all the
             # same, and only a request that is new is refused.
             readable = isinstance(submission, Submission)
-            if key is not None and readable and (known := await self._known(principal, key)) is not None:
+            if readable and (known := await self._known(principal, memory)) is not None:
                 return self._reply(known, b"", (), memory)
             self._count_refused(prepared)
             await self._limit(principal, (), refused=1)
@@ -178,7 +180,7 @@ class SubmitMessages:
         """Each item stands for itself; the accepted ones are committed together. Raises like `one`, but per request."""
         now = self._clock.now()
         cipher, results = await self._prepare(principal, submissions, now=now)
-        memory = _Memory(key, cipher)
+        memory = _Memory(key, principal.mode, cipher)
         accepted = [result for result in results if isinstance(result, _Prepared)]
         for result in results:
             if isinstance(result, Invalid):
@@ -192,8 +194,11 @@ class SubmitMessages:
         reply = self._reply(await self._accept_batch(acceptance), body, accepted, memory)
         return replace(reply, balances=balances)
 
-    async def _known(self, principal: Principal, key: IdempotencyRequest) -> Replayed | KeyReused | KeyInFlight | None:
-        return await self._submissions.known(principal.tenant_id, principal.mode, key.key, key.fingerprint)
+    async def _known(self, principal: Principal, memory: "_Memory") -> Replayed | KeyReused | KeyInFlight | None:
+        if memory.key is None:
+            return None
+        fingerprint = memory.fingerprint(memory.key)
+        return await self._submissions.known(principal.tenant_id, principal.mode, memory.key.key, fingerprint)
 
     async def _prepare(
         self, principal: Principal, submissions: Sequence[Submission | Unreadable], *, now: datetime
@@ -202,7 +207,8 @@ class SubmitMessages:
         if facts is None:
             raise DomainError("unauthorized", "The key's tenant does not exist any more.")
         cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
-        assessed = [_indexed(_assessed(principal, item, facts, now), cipher) for item in submissions]
+        visible = facts.in_mode(principal.mode)
+        assessed = [_indexed(_assessed(principal, item, visible, now), cipher) for item in submissions]
         last_inbound = await self._last_inbound(principal, assessed)
         return cipher, [
             item if isinstance(item, Invalid) else self._finish(principal, *item, cipher, last_inbound, now=now)
@@ -273,7 +279,7 @@ class SubmitMessages:
 
 
 def _assessed(
-    principal: Principal, item: Submission | Unreadable, facts: TenantSnapshot, now: datetime
+    principal: Principal, item: Submission | Unreadable, facts: ModeSnapshot, now: datetime
 ) -> Routed | Invalid:
     if isinstance(item, Unreadable):
         found: Routed | Invalid = assess_rest(principal, item, facts, now=now)
@@ -290,28 +296,31 @@ def _indexed(result: Routed | Invalid, cipher: TenantCipher) -> tuple[Routed, tu
 class _Memory:
     """What is kept to answer a repetition with: sealed, because the answer names the recipient."""
 
-    def __init__(self, key: IdempotencyRequest | None, cipher: TenantCipher) -> None:
-        self._key = key
+    def __init__(self, key: IdempotencyRequest | None, mode: Mode, cipher: TenantCipher) -> None:
+        self.key = key
+        self._mode = mode
         self._cipher = cipher
 
+    def fingerprint(self, key: IdempotencyRequest) -> Fingerprint:
+        return Fingerprint(self._cipher.fingerprint(key.digest), key.digest)
+
     def claim(self, body: bytes, now: datetime) -> IdempotencyClaim | None:
-        if self._key is None:
+        if self.key is None:
             return None
         return IdempotencyClaim(
-            key=self._key.key,
-            fingerprint=self._key.fingerprint,
+            key=self.key.key,
+            fingerprint=self.fingerprint(self.key),
             status=202,
-            body=self._cipher.seal(_context(self._key), body),
+            body=self._cipher.seal(self._context(self.key), kept_reply.pack(body)),
             expires_at=now + IDEMPOTENCY_KEPT_FOR,
         )
 
     def recall(self, sealed: bytes) -> bytes:
-        assert self._key is not None
-        return self._cipher.open(_context(self._key), sealed)
+        assert self.key is not None
+        return kept_reply.unpack(self._cipher.open(self._context(self.key), sealed))
 
-
-def _context(key: IdempotencyRequest) -> str:
-    return f"idempotency_keys.body:{key.key}"
+    def _context(self, key: IdempotencyRequest) -> str:
+        return f"idempotency_keys.body:{'test ' if self._mode is Mode.TEST else ''}{key.key}"
 
 
 def _acceptance(principal: Principal, prepared: Sequence[_Prepared], claim: IdempotencyClaim | None) -> Acceptance:

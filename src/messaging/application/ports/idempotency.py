@@ -3,24 +3,30 @@
 from datetime import datetime
 from typing import Protocol
 
-from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
-from messaging.domain.shared.ids import TenantId
+from messaging.application.ports.submissions import Fingerprint, KeyInFlight, KeyReused, Replayed
+from messaging.domain.shared.mode import TenantScope
 
 
 class Idempotency(Protocol):
     """For requests other than message submission, which writes its record together with the messages.
 
-    `scope` is the tenant, or None for the platform admin surface.
+    `scope` is the tenant with the key's mode, or None for the platform admin surface.
     """
 
     async def begin(
-        self, scope: TenantId | None, key: str, fingerprint: bytes, *, expires_at: datetime, lease_until: datetime
+        self,
+        scope: TenantScope | None,
+        key: str,
+        fingerprint: Fingerprint,
+        *,
+        expires_at: datetime,
+        lease_until: datetime,
     ) -> Replayed | KeyReused | KeyInFlight | None:
         """Reserve the key; None means it is ours now. A reservation whose lease ran out may be taken over."""
         ...
 
-    async def finish(self, scope: TenantId | None, key: str, *, status: int, body: bytes) -> None: ...
+    async def finish(self, scope: TenantScope | None, key: str, *, status: int, body: bytes) -> None: ...
 
-    async def abandon(self, scope: TenantId | None, key: str) -> None:
+    async def abandon(self, scope: TenantScope | None, key: str) -> None:
         """The request failed before it had an effect: forget the reservation, so that it can be tried again."""
         ...

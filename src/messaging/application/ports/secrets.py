@@ -24,6 +24,10 @@ class TenantCipher(Protocol):
         """32 bytes: equal for equal values of this tenant, meaningless without its key."""
         ...
 
+    def fingerprint(self, digest: bytes) -> bytes:
+        """33 bytes by which a request with this digest is recognised; without the tenant's key it confirms no guess."""
+        ...
+
     def tag(self, text: str) -> str:
         """8 characters of base32 proving that this tenant's platform wrote `text` (for echoed references)."""
         ...
@@ -34,6 +38,10 @@ class KeyRing(Protocol):
 
     def cipher(self, tenant_id: TenantId, keys: Sequence[WrappedKey]) -> TenantCipher:
         """Unwraps once and remembers. Raises CannotDecrypt under a wrong master key."""
+        ...
+
+    def fingerprint(self, digest: bytes) -> bytes:
+        """As a tenant's cipher does, for requests on the platform's own surface."""
         ...
 
     def sign(self, text: str) -> str:

@@ -10,13 +10,35 @@ from messaging.application.ports.platform import AdminKey, WrappedKey
 from messaging.application.ports.providers import CarriedChannels
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import AccountStatus, ApiKey, ProviderAccount, Sender, Tenant
 
 
+class ModeSnapshot(Struct, frozen=True, kw_only=True):
+    """What one mode of a tenant may send with: senders of active accounts, their templates, the rules between them.
+
+    `channels` are those that some provider carries: for the others there is nobody to deliver.
+
+    `by_account` holds each account's templates by (name, language): on the accept path a template is two lookups.
+    """
+
+    tenant: Tenant
+    channels: frozenset[Channel]
+    routable: tuple[Sender, ...]
+    by_account: Mapping[AccountId, Mapping[tuple[str, str], Template]]
+    rules: tuple[RoutingRule, ...]
+
+    def templates_of(self, account_id: AccountId) -> Mapping[tuple[str, str], Template]:
+        """One account's templates by (name, language)."""
+        return self.by_account.get(account_id, {})
+
+
 class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
-    """One tenant's configuration at one version: immutable, replaced as a whole.
+    """One tenant's configuration of both modes at one version: immutable, replaced as a whole.
+
+    Work on behalf of a key sees it through `in_mode`.
 
     `by_account` holds each account's templates by (name, language): on the accept path a template is two lookups.
     `carried` says what accounts of each provider can carry; without it, whatever their senders say.
@@ -31,16 +53,32 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     data_keys: tuple[WrappedKey, ...]
     carried: CarriedChannels | None = None
 
+    def in_mode(self, mode: Mode) -> ModeSnapshot:
+        """All that a key of this mode can know of it."""
+        return self._modes[mode]
+
     @cached_property
-    def routable(self) -> tuple[Sender, ...]:
-        """The senders of active accounts that can carry their channel; worked out once per version."""
-        return tuple(
-            sender
-            for sender in self.senders.values()
-            if (account := self.accounts.get(sender.account_id))
-            and account.status is AccountStatus.ACTIVE
-            and (self.carried is None or sender.channel in self.carried.get(account.provider, ()))
+    def _modes(self) -> Mapping[Mode, ModeSnapshot]:
+        """Worked out once per version."""
+        return {mode: self._of(mode) for mode in Mode}
+
+    def _of(self, mode: Mode) -> ModeSnapshot:
+        accounts = {id: account for id, account in self.accounts.items() if account.mode is mode}
+        senders = {id: sender for id, sender in self.senders.items() if sender.mode is mode}
+        return ModeSnapshot(
+            tenant=self.tenant,
+            channels=self.channels,
+            routable=tuple(sender for sender in senders.values() if self._can_send(sender, accounts)),
+            by_account={id: templates for id, templates in self.by_account.items() if id in accounts},
+            rules=tuple(rule for rule in self.rules if rule.sender_id in senders),
         )
+
+    def _can_send(self, sender: Sender, accounts: Mapping[AccountId, ProviderAccount]) -> bool:
+        """Whether its account is active, and of a provider that carries its channel."""
+        account = accounts.get(sender.account_id)
+        if account is None or account.status is not AccountStatus.ACTIVE:
+            return False
+        return self.carried is None or sender.channel in self.carried.get(account.provider, ())
 
     @cached_property
     def channels(self) -> frozenset[Channel]:

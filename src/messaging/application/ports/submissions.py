@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -19,11 +19,26 @@ class NewMessage(Struct, frozen=True, kw_only=True):
     recipient_index: bytes
 
 
+class Fingerprint(NamedTuple):
+    """What a request is recognised by.
+
+    `keyed` is stored. `plain`, the SHA-256 of method, route and canonical body, is only compared with records of the
+    version that stored it: a plain digest beside sealed content gives short secrets away to whoever guesses them.
+    """
+
+    keyed: bytes
+    plain: bytes
+
+    def is_of(self, known: bytes) -> bool:
+        """Whether a stored fingerprint is of this request."""
+        return known in self
+
+
 class IdempotencyClaim(Struct, frozen=True, kw_only=True):
-    """`fingerprint` is the SHA-256 of method, route and canonical body; `body` is the sealed answer for a replay."""
+    """`body` is the answer for a replay, packed and sealed."""
 
     key: str
-    fingerprint: bytes
+    fingerprint: Fingerprint
     status: int
     body: bytes
     expires_at: datetime
@@ -72,7 +87,7 @@ class Submissions(Protocol):
         ...
 
     async def known(
-        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: bytes
+        self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: Fingerprint
     ) -> Replayed | KeyReused | KeyInFlight | None:
         """What a repetition would be told, without claiming the key; None when it was not used, or has expired."""
         ...

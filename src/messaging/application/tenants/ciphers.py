@@ -1,10 +1,12 @@
-"""Which cipher opens a tenant's secrets? Its data keys come from memory."""
+"""The cipher that opens a tenant's secrets; its data keys come from memory."""
 
 from messaging.application.ports.providers import Connection
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.submissions import Fingerprint
 from messaging.application.tenants.connections import open_connection
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import TenantScope
 from messaging.domain.shared.refusals import not_found
 from messaging.domain.tenants.tenant import ProviderAccount
 
@@ -15,6 +17,20 @@ async def cipher_of(snapshots: Snapshots, key_ring: KeyRing, tenant_id: TenantId
     if snapshot is None:
         raise not_found()
     return key_ring.cipher(tenant_id, snapshot.data_keys)
+
+
+class FingerprintRequests:
+    """What a request is recognised by, under a key of its tenant, or of the platform for the platform's own surface."""
+
+    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+
+    async def __call__(self, scope: TenantScope | None, digest: bytes) -> Fingerprint:
+        if scope is None:
+            return Fingerprint(self._key_ring.fingerprint(digest), digest)
+        cipher = await cipher_of(self._snapshots, self._key_ring, scope.tenant_id)
+        return Fingerprint(cipher.fingerprint(digest), digest)
 
 
 class OpenAccount:

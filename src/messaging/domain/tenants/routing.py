@@ -63,13 +63,10 @@ def _matches(rule: RoutingRule, recipient: Recipient | None) -> bool:
 
 
 def _requested(requested: SenderId, channel: Channel, mode: Mode, senders: Sequence[Sender]) -> Sender | Violation:
-    sender = next((sender for sender in senders if sender.id == requested), None)
+    sender = next((sender for sender in senders if sender.id == requested and sender.mode is mode), None)
     if sender is None:
-        detail = "No such sender. GET /v1/senders lists yours."
+        detail = f"No such {mode} sender. GET /v1/senders lists yours; a {mode} key reaches {mode} senders only."
         return Violation(pointer="/from", code="sender_unknown", detail=detail)
-    if sender.mode is not mode:
-        detail = f"This is a {sender.mode} sender, and the key is a {mode} key. Use a sender of the key's own mode."
-        return Violation(pointer="/from", code="mode_mismatch", detail=detail)
     if sender.channel is not channel:
         detail = f"This sender belongs to {sender.channel}, not {channel}. Change from or channel."
         return Violation(pointer="/from", code="sender_channel_mismatch", detail=detail)

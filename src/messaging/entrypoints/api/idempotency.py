@@ -10,13 +10,15 @@ from typing import Any, assert_never
 import msgspec
 from litestar import Request, Response
 
+from messaging.application.messages import kept_reply
 from messaging.application.messages.submit import IDEMPOTENCY_KEPT_FOR, IdempotencyRequest
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.idempotency import Idempotency
 from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.tenants.ciphers import FingerprintRequests
 from messaging.domain.shared.errors import DomainError
-from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import TenantScope
 from messaging.domain.tenants.tenant import Principal
 from messaging.entrypoints.api.bodies import canonical
 from messaging.entrypoints.api.calls import Call
@@ -54,7 +56,7 @@ def idempotency_of(request: Call, raw: bytes) -> IdempotencyRequest | None:
     if not _KEY.fullmatch(key):
         raise DomainError("idempotency_key_invalid", "Use 1 to 255 visible ASCII characters, such as a UUID.")
     head = f"{request.scope.get('method')}\n{request.scope['path']}\n".encode()
-    return IdempotencyRequest(key=key, fingerprint=hashlib.sha256(head + canonical(raw)).digest())
+    return IdempotencyRequest(key=key, digest=hashlib.sha256(head + canonical(raw)).digest())
 
 
 class Once:
@@ -64,8 +66,9 @@ class Once:
     its effect again after that.
     """
 
-    def __init__(self, *, idempotency: Idempotency, clock: Clock) -> None:
+    def __init__(self, *, idempotency: Idempotency, fingerprints: FingerprintRequests, clock: Clock) -> None:
         self._idempotency = idempotency
+        self._fingerprints = fingerprints
         self._clock = clock
 
     async def __call__(
@@ -75,22 +78,24 @@ class Once:
         wanted = idempotency_of(request, raw)
         if wanted is None:
             return json_response(_encode(await work()), status=status)
-        scope = request.auth.tenant_id if isinstance(request.auth, Principal) else None
+        auth = request.auth
+        scope = TenantScope(auth.tenant_id, auth.mode) if isinstance(auth, Principal) else None
         first = await self._begin(scope, wanted)
         if first is not None:
-            body = first.body if sealing is None else sealing.open(first.body)
-            return json_response(body, status=first.status, replayed=True)
+            kept = first.body if sealing is None else sealing.open(first.body)
+            return json_response(kept_reply.unpack(kept), status=first.status, replayed=True)
         body = await self._effect(scope, wanted.key, work)
-        kept = body if sealing is None else sealing.seal(body)
+        packed = kept_reply.pack(body)
+        kept = packed if sealing is None else sealing.seal(packed)
         await self._idempotency.finish(scope, wanted.key, status=status, body=kept)
         return json_response(body, status=status)
 
-    async def _begin(self, scope: TenantId | None, wanted: IdempotencyRequest) -> Replayed | None:
+    async def _begin(self, scope: TenantScope | None, wanted: IdempotencyRequest) -> Replayed | None:
         now = self._clock.now()
         outcome = await self._idempotency.begin(
             scope,
             wanted.key,
-            wanted.fingerprint,
+            await self._fingerprints(scope, wanted.digest),
             expires_at=now + IDEMPOTENCY_KEPT_FOR,
             lease_until=now + _LEASE,
         )
@@ -110,7 +115,7 @@ class Once:
             case _:
                 assert_never(outcome)
 
-    async def _effect(self, scope: TenantId | None, key: str, work: Work) -> bytes:
+    async def _effect(self, scope: TenantScope | None, key: str, work: Work) -> bytes:
         try:
             return _encode(await work())
         except Exception:

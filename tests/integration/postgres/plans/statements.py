@@ -254,13 +254,17 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         "known messages": (submissions.KNOWN_MESSAGES, (TENANT, ids), ["messages_pkey"]),
         "one message": (records.MESSAGE, (TENANT, last, "live"), ["messages_pkey", "contents_pkey"]),
         "timeline": (records.EVENTS, (TENANT, last, 0, 50, "live"), ["events_pkey", "messages_pkey"]),
-        "open letters": (records.OPEN_LETTERS, (TENANT, last, 50), ["dead_letters_open_idx"]),
-        "all letters": (records.ALL_LETTERS, (TENANT, last, 50), ["dead_letters_pkey"]),
-        "one letter": (records.ONE_LETTER, (TENANT, last), ["dead_letters_pkey"]),
+        "open letters": (records.OPEN_LETTERS, (*SCOPE, last, 50), ["dead_letters_open_idx", "messages_pkey"]),
+        "all letters": (records.ALL_LETTERS, (*SCOPE, last, 50), ["dead_letters_pkey", "messages_pkey"]),
+        "one letter": (records.ONE_LETTER, (*SCOPE, last), ["dead_letters_pkey", "messages_pkey"]),
         "known": (records.KNOWN, (TENANT, ids, *bounds, "live"), ["messages_pkey"]),
         "open among": (records.OPEN_AMONG, (TENANT, ids), ["dead_letters_open_idx"]),
         "discard": (records.DISCARD, (TENANT, ids, *bounds, "{}"), ["messages_pkey", "dead_letters_pkey"]),
-        "inbound page": (conversations.PAGE, (TENANT, None, 50, "live"), ["inbound_messages_pkey", "senders_pkey"]),
+        "inbound page": (
+            conversations.PAGE,
+            (TENANT, None, 50, "live"),
+            ["inbound_messages_sender_idx"],
+        ),
     }
     found = {name: Statement("system", *parts) for name, parts in system.items()}
     found |= {name: Statement("app", *parts) for name, parts in app.items()}

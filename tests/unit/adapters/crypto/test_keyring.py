@@ -13,6 +13,7 @@ from tests.builders import OTHER_TENANT, TENANT
 MASTER = bytes(range(32))
 ROW = "messages.contents:msg_01kqs2rtzze009qmw000000031"
 PLAINTEXT = b"Hello Ana, your order A-1042 has shipped today."
+DIGEST = bytes(range(32))
 
 
 def ring(master: bytes = MASTER) -> AesKeyRing:
@@ -171,13 +172,25 @@ def test_after_a_rotation_the_new_key_seals_and_both_open() -> None:
         before.open(ROW, new)
 
 
-def test_blind_indexes_and_tags_outlive_a_rotation() -> None:
+def test_blind_indexes_tags_and_fingerprints_outlive_a_rotation() -> None:
     keys = ring()
     first, second = keys.new_data_key(TENANT), keys.new_data_key(TENANT, version=2)
     before, after = keys.cipher(TENANT, [first]), keys.cipher(TENANT, [second, first])
 
     assert after.blind_index("+14155552671") == before.blind_index("+14155552671")
     assert after.tag("v1.x.1") == before.tag("v1.x.1")
+    assert after.fingerprint(DIGEST) == before.fingerprint(DIGEST)
+
+
+def test_a_fingerprint_depends_on_the_key_and_is_longer_than_a_plain_digest() -> None:
+    keys, others = ring(), ring(bytes(32))
+    mine, theirs = (keys.cipher(tenant, [keys.new_data_key(tenant)]) for tenant in (TENANT, OTHER_TENANT))
+    holders: tuple[TenantCipher | KeyRing, ...] = (mine, theirs, keys, others)
+    fingerprints = [holder.fingerprint(DIGEST) for holder in holders]
+
+    assert len(set(fingerprints)) == 4
+    assert {len(fingerprint) for fingerprint in fingerprints} == {len(DIGEST) + 1}
+    assert keys.fingerprint(DIGEST) == keys.fingerprint(DIGEST) != keys.fingerprint(bytes(32))
 
 
 def test_a_tenant_without_data_keys_cannot_be_served() -> None:

@@ -100,7 +100,7 @@ def test_rules_of_other_channels_are_passed_over() -> None:
     ("sender", "code"),
     [
         (a_sender(id=SECOND), "sender_unknown"),
-        (a_sender(mode=Mode.TEST), "mode_mismatch"),
+        (a_sender(mode=Mode.TEST), "sender_unknown"),
         (a_sender(channel=Channel.SMS), "sender_channel_mismatch"),
         (a_sender(status=SenderStatus.PAUSED), "sender_paused"),
     ],
@@ -111,7 +111,7 @@ def test_a_chosen_sender_that_does_not_fit_is_refused_with_its_reason(sender: Se
 
 def test_a_test_key_never_reaches_a_live_sender() -> None:
     assert refused(choose(a_sender(), mode=Mode.TEST)) == ("/channel", "no_sender")
-    assert refused(choose(a_sender(), mode=Mode.TEST, requested=SENDER)) == ("/from", "mode_mismatch")
+    assert refused(choose(a_sender(), mode=Mode.TEST, requested=SENDER)) == ("/from", "sender_unknown")
 
 
 def test_without_any_usable_sender_the_channel_is_refused() -> None:

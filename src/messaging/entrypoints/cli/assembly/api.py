@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import cast
 
+from messaging.application.tenants.ciphers import FingerprintRequests
 from messaging.entrypoints.api.app import AdminUseCases, ApiDependencies, TenantUseCases, create_app
 from messaging.entrypoints.api.auth import Door
 from messaging.entrypoints.api.cursors import Cursors
@@ -41,7 +42,11 @@ def api_dependencies(application: Application) -> ApiDependencies:
         tenant=_tenant_use_cases(application),
         admin=_admin_use_cases(application),
         cursors=Cursors(sign=adapters.key_ring().sign),
-        once=Once(idempotency=adapters.idempotency(), clock=adapters.clock()),
+        once=Once(
+            idempotency=adapters.idempotency(),
+            fingerprints=FingerprintRequests(snapshots=adapters.snapshots(), key_ring=adapters.key_ring()),
+            clock=adapters.clock(),
+        ),
         operations=adapters.operations(),
         telemetry=adapters.telemetry(),
         access_log=AccessLog(process="api"),
