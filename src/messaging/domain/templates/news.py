@@ -59,17 +59,31 @@ def may_be_about(template: Template, news: TemplateNews) -> bool:
 def tell(template: Template, news: TemplateNews, *, listed_at: datetime | None) -> Told:
     """Take in what is newer than what is known. Of two in the same second the later read counts, and we ask."""
     changes: dict[str, Any] = {"external_id": news.external_id}
-    ask = news.doubtful or news.rewritten
+    ask, rewritten = news.doubtful, news.rewritten
     if news.status is not None and not _is_old(news.at, template.status_at, listed_at):
         ask |= news.status is not template.status and news.at in (template.status_at, listed_at)
         changes |= _status(news)
+        rewritten |= _was_reviewed_again(template, news, listed_at)
     if news.quality is not None and not _is_old(news.at, template.quality_at, listed_at):
         changes |= {"quality": news.quality, "quality_at": news.at}
     if news.category is not None and not _is_old(news.at, template.category_at, listed_at):
         changes |= {"category": news.category, "category_at": news.at}
-    if news.rewritten:
+    if rewritten:
         changes["changed_at"] = max(news.heard_at, template.changed_at or news.heard_at)
-    return Told(replace(template, **changes), ask)
+    return Told(replace(template, **changes), ask or rewritten)
+
+
+def _was_reviewed_again(template: Template, news: TemplateNews, listed_at: datetime | None) -> bool:
+    """Whether an approval is of other content than ours: only what was edited goes through a review once more.
+
+    Not everybody is sent the news of the content itself, and it comes after this one.
+    """
+    if news.status is not TemplateStatus.APPROVED or news.at in (template.status_at, listed_at):
+        return False
+    if template.status is TemplateStatus.APPROVED:
+        return template.status_at is not None or listed_at is not None
+    # A review that nobody told the beginning of is that of a new template.
+    return template.status in (TemplateStatus.PENDING, TemplateStatus.REJECTED) and template.status_at is not None
 
 
 def _status(news: TemplateNews) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What becomes of a template when its provider tells something of it, in whatever order that arrives."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -94,6 +94,29 @@ def test_a_rewritten_template_is_marked_until_it_has_been_read() -> None:
 
     assert (told.template.changed_at, told.ask) == (NOON, True)
     assert after(told.template, news(rewritten=True, heard_at=EARLIER)).changed_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("known", "listed_at", "edited"),
+    [
+        ({"status": APPROVED, "status_at": EARLIER}, None, True),
+        ({"status": APPROVED}, EARLIER, True),
+        ({"status": TemplateStatus.PENDING, "status_at": EARLIER}, None, True),
+        ({"status": REJECTED, "status_at": EARLIER}, EARLIER, True),
+        # New ones, and one that comes back from a pause.
+        ({"status": APPROVED}, None, False),
+        ({"status": TemplateStatus.PENDING}, EARLIER, False),
+        ({"status": PAUSED, "status_at": EARLIER}, EARLIER, False),
+        # Told twice.
+        ({"status": APPROVED, "status_at": NOON}, EARLIER, False),
+    ],
+)
+def test_an_approval_of_what_was_approved_before_is_of_other_content(
+    known: dict[str, Any], listed_at: datetime | None, edited: bool
+) -> None:
+    told = tell(a_template(**known), news(status=APPROVED), listed_at=listed_at)
+
+    assert (told.ask, told.template.changed_at is not None) == (edited, edited)
 
 
 def test_times_are_cut_to_seconds_as_the_provider_cuts_them() -> None:
