@@ -24,7 +24,7 @@ from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.ids import AccountId, Prefix
 from messaging.domain.tenants.tenant import AccountStatus
 from messaging.entrypoints.api.auth import TenantRequest
-from messaging.entrypoints.api.bodies import Body, read_bytes
+from messaging.entrypoints.api.bodies import Body
 from messaging.entrypoints.api.cursors import Cursors, ListView
 from messaging.entrypoints.api.idempotency import Once
 from messaging.entrypoints.api.ids import in_path
@@ -314,5 +314,4 @@ class AccountsController(Controller):
         once: NamedDependency[Once],
     ) -> Response[bytes]:
         id = AccountId(in_path(Prefix.ACCOUNT, account_id))
-        raw = await read_bytes(request)
-        return await once(request, raw, lambda: sync_templates(request.auth, id), status=200)
+        return await once(request, b"", lambda: sync_templates(request.auth, id), status=200)

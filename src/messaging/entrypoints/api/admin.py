@@ -22,7 +22,7 @@ from messaging.domain.shared.unclear import UnclearChoices
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.domain.tenants.tenant import KeyRole, TenantStatus
 from messaging.entrypoints.api.auth import AdminRequest
-from messaging.entrypoints.api.bodies import Body, read_bytes
+from messaging.entrypoints.api.bodies import Body
 from messaging.entrypoints.api.cursors import Cursors, ListView
 from messaging.entrypoints.api.idempotency import Once
 from messaging.entrypoints.api.ids import in_path
@@ -261,5 +261,4 @@ class KeysController(Controller):
     ) -> Response[bytes]:
         tenant = TenantId(in_path(Prefix.TENANT, tenant_id))
         key = KeyId(in_path(Prefix.KEY, key_id))
-        raw = await read_bytes(request)
-        return await once(request, raw, lambda: revoke_key(tenant, key), status=200)
+        return await once(request, b"", lambda: revoke_key(tenant, key), status=200)

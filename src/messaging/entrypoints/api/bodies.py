@@ -7,6 +7,7 @@ import msgspec
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.refusals import invalid
 from messaging.entrypoints.api.calls import Call
+from messaging.entrypoints.api.instants import instants_in, violations_in
 from messaging.entrypoints.api.shape import nul_violations, shape_violations
 from messaging.entrypoints.http_server.bodies import BodyRoom
 
@@ -35,6 +36,7 @@ class Body(Generic[B]):
         self._decode = msgspec.json.Decoder(shape).decode
         self._judged_as = judged_as or shape
         self._whole = judged_as is None
+        self._instants = instants_in(shape)
 
     async def read(self, request: Call) -> ReadBody[B]:
         """Raises DomainError: body_too_large, unsupported_media_type, malformed_json, validation_failed, …"""
@@ -52,6 +54,8 @@ class Body(Generic[B]):
         # A cheap look at the bytes first: an escaped NUL is the only way one gets into a JSON string.
         if self._whole and b"\\u0000" in (text := bytes(raw)) and (found := _nuls_in(text)):
             raise invalid(*found)
+        if self._instants and (outside := tuple(violations_in(value, self._instants))):
+            raise invalid(*outside)
         return value
 
 
@@ -103,8 +107,16 @@ def require_json(request: Call) -> None:
 
 
 def canonical(raw: bytes) -> bytes:
-    """The same bytes for the same JSON value, however it was spaced and ordered."""
-    return msgspec.json.encode(_decode_any(raw), order="deterministic") if raw else b""
+    """The same bytes for the same JSON value, however it was spaced and ordered.
+
+    Parts of a batch that are no JSON by themselves are refused one by one; here they stand for themselves.
+    """
+    if not raw:
+        return b""
+    try:
+        return msgspec.json.encode(_decode_any(raw), order="deterministic")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return raw
 
 
 def _all_violations(raw: bytes, shape: Any) -> tuple[Violation, ...]:
