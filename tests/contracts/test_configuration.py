@@ -182,3 +182,39 @@ async def test_there_is_room_for_so_many_of_each(configuration: Configuration) -
         assert not await configuration.has_room(what, 1)
     await configuration.revoke_key(KEY, at=NOON)
     assert await configuration.has_room("keys", 1)
+
+
+async def test_a_deleted_account_is_hidden_with_what_belongs_to_it_until_it_is_revived(
+    configuration: Configuration,
+) -> None:
+    await configuration.add_sender(a_sender())
+    await configuration.add_template(a_template())
+    await configuration.replace_rules([a_rule()])
+
+    await configuration.delete_account(an_account(status=AccountStatus.DELETED))
+
+    assert await configuration.account(ACCOUNT) is None
+    assert list(await configuration.accounts(before=None, limit=10)) == []
+    assert await configuration.sender(SENDER) is None
+    assert list(await configuration.senders(before=None, limit=10)) == []
+    assert await configuration.template(TEMPLATE) is None
+    assert list(await configuration.templates(before=None, limit=10)) == []
+    assert list(await configuration.rules()) == []
+    hidden = an_account(status=AccountStatus.DELETED)
+    assert await configuration.account_at(hidden.provider, hidden.external_id) == hidden
+    assert not await configuration.has_room("accounts", 1), "what is deleted takes room"
+
+    await configuration.revive_account(an_account(name="Again"))
+
+    assert await configuration.account(ACCOUNT) == an_account(name="Again")
+    assert await configuration.sender(SENDER) == a_sender()
+    assert await configuration.template(TEMPLATE) == a_template()
+
+
+async def test_an_account_in_use_is_found_before_a_deleted_one(configuration: Configuration) -> None:
+    second = an_account(id=AccountId(SECOND), webhook_token="another")
+    await configuration.add_account(second)
+    await configuration.delete_account(replace(second, status=AccountStatus.DELETED))
+
+    assert await configuration.account_at(second.provider, second.external_id) == an_account()
+    assert await configuration.account_at(second.provider, "elsewhere") is None

@@ -13,7 +13,7 @@ from messaging.domain.shared.mode import BOTH_MODES, Reach
 from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.routing import RoutingRule
-from messaging.domain.tenants.tenant import ApiKey, ProviderAccount, Sender
+from messaging.domain.tenants.tenant import AccountStatus, ApiKey, ProviderAccount, Sender
 
 T = TypeVar("T", ProviderAccount, Sender, Template, ApiKey)
 V = TypeVar("V", ProviderAccount, Sender, Template, ApiKey, RoutingRule)
@@ -40,6 +40,19 @@ class InMemoryConfiguration:
 
     async def account(self, id: AccountId) -> ProviderAccount | None:
         return self._own(self.accounts_.get(id))
+
+    async def account_at(self, provider: str, external_id: str) -> ProviderAccount | None:
+        found = [it for it in self.accounts_.values() if (it.provider, it.external_id) == (provider, external_id)]
+        found = [it for it in found if self._mode in (BOTH_MODES, it.mode)]
+        return max(found, key=lambda it: (it.status is not AccountStatus.DELETED, it.id), default=None)
+
+    async def delete_account(self, account: ProviderAccount) -> None:
+        gone = {sender.id for sender in self.senders_.values() if sender.account_id == account.id}
+        self.rules_ = [rule for rule in self.rules_ if rule.sender_id not in gone]
+        self.accounts_[account.id] = account
+
+    async def revive_account(self, account: ProviderAccount) -> None:
+        self.accounts_[account.id] = account
 
     async def accounts(self, *, before: UUID | None, limit: int) -> Sequence[ProviderAccount]:
         return _page(self._all(self.accounts_), before, limit)
@@ -98,11 +111,11 @@ class InMemoryConfiguration:
     async def has_room(self, what: Counted, most: int) -> bool:
         match what:
             case "accounts":
-                return len(self._all(self.accounts_)) < most
+                return sum(map(self._of_mode, self.accounts_.values())) < most
             case "senders":
-                return len(self._all(self.senders_)) < most
+                return sum(map(self._of_mode, self.senders_.values())) < most
             case "templates":
-                return len(self._all(self.templates_)) < most
+                return sum(map(self._of_mode, self.templates_.values())) < most
             case "keys":
                 return sum(key.revoked_at is None for key in self._all(self.keys_)) < most
 
@@ -129,17 +142,29 @@ class InMemoryConfiguration:
         return [value for value in values.values() if self._own(value) is not None]
 
     def _own(self, value: V | None) -> V | None:
-        """The value, if the mode shows it. A template has the mode of its account, a rule that of its sender."""
+        """The value, if the mode shows it and its account is not deleted."""
+        return value if value is not None and self._of_mode(value) and not self._is_deleted(value) else None
+
+    def _is_deleted(self, value: V) -> bool:
         match value:
-            case None:
-                return None
+            case ProviderAccount():
+                return value.status is AccountStatus.DELETED
+            case Sender() | Template():
+                account = self.accounts_.get(value.account_id)
+                return account is not None and account.status is AccountStatus.DELETED
+            case _:
+                return False
+
+    def _of_mode(self, value: V) -> bool:
+        """A template has the mode of its account, a rule that of its sender."""
+        match value:
             case Template(account_id=account_id):
                 mode = self.accounts_[account_id].mode
             case RoutingRule(sender_id=sender_id):
                 mode = self.senders_[sender_id].mode
             case _:
                 mode = value.mode
-        return value if self._mode in (mode, BOTH_MODES) else None
+        return self._mode in (mode, BOTH_MODES)
 
 
 def _page(values: Iterable[T], before: UUID | None, limit: int) -> list[T]:

@@ -147,3 +147,51 @@ async def test_an_override_needs_a_verify_token(live: Shop) -> None:
     refused = await live.post(f"{ACCOUNTS}/{connected.json()['id']}/subscribe", {})
 
     assert violations(refused) == {"/override": "verify_token_missing"}
+
+
+async def test_a_deleted_account_is_gone_with_what_belongs_to_it_and_comes_back(platform: Platform) -> None:
+    shop = await platform.shop()
+    account, sender = f"{ACCOUNTS}/{shop.account}", f"/v1/senders/{shop.sender}"
+    before = (await shop.get(account)).json()
+
+    deleted = await shop.request("DELETE", account)
+
+    assert deleted.json() == before | {"status": "deleted"}
+    problem(await shop.get(account), 404, "not_found")
+    problem(await shop.get(sender), 404, "not_found")
+    problem(await shop.request("DELETE", account), 404, "not_found")
+    assert (await shop.get(ACCOUNTS)).json()["data"] == []
+    assert (await shop.get("/v1/templates")).json()["data"] == []
+    await shop.post_until("/v1/messages/check", shop.message(), lambda answer: not answer.json()["would_send"])
+    assert violations(await shop.post("/v1/senders", sender_body(shop.account))) == {"/account_id": "account_unknown"}
+
+    again = await shop.post(ACCOUNTS, account_body(shop.number, name="Again"))
+
+    assert again.json() == before | {"name": "Again"}
+    assert (await shop.get(sender)).status_code == 200
+    await shop.post_until("/v1/messages/check", shop.message(), lambda answer: answer.json()["would_send"])
+    assert (await shop.post(f"{account}/sync-templates")).status_code == 200
+
+
+async def test_an_account_is_not_deleted_under_messages_that_wait(platform: Platform) -> None:
+    shop = await platform.shop()
+    other = await platform.shop()
+    await other.sent()
+    waiting = await shop.sent()
+
+    refused = await shop.request("DELETE", f"{ACCOUNTS}/{shop.account}")
+    await shop.post(f"/v1/messages/{waiting}/cancel")
+    deleted = await shop.request("DELETE", f"{ACCOUNTS}/{shop.account}")
+
+    assert problem(refused, 409, "state_conflict")["detail"].startswith("1 messages of this account are under way.")
+    assert deleted.status_code == 200, deleted.text
+    assert (await shop.get(f"/v1/messages/{waiting}")).json()["status"] == "cancelled"
+
+
+async def test_an_account_is_deleted_by_no_patch_and_connected_once(live: Shop) -> None:
+    account = (await live.post(ACCOUNTS, account_body(live.number))).json()["id"]
+
+    by_patch = await live.patch(f"{ACCOUNTS}/{account}", {"status": "deleted"})
+
+    assert violations(by_patch) == {"/status": "invalid_value"}
+    problem(await live.post(ACCOUNTS, account_body(live.number)), 409, "already_exists")

@@ -58,6 +58,36 @@ class PostgresConfiguration:
         row = await self._one(provider_accounts, provider_accounts.c.id == id)
         return None if row is None else rows.to_account(row)
 
+    async def account_at(self, provider: str, external_id: str) -> ProviderAccount | None:
+        a = provider_accounts.c
+        query = (
+            sa.select(provider_accounts)
+            .where(*self._scoped(provider_accounts), a.provider == provider, a.external_id == external_id)
+            # One that is in use before one that is deleted, then the newest.
+            .order_by((a.status == "deleted"), a.id.desc())
+            .limit(1)
+        )
+        row = (await self._core.execute(query)).one_or_none()
+        return None if row is None else rows.to_account(row)
+
+    async def delete_account(self, account: ProviderAccount) -> None:
+        own = sa.select(senders.c.id).where(*self._scoped(senders), senders.c.account_id == account.id)
+        await self._write(
+            sa.delete(routing_rules).where(
+                routing_rules.c.tenant_id == self._tenant_id, routing_rules.c.sender_id.in_(own)
+            )
+        )
+        await self.update_account(account)
+
+    async def revive_account(self, account: ProviderAccount) -> None:
+        a = provider_accounts.c
+        changed = {name: value for name, value in rows.from_account(account).items() if name not in ("tenant_id", "id")}
+        await self._write(
+            sa.update(provider_accounts)
+            .where(*self._scoped(provider_accounts), a.id == account.id, a.status == "deleted")
+            .values(changed)
+        )
+
     async def accounts(self, *, before: UUID | None, limit: int) -> Sequence[ProviderAccount]:
         return [rows.to_account(row) for row in await self._page(provider_accounts, before, limit)]
 
@@ -120,7 +150,8 @@ class PostgresConfiguration:
         """Every change of the configuration writes the row of its version; who counts takes it first."""
         v, table = config_versions.c, _COUNTED[what]
         await self._core.execute(sa.select(v.version).where(v.tenant_id == self._tenant_id).with_for_update())
-        counted = sa.select(sa.literal(1).label("one")).where(*self._own(table))
+        # What is deleted is held in memory as well.
+        counted = sa.select(sa.literal(1).label("one")).where(*self._scoped(table))
         if table is api_keys:
             counted = counted.where(api_keys.c.revoked_at.is_(None))
         found = await self._core.scalar(sa.select(sa.func.count()).select_from(counted.limit(most).subquery()))
@@ -152,6 +183,19 @@ class PostgresConfiguration:
         return None if row is None else rows.to_key(row)
 
     def _own(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+        """Rows of the tenant and mode without those of deleted accounts."""
+        own = self._scoped(table)
+        if table is provider_accounts:
+            return [*own, provider_accounts.c.status != "deleted"]
+        if table in (senders, templates):
+            a = provider_accounts.c
+            in_use = sa.exists().where(
+                a.tenant_id == self._tenant_id, a.id == table.c.account_id, a.status != "deleted"
+            )
+            return [*own, in_use]
+        return own
+
+    def _scoped(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
         """Rows of the tenant and mode. A template has the mode of its account, a rule that of its sender."""
         own = [table.c.tenant_id == self._tenant_id]
         if isinstance(self._mode, BothModes):

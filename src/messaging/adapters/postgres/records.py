@@ -12,7 +12,7 @@ from asyncpg import Record
 from messaging.adapters.postgres.transactions import Driver
 from messaging.application.ports.records import DeadLetterRow, EventRow, MessageFilter, MessagePage, MessageRow
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import MessageId, Prefix, typeid
+from messaging.domain.shared.ids import AccountId, MessageId, Prefix, typeid
 from messaging.domain.shared.mode import TenantScope
 
 # How far a list by state looks back for one page; what it has not seen by then comes with the next.
@@ -67,6 +67,15 @@ ONE_LETTER: Final = f"{_LETTER} AND l.message_id = $3"
 KNOWN: Final = """
 SELECT m.id FROM messages m
 WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) AND m.id BETWEEN $3 AND $4 AND m.mode = $5
+"""
+
+# Indexes: senders_pkey, dispatches_pkey: the tenant's part of the outbox. Messages that wait only to be heard of again
+# (`check_silent`) have been taken by the provider.
+UNDER_WAY: Final = """
+SELECT count(*) FROM (
+    SELECT FROM dispatches d JOIN senders s ON s.tenant_id = d.tenant_id AND s.id = d.sender_id
+    WHERE d.tenant_id = $1 AND d.kind IN ('deliver', 'stop_waiting') AND s.account_id = $2 AND s.mode = $3 LIMIT $4
+) AS waiting
 """
 
 # Index: dead_letters_open_idx.
@@ -151,6 +160,10 @@ class PostgresRecords:
         await self._driver.execute(LIST_SETTINGS)
         rows = await self._driver.fetch(*PageQuery(self._scope, wanted, None).undecided(limit))
         return [MessageId(row["id"]) for row in rows]
+
+    async def under_way(self, account_id: AccountId, *, most: int) -> int:
+        count: int = await self._driver.fetchval(UNDER_WAY, self._tenant_id, account_id, self._mode, most)
+        return count
 
     async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
         rows = await self._driver.fetch(KNOWN, self._tenant_id, *_with_bounds(ids), self._mode)

@@ -112,7 +112,7 @@ provider_accounts = sa.Table(
     sa.UniqueConstraint("webhook_token", name="provider_accounts_webhook_token_key"),
     _refers("provider_accounts_tenant_fkey", ("tenant_id",), "tenants", ("id",)),
     _one_of("provider_accounts", "mode", "live", "test"),
-    _one_of("provider_accounts", "status", "active", "disabled"),
+    _one_of("provider_accounts", "status", "active", "disabled", "deleted"),
 )
 
 senders = sa.Table(

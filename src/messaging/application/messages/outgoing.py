@@ -19,7 +19,7 @@ from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId
 from messaging.domain.templates.template import Template
 from messaging.domain.templates.validation import find_template, send_violations
-from messaging.domain.tenants.tenant import ProviderAccount, TenantStatus
+from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, TenantStatus
 
 # Something that a person can mend (a suspended tenant, a wrong master key) is looked at again after this.
 _LATER = timedelta(seconds=60)
@@ -74,7 +74,7 @@ class RenderOutgoing:
         standing = due.standing
         account = facts.accounts.get(standing.account_id)
         sender = facts.senders.get(standing.sender_id)
-        if account is None or sender is None:
+        if account is None or sender is None or account.status is AccountStatus.DELETED:
             return _contradiction(due, "sender_gone", "Its sender does not exist any more.")
         if (hold := hold_by_sender(account, sender)) is not None:
             return _held(hold)

@@ -28,6 +28,7 @@ class Configuration(Protocol):
     Every write raises the tenant's configuration version, so that snapshots follow: here with the commit,
     everywhere else within a second.
 
+    What is deleted, and what belongs to it, does not exist here unless said otherwise.
     Pages are newest first, after the given id (exclusive).
     """
 
@@ -35,6 +36,18 @@ class Configuration(Protocol):
     async def update_account(self, account: ProviderAccount) -> None: ...
     async def account(self, id: AccountId) -> ProviderAccount | None: ...
     async def accounts(self, *, before: UUID | None, limit: int) -> Sequence[ProviderAccount]: ...
+
+    async def account_at(self, provider: str, external_id: str) -> ProviderAccount | None:
+        """By the provider's own id, deleted ones included; of several one that is in use, then the newest."""
+        ...
+
+    async def delete_account(self, account: ProviderAccount) -> None:
+        """Hide it with its senders and templates, and remove the routing rules to its senders."""
+        ...
+
+    async def revive_account(self, account: ProviderAccount) -> None:
+        """Bring a deleted one back, with its senders and templates."""
+        ...
 
     async def add_sender(self, sender: Sender) -> None: ...
     async def update_sender(self, sender: Sender) -> None: ...

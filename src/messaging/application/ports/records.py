@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import MessageId
+from messaging.domain.shared.ids import AccountId, MessageId
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):
@@ -109,6 +109,10 @@ class Records(Protocol):
 
     async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
         """Messages in one of the wanted states, newest first; dead ones only while their letter is open."""
+        ...
+
+    async def under_way(self, account_id: AccountId, *, most: int) -> int:
+        """How many messages of an account may still be handed over or are unclear; counts up to `most`."""
         ...
 
     async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:

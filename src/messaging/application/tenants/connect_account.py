@@ -85,6 +85,14 @@ class ConnectAccount:
             created_at=self._clock.now(),
         )
         async with self._open(principal.tenant_id, principal.mode) as uow:
+            known = await uow.configuration.account_at(new.provider, new.external_id)
+            if known is not None and known.status is not AccountStatus.DELETED:
+                raise already_exists("This provider account is connected already. Change it with PATCH.")
+            if known is not None:
+                revived = _again(known, new, cipher)
+                await uow.configuration.revive_account(revived)
+                await uow.commit()
+                return AccountView.of(revived, self._webhooks_url, principal.role)
             if not await uow.configuration.has_room("accounts", self._quotas.accounts):
                 raise quota_exceeded("provider accounts", self._quotas.accounts)
             try:
@@ -93,6 +101,12 @@ class ConnectAccount:
                 raise already_exists("This provider account is connected already.") from duplicate
             await uow.commit()
         return AccountView.of(account, self._webhooks_url, principal.role)
+
+
+def _again(known: ProviderAccount, new: NewAccount, cipher: TenantCipher) -> ProviderAccount:
+    """A deleted account comes back under its id, so that its messages and late receipts are its own again."""
+    sealed = seal_credentials(known.id, new.credentials, cipher)
+    return replace(known, name=new.name, status=AccountStatus.ACTIVE, sealed_credentials=sealed)
 
 
 class AccountChanges(Struct, frozen=True, kw_only=True):

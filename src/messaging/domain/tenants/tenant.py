@@ -69,6 +69,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 class AccountStatus(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
+    # Hidden with all that belongs to it; what the provider still tells about its messages is taken all the same.
+    DELETED = "deleted"
 
 
 class ProviderAccount(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from litestar import Controller, Response, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -11,6 +11,7 @@ from messaging.application.ports.providers import Credentials
 from messaging.application.templates.sync import SyncTemplates
 from messaging.application.templates.views import SyncView
 from messaging.application.tenants.connect_account import AccountChanges, ChangeAccount, ConnectAccount, NewAccount
+from messaging.application.tenants.delete_account import DeleteAccount
 from messaging.application.tenants.queries import FindAccount, ListAccounts
 from messaging.application.tenants.set_up_account import (
     Candidate,
@@ -94,7 +95,7 @@ class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What is left out stays as it is."""
 
     name: Name | UnsetType = UNSET
-    status: AccountStatus | UnsetType = UNSET
+    status: Literal["active", "disabled"] | UnsetType = UNSET
     access_token: Secret | UnsetType = UNSET
     app_secrets: AppSecrets | UnsetType = UNSET
     verify_token: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
@@ -103,7 +104,7 @@ class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def to_changes(self) -> AccountChanges:
         return AccountChanges(
             name=self.name,
-            status=self.status,
+            status=UNSET if self.status is UNSET else AccountStatus(self.status),
             access_token=self.access_token,
             app_secrets=self.app_secrets,
             verify_token=self.verify_token,
@@ -130,6 +131,11 @@ _CONNECTING = """\
 In live mode the provider is asked first: whether the token is valid, has the scopes it needs and sees the account, and
 whether the app secret is that of the token's app. What is wrong is in `errors`, and nothing is stored. Then have the
 webhooks delivered with `subscribe`, or enter the returned `webhook_url` at the provider as callback URL.\
+"""
+_DELETING = """\
+It disappears with its senders and templates, routing rules to its senders are removed, and its access token is
+forgotten. Nothing else is lost: messages stay, and receipts that come later are still taken. Refused (`state_conflict`)
+while messages are under way. Connecting the same account again brings back all but the rules, under the same ids.\
 """
 _SUBSCRIBING = """\
 With `override` (the default) the provider delivers this account's messages and receipts to its own `webhook_url`, which
@@ -239,6 +245,29 @@ class AccountsController(Controller):
         id = AccountId(in_path(Prefix.ACCOUNT, account_id))
         body, raw = await CHANGE.read(request)
         return await once(request, raw, lambda: change_account(request.auth, id, body.to_changes()), status=200)
+
+    @delete(
+        "/{account_id:str}",
+        status_code=200,
+        opt=operation(
+            "delete_provider_account",
+            "Provider accounts",
+            "Disconnect a provider account",
+            description=_DELETING,
+            returns=AccountView,
+            problems=("state_conflict",),
+        ),
+    )
+    async def delete_account_(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        delete_account: NamedDependency[DeleteAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        raw = await read_bytes(request)
+        return await once(request, raw, lambda: delete_account(request.auth, id), status=200)
 
     @post(
         "/{account_id:str}/subscribe",

@@ -31,6 +31,7 @@ from messaging.application.tenants.add_sender import AddSender, ChangeSender
 from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
+from messaging.application.tenants.delete_account import DeleteAccount
 from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
@@ -87,6 +88,7 @@ class TenantUseCases(Struct, frozen=True, kw_only=True):
     connect_account: ConnectAccount
     verify_account: VerifyAccount
     change_account: ChangeAccount
+    delete_account: DeleteAccount
     subscribe_account: SubscribeAccount
     register_number: RegisterNumber
     find_account: FindAccount

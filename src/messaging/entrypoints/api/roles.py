@@ -43,6 +43,7 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "replace_routing_rules": _OWNER,
     "connect_provider_account": MANAGES_ACCOUNTS,
     "verify_provider_account": MANAGES_ACCOUNTS,
+    "delete_provider_account": MANAGES_ACCOUNTS,
     "subscribe_provider_account": MANAGES_ACCOUNTS,
     "register_number": MANAGES_ACCOUNTS,
     "list_provider_accounts": _READERS,

@@ -76,7 +76,15 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "high": "before ordinary traffic",
         "low": "campaigns; after everything else",
     },
-    "ProviderAccountStatus": {"active": "used for sending", "disabled": "sends nothing; receipts are still taken"},
+    "ProviderAccountStatus": {
+        "active": "used for sending",
+        "deleted": "disconnected; receipts are still taken",
+        "disabled": "sends nothing; receipts are still taken",
+    },
+    "ProviderAccountChange.status": {
+        "active": "used for sending",
+        "disabled": "sends nothing; receipts are still taken",
+    },
     "SenderHealthState": {
         "closed": "messages leave as usual",
         "half_open": "a few messages are let through to see whether the provider has recovered",

@@ -96,6 +96,7 @@ def _tenant_use_cases(application: Application) -> TenantUseCases:
         connect_account=tenants.connect_account(),
         verify_account=tenants.verify_account(),
         change_account=tenants.change_account(),
+        delete_account=tenants.delete_account(),
         subscribe_account=tenants.subscribe_account(),
         register_number=tenants.register_number(),
         find_account=tenants.find_account(),

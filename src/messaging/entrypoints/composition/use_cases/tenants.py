@@ -11,6 +11,7 @@ from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.ciphers import OpenAccount
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
+from messaging.application.tenants.delete_account import DeleteAccount
 from messaging.application.tenants.issue_key import IssueAdminKey, IssueKey
 from messaging.application.tenants.limit_changes import LimitChanges
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
@@ -91,6 +92,13 @@ class TenantUseCases(DeclarativeContainer):
         key_ring=adapters.key_ring,
         webhooks_url=webhooks_url,
         verify=verify_account,
+    )
+    delete_account = Singleton(
+        DeleteAccount,
+        open_uow=adapters.open_uow,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        webhooks_url=webhooks_url,
     )
     subscribe_account = Singleton(
         SubscribeAccount,
