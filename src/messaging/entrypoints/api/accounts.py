@@ -266,8 +266,7 @@ class AccountsController(Controller):
         once: NamedDependency[Once],
     ) -> Response[bytes]:
         id = AccountId(in_path(Prefix.ACCOUNT, account_id))
-        raw = await read_bytes(request)
-        return await once(request, raw, lambda: delete_account(request.auth, id), status=200)
+        return await once(request, b"", lambda: delete_account(request.auth, id), status=200)
 
     @post(
         "/{account_id:str}/subscribe",

@@ -165,6 +165,7 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "list_provider_accounts": Asked(lists(lambda own: own.shop.account)),
     "get_provider_account": Asked(not_found, ACCOUNT),
     "change_provider_account": Asked(not_found, ACCOUNT, lambda _: {"status": "disabled"}),
+    "delete_provider_account": Asked(not_found, ACCOUNT),
     # Asks the provider, with credentials that the caller has, and knows of nothing that is stored.
     "verify_provider_account": Asked(_found, body=_candidate),
     "subscribe_provider_account": Asked(not_found, ACCOUNT, lambda _: {"override": True}),
