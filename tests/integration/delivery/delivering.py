@@ -38,6 +38,7 @@ from messaging.application.ports.providers import (
     ProviderTemplate,
 )
 from messaging.application.ports.sender_health import HealthRecords
+from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.domain.messages.change import Change
@@ -46,7 +47,7 @@ from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
 from messaging.domain.messages.standing import MessageKey, Standing
 from messaging.domain.shared.address import Channel
-from messaging.domain.shared.ids import MessageId, SenderId
+from messaging.domain.shared.ids import MessageId, SenderId, TenantId
 from messaging.domain.templates.template import Template
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import TENANT
@@ -130,6 +131,19 @@ class RefusableLockFree(PostgresLockFree):
         return await super().write(changes)
 
 
+class RefusableSnapshots(PostgresSnapshots):
+    """Postgres itself, unless it is to be away."""
+
+    def __init__(self, engines: Engines) -> None:
+        super().__init__(engines.system)
+        self.refused = False
+
+    async def tenant(self, tenant_id: TenantId) -> TenantSnapshot | None:
+        if self.refused:
+            raise StoreUnavailable
+        return await super().tenant(tenant_id)
+
+
 class Delivery:
     """One process that delivers, and a look at where its messages stand. Those that share `records` know the same."""
 
@@ -148,6 +162,7 @@ class Delivery:
         self.refuse_transactions = False
         self.open = PostgresSystemUnitOfWorkFactory(engines.system)
         self.snapshots = snapshots = PostgresSnapshots(engines.system)
+        self.read_when_rendering = RefusableSnapshots(engines)
         telemetry = Counts()
         self.records = records or InMemoryHealthRecords(clock=time)
         known = KnownHealth(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)
@@ -163,7 +178,7 @@ class Delivery:
             open_uow=self.open_uow,
             lock_free=self.lock_free,
             snapshots=snapshots,
-            render=RenderOutgoing(snapshots=snapshots, key_ring=RING),
+            render=RenderOutgoing(snapshots=self.read_when_rendering, key_ring=RING),
             gateways={"whatsapp_cloud": self.gateway},
             limits=self.limits,
             guard=self.guard,

@@ -53,6 +53,19 @@ async def test_the_start_is_durable_before_the_first_byte(delivery: Delivery) ->
     assert (await delivery.standing(key)).state is State.SUBMITTED
 
 
+async def test_a_claim_is_given_back_when_what_it_needs_cannot_be_read(delivery: Delivery) -> None:
+    key = await submitted(delivery)
+
+    delivery.read_when_rendering.refused = True
+    await delivery.run()
+    given_back = await delivery.standing(key)
+    delivery.read_when_rendering.refused = False
+    await delivery.run()
+
+    assert (given_back.state, given_back.claim_failures) == (State.QUEUED, 0)
+    assert (await delivery.standing(key)).state is State.SUBMITTED
+
+
 async def test_what_happens_to_a_message_between_claim_and_outcome_is_looked_at_before_anything_is_written(
     delivery: Delivery,
 ) -> None:

@@ -168,7 +168,12 @@ class DeliverMessages:
             await self._wait_aside(due, pause)
         key, epoch = due.standing.key, due.standing.epoch + 1
         crashpoints.reach("render.before_start", key.message_id)
-        outgoing = await self._render(due, epoch=epoch)
+        try:
+            outgoing = await self._render(due, epoch=epoch)
+        except StoreUnavailable:
+            # Its tenant's configuration cannot be read now. Left to its lease, it would count as a failure of its own.
+            await self._write(Released(key, epoch, "store_unavailable"))
+            return
         if isinstance(outgoing, Unrenderable):
             await self._write(Undeliverable(key, epoch, outgoing))
             return
