@@ -28,6 +28,7 @@ PATH = f"/webhooks/whatsapp_cloud/{TOKEN}"
 
 class Platform(Struct, frozen=True):
     database: str
+    settings: Settings
     application: Application
     app: AsgiApp
     cipher: TenantCipher
@@ -51,7 +52,9 @@ class Platform(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def platform_on(database: str, redis_url: str, logins: Logins | None = None) -> AsyncIterator[Platform]:
+async def platform_on(
+    database: str, redis_url: str, logins: Logins | None = None, **changes: str
+) -> AsyncIterator[Platform]:
     settings = load(
         Settings,
         {
@@ -59,12 +62,13 @@ async def platform_on(database: str, redis_url: str, logins: Logins | None = Non
             "APP_REDIS_URL": redis_url,
             "APP_MASTER_KEY": bytes(range(32)).hex(),
             "APP_DATABASE_POOL_SIZE": "4",
+            **changes,
         },
     )
     async with open_resources(settings) as resources:
         application = build(settings, resources, worker="test")
         cipher = await _connect_tenant(application)
-        yield Platform(database, application, create_app(webhooks_dependencies(application)), cipher)
+        yield Platform(database, settings, application, create_app(webhooks_dependencies(application)), cipher)
 
 
 async def _connect_tenant(application: Application) -> TenantCipher:

@@ -16,6 +16,8 @@ _OF_THE_PLATFORM: Final = (
     *("APP_DATABASE_URL", "APP_DATABASE_SYSTEM_URL", "APP_DATABASE_OWNER_URL"),
     *("APP_REDIS_URL", "APP_MASTER_KEY"),
 )
+# Where its other processes are; whether the environment names a platform is told by the settings above.
+_BESIDE_THE_PLATFORM: Final = ("APP_WEBHOOKS_PUBLIC_URL", "APP_SANDBOX_BASE_URL")
 
 
 def client_settings() -> ClientSettings:
@@ -25,14 +27,14 @@ def client_settings() -> ClientSettings:
 
 def platform_settings() -> Settings:
     """Database, Redis and master key for commands that administer an installation. Raises BadSettings."""
-    return load(Settings, _environment(_OF_THE_PLATFORM))
+    return load(Settings, _environment(_OF_THE_PLATFORM, _BESIDE_THE_PLATFORM))
 
 
-def _environment(group: tuple[str, ...]) -> Mapping[str, str]:
+def _environment(group: tuple[str, ...], beside: tuple[str, ...] = ()) -> Mapping[str, str]:
     if any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in group):
         return os.environ
     profile = find_profile()
     if profile is None:
         return os.environ
     say(f"using the platform of `app dev` (pid {profile.pid}), from {profile_path()}")
-    return {**os.environ, **{name: profile.settings[name] for name in group if name in profile.settings}}
+    return {**os.environ, **{name: profile.settings[name] for name in (*group, *beside) if name in profile.settings}}

@@ -13,6 +13,7 @@ from messaging.adapters.postgres.lock_free import PostgresLockFree
 from messaging.adapters.postgres.logins import PostgresLogins
 from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.submissions import PostgresSubmissions
+from messaging.adapters.postgres.survey import PostgresSurvey
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.postgres.upkeep import PostgresUpkeep
 from messaging.adapters.postgres.workers import PostgresWorkers
@@ -64,6 +65,7 @@ class Adapters(DeclarativeContainer):
         telemetry=telemetry,
     )
     workers = Singleton(PostgresWorkers, resources.provided.engines.system)
+    survey = Singleton(PostgresSurvey, resources.provided.engines.system)
     logins = Singleton(PostgresLogins, resources.provided.engines)
     login_check = Singleton(LoginCheck, logins, settings)
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)

@@ -63,6 +63,8 @@ def _profile(stack: Stack, business: Business) -> Profile:
             **stack.database_settings,
             "APP_REDIS_URL": stack.redis_url,
             "APP_MASTER_KEY": stack.master_key,
+            "APP_WEBHOOKS_PUBLIC_URL": stack.webhooks,
+            "APP_SANDBOX_BASE_URL": stack.sandbox,
         },
         exports={
             "API": stack.api,

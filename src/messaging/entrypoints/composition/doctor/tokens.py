@@ -1,0 +1,84 @@
+"""Whether each account's token is good at its provider: asked by a cheap read, a few accounts at a time."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+from messaging.application.ports.providers import ProviderGateway, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.secrets import CannotDecrypt
+from messaging.application.ports.survey import Survey
+from messaging.application.tenants.ciphers import OpenAccount
+from messaging.domain.shared.ids import Prefix, typeid
+from messaging.domain.tenants.tenant import ProviderAccount
+from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine, some, warning
+
+_AT_ONCE: Final = 16
+_SECONDS: Final = 5.0
+# So that an installation with thousands of accounts is not a burst of requests to the provider.
+_MOST: Final = 200
+
+
+class _Bad(StrEnum):
+    REFUSED = "refused"
+    SEALED = "sealed"
+    AWAY = "away"
+    UNKNOWN = "unknown"
+
+
+_RENEW: Final = "give the account a new token: PATCH /v1/provider-accounts/{id} (docs/connect-whatsapp.md)"
+_MEND: Final = {
+    _Bad.REFUSED: _RENEW,
+    _Bad.SEALED: "mend the finding `master_key`; if there is none: " + _RENEW,
+    _Bad.AWAY: "check this machine's way out to the provider, APP_WHATSAPP_BASE_URL and APP_SANDBOX_BASE_URL",
+    _Bad.UNKNOWN: "run a release that knows the provider, or disconnect the account: app accounts",
+}
+
+
+class ExamineTokens:
+    def __init__(self, *, survey: Survey, open_account: OpenAccount, gateways: Mapping[str, ProviderGateway]) -> None:
+        self._survey = survey
+        self._open_account = open_account
+        self._gateways = gateways
+
+    async def __call__(self) -> Sequence[Finding]:
+        accounts = [seen.account for seen in await self._survey.accounts()]
+        asked, turns = accounts[:_MOST], asyncio.Semaphore(_AT_ONCE)
+        bad: dict[_Bad, list[str]] = {}
+
+        async def one(account: ProviderAccount) -> None:
+            async with turns:
+                found = await self._ask(account)
+            if found is not None:
+                bad.setdefault(found[0], []).append(f"{typeid(Prefix.ACCOUNT, account.id)} ({account.mode}) {found[1]}")
+
+        await asyncio.gather(*map(one, asked))
+        return [*_findings(bad, len(asked)), *_unasked(len(accounts) - len(asked))]
+
+    async def _ask(self, account: ProviderAccount) -> tuple[_Bad, str] | None:
+        """None if the provider takes the token."""
+        gateway = self._gateways.get(account.provider)
+        if gateway is None:
+            return _Bad.UNKNOWN, f"is of provider {account.provider}, which this release does not know"
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await gateway.list_numbers(await self._open_account(account))
+        except ProviderRefused as refused:
+            return _Bad.REFUSED, f"is refused: {refused.detail}"
+        except CannotDecrypt:
+            return _Bad.SEALED, "cannot be opened with this master key"
+        except (ProviderUnavailable, TimeoutError):
+            return _Bad.AWAY, "gets no answer from the provider"
+        return None
+
+
+def _findings(bad: Mapping[_Bad, Sequence[str]], asked: int) -> Sequence[Finding]:
+    if not bad:
+        return [fine("tokens", f"{asked} asked about at the provider, all good" if asked else "no account yet")]
+    return [
+        (warning if kind is _Bad.AWAY else failed)("tokens", some(told), mend=_MEND[kind]) for kind, told in bad.items()
+    ]
+
+
+def _unasked(count: int) -> Sequence[Finding]:
+    return [fine("tokens", f"{count} more were not asked about")] if count > 0 else []
