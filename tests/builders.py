@@ -3,6 +3,7 @@
 Ids are fixed and belong together: the sender is the account's, the account the tenant's, and so on.
 """
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import (
     AccountStatus,
@@ -87,6 +89,18 @@ def an_api_key(**changes: Any) -> ApiKey:
         "created_at": NOON,
     }
     return ApiKey(**(fields | changes))
+
+
+def an_admin_key(**changes: Any) -> AdminKey:
+    """The secret is `secret`."""
+    fields: dict[str, Any] = {
+        "id": KEY,
+        "public_id": "k3yfzx2m7q4a",
+        "secret_sha256": hashlib.sha256(b"secret").digest(),
+        "name": "Ana",
+        "created_at": NOON,
+    }
+    return AdminKey(**(fields | changes))
 
 
 def an_account(**changes: Any) -> ProviderAccount:

@@ -1,8 +1,8 @@
 """Configuration that is simply there."""
 
-from messaging.application.ports.platform import AdminKey
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
 

@@ -70,7 +70,7 @@ async def app(application: Application) -> AsyncIterator[ASGIApp]:
 
 @pytest.fixture(scope="session")
 async def platform(app: ASGIApp, application: Application, sandbox_url: str) -> AsyncIterator[Platform]:
-    key = await application.tenants.issue_admin_key()(name="tests")
+    key = (await application.tenants.issue_admin_key()(name="tests")).key
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar's scopes are stricter than httpx's
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,

@@ -48,6 +48,9 @@ DATA: dict[str, tuple[str, ...]] = {
         "INSERT INTO idempotency_keys (scope, key, fingerprint, expires_at, status, body)"
         f" VALUES ('{TENANT}', 'k', 'f', now(), 202, '')",
     ),
+    "0028": (
+        f"INSERT INTO admin_keys VALUES ('{TENANT}', 'admin', decode(repeat('00', 32), 'hex'), 'n', now(), NULL)",
+    ),
 }
 
 

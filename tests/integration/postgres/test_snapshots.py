@@ -11,10 +11,11 @@ from messaging.adapters.postgres.engine import Engines, create_engines
 from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.unit_of_work import StoreUnavailable, UnitOfWork
 from messaging.domain.shared.ids import KeyId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import TenantStatus
 from messaging.entrypoints.dev.postgres import EmbeddedPostgres
 from tests.builders import (
@@ -161,7 +162,7 @@ async def test_an_account_is_found_by_its_token_and_its_changes_are_seen(
 async def test_an_admin_key_is_found(engines: Engines, snapshots: PostgresSnapshots) -> None:
     key = AdminKey(id=KeyId(KEY), public_id="adm1", secret_sha256=bytes(32), name="ops", created_at=NOON)
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.platform.add_admin_key(key)
+        await uow.admin_keys.add(key)
         await uow.commit()
 
     assert await snapshots.admin_key("adm1") == key

@@ -42,7 +42,7 @@ WHERE inhparent::regclass::text IN ('messages', 'contents', 'attempts', 'events'
 
 # The whole of what each role may do, in one place. S, I, U, D: on every column; Uc: on some.
 SYSTEM_GRANTS: Final[Mapping[str, str]] = {
-    "admin_keys": "IS",
+    "admin_keys": "ISu",
     "alembic_version": "S",
     "api_keys": "S",
     "attempts": "ISu",

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
 from messaging.application.templates.news import take_in_news
 from messaging.domain.shared.ids import KeyId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import TemplateStatus
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import TenantStatus
 from tests.builders import (
     ACCOUNT,
@@ -36,6 +37,7 @@ from tests.seeding import seed_tenant
 
 Look = Callable[[PostgresSnapshots], Awaitable[object]]
 ADMIN = AdminKey(id=KeyId(KEY), public_id="adm", secret_sha256=b"s" * 32, name="ops", created_at=NOON)
+OLD_ADMIN = replace(ADMIN, id=KeyId(ACCOUNT), public_id="old")
 PAUSED = TemplateNews(
     tenant_id=TENANT,
     account_id=ACCOUNT,
@@ -68,7 +70,9 @@ class Process:
 @pytest.fixture
 async def here(engines: Engines) -> Process:
     await seed_tenant(engines)
-    return Process(engines)
+    process = Process(engines)
+    await process.change_platform(lambda uow: uow.admin_keys.add(OLD_ADMIN))
+    return process
 
 
 @pytest.fixture
@@ -103,8 +107,16 @@ PLATFORMS: dict[str, tuple[Callable[[Any], Awaitable[object]], Look]] = {
         lambda snapshots: snapshots.tenant(OTHER_TENANT),
     ),
     "admin key": (
-        lambda uow: uow.platform.add_admin_key(ADMIN),
+        lambda uow: uow.admin_keys.add(ADMIN),
         lambda snapshots: snapshots.admin_key("adm"),
+    ),
+    "revoked admin key": (
+        lambda uow: uow.admin_keys.revoke(OLD_ADMIN.id, at=NOON),
+        lambda snapshots: snapshots.admin_key("old"),
+    ),
+    "rotated admin key": (
+        lambda uow: uow.admin_keys.end(OLD_ADMIN.id, at=NOON),
+        lambda snapshots: snapshots.admin_key("old"),
     ),
     "news of a template": (lambda uow: take_in_news(uow, [PAUSED]), tenant),
 }

@@ -93,6 +93,7 @@ class AesKeyRing:
         self._wrapping = AESGCM(derive(master_key, "messaging/wrap-data-keys"))
         self._sign = Hmac(derive(master_key, "messaging/sign"))
         self._fingerprint = Hmac(derive(master_key, "messaging/request-fingerprint"))
+        self._platform = AesTenantCipher("platform", {1: derive(master_key, "messaging/platform-data-key")})
         self._unwrapped = lru_cache(maxsize=_REMEMBERED)(self._unwrap)
 
     def new_data_key(self, tenant_id: TenantId, *, version: int = 1) -> WrappedKey:
@@ -103,6 +104,9 @@ class AesKeyRing:
 
     def cipher(self, tenant_id: TenantId, keys: Sequence[WrappedKey]) -> AesTenantCipher:
         return self._unwrapped(tenant_id, tuple(keys))
+
+    def platform_cipher(self) -> AesTenantCipher:
+        return self._platform
 
     def fingerprint(self, digest: bytes) -> bytes:
         return _KEYED + self._fingerprint(digest)

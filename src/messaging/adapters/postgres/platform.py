@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from messaging.adapters.postgres import rows
-from messaging.adapters.postgres.tables import admin_keys, data_keys, senders, tenants
-from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.adapters.postgres.tables import data_keys, senders, tenants
+from messaging.application.ports.platform import WrappedKey
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.tenants.tenant import Tenant
 
@@ -51,10 +51,6 @@ class PostgresPlatform:
         if before is not None:
             query = query.where(tenants.c.id < before)
         return [rows.to_tenant(row) for row in await self._core.execute(query)]
-
-    async def add_admin_key(self, key: AdminKey) -> None:
-        self._written()
-        await self._core.execute(sa.insert(admin_keys).values(rows.from_admin_key(key)))
 
     async def senders_by_external_id(
         self, wanted: Sequence[tuple[AccountId, str]]

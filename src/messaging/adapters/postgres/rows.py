@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Row
 
-from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.application.ports.platform import WrappedKey
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
@@ -19,6 +19,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.limits import SubmissionLimits
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import (
@@ -66,6 +67,7 @@ def to_admin_key(row: AnyRow) -> AdminKey:
         secret_sha256=row.secret_sha256,
         name=row.name,
         created_at=row.created_at,
+        expires_at=row.expires_at,
         revoked_at=row.revoked_at,
     )
 

@@ -23,11 +23,11 @@ from messaging.adapters.postgres.tables import (
     templates,
     tenants,
 )
-from messaging.application.ports.platform import AdminKey
 from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.templates.template import Template
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
 

@@ -19,11 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messaging.adapters.postgres import snapshot_rows
 from messaging.adapters.postgres.idempotency import PLATFORM
 from messaging.adapters.postgres.transactions import transaction
-from messaging.application.ports.platform import AdminKey
 from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.ids import TenantId
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
 log = logging.getLogger(__name__)

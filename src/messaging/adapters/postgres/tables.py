@@ -89,6 +89,7 @@ admin_keys = sa.Table(
     _required("name", sa.Text()),
     _required("created_at", _AT),
     _optional("revoked_at", _AT),
+    _optional("expires_at", _AT),
     _key("admin_keys", "id"),
     sa.UniqueConstraint("public_id", name="admin_keys_public_id_key"),
     sa.CheckConstraint("octet_length(secret_sha256) = 32", name="admin_keys_secret_check"),

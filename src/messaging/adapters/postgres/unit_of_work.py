@@ -6,6 +6,7 @@ from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messaging.adapters.postgres.admin_keys import PostgresAdminKeys
 from messaging.adapters.postgres.callbacks import PostgresCallbacks
 from messaging.adapters.postgres.configuration import PostgresConfiguration
 from messaging.adapters.postgres.contact_aliases import PostgresContactAliases
@@ -126,6 +127,10 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def platform(self) -> PostgresPlatform:
         return PostgresPlatform(self._opened.core, self._change.note)
+
+    @cached_property
+    def admin_keys(self) -> PostgresAdminKeys:
+        return PostgresAdminKeys(self._opened.core, self._change.note)
 
     @cached_property
     def templates(self) -> PostgresProviderTemplates:

@@ -1,13 +1,12 @@
-"""What belongs to the platform and not to one tenant: tenants, admin keys, wrapped data keys."""
+"""What belongs to the platform and not to one tenant: tenants, wrapped data keys."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
-from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TenantId
+from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.tenants.tenant import Tenant
 
 
@@ -19,17 +18,6 @@ class WrappedKey(Struct, frozen=True, kw_only=True):
     wrapped: bytes
 
 
-class AdminKey(Struct, frozen=True, kw_only=True):
-    """A platform administrator's key: another kind than a tenant's, good for /admin/v1 only."""
-
-    id: KeyId
-    public_id: str
-    secret_sha256: bytes
-    name: str
-    created_at: datetime
-    revoked_at: datetime | None = None
-
-
 class Platform(Protocol):
     async def add_tenant(self, tenant: Tenant, key: WrappedKey) -> None: ...
     async def update_tenant(self, tenant: Tenant) -> None: ...
@@ -39,8 +27,6 @@ class Platform(Protocol):
         ...
 
     async def tenants(self, *, before: UUID | None, limit: int) -> Sequence[Tenant]: ...
-
-    async def add_admin_key(self, key: AdminKey) -> None: ...
 
     async def senders_by_external_id(
         self, wanted: Sequence[tuple[AccountId, str]]

@@ -40,6 +40,10 @@ class KeyRing(Protocol):
         """Unwraps once and remembers. Raises CannotDecrypt under a wrong master key."""
         ...
 
+    def platform_cipher(self) -> TenantCipher:
+        """For what belongs to no tenant."""
+        ...
+
     def fingerprint(self, digest: bytes) -> bytes:
         """As a tenant's cipher does, for requests on the platform's own surface."""
         ...

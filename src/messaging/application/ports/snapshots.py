@@ -6,12 +6,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.application.ports.platform import AdminKey, WrappedKey
+from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.providers import CarriedChannels
 from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import Template
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.routing import RoutingRule
 from messaging.domain.tenants.tenant import AccountStatus, ApiKey, ProviderAccount, Sender, Tenant
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from messaging.application.ports.admin_keys import AdminKeys
 from messaging.application.ports.callbacks import Callbacks
 from messaging.application.ports.configuration import Configuration
 from messaging.application.ports.contact_aliases import ContactAliases
@@ -59,6 +60,8 @@ class SystemUnitOfWork(Protocol):
     def failovers(self) -> Failovers: ...
     @property
     def platform(self) -> Platform: ...
+    @property
+    def admin_keys(self) -> AdminKeys: ...
     @property
     def templates(self) -> ProviderTemplates: ...
     @property

@@ -1,12 +1,11 @@
-"""A new key, for a tenant or for a platform administrator; the secret leaves in the answer and nowhere else."""
+"""A new key for a tenant; the secret leaves in the answer and nowhere else."""
 
 import secrets
 from datetime import datetime
 
 from messaging.application.ports.clock import Clock, NewId
-from messaging.application.ports.platform import AdminKey
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, OpenUnitOfWork
-from messaging.application.tenants.keys import Choose, KeyKind, kind_of, make_key
+from messaging.application.tenants.keys import Choose, kind_of, make_key
 from messaging.application.tenants.views import IssuedKeyView
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId, typeid
@@ -77,35 +76,3 @@ class IssueKey:
             expires_at=expires_at,
             key=text.reveal(),
         )
-
-
-class IssueAdminKey:
-    """For the command line only: whoever can reach the database may become an administrator, nobody else."""
-
-    def __init__(
-        self,
-        *,
-        open_system_uow: OpenSystemUnitOfWork,
-        clock: Clock,
-        new_id: NewId,
-        choose: Choose = secrets.choice,
-    ) -> None:
-        self._open = open_system_uow
-        self._clock = clock
-        self._new_id = new_id
-        self._choose = choose
-
-    async def __call__(self, *, name: str) -> str:
-        """Returns the key's whole text."""
-        text = make_key(KeyKind.ADMIN, self._choose)
-        key = AdminKey(
-            id=KeyId(self._new_id()),
-            public_id=text.public_id,
-            secret_sha256=text.secret_sha256,
-            name=name,
-            created_at=self._clock.now(),
-        )
-        async with self._open() as uow:
-            await uow.platform.add_admin_key(key)
-            await uow.commit()
-        return text.reveal()

@@ -28,6 +28,7 @@ from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncTemplates
 from messaging.application.tenants.add_sender import AddSender, ChangeSender
+from messaging.application.tenants.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
 from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
@@ -57,7 +58,7 @@ from messaging.entrypoints.api.idempotency import Once
 from messaging.entrypoints.api.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
 from messaging.entrypoints.api.probes import ProbesController
 from messaging.entrypoints.api.reference import ReferenceController
-from messaging.entrypoints.api.sealing import SealForTenant
+from messaging.entrypoints.api.sealing import SealForPlatform, SealForTenant
 from messaging.entrypoints.api.submitting import submit_many, submit_one
 from messaging.entrypoints.api.watching import Watch, watching
 from messaging.entrypoints.telemetry import AccessLog, Operations
@@ -116,6 +117,11 @@ class AdminUseCases(Struct, frozen=True, kw_only=True):
     list_keys: ListKeys
     revoke_key: RevokeKey
     seal_for_tenant: SealForTenant
+    issue_admin_key: IssueAdminKey
+    list_admin_keys: ListAdminKeys
+    revoke_admin_key: RevokeAdminKey
+    rotate_admin_key: RotateAdminKey
+    seal_for_platform: SealForPlatform
 
 
 class ApiDependencies(Struct, frozen=True, kw_only=True):

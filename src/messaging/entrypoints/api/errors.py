@@ -58,6 +58,7 @@ PROBLEMS: dict[str, Kind] = {
     "quota_exceeded": Kind(409, "The tenant has as many of these as it may have"),
     "state_conflict": Kind(409, "Not possible in the present state"),
     "duplicate_risk": Kind(409, "Might be sent twice"),
+    "force_required": Kind(409, "Needs to be forced"),
     "request_in_flight": Kind(409, "The same request is still being worked on"),
     "body_too_large": Kind(413, "The body is too large"),
     "url_too_long": _before_any_operation(URL_TOO_LONG),

@@ -13,6 +13,7 @@ from messaging.domain.tenants.tenant import KeyRole
 from messaging.entrypoints.api import limits
 from messaging.entrypoints.api.accounts import AccountsController
 from messaging.entrypoints.api.admin import KeysController, TenantsController
+from messaging.entrypoints.api.admin_keys import AdminKeysController
 from messaging.entrypoints.api.dead_letters import DeadLettersController
 from messaging.entrypoints.api.errors import PROBLEMS, Problem
 from messaging.entrypoints.api.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER
@@ -44,7 +45,7 @@ TENANT_CONTROLLERS: tuple[type[Controller], ...] = (
     KeyController,
     SettingsController,
 )
-ADMIN_CONTROLLERS: tuple[type[Controller], ...] = (TenantsController, KeysController)
+ADMIN_CONTROLLERS: tuple[type[Controller], ...] = (TenantsController, KeysController, AdminKeysController)
 
 _REF = "#/components/schemas/{name}"
 _PREFIXES = {

@@ -1,4 +1,4 @@
-"""How a remembered answer that holds a secret is kept: under the tenant's data key."""
+"""How a remembered answer that holds a secret is kept: under the tenant's data key, or one of the platform's."""
 
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.snapshots import Snapshots
@@ -16,4 +16,16 @@ class SealForTenant:
         """Raises DomainError `not_found` for an unknown tenant."""
         cipher = await cipher_of(self._snapshots, self._key_ring, tenant_id)
         context = f"idempotency_keys.body:{typeid(Prefix.TENANT, tenant_id)}"
+        return Sealing(seal=lambda plain: cipher.seal(context, plain), open=lambda sealed: cipher.open(context, sealed))
+
+
+class SealForPlatform:
+    """For answers about what belongs to no tenant."""
+
+    def __init__(self, *, key_ring: KeyRing) -> None:
+        self._key_ring = key_ring
+
+    def __call__(self) -> Sealing:
+        cipher = self._key_ring.platform_cipher()
+        context = "idempotency_keys.body:platform"
         return Sealing(seal=lambda plain: cipher.seal(context, plain), open=lambda sealed: cipher.open(context, sealed))

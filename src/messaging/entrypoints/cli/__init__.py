@@ -5,6 +5,7 @@ import sys
 import rich_click as click
 
 from messaging.entrypoints.cli import (
+    admin_keys,
     administration,
     callbacks,
     chaos,
@@ -36,6 +37,7 @@ _MODULES = (
     local,
     chaos,
     database,
+    admin_keys,
     administration,
     callbacks,
     connecting,

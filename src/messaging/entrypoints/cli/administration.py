@@ -65,7 +65,7 @@ def keys() -> None:
 
 
 @keys.command("create")
-@click.option("--admin", is_flag=True, help="A platform administrator's key, good for /admin/v1.")
+@click.option("--admin", is_flag=True, help="A platform administrator's key, as of `app admin-keys create`.")
 @click.option("--tenant", "tenant_id", help="The tenant the key belongs to (ten_…).")
 @click.option("--mode", type=click.Choice(["test", "live"]), default="test", show_default=True)
 @click.option(
@@ -86,7 +86,7 @@ def create_key(admin: bool, tenant_id: str | None, mode: str, role: str, name: s
 
     settings = platform_settings()
     if tenant_id is None:
-        print_fields({"key": run(administration.create_admin_key(settings, name))}, as_json=as_json)
+        print_fields(run(administration.create_admin_key(settings, name)), as_json=as_json)
     else:
         key = run(administration.create_key(settings, tenant_id, mode=mode, name=name, role=role))
         print_fields(key, as_json=as_json)

@@ -92,7 +92,7 @@ def _known_by_name(error: BaseException) -> int:
         ours = kind.__module__.startswith("messaging.")
         if kind.__name__ in _KNOWN and ours != (kind.__name__ in _OF_LIBRARIES):
             next_step, code = _KNOWN[kind.__name__]
-            return _tell(f"{_code(error)}{error}", next_step, code)
+            return _tell("\n  ".join((f"{_code(error)}{error}", *_reasons(error))), next_step, code)
     say("".join(traceback.format_exception(error)).rstrip())
     return _tell("this is a bug", "report the traceback above", Exit.FAILURE)
 
@@ -100,6 +100,11 @@ def _known_by_name(error: BaseException) -> int:
 def _code(error: BaseException) -> str:
     code = getattr(error, "code", None)
     return f"{code}: " if isinstance(code, str) else ""
+
+
+def _reasons(error: BaseException) -> list[str]:
+    """Every violation of a refusal, with its place where that is known."""
+    return [f"{it.pointer or '/'} {it.detail}" for it in getattr(error, "violations", ())]
 
 
 def _tell(why: str, next_step: str, code: Exit) -> int:

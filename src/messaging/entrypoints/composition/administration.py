@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
+from messaging.application.tenants.admin_keys import AdminKeyView, IssuedAdminKeyView, RotatedAdminKeyView
 from messaging.application.tenants.views import IssuedKeyView, KeyView, TenantView
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId, parse_typeid
 from messaging.domain.shared.mode import Mode
@@ -39,11 +41,39 @@ async def change_status(settings: Settings, tenant_id: str, status: str) -> Tena
     return view
 
 
-async def create_admin_key(settings: Settings, name: str) -> str:
-    """The whole key; it is stored nowhere."""
+async def create_admin_key(settings: Settings, name: str, *, expires_at: datetime | None = None) -> IssuedAdminKeyView:
     async with _tenants(settings) as tenants:
-        key: str = await tenants.issue_admin_key()(name=name)
-    return key
+        view: IssuedAdminKeyView = await tenants.issue_admin_key()(name=name, expires_at=expires_at)
+    return view
+
+
+async def list_admin_keys(settings: Settings, *, page: int) -> tuple[AdminKeyView, ...]:
+    """All of them, read in pages of the given size."""
+    found: tuple[AdminKeyView, ...] = ()
+    async with _tenants(settings) as tenants:
+        listed, before = tenants.list_admin_keys(), None
+        while True:
+            part = await listed(before=before, limit=page)
+            found += part.items
+            before = part.next_after
+            if before is None:
+                return found
+
+
+async def revoke_admin_key(settings: Settings, key_id: str, *, force: bool) -> AdminKeyView:
+    async with _tenants(settings) as tenants:
+        view: AdminKeyView = await tenants.revoke_admin_key()(_key_id(key_id), force=force)
+    return view
+
+
+async def rotate_admin_key(
+    settings: Settings, key_id: str, *, overlap: timedelta, expires_at: datetime | None, force: bool
+) -> RotatedAdminKeyView:
+    async with _tenants(settings) as tenants:
+        view: RotatedAdminKeyView = await tenants.rotate_admin_key()(
+            _key_id(key_id), overlap=overlap, expires_at=expires_at, force=force
+        )
+    return view
 
 
 async def create_key(settings: Settings, tenant_id: str, *, mode: str, name: str, role: str) -> IssuedKeyView:
@@ -67,11 +97,8 @@ async def list_keys(settings: Settings, tenant_id: str, *, page: int) -> tuple[K
 
 
 async def revoke_key(settings: Settings, tenant_id: str, key_id: str) -> KeyView:
-    key = parse_typeid(Prefix.KEY, key_id)
-    if key is None:
-        raise not_found()
     async with _tenants(settings) as tenants:
-        view: KeyView = await tenants.revoke_key()(_tenant_id(tenant_id), KeyId(key))
+        view: KeyView = await tenants.revoke_key()(_tenant_id(tenant_id), _key_id(key_id))
     return view
 
 
@@ -87,6 +114,13 @@ def _tenant_id(text: str) -> TenantId:
     if found is None:
         raise not_found()
     return TenantId(found)
+
+
+def _key_id(text: str) -> KeyId:
+    found = parse_typeid(Prefix.KEY, text)
+    if found is None:
+        raise not_found()
+    return KeyId(found)
 
 
 @asynccontextmanager

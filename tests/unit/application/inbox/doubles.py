@@ -16,7 +16,6 @@ from messaging.application.contacts.learn_aliases import Told
 from messaging.application.inbox import raw
 from messaging.application.ports.callbacks import RawCallback
 from messaging.application.ports.conversations import NewInbound
-from messaging.application.ports.platform import AdminKey
 from messaging.application.ports.provider_events import NewProviderEvent
 from messaging.application.ports.providers import CallbackEvent, Credentials, MalformedCallback, OtherEvent
 from messaging.application.ports.snapshots import TenantSnapshot
@@ -26,6 +25,7 @@ from messaging.application.tenants.connections import seal_credentials
 from messaging.domain.shared.ids import AccountId, CallbackId, EventId, SenderId, TemplateId, TenantId
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template
+from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 from tests.builders import ACCOUNT, NOON, PHONE_NUMBER_ID, SENDER, TENANT, a_snapshot, an_account
 

@@ -20,6 +20,7 @@ _KEY = {
     "hint": "The key's public beginning: enough to recognise it in a list or a leaked file.",
     "expires_at": "When it stops working; null where never.",
 }
+_ADMIN_KEY = {name: text for name, text in _KEY.items() if name != "role"}
 
 ADMINISTRATION: Final = {
     "Tenant.id": "The tenant's id.",
@@ -45,6 +46,21 @@ ADMINISTRATION: Final = {
     **{f"IssuedKey.{name}": text for name, text in _KEY.items()},
     "Key.revoked_at": "When it was revoked; null while it works.",
     "IssuedKey.key": "The key itself. It is shown this once and cannot be recovered.",
+    **{f"AdminKey.{name}": text for name, text in _ADMIN_KEY.items()},
+    **{f"IssuedAdminKey.{name}": text for name, text in _ADMIN_KEY.items()},
+    **{f"RotatedAdminKey.{name}": text for name, text in _ADMIN_KEY.items()},
+    "AdminKey.revoked_at": "When it was revoked; null where it was not.",
+    "IssuedAdminKey.revoked_at": "Null: it is new.",
+    "RotatedAdminKey.revoked_at": "Null: it is new.",
+    "IssuedAdminKey.key": "The key itself. It is shown this once and cannot be recovered.",
+    "RotatedAdminKey.key": "The key itself. It is shown this once and cannot be recovered.",
+    "RotatedAdminKey.replaces": "The key it takes the place of; it works until its `expires_at`.",
+    "NewAdminKey.name": "Whose key, or what it is for.",
+    "NewAdminKey.expires_at": "When it stops working, RFC 3339 with an offset; left out: never.",
+    "AdminKeyRevocation.force": "Do it although administrators could lock themselves out.",
+    "AdminKeyRotation.overlap_seconds": "How many seconds the old key still works; at most 30 days.",
+    "AdminKeyRotation.expires_at": "When the new key stops working, RFC 3339 with an offset; left out: never.",
+    "AdminKeyRotation.force": "Do it although administrators could lock themselves out.",
     "NewKey.name": _NAME,
     "NewKey.mode": "`live` keys reach people, `test` keys the sandbox provider.",
     "NewKey.role": "Which operations it opens.",

@@ -48,6 +48,15 @@ _ISSUED: Final = {
     "created_at": _AT,
     "expires_at": None,
 }
+_ADMIN_KEY: Final = {
+    "id": "key_01kb6sr2m4g1a7b8c9d0e1f2g3",
+    "name": "Ana",
+    "hint": "mpk_admin_k3yfzx2m7q4a",
+    "created_at": _AT,
+    "expires_at": "2027-11-29T00:00:00Z",
+    "revoked_at": None,
+}
+_NEW_ADMIN_KEY: Final = {**_ADMIN_KEY, "key": "mpk_admin_k3yfzx2m7q4a_…"}
 _UNCLEAR: Final = {"default": "hold", "categories": {"authentication": "resend"}}
 
 _NUMBER: Final = {
@@ -254,6 +263,18 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     "IssuedKey": {**_ISSUED, "key": "mpk_live_7h2kq0v9_…"},
     "Key": {**_ISSUED, "revoked_at": None},
+    "AdminKey": _ADMIN_KEY,
+    "IssuedAdminKey": _NEW_ADMIN_KEY,
+    "RotatedAdminKey": {
+        **_NEW_ADMIN_KEY,
+        "replaces": {
+            **_ADMIN_KEY,
+            "id": "key_01k5c0v7t3m9n1p2q4r5s6t7v8",
+            "hint": "mpk_admin_q7wezc4m2p5b",
+            "created_at": "2025-11-29T09:30:00Z",
+            "expires_at": "2026-11-29T10:30:00.125000Z",
+        },
+    },
 }
 
 

@@ -10,7 +10,7 @@ from messaging.entrypoints.api.auth import Door
 from messaging.entrypoints.api.cursors import Cursors
 from messaging.entrypoints.api.failed_keys import FailedKeys
 from messaging.entrypoints.api.idempotency import Once
-from messaging.entrypoints.api.sealing import SealForTenant
+from messaging.entrypoints.api.sealing import SealForPlatform, SealForTenant
 from messaging.entrypoints.cli.assembly import prepare
 from messaging.entrypoints.cli.assembly.listeners import serve_all
 from messaging.entrypoints.cli.running import run, worker_name
@@ -125,4 +125,9 @@ def _admin_use_cases(application: Application) -> AdminUseCases:
         list_keys=tenants.list_keys(),
         revoke_key=tenants.revoke_key(),
         seal_for_tenant=SealForTenant(snapshots=adapters.snapshots(), key_ring=adapters.key_ring()),
+        issue_admin_key=tenants.issue_admin_key(),
+        list_admin_keys=tenants.list_admin_keys(),
+        revoke_admin_key=tenants.revoke_admin_key(),
+        rotate_admin_key=tenants.rotate_admin_key(),
+        seal_for_platform=SealForPlatform(key_ring=adapters.key_ring()),
     )

@@ -6,13 +6,14 @@ from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
 from messaging.application.tenants.add_sender import AddSender, ChangeSender
+from messaging.application.tenants.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
 from messaging.application.tenants.authenticate import Authenticate
 from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.ciphers import OpenAccount
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
 from messaging.application.tenants.delete_account import DeleteAccount
-from messaging.application.tenants.issue_key import IssueAdminKey, IssueKey
+from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.limit_changes import LimitChanges
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
@@ -68,6 +69,11 @@ class TenantUseCases(DeclarativeContainer):
     )
     issue_admin_key = Singleton(
         IssueAdminKey, open_system_uow=adapters.open_system_uow, clock=adapters.clock, new_id=adapters.new_id
+    )
+    list_admin_keys = Singleton(ListAdminKeys, open_system_uow=adapters.open_system_uow)
+    revoke_admin_key = Singleton(RevokeAdminKey, open_system_uow=adapters.open_system_uow, clock=adapters.clock)
+    rotate_admin_key = Singleton(
+        RotateAdminKey, open_system_uow=adapters.open_system_uow, clock=adapters.clock, new_id=adapters.new_id
     )
     revoke_key = Singleton(RevokeKey, open_uow=adapters.open_uow, clock=adapters.clock)
     list_keys = Singleton(ListKeys, open_uow=adapters.open_uow, find_tenant=find_tenant)
