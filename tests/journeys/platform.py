@@ -72,7 +72,7 @@ class Platform:
         assert response.status_code == 200, response.text
         return list(response.json()["data"])
 
-    async def until(self, id: str, *wanted: str, within: float = 30) -> dict[str, Any]:
+    async def until(self, id: str, *wanted: str, within: float = 60) -> dict[str, Any]:
         """The message, once it has one of the wanted statuses."""
 
         async def arrived() -> dict[str, Any] | None:

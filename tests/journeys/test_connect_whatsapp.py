@@ -70,7 +70,7 @@ async def webhooks_went_to_the_account(platform: Platform, printed: str) -> None
         totals = (await platform.sandbox.get("/_callbacks", params={"limit": 1})).json()["totals"]
         return True if totals.get(url, {}).get("updates_acked", 0) >= 3 else None
 
-    await eventually(acknowledged, within=30, what="the override was not used")
+    await eventually(acknowledged, within=60, what="the override was not used")
 
 
 async def test_nothing_is_stored_while_something_is_wrong_at_the_provider(platform: Platform) -> None:

@@ -224,7 +224,7 @@ async def _died(keeper: Keeper, before: int) -> None:
     async def ended() -> bool | None:
         return True if len(keeper.exits) > before else None
 
-    await eventually(ended, within=30, what=f"{keeper.child.name} did not die\n{keeper.child.log_tail()}")
+    await eventually(ended, within=60, what=f"{keeper.child.name} did not die\n{keeper.child.log_tail()}")
     assert keeper.exits[before:] == [EXIT_CODE], keeper.child.log_tail()
 
 
@@ -240,7 +240,7 @@ async def _once_it_is_back(call: Callable[[], Awaitable[httpx.Response]]) -> htt
         except httpx.TransportError:
             return None
 
-    return await eventually(tried, within=20, what="the process did not come back")
+    return await eventually(tried, within=60, what="the process did not come back")
 
 
 # --- looking --------------------------------------------------------------------------------------------------------

@@ -95,4 +95,4 @@ async def _until_some_left(platform: Platform, ids: list[str]) -> None:
     async def under_way() -> bool | None:
         return True if wanted & set(await platform.ledger()) else None
 
-    await eventually(under_way, within=20, what="nothing was sent")
+    await eventually(under_way, within=60, what="nothing was sent")

@@ -42,7 +42,7 @@ class Sends:
         async def reached() -> bool | None:
             return True if len(self.begun) >= count else None
 
-        await eventually(reached, within=10, what=f"only {len(self.begun)} of {count} were begun")
+        await eventually(reached, within=60, what=f"only {len(self.begun)} of {count} were begun")
 
 
 async def _place() -> None:
@@ -137,7 +137,7 @@ async def test_a_second_worker_that_found_the_same_ones_claims_none_of_them_twic
     async def all_begun() -> bool | None:
         return True if len(here.begun) + len(there.begun) == 3 else None
 
-    await eventually(all_begun, within=10, what="one was forgotten")
+    await eventually(all_begun, within=60, what="one was forgotten")
     assert sorted(here.begun + there.begun) == sorted(due.standing.key for due in dues)
 
 
@@ -174,5 +174,5 @@ async def test_after_an_outage_the_next_ones_are_tried(engines: Engines, open_uo
         tried.add(dues)
         return True if sends.begun else None
 
-    await eventually(found_again_until_one_is_begun, within=10, what="the outage was the end of it")
+    await eventually(found_again_until_one_is_begun, within=60, what="the outage was the end of it")
     assert away.is_set()
