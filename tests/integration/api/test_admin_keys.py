@@ -8,8 +8,10 @@ import httpx
 import pytest
 from litestar.types import ASGIApp
 
+from messaging.domain.shared.errors import DomainError
 from messaging.entrypoints.api.app import create_app
 from messaging.entrypoints.cli.assembly.api import api_dependencies
+from messaging.entrypoints.composition import administration
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.dev.logins import Logins
@@ -182,3 +184,24 @@ async def test_a_key_revoked_in_one_process_is_soon_refused_by_another(
     assert revoked.status_code == 200
     assert minted.status_code == 401
     await there.get_until(KEYS, unauthorized)
+
+
+async def test_the_command_line_needs_no_key_and_keeps_the_last_one_too(
+    two_processes: tuple[Application, Caller, Caller],
+) -> None:
+    application, here, _ = two_processes
+    settings = application.settings()
+    first = await administration.create_admin_key(settings, "first")
+
+    with pytest.raises(DomainError, match="lock themselves out"):
+        await administration.revoke_admin_key(settings, first.id, force=False)
+    rotated = await administration.rotate_admin_key(
+        settings, first.id, overlap=timedelta(), expires_at=None, force=False
+    )
+    listed = await administration.list_admin_keys(settings, page=1)
+
+    assert [key.id for key in listed] == [rotated.id, first.id]
+    here.key = rotated.key
+    assert (await here.get(KEYS)).status_code == 200
+    assert (await administration.revoke_admin_key(settings, rotated.id, force=True)).revoked_at is not None
+    await here.get_until(KEYS, unauthorized)

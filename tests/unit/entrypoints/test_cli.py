@@ -10,7 +10,7 @@ import pytest
 from asyncpg.exceptions import InsufficientPrivilegeError
 
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.errors import DomainError, Violation
 from messaging.entrypoints.cli.failures import Exit, Failed, exit_code_of
 from messaging.entrypoints.settings import BadSettings, Problem
 
@@ -140,6 +140,18 @@ def test_every_way_to_end_has_its_exit_code(
     told = capsys.readouterr()
     assert told.out == ""
     assert "interrupted" in told.err or "next: " in told.err
+
+
+def test_a_refusal_tells_every_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    reasons = tuple(Violation(pointer=f"/{name}", code="value_empty", detail=f"No {name}.") for name in ("one", "two"))
+
+    exit_code_of(DomainError("validation_failed", "Not accepted.", reasons))
+
+    assert capsys.readouterr().err.splitlines()[:3] == [
+        "error: validation_failed: Not accepted.",
+        "  /one No one.",
+        "  /two No two.",
+    ]
 
 
 def test_a_bug_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
