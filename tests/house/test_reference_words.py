@@ -44,9 +44,9 @@ def parameters() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def values_of(schema: dict[str, Any]) -> list[str]:
-    direct = [*schema.get("enum", ())]
-    within = [value for option in schema.get("anyOf", ()) for value in option.get("enum", ())]
-    return [value for value in direct + within if value is not None]
+    of_items = schema.get("items", {}).get("enum", ())
+    within = [value for option in schema.get("anyOf", ()) for value in values_of(option)]
+    return [value for value in (*schema.get("enum", ()), *of_items, *within) if value is not None]
 
 
 def undescribed(described: Iterator[tuple[str, str, dict[str, Any]]]) -> list[str]:

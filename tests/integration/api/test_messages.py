@@ -8,7 +8,7 @@ import msgspec
 from messaging.entrypoints.api.messages import PublicStatus
 from messaging.entrypoints.composition.containers import Application
 from tests.integration.api.answers import problem
-from tests.integration.api.callers import Platform, Shop
+from tests.integration.api.callers import Json, Platform, Shop
 from tests.integration.api.workers import Fate, work_through
 
 
@@ -84,10 +84,39 @@ async def test_lists_are_filtered(shop: Shop) -> None:
     assert await found("status=scheduled") == [second]
     assert await found("status=queued") == [first]
     assert await found("status=delivered") == []
+    assert await found("status=scheduled,queued") == [second, first]
+    assert await found("status=sent%2Cqueued,queued") == [first]
+    assert await found("updated_after=2999-01-01T00:00:00Z") == []
+    assert await found("updated_before=2999-01-01T00:00:00Z&status=queued") == [first]
     assert await found("template=order_update") == [second, first]
     assert await found("template=other") == []
     assert await found("created_after=2999-01-01T00:00:00Z") == []
     assert await found("created_before=2999-01-01T00:00:00Z&reference=first") == [first]
+
+
+async def test_what_failed_for_one_reason_is_listed_page_by_page(shop: Shop, application: Application) -> None:
+    refused = [await shop.sent() for _ in range(3)]
+    await work_through(application, shop.sender_id, Fate.IS_REFUSED)
+    dead = await shop.sent()
+    await work_through(application, shop.sender_id, Fate.DIES)
+
+    async def listed(query: str) -> Json:
+        response = await shop.get(f"/v1/messages?{query}")
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    first = await listed("status=dead,failed&limit=2")
+    # The order of the statuses means nothing, neither for the list nor for its cursor.
+    second = await listed(f"status=failed,dead&limit=2&after={first['next_cursor']}")
+    other = await shop.get(f"/v1/messages?status=failed&limit=2&after={first['next_cursor']}")
+    of_reason = await listed("error_code=131026&limit=2")
+    rest = await listed(f"error_code=131026&limit=2&after={of_reason['next_cursor']}")
+
+    assert [item["id"] for item in (*first["data"], *second["data"])] == [dead, *refused[::-1]]
+    assert second["has_more"] is False
+    problem(other, 422, "cursor_invalid")
+    assert [item["id"] for item in (*of_reason["data"], *rest["data"])] == refused[::-1]
+    assert (await listed("error_code=131026&status=dead"))["data"] == []
 
 
 async def test_a_key_sees_the_messages_of_its_own_mode_only(platform: Platform, shop: Shop) -> None:

@@ -189,6 +189,9 @@ async def test_a_filter_finds_what_waits_for_a_person(shop: Shop, application: A
     assert await found("resolve") == [unclear]
     assert await found(status="dead") == [second, first]
     assert await found(status="unconfirmed") == [unclear]
+    assert await found(status=["unconfirmed", "dead"]) == [unclear, second, first]
+    assert await found(updated_after="2999-01-01T00:00:00Z") == []
+    assert await found(updated_before="2999-01-01T00:00:00Z", status="dead") == [second, first]
     assert await found(reference="order-2") == [unclear, second]
     assert await found(reference="order-2", status="dead") == [second]
     assert await found(error_code="unreadable") == [second, first]
@@ -206,7 +209,7 @@ async def test_failed_messages_are_sent_again_where_that_is_said(shop: Shop, app
     await act(shop, "resolve", settled)
 
     unsaid = await act(shop, "requeue", filter={})
-    with_care = await act(shop, "requeue", filter={"status": "failed"})
+    with_care = await act(shop, "requeue", filter={"status": ["dead", "failed"]})
     with_risk = await act(shop, "requeue", filter={"status": "failed"}, possible_duplicate=True)
 
     assert unsaid["data"] == []
@@ -299,6 +302,7 @@ async def test_nobody_elses_messages_and_none_of_the_other_mode_are_touched(
         ({"action": "requeue", "reason": "x", "message_ids": [UNKNOWN], "filter": {}}, {"/filter": "invalid_value"}),
         ({"action": "requeue", "reason": "x", "filter": {"limit": 1001}}, {"/filter/limit": "invalid_value"}),
         ({"action": "requeue", "reason": "x", "filter": {"status": "sent"}}, {"/filter/status": "invalid_value"}),
+        ({"action": "requeue", "reason": "x", "filter": {"status": ["sent"]}}, {"/filter/status": "invalid_value"}),
         ({"action": "requeue", "reason": "x", "filter": {"to": "+1"}}, {"/filter/to": "unknown_field"}),
         ({"action": "explode", "reason": "x", "filter": {}}, {"/action": "invalid_value"}),
         (

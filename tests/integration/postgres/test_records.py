@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from messaging.adapters.postgres import records
+from messaging.adapters.postgres import message_lists
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
@@ -169,6 +169,54 @@ async def test_a_list_by_a_rare_state_shows_those_that_are_still_in_it(engines: 
 
 
 @pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_several_states_are_found_where_each_is_looked_for_however_many_came_between(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    keys = [key.message_id for key in await accept(engines, [a_new_message(**at(minute)) for minute in range(9)])]
+    await set_states(engines, [(key, State.DELIVERED) for key in keys[3:8]])
+    async with transaction(engines.system) as opened:
+        await opened.driver.execute("DELETE FROM dispatches WHERE subject_id > $1", keys[0])
+        await opened.commit()
+    await set_states(engines, [(keys[1], State.DEAD), (keys[2], State.FAILED), (keys[8], State.FAILED)])
+    monkeypatch.setattr(message_lists, "STRETCH", 4)
+
+    [*both, end] = await pages(engines, MessageFilter(states=(State.FAILED, State.DEAD)), limit=limit)
+    waiting_too = await ids(engines, MessageFilter(states=(State.QUEUED, State.FAILED, State.DEAD)), limit=limit)
+
+    assert [row.id for page in (*both, end) for row in page] == [keys[8], keys[2], keys[1]]
+    assert len(both) + 1 == -(-3 // limit)
+    assert waiting_too == [keys[8], keys[2], keys[1], keys[0]]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_error_and_time_of_change_are_looked_at_stretch_by_stretch(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    keys = [key.message_id for key in await accept(engines, [a_new_message(**at(minute)) for minute in range(9)])]
+    changed = START + timedelta(days=1)
+    await set_states(engines, [(keys[0], State.FAILED), (keys[8], State.DEAD)])
+    async with transaction(engines.system) as opened:
+        await opened.driver.execute(
+            "UPDATE messages SET error_code = '131026', error_reason = 'why', updated_at = $2 WHERE id = ANY($1)",
+            [keys[0], keys[2], keys[8]],
+            changed,
+        )
+        await opened.commit()
+    monkeypatch.setattr(message_lists, "STRETCH", 3)
+
+    of_error = await pages(engines, MessageFilter(error_code="131026"), limit=limit)
+    refused = MessageFilter(states=(State.FAILED, State.DEAD), error_code="131026")
+
+    assert [row.id for page in of_error for row in page] == [keys[8], keys[2], keys[0]]
+    assert any(page == [] for page in of_error)
+    assert await ids(engines, refused, limit=limit) == [keys[8], keys[0]]
+    assert await ids(engines, MessageFilter(error_code="another"), limit=limit) == []
+    assert await ids(engines, MessageFilter(updated_after=changed), limit=limit) == [keys[8], keys[2], keys[0]]
+    assert await ids(engines, MessageFilter(updated_before=changed), limit=limit) == [*keys[3:8][::-1], keys[1]]
+    assert await ids(engines, MessageFilter(updated_after=changed, updated_before=changed), limit=limit) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
 @pytest.mark.parametrize("state", [State.SUBMITTED, State.CLAIMED, State.FAILED], ids=["common", "waiting", "rare"])
 async def test_a_list_by_state_looks_back_stretch_by_stretch(
     engines: Engines, monkeypatch: pytest.MonkeyPatch, state: State, limit: int
@@ -179,7 +227,7 @@ async def test_a_list_by_state_looks_back_stretch_by_stretch(
         await opened.driver.execute("UPDATE messages SET state = 'delivered' WHERE id = ANY($1)", keys[2:8])
         await opened.commit()
     wanted = MessageFilter(states=(state,))
-    monkeypatch.setattr(records, "STRETCH", 3)
+    monkeypatch.setattr(message_lists, "STRETCH", 3)
 
     found = await pages(engines, wanted, limit=limit)
 
@@ -194,7 +242,7 @@ async def test_messages_that_wait_are_found_through_the_outbox_however_many_came
     async with transaction(engines.system) as opened:
         await opened.driver.execute("DELETE FROM dispatches WHERE subject_id > $1", keys[1])
         await opened.commit()
-    monkeypatch.setattr(records, "STRETCH", 3)
+    monkeypatch.setattr(message_lists, "STRETCH", 3)
 
     [page] = await pages(engines, MessageFilter(states=(State.QUEUED, State.CLAIMED)), limit=2)
 

@@ -54,17 +54,19 @@ class Named(Struct, frozen=True, kw_only=True, tag="named"):
 class Matching(Struct, frozen=True, kw_only=True, tag="matching"):
     """The newest messages that wait for a person and meet all conditions given, up to `limit`.
 
-    Without `state`, all states that the action can start from are meant, but `failed`: failed messages wait for nobody,
-    and are meant only where that is said.
+    Without `states`, all states that the action can start from are meant, but `failed`: failed messages wait for
+    nobody, and are meant only where that is said.
     """
 
     limit: int
-    state: State | None = None
+    states: frozenset[State] = frozenset()
     reference: str | None = None
     template: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     error_code: str | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -175,12 +177,14 @@ def _filter(wanted: Matching, action: Action) -> MessageFilter:
         case _:
             assert_never(action)
     return MessageFilter(
-        states=states if wanted.state is None else (wanted.state,),
+        states=tuple(state for state in State if state in wanted.states) or states,
         reference=wanted.reference,
         template=wanted.template,
         created_after=wanted.created_after,
         created_before=wanted.created_before,
         error_code=wanted.error_code,
+        updated_after=wanted.updated_after,
+        updated_before=wanted.updated_before,
     )
 
 

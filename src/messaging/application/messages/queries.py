@@ -59,15 +59,18 @@ class FindMessage:
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """A filter as the caller states it: `status` is a public name, `to` an address, `template` a name."""
+    """A filter as the caller states it: `statuses` are public names, `to` an address, `template` a name."""
 
     to: str | None = None
-    status: str | None = None
+    statuses: frozenset[str] = frozenset()
     reference: str | None = None
     template: str | None = None
     provider_message_id: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    error_code: str | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
 
 
 class ListMessages:
@@ -92,12 +95,15 @@ class ListMessages:
                     return Page((), None)
             filter_ = MessageFilter(
                 recipient_indexes=tuple(sorted(known)),
-                states=tuple(state for state in State if public(state) == wanted.status),
+                states=tuple(state for state in State if public(state) in wanted.statuses),
                 message_id=message_id,
                 reference=wanted.reference,
                 template=wanted.template,
                 created_after=wanted.created_after,
                 created_before=wanted.created_before,
+                error_code=wanted.error_code,
+                updated_after=wanted.updated_after,
+                updated_before=wanted.updated_before,
             )
             page = await uow.records.page(filter_, before=before, limit=limit)
         facts = await self._snapshots.tenant(principal.tenant_id)

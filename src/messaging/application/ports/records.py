@@ -76,6 +76,8 @@ class MessageFilter(Struct, frozen=True, kw_only=True):
     created_after: datetime | None = None
     created_before: datetime | None = None
     error_code: str | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
 
 
 class MessagePage(Struct, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ class Records(Protocol):
     async def message(self, id: MessageId) -> MessageRow | None: ...
 
     async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
-        """Newest first. A status filter may return fewer rows than `limit` with more to come."""
+        """Newest first. A filter by what changes may return fewer rows than `limit` with more to come."""
         ...
 
     async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:

@@ -67,7 +67,8 @@ class Cursors:
         return position
 
     def _signature(self, request: Request[Any, Any, Any], query: PageQuery, position: str) -> str:
-        filters = msgspec.to_builtins(query)
+        # Deterministic: the values of a set have no order of their own.
+        filters = msgspec.to_builtins(query, order="deterministic")
         del filters["after"], filters["limit"]
         digest = hashlib.sha256(msgspec.json.encode(filters, order="deterministic")).hexdigest()
         return self._sign(f"cursor:{_holder(request.auth)}:{request.url.path}:{digest}:{position}")

@@ -57,24 +57,30 @@ class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    status: PublicStatus | None = None
+    status: Annotated[frozenset[PublicStatus], Meta(min_length=1)] | None = None
     reference: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     template: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     provider_message_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
+    error_code: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    updated_after: Instant | None = None
+    updated_before: Instant | None = None
 
     def to_wanted(self) -> Wanted:
         # A '+' that was not percent-encoded arrives as a space.
         to = None if self.to is None else self.to.replace(" ", "+", 1) if self.to.startswith(" ") else self.to
         return Wanted(
             to=to,
-            status=self.status,
+            statuses=self.status or frozenset(),
             reference=self.reference,
             template=self.template,
             provider_message_id=self.provider_message_id,
             created_after=within_reason(self.created_after),
             created_before=within_reason(self.created_before),
+            error_code=self.error_code,
+            updated_after=within_reason(self.updated_after),
+            updated_before=within_reason(self.updated_before),
         )
 
 
@@ -158,7 +164,9 @@ class MessagesController(Controller):
             "list_messages",
             "Messages",
             "List messages, newest first",
-            description="A page may hold fewer messages than `limit` while `has_more` is true.",
+            description="A page may hold fewer messages than `limit`, even none, while `has_more` is true: by what "
+            "changes (`status`, `error_code`, `updated_after`, `updated_before`) a page looks through at most 5 000 "
+            "messages. `created_after` spares you the older ones.",
             query=MessagesQuery,
             returns=ListView[MessageView],
         ),

@@ -192,7 +192,9 @@ def _query_parameters(operation_id: str, query: type[Struct]) -> Iterator[dict[s
     for name, schema in components[query.__name__]["properties"].items():
         bare = describe(f"{operation_id}.{name}", name, _without_null(schema, components))
         text = bare.pop("description", "")
-        yield {"name": name, "in": "query", "required": False, "description": text, "schema": bare}
+        # Several values stand in one parameter, with commas between them.
+        several = {"style": "form", "explode": False} if bare.get("type") == "array" else {}
+        yield {"name": name, "in": "query", "required": False, "description": text, **several, "schema": bare}
 
 
 def _without_null(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:

@@ -32,20 +32,25 @@ from messaging.entrypoints.api.submitting import Instant
 _DESCRIPTION = """\
 `requeue` sends dead, unconfirmed and failed messages again, `resolve` settles unconfirmed ones as failed, `discard`
 settles dead letters without sending. Name the messages, or describe them with `filter`; then only those are meant that
-nobody has decided about yet, and failed ones only with `"status": "failed"`. Each message is judged by itself: one that
-is refused (`state_conflict`, `duplicate_risk`, `not_found`) stays as it was. All that is done is committed together.
-`dry_run` answers what would happen.\
+nobody has decided about yet, and failed ones only where `status` names `failed`. Each message is judged by itself: one
+that is refused (`state_conflict`, `duplicate_risk`, `not_found`) stays as it was. All that is done is committed
+together. `dry_run` answers what would happen.\
 """
+
+
+_Status = Literal["dead", "unconfirmed", "failed"]
 
 
 class ActionFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All conditions given must hold. Without `status`, every status the action starts from is meant but `failed`."""
 
-    status: Literal["dead", "unconfirmed", "failed"] | None = None
+    status: _Status | Annotated[frozenset[_Status], Meta(min_length=1)] | None = None
     reference: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     template: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
+    updated_after: Instant | None = None
+    updated_before: Instant | None = None
     error_code: Annotated[str, Meta(min_length=1, max_length=100, description="The messages' `error.code`.")] | None = (
         None
     )
@@ -56,11 +61,13 @@ class ActionFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def to_matching(self) -> Matching:
         return Matching(
             limit=self.limit,
-            state=None if self.status is None else State(self.status),
+            states=frozenset(map(State, [self.status] if isinstance(self.status, str) else self.status or ())),
             reference=self.reference,
             template=self.template,
             created_after=within_reason(self.created_after),
             created_before=within_reason(self.created_before),
+            updated_after=within_reason(self.updated_after),
+            updated_before=within_reason(self.updated_before),
             error_code=self.error_code,
         )
 
@@ -132,7 +139,7 @@ class OperatorActionsController(Controller):
             body=OperatorActionBody,
             example={
                 "action": "requeue",
-                "filter": {"status": "dead", "error_code": "131057"},
+                "filter": {"status": ["dead", "failed"], "error_code": "131057"},
                 "reason": "The maintenance of the number is over.",
                 "dry_run": True,
             },

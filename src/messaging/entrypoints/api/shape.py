@@ -57,7 +57,7 @@ def _inside(value: Any, expected: Any, pointer: str, strict: bool) -> Iterator[V
         for key, item in value.items():
             yield from _violations(key, of_key, _step(pointer, key), strict)
             yield from _violations(item, of_value, _step(pointer, key), strict)
-    elif get_origin(expected) in (list, tuple) and isinstance(value, list):
+    elif get_origin(expected) in (list, tuple, frozenset) and isinstance(value, list):
         for index, item in enumerate(value):
             yield from _violations(item, get_args(expected)[0], _step(pointer, str(index)), strict)
     elif len(members) == 1 and members[0] is not expected:

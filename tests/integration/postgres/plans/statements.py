@@ -15,6 +15,7 @@ from messaging.adapters.postgres import (
     idempotency,
     lifecycles,
     locks,
+    message_lists,
     provider_events,
     records,
     snapshots,
@@ -86,6 +87,24 @@ def _filters(last: MessageId) -> Mapping[str, tuple[MessageFilter, str, str]]:
             "stretch",
             "events_rare_state_idx",
         ),
+        "in rare states": (MessageFilter(states=(State.FAILED, State.DEAD)), "stretch", "events_rare_state_idx"),
+        "in rare and waiting states": (
+            MessageFilter(states=(State.QUEUED, State.CLAIMED, State.FAILED, State.DEAD)),
+            "stretch",
+            "events_rare_state_idx",
+        ),
+        "in rare states, by error and change": (
+            MessageFilter(states=(State.FAILED, State.DEAD), error_code="131026", updated_after=day),
+            "stretch",
+            "events_rare_state_idx",
+        ),
+        "by error": (MessageFilter(error_code="131026"), "stretch", "messages_pkey"),
+        "by error, by template": (
+            MessageFilter(error_code="131026", template="template_7"),
+            "stretch",
+            "messages_template_idx",
+        ),
+        "by change": (MessageFilter(updated_after=day, updated_before=day), "stretch", "messages_pkey"),
         "in a waiting state": (MessageFilter(states=(State.QUEUED, State.CLAIMED)), "stretch", "dispatches_pkey"),
         "in a common state, by template": (
             MessageFilter(states=(State.SENT,), template="template_7"),
@@ -270,7 +289,7 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
     found |= {name: Statement("app", *parts) for name, parts in app.items()}
     for name, (wanted, form, index) in _filters(last).items():
         for before in (None, last):
-            sql, *arguments = getattr(records.PageQuery(SCOPE, wanted, before), form)(51)
+            sql, *arguments = getattr(message_lists.PageQuery(SCOPE, wanted, before), form)(51)
             title = f"list {name}{' further on' if before else ''}"
             found[title] = Statement("app", sql, arguments, [index, "contents_pkey"], is_list=True)
     for title, of_events, index in (
@@ -285,13 +304,19 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         ("undecided by reference", "order-7", "messages_reference_idx"),
     ):
         waiting = MessageFilter(states=(State.DEAD, State.UNCONFIRMED), reference=reference, error_code="131026")
-        sql, *arguments = records.PageQuery(SCOPE, waiting, None).undecided(1_001)
+        sql, *arguments = message_lists.PageQuery(SCOPE, waiting, None).undecided(1_001)
         found[name] = Statement("app", sql, arguments, [index, "dead_letters_open_idx"])
-    for state, index in (
-        (State.SENT, "messages_pkey"),
-        (State.FAILED, "events_rare_state_idx"),
-        (State.QUEUED, "dispatches_pkey"),
+    for states, index in (
+        ((State.SENT,), "messages_pkey"),
+        ((), "messages_pkey"),
+        ((State.FAILED,), "events_rare_state_idx"),
+        ((State.FAILED, State.DEAD), "events_rare_state_idx"),
+        ((State.QUEUED,), "dispatches_pkey"),
     ):
-        sql, *arguments = records.PageQuery(SCOPE, MessageFilter(states=(state,)), last).end_of_stretch()
-        found[f"end of stretch, {state}"] = Statement("app", sql, arguments, [index], is_list=True)
+        query = message_lists.PageQuery(SCOPE, MessageFilter(states=states, error_code="131026"), last)
+        query.stretch(50)
+        sql, *arguments = query.end_of_stretch()
+        found[f"end of stretch, {', '.join(states) or 'any state'}"] = Statement(
+            "app", sql, arguments, [index], is_list=True
+        )
     return found

@@ -11,7 +11,7 @@ from messaging.adapters.postgres import (
     callbacks,
     due,
     locks,
-    records,
+    message_lists,
 )
 from messaging.adapters.postgres.engine import Engines
 from messaging.adapters.postgres.transactions import transaction
@@ -71,7 +71,7 @@ async def test_hot_statements_and_lists_use_their_indexes(populated: Engines, op
     for name, statement in statements.items():
         async with transaction(getattr(populated, statement.role), scope=TenantScope(TENANT, Mode.LIVE)) as opened:
             if statement.is_list:
-                await opened.driver.execute(records.LIST_SETTINGS)
+                await opened.driver.execute(message_lists.LIST_SETTINGS)
             explained = await opened.driver.fetchval(
                 f"EXPLAIN (FORMAT JSON{options}) {statement.sql}", *statement.arguments
             )
