@@ -23,6 +23,7 @@ from messaging.adapters.postgres.template_work import (
     PostgresTemplateSyncs,
 )
 from messaging.adapters.postgres.transactions import Transaction, transaction
+from messaging.adapters.postgres.vitals import PostgresVitals
 from messaging.adapters.postgres.weeks import Weeks
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
 from messaging.domain.shared.ids import TenantId
@@ -86,6 +87,10 @@ class PostgresUnitOfWork:
     @cached_property
     def provider_events(self) -> PostgresProviderEvents:
         return PostgresProviderEvents(self._opened.driver, self._scope)
+
+    @cached_property
+    def vitals(self) -> PostgresVitals:
+        return PostgresVitals(self._opened.driver, self._scope)
 
     async def commit(self) -> None:
         await self._opened.commit()

@@ -15,6 +15,7 @@ from messaging.application.ports.platform import Platform
 from messaging.application.ports.provider_events import ProviderEvents
 from messaging.application.ports.records import Records
 from messaging.application.ports.templates import HeldMessages, ProviderTemplates, TemplateRequests, TemplateSyncs
+from messaging.application.ports.vitals import Vitals
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Reach
 
@@ -39,6 +40,8 @@ class UnitOfWork(Protocol):
     def contact_aliases(self) -> ContactAliases: ...
     @property
     def provider_events(self) -> ProviderEvents: ...
+    @property
+    def vitals(self) -> Vitals: ...
 
     async def commit(self) -> None: ...
 

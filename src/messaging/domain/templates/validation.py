@@ -104,7 +104,7 @@ def _nearest(name: str, templates: Mapping[tuple[str, str], Template]) -> str | 
 def send_violations(template: Template, parameters: TemplateParameters) -> tuple[Violation, ...]:
     """Everything that would make the provider refuse this send; empty when it may go."""
     return (
-        *_status_violations(template),
+        *status_violations(template),
         *_variable_violations(template, parameters.variables),
         *_header_violations(template.components.header, parameters.header),
         *_button_violations(template, parameters),
@@ -132,7 +132,8 @@ def _body(template: Template) -> Pattern:
     return read(AUTHENTICATION_BODY if template.category is TemplateCategory.AUTHENTICATION and not body else body)
 
 
-def _status_violations(template: Template) -> list[Violation]:
+def status_violations(template: Template) -> list[Violation]:
+    """Why no message at all may be sent with it; none for a template that may be sent."""
     found = []
     if template.status is not TemplateStatus.APPROVED:
         detail = _NOT_SENDABLE[template.status]

@@ -33,6 +33,7 @@ from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
 from messaging.application.tenants.delete_account import DeleteAccount
+from messaging.application.tenants.find_health import FindHealth
 from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
@@ -98,6 +99,7 @@ class TenantUseCases(Struct, frozen=True, kw_only=True):
     change_sender: ChangeSender
     find_sender: FindSender
     list_senders: ListSenders
+    find_health: FindHealth
     list_rules: ListRules
     replace_rules: ReplaceRules
     who_am_i: WhoAmI

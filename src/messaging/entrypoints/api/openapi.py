@@ -16,6 +16,7 @@ from messaging.entrypoints.api.admin import KeysController, TenantsController
 from messaging.entrypoints.api.admin_keys import AdminKeysController
 from messaging.entrypoints.api.dead_letters import DeadLettersController
 from messaging.entrypoints.api.errors import PROBLEMS, Problem
+from messaging.entrypoints.api.health import HealthController
 from messaging.entrypoints.api.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER
 from messaging.entrypoints.api.inbound import InboundController
 from messaging.entrypoints.api.keys import KeyController
@@ -42,6 +43,7 @@ TENANT_CONTROLLERS: tuple[type[Controller], ...] = (
     SendersController,
     RulesController,
     AccountsController,
+    HealthController,
     KeyController,
     SettingsController,
 )

@@ -50,6 +50,7 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "get_provider_account": _READERS,
     "change_provider_account": MANAGES_ACCOUNTS,
     "get_key": _EVERYONE,
+    "get_own_health": _EVERYONE,
     "get_settings": _READERS,
     "change_settings": _OWNER,
 }

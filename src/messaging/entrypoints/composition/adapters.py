@@ -16,6 +16,7 @@ from messaging.adapters.postgres.submissions import PostgresSubmissions
 from messaging.adapters.postgres.survey import PostgresSurvey
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.postgres.upkeep import PostgresUpkeep
+from messaging.adapters.postgres.vitals import PostgresWebhooksHeard
 from messaging.adapters.postgres.workers import PostgresWorkers
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.graph import GraphCalls
@@ -65,6 +66,7 @@ class Adapters(DeclarativeContainer):
         telemetry=telemetry,
     )
     workers = Singleton(PostgresWorkers, resources.provided.engines.system)
+    webhooks_heard = Singleton(PostgresWebhooksHeard, resources.provided.engines.system)
     survey = Singleton(PostgresSurvey, resources.provided.engines.system)
     logins = Singleton(PostgresLogins, resources.provided.engines)
     login_check = Singleton(LoginCheck, logins, settings)

@@ -93,6 +93,14 @@ def _of_own_mode(status: int) -> Answers:
     return answers
 
 
+def _own_health(response: httpx.Response, side: Side) -> None:
+    told = response.json()
+    assert (response.status_code, told["mode"]) == (200, side.mode), response.text
+    assert {it["id"] for it in told["senders"]} == {side.shop.sender}
+    assert {it["id"] for it in told["accounts"]} == {side.shop.account}
+    assert (told["dead_letters_open"], sum(lane["due"] for lane in told["lanes"])) == (1, 1)
+
+
 def _own_settings(response: httpx.Response, side: Side) -> None:
     assert response.json()["on_unknown"]["default"] == UNCLEAR[side.mode], response.text
 
@@ -172,5 +180,6 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "register_number": Asked(not_found, ACCOUNT, lambda _: {"phone_number_id": "106540352242922", "pin": "150954"}),
     "get_settings": Asked(_own_settings),
     "change_settings": Asked(_own_settings, body=lambda other: {"on_unknown": {"default": _OF_THE_OTHER[other.mode]}}),
+    "get_own_health": Asked(_own_health),
     "get_key": Asked(_of_own_mode(200)),
 }

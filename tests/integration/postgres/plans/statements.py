@@ -22,11 +22,13 @@ from messaging.adapters.postgres import (
     submissions,
     template_work,
     upkeep,
+    vitals,
 )
 from messaging.adapters.postgres.transactions import Driver
 from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
 from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.application.ports.records import MessageFilter
+from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import AccountId, MessageId, TenantId
 from messaging.domain.shared.mode import Mode, TenantScope
@@ -274,6 +276,9 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         "one message": (records.MESSAGE, (TENANT, last, "live"), ["messages_pkey", "contents_pkey"]),
         "timeline": (records.EVENTS, (TENANT, last, 0, 50, "live"), ["events_pkey", "messages_pkey"]),
         "open letters": (records.OPEN_LETTERS, (*SCOPE, last, 50), ["dead_letters_open_idx", "messages_pkey"]),
+        "lanes of a tenant": (vitals.LANES, (*SCOPE, list(Priority), 100), ["dispatches_lane_idx"]),
+        "open letters counted": (vitals.OPEN_LETTERS, (*SCOPE, 100), ["dead_letters_open_idx", "messages_pkey"]),
+        "unconfirmed counted": (vitals.UNCONFIRMED, (*SCOPE, 100), ["events_rare_state_idx", "messages_pkey"]),
         "all letters": (records.ALL_LETTERS, (*SCOPE, last, 50), ["dead_letters_pkey", "messages_pkey"]),
         "one letter": (records.ONE_LETTER, (*SCOPE, last), ["dead_letters_pkey", "messages_pkey"]),
         "known": (records.KNOWN, (TENANT, ids, *bounds, "live"), ["messages_pkey"]),

@@ -245,6 +245,52 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "numbers": [_NUMBER],
     },
     "ProviderNumber": _NUMBER,
+    "TenantHealth": {
+        "mode": "live",
+        "senders": [
+            {
+                "id": _SENDER,
+                "account_id": _ACCOUNT,
+                "channel": "whatsapp",
+                "name": "Order updates",
+                "status": "active",
+                "health": {
+                    "state": "open",
+                    "scope": "account",
+                    "reason": "unauthorized",
+                    "code": "190",
+                    "since": _AT,
+                    "retry_at": _LATER,
+                    "rate_factor": 1.0,
+                },
+            }
+        ],
+        "accounts": [
+            {
+                "id": _ACCOUNT,
+                "provider": "whatsapp_cloud",
+                "name": "Main WhatsApp account",
+                "status": "active",
+                "webhooks_last_at": _AT,
+                "webhooks_set_aside": 0,
+            }
+        ],
+        "templates": [
+            {
+                "id": _TEMPLATE,
+                "account_id": _ACCOUNT,
+                "name": "order_update",
+                "language": "en_US",
+                "status": "paused",
+                "codes": ["template_not_sendable"],
+            }
+        ],
+        "lanes": [
+            {"channel": "whatsapp", "priority": "default", "due": 42, "waiting": 3, "oldest_due_at": _AT},
+        ],
+        "dead_letters_open": 0,
+        "unconfirmed": 1,
+    },
     "KeyIdentity": {
         "tenant_id": _TENANT,
         "tenant_name": "Acme",

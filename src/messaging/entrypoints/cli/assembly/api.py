@@ -105,6 +105,7 @@ def _tenant_use_cases(application: Application) -> TenantUseCases:
         change_sender=tenants.change_sender(),
         find_sender=tenants.find_sender(),
         list_senders=tenants.list_senders(),
+        find_health=tenants.find_health(),
         list_rules=tenants.list_rules(),
         replace_rules=tenants.replace_rules(),
         who_am_i=tenants.who_am_i(),

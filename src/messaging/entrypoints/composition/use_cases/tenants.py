@@ -13,6 +13,7 @@ from messaging.application.tenants.ciphers import OpenAccount
 from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
 from messaging.application.tenants.delete_account import DeleteAccount
+from messaging.application.tenants.find_health import FindHealth
 from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.limit_changes import LimitChanges
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
@@ -137,6 +138,14 @@ class TenantUseCases(DeclarativeContainer):
     change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, tell_health=tell_health)
     find_sender = Singleton(FindSender, open_uow=adapters.open_uow, tell_health=tell_health)
     list_senders = Singleton(ListSenders, open_uow=adapters.open_uow, tell_health=tell_health)
+
+    find_health = Singleton(
+        FindHealth,
+        snapshots=adapters.snapshots,
+        open_uow=adapters.open_uow,
+        tell_health=tell_health,
+        heard=adapters.webhooks_heard,
+    )
 
     list_rules = Singleton(ListRules, open_uow=adapters.open_uow)
     replace_rules = Singleton(ReplaceRules, open_uow=adapters.open_uow, new_id=adapters.new_id)
