@@ -178,3 +178,70 @@ def test_nobody_at_the_address_ends_with_3(api: respx.MockRouter, call: Callable
 
     assert ended.code == Exit.DEPENDENCY_DOWN
     assert "app dev" in ended.err
+
+
+def _listed(id: str) -> dict[str, object]:
+    return {
+        **{"id": id, "status": "failed", "to": "+14155550100", "reference": None, "created_at": "t", "updated_at": "t"},
+        "error": {"code": "131026", "reason": "why"},
+        "content": {"type": "template", "name": "order_update"},
+    }
+
+
+def test_a_list_goes_on_past_pages_that_hold_nothing(api: respx.MockRouter, call: Callable[..., Ended]) -> None:
+    pages = [
+        {"data": [_listed("msg_2")], "next_cursor": "two", "has_more": True},
+        {"data": [], "next_cursor": "three", "has_more": True},
+        {"data": [_listed("msg_1")], "next_cursor": "four", "has_more": True},
+    ]
+    with api:
+        route = api.get("/v1/messages").mock(side_effect=[httpx.Response(200, json=page) for page in pages])
+        ended = call("messages", "list", "--status", "failed,dead", "--error-code", "131026", "--limit", "2")
+
+    asked = [dict(made.request.url.params) for made in route.calls]
+    assert [(it.get("after"), it["limit"]) for it in asked] == [(None, "2"), ("two", "1"), ("three", "1")]
+    assert {(it["status"], it["error_code"]) for it in asked} == {("failed,dead", "131026")}
+    assert [line.split()[:5] for line in ended.out.splitlines()[1:]] == [
+        [id, "failed", "+14155550100", "order_update", "131026"] for id in ("msg_2", "msg_1")
+    ]
+    assert (ended.code, "--after four" in ended.err) == (0, True)
+
+
+@pytest.mark.parametrize("truncated", [False, True])
+def test_a_summary_prints_statuses_and_reasons(
+    api: respx.MockRouter, call: Callable[..., Ended], truncated: bool
+) -> None:
+    counted = {
+        **{"created_after": "t0", "created_before": "t2", "counted_since": "t1", "truncated": truncated, "messages": 3},
+        "by_status": [{"status": "delivered", "messages": 1}, {"status": "failed", "messages": 2}],
+        "by_reason": [{"error_code": "131026", "status": "failed", "messages": 2}],
+    }
+    with api:
+        route = api.get("/v1/messages/summary").respond(json=counted)
+        ended = call("messages", "summary", "--channel", "sms")
+
+    assert dict(route.calls[0].request.url.params) == {"channel": "sms"}
+    assert [line.split() for line in ended.out.splitlines()[2:]] == [
+        ["delivered", "1"],
+        ["failed", "2"],
+        ["failed", "131026", "2"],
+    ]
+    assert ("shorter range" in ended.err) is truncated
+
+
+def test_health_shows_what_keeps_messages_back(api: respx.MockRouter, call: Callable[..., Ended]) -> None:
+    sender = {"id": "snd_1", "channel": "whatsapp", "name": "Shop", "status": "active"}
+    template = {"id": "tpl_1", "name": "another", "language": "en", "status": "pending", "codes": ["template_paused"]}
+    told = {
+        **{"mode": "live", "accounts": [], "lanes": [], "templates": [template]},
+        "senders": [{**sender, "health": {"state": "open", "reason": "unauthorized"}}],
+        **{"dead_letters_open": 1, "unconfirmed": 2},
+    }
+    with api:
+        api.get("/v1/health").respond(json=told)
+        ended = call("health")
+
+    lines = ended.out.splitlines()
+    assert "snd_1  whatsapp  Shop  active  open     unauthorized" in lines
+    assert "tpl_1  another  en        pending  template_paused" in lines
+    assert lines[-1] == "for a person: 1 dead letters, 2 unconfirmed messages"

@@ -19,7 +19,7 @@ RARE: Final = frozenset({State.UNKNOWN, State.FAILED, State.EXPIRED, State.CANCE
 # Spelt out so that the planner can prove the partial index fits.
 _RARE_CONDITION: Final = "e.state IN ('unknown', 'failed', 'expired', 'cancelled', 'unconfirmed', 'dead')"
 # created_at is set a moment before or after the id is made, perhaps by another clock reading.
-_CLOCK_SLACK: Final = 2.0
+CLOCK_SLACK: Final = 2.0
 
 # For lists. Planning for a year of partitions takes longer than the query, so it is done once: the values decide
 # nothing, what is filtered by does. And every list has an index in its order: a sort would read all there is first.
@@ -48,10 +48,10 @@ class PageQuery:
     def __init__(self, scope: TenantScope, wanted: MessageFilter, before: MessageId | None) -> None:
         self._wanted = wanted
         self._arguments: list[object] = [scope.tenant_id]
-        self._floor = UUID(int=0) if wanted.created_after is None else id_at(wanted.created_after, -_CLOCK_SLACK)
+        self._floor = UUID(int=0) if wanted.created_after is None else id_at(wanted.created_after, -CLOCK_SLACK)
         self._ceiling: UUID = before or LAST_ID
         if wanted.created_before is not None:
-            self._ceiling = min(self._ceiling, id_at(wanted.created_before, _CLOCK_SLACK))
+            self._ceiling = min(self._ceiling, id_at(wanted.created_before, CLOCK_SLACK))
         if wanted.message_id is not None:
             self._floor, self._ceiling = max(self._floor, wanted.message_id), min(self._ceiling, wanted.message_id)
         self._range = f"BETWEEN {self._argument(self._floor)} AND {self._argument(self._ceiling)}"

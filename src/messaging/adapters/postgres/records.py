@@ -7,9 +7,18 @@ from typing import Final
 import msgspec
 from asyncpg import Record
 
+from messaging.adapters.postgres.message_counts import Count
 from messaging.adapters.postgres.message_lists import COLUMNS, LAST_ID, LIST_SETTINGS, PageQuery
 from messaging.adapters.postgres.transactions import Driver
-from messaging.application.ports.records import DeadLetterRow, EventRow, MessageFilter, MessagePage, MessageRow
+from messaging.application.ports.records import (
+    CountedRange,
+    DeadLetterRow,
+    EventRow,
+    MessageCounts,
+    MessageFilter,
+    MessagePage,
+    MessageRow,
+)
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import AccountId, MessageId, Prefix, typeid
 from messaging.domain.shared.mode import TenantScope
@@ -105,6 +114,9 @@ class PostgresRecords:
                 return MessagePage(rows=tuple(map(_message, rows)), scanned_to=end and MessageId(end))
         shown = tuple(_message(row) for row in rows[:limit])
         return MessagePage(rows=shown, scanned_to=shown[-1].id if len(rows) > limit else None)
+
+    async def counts(self, wanted: CountedRange) -> MessageCounts:
+        return await Count(self._driver, self._scope, wanted)()
 
     async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:
         rows = await self._driver.fetch(EVENTS, self._tenant_id, id, after, limit, self._mode)

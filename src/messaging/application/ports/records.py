@@ -1,6 +1,6 @@
 """Reading messages back: one, many by filter, the timeline, dead letters. Views come as they leave the API."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Protocol
@@ -90,6 +90,23 @@ class MessagePage(Struct, frozen=True, kw_only=True):
     scanned_to: MessageId | None
 
 
+class CountedRange(Struct, frozen=True, kw_only=True):
+    """The messages accepted from `created_after` on and before `created_before`; `template` is a template's name."""
+
+    created_after: datetime
+    created_before: datetime
+    template: str | None = None
+    channel: str | None = None
+
+
+class MessageCounts(Struct, frozen=True, kw_only=True):
+    """`truncated`: only the newest were counted, back to `since`. Otherwise `since` is where the range begins."""
+
+    found: Mapping[tuple[State, str | None], int]
+    truncated: bool
+    since: datetime
+
+
 class Records(Protocol):
     """Bound to a tenant and a mode, as the unit of work is: what is of the other mode does not exist here."""
 
@@ -97,6 +114,10 @@ class Records(Protocol):
 
     async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
         """Newest first. A filter by what changes may return fewer rows than `limit` with more to come."""
+        ...
+
+    async def counts(self, wanted: CountedRange) -> MessageCounts:
+        """By state and error code, newest first, within a bound. Nothing else may follow in the transaction."""
         ...
 
     async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:

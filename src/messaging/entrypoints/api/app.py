@@ -22,6 +22,7 @@ from messaging.application.messages.queries import (
 )
 from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.submit import SubmitMessages
+from messaging.application.messages.summarize import SummarizeMessages
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.templates.choose import ChooseForTemplate
 from messaging.application.templates.create import CreateTemplate
@@ -72,6 +73,7 @@ class TenantUseCases(Struct, frozen=True, kw_only=True):
     check_message: CheckMessage
     find_message: FindMessage
     list_messages: ListMessages
+    summarize_messages: SummarizeMessages
     list_events: ListEvents
     cancel_message: CancelMessage
     retry_message: RetryMessage

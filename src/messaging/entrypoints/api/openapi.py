@@ -20,6 +20,7 @@ from messaging.entrypoints.api.health import HealthController
 from messaging.entrypoints.api.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER
 from messaging.entrypoints.api.inbound import InboundController
 from messaging.entrypoints.api.keys import KeyController
+from messaging.entrypoints.api.message_summary import MessageSummaryController
 from messaging.entrypoints.api.messages import MessagesController
 from messaging.entrypoints.api.operations import Operation, operation_of
 from messaging.entrypoints.api.operator_actions import OperatorActionsController
@@ -35,6 +36,7 @@ from messaging.entrypoints.api.templates import TemplatesController
 
 TENANT_CONTROLLERS: tuple[type[Controller], ...] = (
     MessagesController,
+    MessageSummaryController,
     DeadLettersController,
     OperatorActionsController,
     InboundController,

@@ -18,6 +18,7 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "submit_batch": _SENDERS,
     "check_message": _SENDERS,
     "list_messages": _EVERYONE,
+    "summarize_messages": _EVERYONE,
     "get_message": _EVERYONE,
     "list_message_events": _EVERYONE,
     "cancel_message": _WORKERS,

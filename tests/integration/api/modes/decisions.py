@@ -86,6 +86,12 @@ def _acted_on_nothing(response: httpx.Response, _: Side) -> None:
     assert (item["result"], item["code"], item["status"]) == ("refused", "not_found", None), response.text
 
 
+def _counts_own(response: httpx.Response, _: Side) -> None:
+    """Each side has one dead message."""
+    assert response.status_code == 200, response.text
+    assert {of["status"]: of["messages"] for of in response.json()["by_status"]}["dead"] == 1
+
+
 def _of_own_mode(status: int) -> Answers:
     def answers(response: httpx.Response, side: Side) -> None:
         assert (response.status_code, response.json()["mode"]) == (status, side.mode), response.text
@@ -134,6 +140,7 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "submit_batch": Asked(_item_refused, body=lambda other: {"messages": [_message(other)]}),
     "check_message": Asked(_would_not_send, body=_message),
     "list_messages": Asked(lists(lambda own: own.message, lambda own: own.dead), query="reference=both"),
+    "summarize_messages": Asked(_counts_own),
     "get_message": Asked(not_found, MESSAGE),
     "list_message_events": Asked(not_found, MESSAGE),
     "cancel_message": Asked(not_found, MESSAGE),

@@ -15,6 +15,7 @@ from messaging.adapters.postgres import (
     idempotency,
     lifecycles,
     locks,
+    message_counts,
     message_lists,
     provider_events,
     records,
@@ -27,7 +28,7 @@ from messaging.adapters.postgres import (
 from messaging.adapters.postgres.transactions import Driver
 from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
 from messaging.application.ports.provider_events import ProviderEventFilter
-from messaging.application.ports.records import MessageFilter
+from messaging.application.ports.records import CountedRange, MessageFilter
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import AccountId, MessageId, TenantId
@@ -311,6 +312,14 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         waiting = MessageFilter(states=(State.DEAD, State.UNCONFIRMED), reference=reference, error_code="131026")
         sql, *arguments = message_lists.PageQuery(SCOPE, waiting, None).undecided(1_001)
         found[name] = Statement("app", sql, arguments, [index, "dead_letters_open_idx"])
+    _, floor, ceiling = message_counts.slices(CountedRange(created_after=now - timedelta(days=7), created_before=now))[
+        0
+    ]
+    of_slice = (*SCOPE, floor, ceiling, now - timedelta(days=7), now, None, message_counts.MOST)
+    found["count"] = Statement("app", message_counts.COUNT, of_slice, ["messages_pkey"], is_list=True)
+    found["count of a template"] = Statement(
+        "app", message_counts.COUNT_OF_TEMPLATE, (*of_slice, "template_7"), ["messages_template_idx"], is_list=True
+    )
     for states, index in (
         ((State.SENT,), "messages_pkey"),
         ((), "messages_pkey"),

@@ -121,6 +121,22 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "updated_at": _LATER,
         "links": _LINKS,
     },
+    "MessageSummary": {
+        "created_after": "2026-11-28T09:30:00Z",
+        "created_before": "2026-11-29T09:30:00Z",
+        "counted_since": "2026-11-28T09:30:00Z",
+        "truncated": False,
+        "messages": 1212,
+        "by_status": [
+            {"status": "delivered", "messages": 1180},
+            {"status": "failed", "messages": 30},
+            {"status": "dead", "messages": 2},
+        ],
+        "by_reason": [
+            {"error_code": "131026", "status": "failed", "messages": 30},
+            {"error_code": "131057", "status": "dead", "messages": 2},
+        ],
+    },
     "MessageEvent": {
         "seq": 4,
         "type": "receipt.delivered",

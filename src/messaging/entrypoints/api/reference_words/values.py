@@ -30,6 +30,8 @@ TEMPLATE_STATUSES: Final = {
     "rejected": "refused in review; `rejected_reason` says why",
 }
 
+CHANNELS: Final = {"email": "an e-mail address", "sms": "a phone number", "whatsapp": "a phone number or a user id"}
+
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "Category": {
         "authentication": "one-time codes; never after their validity",
@@ -37,7 +39,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "service": "free-form answers within the 24-hour window",
         "utility": "about something the recipient did: orders, appointments, bills",
     },
-    "Channel": {"email": "an e-mail address", "sms": "a phone number", "whatsapp": "a phone number or a user id"},
+    "Channel": CHANNELS,
     "InboundMessageOddity": {
         "author_from_contact": "only the contact beside it names its author",
         "author_missing": "nothing names its author",
@@ -122,6 +124,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "Message.status": MESSAGE_STATUSES,
     "list_messages.status": MESSAGE_STATUSES,
     "list_templates.status": TEMPLATE_STATUSES,
+    "summarize_messages.channel": CHANNELS,
     "MessageCheck.window": {
         "closed": "the person has not written in the last 24 hours, so only a template may be sent",
         "not_needed": "templates may be sent at any time",

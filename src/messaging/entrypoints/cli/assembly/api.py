@@ -78,6 +78,7 @@ def _tenant_use_cases(application: Application) -> TenantUseCases:
         check_message=messages.check(),
         find_message=messages.find(),
         list_messages=messages.list(),
+        summarize_messages=messages.summarize(),
         list_events=messages.list_events(),
         cancel_message=messages.cancel(),
         retry_message=messages.retry(),

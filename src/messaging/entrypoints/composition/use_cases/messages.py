@@ -33,6 +33,7 @@ from messaging.application.messages.salvage import SalvageFlights
 from messaging.application.messages.settle_held import SettleHeld
 from messaging.application.messages.stop_waiting import StopWaiting
 from messaging.application.messages.submit import SubmitMessages
+from messaging.application.messages.summarize import SummarizeMessages
 from messaging.application.messages.write_down import WriteOutcomes
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.flights import flight_log, wrecks
@@ -88,6 +89,7 @@ class MessageUseCases(DeclarativeContainer):
     )
     find = Singleton(FindMessage, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
     list = Singleton(ListMessages, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
+    summarize = Singleton(SummarizeMessages, open_uow=adapters.open_uow, clock=adapters.clock)
     list_events = Singleton(
         ListEvents, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
     )
