@@ -149,8 +149,11 @@ async def test_every_instant_of_a_query_is_taken_or_refused_in_plain_words(
 ) -> None:
     caller = caller_of(route, platform, quiet_shop)
     for value in EDGES:
-        # All of time is asked for, or none of it: both are answered.
+        # All of time is asked for, or none of it: both are answered, but where a range may only be so long.
         taken = await caller.request("GET", address(route), params={name: value})
+        if route.operation.id == "summarize_messages" and taken.status_code == 422:
+            assert [error["pointer"] for error in taken.json()["errors"]] == ["/created_after"]
+            continue
         assert taken.status_code == 200, (value, taken.text)
     for value in MALFORMED:
         refused = await caller.request("GET", address(route), params={name: value})

@@ -132,16 +132,17 @@ class RefusableLockFree(PostgresLockFree):
 
 
 class RefusableSnapshots(PostgresSnapshots):
-    """Postgres itself, unless it is to be away."""
+    """Another reader of the same snapshots, unless Postgres is to be away for it."""
 
-    def __init__(self, engines: Engines) -> None:
+    def __init__(self, engines: Engines, of: PostgresSnapshots) -> None:
         super().__init__(engines.system)
+        self._of = of
         self.refused = False
 
     async def tenant(self, tenant_id: TenantId) -> TenantSnapshot | None:
         if self.refused:
             raise StoreUnavailable
-        return await super().tenant(tenant_id)
+        return await self._of.tenant(tenant_id)
 
 
 class Delivery:
@@ -162,7 +163,7 @@ class Delivery:
         self.refuse_transactions = False
         self.open = PostgresSystemUnitOfWorkFactory(engines.system)
         self.snapshots = snapshots = PostgresSnapshots(engines.system)
-        self.read_when_rendering = RefusableSnapshots(engines)
+        self.read_when_rendering = RefusableSnapshots(engines, snapshots)
         telemetry = Counts()
         self.records = records or InMemoryHealthRecords(clock=time)
         known = KnownHealth(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)

@@ -381,8 +381,8 @@ async def test_a_message_shows_and_is_found_by_the_id_that_its_provider_knows_it
 
     mine = (typeid(Prefix.MESSAGE, key.message_id), "wamid.1")
     assert await ids(provider_message_id="wamid.1") == [mine]
-    assert await ids(provider_message_id="wamid.1", status="submitted") == [mine]
-    assert await ids(provider_message_id="wamid.1", status="failed") == []
+    assert await ids(provider_message_id="wamid.1", statuses=frozenset({"submitted"})) == [mine]
+    assert await ids(provider_message_id="wamid.1", statuses=frozenset({"failed"})) == []
     assert await ids(provider_message_id="wamid.of-nobody") == []
     assert await ids(mode=Mode.TEST, provider_message_id="wamid.1") == []
     assert {known for _, known in await ids()} == {"wamid.1", "wamid.2"}
