@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check format bench chaos lock clean
+.PHONY: help install demo dev test check format bench chaos mutate lock clean
 
 BIN := .venv/bin
 MEASURE = $(if $(N),--n $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -39,6 +39,9 @@ bench: install ## measure throughput and latency next to the machine's floor
 
 chaos: install ## break everything under load and check every promise against the provider's ledger
 	@$(BIN)/app chaos $(MEASURE)
+
+mutate: install ## change random tokens of the core and tell whether the unit tests notice
+	@$(BIN)/python -m scripts.mutate $(MEASURE)
 
 lock: install ## resolve pyproject.toml into the lock files again (LOCK_ARGS=--upgrade for newer versions)
 	@sh scripts/lock.sh $(LOCK_ARGS)
