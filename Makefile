@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check format bench chaos mutate lock clean
+.PHONY: help install demo dev test check format bench chaos mutate journeys lock clean
 
 BIN := .venv/bin
 MEASURE = $(if $(N),--n $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -42,6 +42,9 @@ chaos: install ## break everything under load and check every promise against th
 
 mutate: install ## change random tokens of the core and tell whether the unit tests notice
 	@$(BIN)/python -m scripts.mutate $(MEASURE)
+
+journeys: install ## count the functions and files a message passes (ARGS=--tree: every call)
+	@$(BIN)/python scripts/journeys.py $(ARGS)
 
 lock: install ## resolve pyproject.toml into the lock files again (LOCK_ARGS=--upgrade for newer versions)
 	@sh scripts/lock.sh $(LOCK_ARGS)
