@@ -34,14 +34,14 @@ from messaging.entrypoints.cli.assembly.worker import worker_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.dev.client import LocalClient
-from messaging.entrypoints.dev.loopback import HOST
-from messaging.entrypoints.dev.ports import free_ports
-from messaging.entrypoints.dev.seeding import PLAN, seeded
-from messaging.entrypoints.dev.stack import Launch, Stack
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.settings import Settings, load
-from messaging.entrypoints.telemetry import AsgiApp, configure_logging
+from messaging.entrypoints.lab.dev.client import LocalClient
+from messaging.entrypoints.lab.dev.loopback import HOST
+from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.seeding import PLAN, seeded
+from messaging.entrypoints.lab.dev.stack import Launch, Stack
+from messaging.entrypoints.observability.telemetry import AsgiApp, configure_logging
+from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app as create_webhooks
 from messaging.entrypoints.worker.app import WorkerProcess
 

@@ -9,14 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.domain.channels.address import Channel, Phone, Recipient
+from messaging.domain.content.content import Content, TemplateMessage, Text
 from messaging.domain.conversations.inbound import InboundKind, InboundMessage
-from messaging.domain.messages.content import Content, TemplateMessage, Text
 from messaging.domain.messages.message import Category, Message, Priority
+from messaging.domain.messages.message_state import LastAttempt, MessageKey, MessageState, Outcome, Phase
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import DURABLE
-from messaging.domain.messages.standing import LastAttempt, MessageKey, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel, Phone, Recipient
 from messaging.domain.shared.ids import AccountId, KeyId, MessageId, RuleId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import OnUnknown
@@ -253,7 +253,7 @@ _ATTEMPT_OF: dict[State, tuple[Phase, Outcome | None]] = {
 _UNTRIED = frozenset({State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING, State.EXPIRED, State.CANCELLED})
 
 
-def a_standing(state: State = State.QUEUED, **changes: Any) -> Standing:
+def a_standing(state: State = State.QUEUED, **changes: Any) -> MessageState:
     """Where a message stands at noon; a state that implies an attempt gets the fitting one, epoch 1, worker `w1`."""
     implied = _ATTEMPT_OF.get(state)
     fields: dict[str, Any] = {
@@ -275,7 +275,7 @@ def a_standing(state: State = State.QUEUED, **changes: Any) -> Standing:
         "attempt": None if implied is None else an_attempt(phase=implied[0], outcome=implied[1]),
         "now": NOON,
     }
-    return Standing(**(fields | changes))
+    return MessageState(**(fields | changes))
 
 
 def a_receipt(kind: ReceiptKind = ReceiptKind.DELIVERED, **changes: Any) -> Receipt:

@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 from hypothesis import settings
 
-from messaging.adapters.postgres.engine import Engines, create_engines
-from messaging.entrypoints.dev.logins import Logins, make_logins
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.dev.redis import EmbeddedRedis
+from messaging.adapters.postgres.session.engine import Engines, create_engines
+from messaging.entrypoints.lab.dev.logins import Logins, make_logins
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
 from tests.logins import as_login
 
 # Servers share the machine with the tests: how long one example takes says nothing about the code.
@@ -69,7 +69,7 @@ async def empty_database(postgres_server: EmbeddedPostgres) -> AsyncIterator[str
 
 @pytest.fixture(scope="session")
 async def _migrated_template(postgres_server: EmbeddedPostgres) -> str:
-    from messaging.adapters.postgres.migrate import upgrade
+    from messaging.adapters.postgres.schema.migrate import upgrade
 
     await _execute(postgres_server, "CREATE DATABASE migrated TEMPLATE template1")
     # Alembic drives its own event loop.

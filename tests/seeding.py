@@ -7,14 +7,14 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.submissions import PostgresSubmissions
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import Due, Lifecycles, View
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.submissions import Acceptance, Fingerprint, IdempotencyClaim, NewMessage, Stored
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
 from tests import builders
@@ -69,7 +69,7 @@ async def lock_due(
     lifecycles: Lifecycles, lane: DeliverLane, *, quota: int = 100, sender: SenderId = SENDER
 ) -> Sequence[Due]:
     """Up to `quota` of each of the sender's flows."""
-    flows = await lifecycles.flows_due(lane, View(100, 100), places=100, resting=())
+    flows = await lifecycles.flows_due(lane, View(100, 100), concurrency=100, throttled=())
     return await lifecycles.lock_due(lane, {flow: quota for flow in flows if flow.sender_id == sender})
 
 

@@ -6,13 +6,13 @@ from uuid import UUID
 import pytest
 
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
-from messaging.entrypoints.chaos.clients import Answer
-from messaging.entrypoints.chaos.evidence import Evidence
-from messaging.entrypoints.chaos.figures import figures
-from messaging.entrypoints.chaos.inflict import Inflicted
-from messaging.entrypoints.chaos.invariants import INVARIANTS, judge
-from messaging.entrypoints.chaos.plan import Call, Planned, Storm, canary
-from messaging.entrypoints.dev.onboarding import Business, new_seed
+from messaging.entrypoints.lab.chaos.clients import Answer
+from messaging.entrypoints.lab.chaos.evidence import Evidence
+from messaging.entrypoints.lab.chaos.figures import figures
+from messaging.entrypoints.lab.chaos.inflict import Inflicted
+from messaging.entrypoints.lab.chaos.invariants import INVARIANTS, judge
+from messaging.entrypoints.lab.chaos.plan import Call, Planned, Storm, canary
+from messaging.entrypoints.lab.dev.onboarding import Business, new_seed
 
 _MESSAGE = MessageId(UUID(int=1))
 _TENANT = UUID(int=2)

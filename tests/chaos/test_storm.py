@@ -2,9 +2,9 @@
 
 import pytest
 
-from messaging.entrypoints.chaos.command import Order, a_seed, run_chaos
-from messaging.entrypoints.chaos.planted import PLANTS
-from messaging.entrypoints.chaos.report import Report
+from messaging.entrypoints.lab.chaos.command import Order, a_seed, run_chaos
+from messaging.entrypoints.lab.chaos.planted import PLANTS
+from messaging.entrypoints.lab.chaos.report import Report
 
 _FIXED_SEED = 20_261_120
 # A storm of its own for each test, one after the other: two at a time would measure the machine.

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.ports.admin_keys import AdminKeys
 from messaging.domain.shared.ids import KeyId

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.contact_aliases import AliasSource, NewAlias
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.mode import Mode
 from tests.builders import OTHER_TENANT, TENANT
 from tests.fakes.contact_aliases import InMemoryContactAliases

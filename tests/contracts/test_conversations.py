@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.conversations import Conversations, InboundRow, NewInbound
 from messaging.domain.shared.ids import InboundId

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.idempotency import PostgresIdempotency
+from messaging.adapters.postgres.messages.idempotency import PostgresIdempotency
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.application.ports.idempotency import Idempotency
 from messaging.application.ports.submissions import Fingerprint, KeyInFlight, KeyReused, Replayed
 from messaging.domain.shared.mode import Mode, TenantScope

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.provider_events import PostgresProviderEvents
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
+from messaging.adapters.postgres.webhooks.provider_events import PostgresProviderEvents
 from messaging.application.ports.provider_events import NewProviderEvent, ProviderEventFilter, ProviderEvents
-from messaging.domain.shared.ids import CallbackId, EventId
+from messaging.domain.shared.ids import EventId, WebhookId
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT
 from tests.fakes.provider_events import InMemoryProviderEvents
@@ -18,7 +18,7 @@ from tests.seeding import OTHER_ACCOUNT, seed_other_tenant, seed_tenant
 
 EVERYTHING = ProviderEventFilter()
 SCOPE = TenantScope(TENANT, Mode.LIVE)
-WEBHOOK = CallbackId(UUID("019df2d9-4c00-7000-8000-000000000091"))
+WEBHOOK = WebhookId(UUID("019df2d9-4c00-7000-8000-000000000091"))
 
 
 def an_id(number: int) -> EventId:

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 
 from messaging.adapters.redis.sender_health import RedisHealthRecords
 from messaging.application.ports.sender_health import HealthChange, HealthRecords
-from messaging.domain.messages.breaker import Breaker, BreakerState, Trouble
-from messaging.domain.messages.pace import Pace
+from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble
+from messaging.domain.messages.pacing.pace import Pace
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subject
 from messaging.domain.messages.retry import Scope
-from messaging.domain.messages.sender_health import HEALTHY, Health, Subject
 from tests.builders import ACCOUNT, SENDER
 from tests.fakes.sender_health import InMemoryHealthRecords
 

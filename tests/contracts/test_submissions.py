@@ -2,8 +2,8 @@
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.submissions import PostgresSubmissions
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.application.ports.submissions import Acceptance, Fingerprint, KeyReused, Replayed, Stored, Submissions
 from messaging.domain.shared.mode import Mode
 from tests.builders import OTHER_TENANT, TENANT

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 
 from messaging.application.ports.contact_aliases import NewAlias
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Mode
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from messaging.application.ports.sender_health import HealthChange, HealthRecordsUnavailable, Sight
-from messaging.domain.messages.sender_health import HEALTHY, Health, Subject
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subject
 
 
 class InMemoryHealthRecords:

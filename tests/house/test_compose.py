@@ -13,7 +13,7 @@ import rich_click as click
 import yaml  # type: ignore[import-untyped]
 
 from messaging.entrypoints.cli import app
-from messaging.entrypoints.settings import ClientSettings, Settings, describe, load
+from messaging.entrypoints.settings.settings import ClientSettings, Settings, describe, load
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("migrate", "api", "webhooks", "worker", "cli", "sandbox")

@@ -18,7 +18,7 @@ from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
 from messaging.entrypoints.cli.assembly.worker import worker_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.settings.settings import Settings, load
 
 # Nobody listens there: building connects to nothing.
 ENVIRONMENT = {
@@ -59,7 +59,7 @@ async def test_each_process_gets_what_it_asks_for(application: Application) -> N
 
     assert api.tenant.submit_messages is application.messages.submit()
     assert worker.deliver is application.messages.deliver()
-    assert webhooks.accept is application.inbox.accept()
+    assert webhooks.accept is application.webhooks.accept()
 
 
 async def test_two_graphs_share_nothing(application: Application) -> None:

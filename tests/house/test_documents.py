@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from messaging.adapters.providers.whatsapp_cloud import errors
+from messaging.adapters.providers.whatsapp_cloud.wire import errors
 from messaging.entrypoints.api.openapi import openapi_document
 from messaging.entrypoints.cli.failures import Exit
 

@@ -49,7 +49,7 @@ def test_numbering_plans_are_known_to_one_module(graph: grimp.ImportGraph) -> No
     # Decision 24: a table of public facts, as the time zones are; everybody else sees our own words for it.
     imported = foreign_imports(graph, "messaging")
 
-    assert imported["phonenumbers"] == {"messaging.domain.shared.numbering"}
+    assert imported["phonenumbers"] == {"messaging.domain.channels.numbering"}
 
 
 def test_the_domain_reads_no_clock_rolls_no_dice_and_touches_nothing(graph: grimp.ImportGraph) -> None:

@@ -11,9 +11,9 @@ SOURCES = Path(messaging.__file__).parent
 
 # A tenant's keys are issued, listed and revoked by the platform's administrators, whose keys have no mode.
 IN_BOTH_MODES = {
-    "application/tenants/issue_key.py",
+    "application/access/issue_key.py",
     "application/tenants/queries.py",
-    "application/tenants/revoke_key.py",
+    "application/access/revoke_key.py",
 }
 # Where the word is defined, and where its meaning is carried out.
 MEANING = {"domain/shared/mode.py"}

@@ -112,10 +112,10 @@ def test_schemas_have_names_for_people_and_no_two_the_same() -> None:
 
 
 def test_no_words_are_left_of_what_is_gone() -> None:
-    places = {place for place, _ in properties()} | {place for place, _ in parameters()}
+    concurrency = {place for place, _ in properties()} | {place for place, _ in parameters()}
     described = {place for place in DESCRIPTIONS if "." in place}
 
-    assert sorted(described - places) == []
-    assert sorted({place for place in VALUES if "." in place} - places) == []
+    assert sorted(described - concurrency) == []
+    assert sorted({place for place in VALUES if "." in place} - concurrency) == []
     assert sorted({name for name in VALUES if "." not in name} - set(schemas())) == []
     assert sorted(set(EXAMPLES) - set(schemas())) == []

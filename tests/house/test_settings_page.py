@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from messaging.entrypoints.settings import describe
+from messaging.entrypoints.settings.settings import describe
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src/messaging"
 OWNER = SOURCE / "domain/messages/state.py"
 # The draft asks `advance` and keeps what it answers; nobody else orders a change.
-DRAFT = SOURCE / "domain/messages/drafting.py"
+DRAFT = SOURCE / "domain/messages/change_builder.py"
 # It plays a provider and knows our messages no more than a provider does.
 SANDBOX = SOURCE / "entrypoints/sandbox"
 
@@ -102,12 +102,12 @@ def test_the_check_lets_readers_be(snippet: str) -> None:
 
 def test_the_draft_takes_its_states_from_advance_alone() -> None:
     tree = ast.parse(DRAFT.read_text())
-    (draft,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Draft")
+    (builder,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "ChangeBuilder")
     assigned = [
         ast.unparse(node.value)
-        for node in ast.walk(draft)
+        for node in ast.walk(builder)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "self.state"
     ]
 
-    assert assigned == ["standing.state", "state"]
-    assert "match advance(self.state, signal):" in ast.unparse(draft)
+    assert assigned == ["message.state", "state"]
+    assert "match advance(self.state, signal):" in ast.unparse(builder)

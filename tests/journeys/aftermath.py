@@ -29,7 +29,7 @@ class Mode(Struct, frozen=True):
 MODES: Mapping[str, Mode] = {
     "ok": Mode("00"),
     # Later than the lease of a lost send ends: whoever sends it again does so before the echo.
-    "late callbacks": Mode("64"),
+    "late webhooks": Mode("64"),
     "error 500, accepted": Mode("46"),
     "error 500, not accepted": Mode("45", takes=False),
     "hangs, accepted": Mode("51"),
@@ -144,9 +144,9 @@ async def _is_at_rest(platform: Platform, connection: Any, ids: Sequence[str]) -
     rows = await connection.fetch(_MESSAGES, _uuids(ids))
     if len(rows) < len(ids) or not {row["state"] for row in rows} <= END:
         return False
-    callbacks = await platform.sandbox.get("/_callbacks", params={"limit": 1})
+    raw_webhooks = await platform.sandbox.get("/_callbacks", params={"limit": 1})
     # The last acknowledgement was given after the commit, so what it was about waits in `dispatches` or is done.
-    return bool(callbacks.json()["pending"] == 0) and not await connection.fetchval(_WORK)
+    return bool(raw_webhooks.json()["pending"] == 0) and not await connection.fetchval(_WORK)
 
 
 async def _entries(platform: Platform, wanted: set[str]) -> list[tuple[str, int, datetime]]:

@@ -1,4 +1,4 @@
-"""What does a customer's system, and an auditor, see of a running platform? Real processes, real callbacks."""
+"""What does a customer's system, and an auditor, see of a running platform? Real processes, real webhooks."""
 
 import asyncio
 import time
@@ -14,10 +14,10 @@ import httpx
 from messaging.domain.messages.reference import parse
 from messaging.domain.messages.state import LEGAL_MOVES, State
 from messaging.domain.shared.ids import Prefix, parse_typeid, typeid
-from messaging.entrypoints.dev.onboarding import Business, Number, Plan
-from messaging.entrypoints.dev.ports import free_ports
-from messaging.entrypoints.dev.seeding import seeded
-from messaging.entrypoints.dev.stack import Stack
+from messaging.entrypoints.lab.dev.onboarding import Business, Number, Plan
+from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.seeding import seeded
+from messaging.entrypoints.lab.dev.stack import Stack
 
 T = TypeVar("T")
 _PLAN = Plan(tenant="Journeys", numbers=(Number(address="+15005550006", name="Journeys", per_second=1000),))
@@ -100,7 +100,7 @@ class Platform:
             await connection.close()
 
     async def until_all_is_told(self, ids: Iterable[str], *, within: float = 60) -> Counter[str]:
-        """How many ended how, after the last callback was applied: an echo may correct an end that was there before."""
+        """How many ended how, after the last webhook was applied: an echo may correct an end that was there before."""
         ids = list(ids)
         await self.until_all_end(ids, within=within)
         connection = await asyncpg.connect(self.stack.owner_url)
@@ -108,12 +108,12 @@ class Platform:
             await connection.execute("SET ROLE messaging_system")
 
             async def nothing_waits() -> bool | None:
-                callbacks = await self.sandbox.get("/_callbacks", params={"limit": 1})
+                raw_webhooks = await self.sandbox.get("/_callbacks", params={"limit": 1})
                 # In this order: what was acknowledged is stored.
-                untold = callbacks.json()["pending"] or await connection.fetchval(_UNAPPLIED)
+                untold = raw_webhooks.json()["pending"] or await connection.fetchval(_UNAPPLIED)
                 return None if untold else True
 
-            await eventually(nothing_waits, within=within, what="some callbacks were never applied")
+            await eventually(nothing_waits, within=within, what="some webhooks were never applied")
         finally:
             await connection.close()
         return await self.until_all_end(ids, within=within)

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from messaging.entrypoints.demo.orders import SHIPPED
+from messaging.entrypoints.lab.demo.orders import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = (sys.executable, "-P", "-m", "messaging.entrypoints.cli")

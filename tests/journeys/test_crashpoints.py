@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from messaging.application.crashpoints import EXIT_CODE, POINTS
-from messaging.entrypoints.dev.keeper import Keeper
+from messaging.entrypoints.lab.dev.keeper import Keeper
 from tests.journeys.aftermath import MODES, Accepted, aftermath
 from tests.journeys.platform import Platform, eventually, running_platform
 
@@ -25,15 +25,15 @@ _SETTINGS = {
 _SANDBOX = {"hang_max_ms": 500, "callback_late_ms": 2_000, "pair_limit": False}
 
 _API = [point for point in POINTS if point.startswith("accept.")]
-_WEBHOOKS = [point for point in POINTS if point.startswith("callback_store.")]
+_WEBHOOKS = [point for point in POINTS if point.startswith("webhook_store.")]
 # Six hours of silence and a failover do not come up in these few seconds: tests of their own bring them about.
-_ELSEWHERE = [point for point in POINTS if point.startswith(("check_silent.", "quarantine."))]
+_ELSEWHERE = [point for point in POINTS if point.startswith(("poll_status.", "recover_failover."))]
 _WORKER = [point for point in POINTS if point not in (*_API, *_WEBHOOKS, *_ELSEWHERE)]
 
 # At their first passage no byte has left, and the worker's notes tell: such a crash delays, and puts nothing before a
 # person.
 _BEFORE_ANY_BYTE = {
-    "relay.before_hint",
+    "relay.before_wakeup",
     "claim.before_commit",
     "claim.after_commit",
     "render.before_start",
@@ -43,7 +43,7 @@ _BEFORE_ANY_BYTE = {
 
 _MAIN_MODES = [
     MODES["ok"],
-    MODES["late callbacks"],
+    MODES["late webhooks"],
     MODES["error 500, accepted"],
     MODES["error 500, not accepted"],
     MODES["hangs, accepted"],
@@ -88,8 +88,8 @@ async def test_a_worker_may_die_anywhere(ground: Platform, crashes: tuple[str, .
         pytest.param(("claim.after_commit", "claim.before_commit:2"), id="claiming a suspect"),
         pytest.param(("claim.after_commit", "claim.after_commit:3"), id="holding a suspect"),
         pytest.param(("stamp.after_commit", "claim.after_commit"), id="giving a started send up"),
-        pytest.param(("outcome.after_commit:2", "stop_waiting.before_commit"), id="giving up the wait for an echo"),
-        pytest.param(("callback_apply.after_commit", "callback_apply.before_commit"), id="amid callbacks, twice"),
+        pytest.param(("outcome.after_commit:2", "resolve_unknown.before_commit"), id="giving up the wait for an echo"),
+        pytest.param(("webhook_apply.after_commit", "webhook_apply.before_commit"), id="amid webhooks, twice"),
     ],
 )
 async def test_the_next_worker_may_die_over_the_same_messages(ground: Platform, crashes: tuple[str, ...]) -> None:
@@ -192,8 +192,8 @@ async def _crashing(ground: Platform, *crashes: str) -> list[Accepted]:
     worker.kill()
     accepted = await _submitted(ground)
     for nth, crash in enumerate(crashes):
-        if nth and crash.startswith("callback_apply."):
-            # The callbacks of the first may all have come, and been applied in one go, before the worker died.
+        if nth and crash.startswith("webhook_apply."):
+            # The webhooks of the first may all have come, and been applied in one go, before the worker died.
             accepted += await _submitted(ground)
         await _dies(worker, crash)
     return accepted

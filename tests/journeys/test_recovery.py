@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from messaging.domain.shared.ids import Prefix, parse_typeid
-from messaging.entrypoints.dev.loopback import free_port
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres, Shutdown
+from messaging.entrypoints.lab.dev.loopback import free_port
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres, Shutdown
 from tests.journeys.platform import Platform, eventually, running_platform
 
 _LEASE = 2.0

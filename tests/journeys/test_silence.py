@@ -15,14 +15,14 @@ _SETTINGS = {
     "APP_CHECK_EVERY_SECONDS": "0.5",
     "APP_WHATSAPP_MESSAGE_HISTORY": "true",
     "APP_HISTORY_REQUESTS_PER_HOUR": "10000",
-    "APP_WITNESSES": "3",
-    "APP_WITNESS_MARGIN_SECONDS": "0.001",
+    "APP_RESEND_MIN_LATER_RECEIPTS": "3",
+    "APP_RESEND_CLOCK_MARGIN_SECONDS": "0.001",
 }
 
 
 @pytest.fixture(scope="module")
 async def impatient() -> AsyncIterator[Platform]:
-    """A platform of its own: where every silence is asked after, no other journey could see a lost callback."""
+    """A platform of its own: where every silence is asked after, no other journey could see a lost webhook."""
     async with running_platform(_SETTINGS) as platform:
         yield platform
 
@@ -90,7 +90,7 @@ async def test_a_lost_send_is_repeated_once_when_the_others_prove_that_it_never_
     await impatient.accepted_batch([impatient.order(f"+1415556110{n}") for n in range(5)])
     await impatient.until(id, "read")
 
-    assert waiting["detail"]["no_resend"] == "too_few_witnesses"
+    assert waiting["detail"]["no_resend"] == "too_few_later_receipts"
     assert (await impatient.message(id))["possible_duplicate"] is True
     assert (await impatient.ledger())[id] == 1
     assert await impatient.illegal_histories() == []

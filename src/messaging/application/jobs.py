@@ -1,10 +1,10 @@
-"""The queue's contract: hints about where work is waiting. Losing, repeating or reordering them changes nothing."""
+"""The queue's contract: wakeups about where work is waiting. Losing, repeating or reordering them changes nothing."""
 
 import msgspec
 from msgspec import Struct
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.shared.address import Channel
 
 
 class DeliverLane(Struct, frozen=True, tag="deliver_lane"):
@@ -14,8 +14,8 @@ class DeliverLane(Struct, frozen=True, tag="deliver_lane"):
     priority: Priority
 
 
-class ProcessCallbacks(Struct, frozen=True, tag="process_callbacks"):
-    """Stored raw callbacks (or parked receipts) are waiting."""
+class ProcessWebhooks(Struct, frozen=True, tag="process_callbacks"):
+    """Stored raw webhooks (or parked receipts) are waiting."""
 
 
 class Upkeep(Struct, frozen=True, tag="upkeep"):
@@ -26,7 +26,7 @@ class SyncTemplates(Struct, frozen=True, tag="sync_templates"):
     """Accounts are due whose templates are to be read from their providers."""
 
 
-Job = DeliverLane | ProcessCallbacks | Upkeep | SyncTemplates
+Job = DeliverLane | ProcessWebhooks | Upkeep | SyncTemplates
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Job] = msgspec.msgpack.Decoder(Job)
@@ -46,7 +46,7 @@ def queue_name(job: Job) -> str:
     match job:
         case DeliverLane(channel=channel, priority=priority):
             return f"messaging:deliver:{channel}:{priority}"
-        case ProcessCallbacks():
+        case ProcessWebhooks():
             return "messaging:callbacks"
         case Upkeep():
             return "messaging:upkeep"

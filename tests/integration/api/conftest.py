@@ -13,12 +13,12 @@ from messaging.entrypoints.api.app import create_app
 from messaging.entrypoints.cli.assembly.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.dev.logins import Logins
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.logins import Logins
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
 from messaging.entrypoints.sandbox import SandboxConfig, serving
 from messaging.entrypoints.sandbox import Settings as SandboxSettings
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.settings.settings import Settings, load
 from tests.conftest import _database
 from tests.integration.api.callers import Platform, Shop
 from tests.logins import database_settings
@@ -93,16 +93,16 @@ async def quiet_shop(platform: Platform) -> Shop:
 @asynccontextmanager
 async def started(app: ASGIApp) -> AsyncIterator[None]:
     """What a server does around an application's life."""
-    inbox: asyncio.Queue[Any] = asyncio.Queue()
+    webhooks: asyncio.Queue[Any] = asyncio.Queue()
     outbox: asyncio.Queue[Any] = asyncio.Queue()
-    life: Any = asyncio.create_task(_live(app, inbox, outbox))
-    inbox.put_nowait({"type": "lifespan.startup"})
+    life: Any = asyncio.create_task(_live(app, webhooks, outbox))
+    webhooks.put_nowait({"type": "lifespan.startup"})
     assert (await outbox.get())["type"] == "lifespan.startup.complete"
     yield
-    inbox.put_nowait({"type": "lifespan.shutdown"})
+    webhooks.put_nowait({"type": "lifespan.shutdown"})
     assert (await outbox.get())["type"] == "lifespan.shutdown.complete"
     await life
 
 
-async def _live(app: Any, inbox: asyncio.Queue[Any], outbox: asyncio.Queue[Any]) -> None:
-    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, inbox.get, outbox.put)
+async def _live(app: Any, webhooks: asyncio.Queue[Any], outbox: asyncio.Queue[Any]) -> None:
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, webhooks.get, outbox.put)

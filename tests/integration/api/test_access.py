@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging.application.tenants.keys import KeyKind, make_key
+from messaging.application.access.keys import KeyKind, make_key
 from tests.integration.api.answers import problem
 from tests.integration.api.callers import Platform, Shop
 

@@ -14,9 +14,9 @@ from messaging.entrypoints.cli.assembly.api import api_dependencies
 from messaging.entrypoints.composition import administration
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.dev.logins import Logins
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.lab.dev.logins import Logins
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.settings.settings import Settings, load
 from tests.conftest import _database
 from tests.integration.api.answers import problem, violations
 from tests.integration.api.callers import Caller, Json, Platform

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from messaging.application.gather import Gatherer
-from messaging.application.messages.submit import SubmitMessages
+from messaging.application.messages.accepting.submit import SubmitMessages
 from messaging.application.ports.submissions import Acceptance, AcceptOutcome, Submissions
 from messaging.application.tenants.queries import WhoAmI
 from messaging.application.tenants.views import WhoAmIView
@@ -21,7 +21,7 @@ from messaging.entrypoints.api.app import create_app
 from messaging.entrypoints.cli.assembly.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.settings.settings import Settings, load
 from tests.integration.api.answers import problem
 from tests.integration.api.callers import Platform, Shop
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from messaging.adapters.postgres import message_counts
+from messaging.adapters.postgres.reading import message_counts
 from messaging.entrypoints.composition.containers import Application
 from tests.integration.api.answers import violations
 from tests.integration.api.callers import Json, Shop

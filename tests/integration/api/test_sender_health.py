@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from messaging.application.ports.sender_health import HealthChange
-from messaging.domain.messages.breaker import Breaker, BreakerState, Trouble
-from messaging.domain.messages.pace import Pace
+from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble
+from messaging.domain.messages.pacing.pace import Pace
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subject
 from messaging.domain.messages.retry import Scope
-from messaging.domain.messages.sender_health import HEALTHY, Health, Subject
 from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.composition.containers import Application
 from tests.integration.api.callers import Shop

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from messaging.entrypoints.dev.children import ChildProcess
-from messaging.entrypoints.dev.logins import Logins
-from messaging.entrypoints.dev.loopback import HOST
-from messaging.entrypoints.dev.ports import free_ports
-from messaging.entrypoints.dev.stack import APP
+from messaging.entrypoints.lab.dev.children import ChildProcess
+from messaging.entrypoints.lab.dev.logins import Logins
+from messaging.entrypoints.lab.dev.loopback import HOST
+from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.stack import APP
 from tests.integration.api.callers import Json, Platform, Shop
 from tests.logins import database_settings
 

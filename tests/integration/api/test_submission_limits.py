@@ -9,7 +9,7 @@ from messaging.entrypoints.api.app import create_app
 from messaging.entrypoints.cli.assembly.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 from tests.integration.api.answers import problem, violations
 from tests.integration.api.callers import Json, Platform, Shop
 from tests.integration.api.conftest import started

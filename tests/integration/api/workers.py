@@ -6,14 +6,14 @@ from enum import Enum
 
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import Lifecycles
-from messaging.domain.messages import lifecycle
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.receipts import ProviderError, ReceiptKind
 from messaging.domain.messages.retry import Rejected, Uncertain
-from messaging.domain.messages.standing import MessageKey, Standing
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.shared.ids import SenderId
 from messaging.entrypoints.composition.containers import Application
 from tests.builders import a_receipt
@@ -37,28 +37,28 @@ async def work_through(application: Application, sender: SenderId, fate: Fate, *
     """Every message due from this sender meets `fate` in its attempt of this number."""
     keys = await _take_up(application, sender)
 
-    def start(standing: Standing) -> Change | None:
-        return lifecycle.start(standing, epoch=epoch, worker="test", lease=_LEASE)
+    def start(message: MessageState) -> Change | None:
+        return lifecycle.start(message, epoch=epoch, worker="test", lease=_LEASE)
 
     match fate:
         case Fate.DIES:
-            await _move(application, keys, lambda standing: lifecycle.bury(standing, epoch=epoch, error=_ERROR))
+            await _move(application, keys, lambda message: lifecycle.dead_letter(message, epoch=epoch, error=_ERROR))
         case Fate.IS_REFUSED:
-            await _move(application, keys, start, lambda standing: conclude(standing, epoch=epoch, result=_REFUSED))
+            await _move(application, keys, start, lambda message: conclude(message, epoch=epoch, result=_REFUSED))
         case Fate.FAILS_LATER:
             await _move(
                 application,
                 keys,
                 start,
-                lambda standing: lifecycle.receive(standing, [(epoch, a_receipt(ReceiptKind.FAILED))]),
+                lambda message: lifecycle.receive(message, [(epoch, a_receipt(ReceiptKind.FAILED))]),
             )
         case Fate.GOES_UNCONFIRMED:
             await _move(
                 application,
                 keys,
                 start,
-                lambda standing: conclude(standing, epoch=epoch, result=Uncertain(reason="The connection broke.")),
-                lifecycle.stop_waiting,
+                lambda message: conclude(message, epoch=epoch, result=Uncertain(reason="The connection broke.")),
+                lifecycle.resolve_unknown,
             )
 
 
@@ -66,21 +66,23 @@ async def _take_up(application: Application, sender: SenderId) -> list[MessageKe
     async with application.adapters.open_system_uow()() as uow:
         due = await lock_due(uow.lifecycles, _LANE, sender=sender)
         assert due, "nothing was due"
-        changes = [lifecycle.take_up(item.standing, worker="test", lease=_LEASE) for item in due]
+        changes = [lifecycle.take_up(item.message, worker="test", lease=_LEASE) for item in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])
         await uow.commit()
-    return [item.standing.key for item in due]
+    return [item.message.key for item in due]
 
 
-async def _move(application: Application, keys: list[MessageKey], *steps: Callable[[Standing], Change | None]) -> None:
+async def _move(
+    application: Application, keys: list[MessageKey], *steps: Callable[[MessageState], Change | None]
+) -> None:
     for step in steps:
         async with application.adapters.open_system_uow()() as uow:
             await _apply(uow.lifecycles, keys, step)
             await uow.commit()
 
 
-async def _apply(lifecycles: Lifecycles, keys: list[MessageKey], step: Callable[[Standing], Change | None]) -> None:
-    standings = (await lifecycles.lock(keys)).values()
-    changes = [change for standing in standings if (change := step(standing)) is not None]
+async def _apply(lifecycles: Lifecycles, keys: list[MessageKey], step: Callable[[MessageState], Change | None]) -> None:
+    messages = (await lifecycles.lock(keys)).values()
+    changes = [change for message in messages if (change := step(message)) is not None]
     assert len(changes) == len(keys)
     await lifecycles.apply(changes)

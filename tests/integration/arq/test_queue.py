@@ -1,4 +1,4 @@
-"""Do hints travel through a real Redis and ARQ's own worker, and are they as disposable as they should be?"""
+"""Do wakeups travel through a real Redis and ARQ's own worker, and are they as disposable as they should be?"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 from messaging.adapters.arq.consumer import ArqJobConsumer
 from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.arq.wire import connect
-from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, decode, queue_name
-from messaging.application.ports.queue import QueueUnavailable
+from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, decode, queue_name
+from messaging.application.ports.wakeups import QueueUnavailable
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.shared.address import Channel
-from messaging.entrypoints.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
@@ -72,13 +72,13 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_a_hint_reaches_a_worker_of_its_queue_and_leaves_nothing_behind(redis: Redis, redis_url: str) -> None:
-    inbox, others = Inbox(), Inbox()
-    async with consuming(redis_url, OTP, inbox.run), consuming(redis_url, BULK, others.run):
-        await ArqJobQueue(redis=redis).hint([OTP])
-        await inbox.next()
+    webhooks, others = Inbox(), Inbox()
+    async with consuming(redis_url, OTP, webhooks.run), consuming(redis_url, BULK, others.run):
+        await ArqJobQueue(redis=redis).wakeup([OTP])
+        await webhooks.next()
         await until(lambda: _is_empty(redis, OTP))
 
-    assert inbox.jobs == [OTP]
+    assert webhooks.jobs == [OTP]
     assert others.jobs == []
     assert [key for key in await redis.keys("*") if not key.endswith(b":health-check")] == []
 
@@ -88,38 +88,38 @@ async def _is_empty(redis: Redis, job: Job) -> bool:
 
 
 async def test_hints_of_a_pass_go_to_their_queues_in_one_call(redis: Redis) -> None:
-    await ArqJobQueue(redis=redis).hint([OTP, BULK, ProcessCallbacks()])
+    await ArqJobQueue(redis=redis).wakeup([OTP, BULK, ProcessWebhooks()])
 
-    assert [await waiting(redis, job) for job in (OTP, BULK, ProcessCallbacks())] == [1, 1, 1]
+    assert [await waiting(redis, job) for job in (OTP, BULK, ProcessWebhooks())] == [1, 1, 1]
 
 
 async def test_no_more_hints_wait_than_the_workers_can_use(redis: Redis) -> None:
     queue = ArqJobQueue(redis=redis, waiting=3)
 
     for _ in range(10):
-        await queue.hint([OTP])
+        await queue.wakeup([OTP])
 
     assert await waiting(redis, OTP) == 3
 
 
 async def test_hints_being_worked_on_do_not_keep_new_ones_out(redis: Redis, redis_url: str) -> None:
-    queue, inbox = ArqJobQueue(redis=redis, waiting=1), Inbox()
-    inbox.release.clear()
-    async with consuming(redis_url, OTP, inbox.run, at_once=1):
-        await queue.hint([OTP])
-        await inbox.next()
+    queue, webhooks = ArqJobQueue(redis=redis, waiting=1), Inbox()
+    webhooks.release.clear()
+    async with consuming(redis_url, OTP, webhooks.run, at_once=1):
+        await queue.wakeup([OTP])
+        await webhooks.next()
 
-        await queue.hint([OTP])
-        await queue.hint([OTP])
+        await queue.wakeup([OTP])
+        await queue.wakeup([OTP])
 
         assert await waiting(redis, OTP) == 2
-        inbox.release.set()
+        webhooks.release.set()
 
 
 async def test_hints_of_lost_workers_pile_up_only_so_far(redis: Redis) -> None:
     queue = ArqJobQueue(redis=redis)
     for _ in range(200):
-        await queue.hint([OTP])
+        await queue.wakeup([OTP])
         for job_id in await redis.zrange(queue_name(OTP), 0, -1):
             await redis.set(b"arq:in-progress:" + job_id, b"1")
 
@@ -127,39 +127,39 @@ async def test_hints_of_lost_workers_pile_up_only_so_far(redis: Redis) -> None:
 
 
 async def test_a_flushed_redis_only_costs_the_hints_in_it(redis: Redis, redis_url: str) -> None:
-    queue, inbox = ArqJobQueue(redis=redis), Inbox()
-    async with consuming(redis_url, OTP, inbox.run):
+    queue, webhooks = ArqJobQueue(redis=redis), Inbox()
+    async with consuming(redis_url, OTP, webhooks.run):
         await redis.flushall()
         # The script is forgotten too.
         await redis.script_flush()
-        await queue.hint([OTP])
-        await inbox.next()
+        await queue.wakeup([OTP])
+        await webhooks.next()
 
-    assert inbox.jobs == [OTP]
+    assert webhooks.jobs == [OTP]
 
 
 async def test_bytes_that_are_no_job_do_not_stop_the_worker(redis: Redis, redis_url: str) -> None:
-    inbox = Inbox()
+    webhooks = Inbox()
     await redis.set("arq:job:rotten", b"\xff\x00 not msgpack")
     await redis.zadd(queue_name(OTP), {"rotten": 1, "vanished": 1})
-    async with consuming(redis_url, OTP, inbox.run):
-        await ArqJobQueue(redis=redis).hint([OTP])
-        await inbox.next()
+    async with consuming(redis_url, OTP, webhooks.run):
+        await ArqJobQueue(redis=redis).wakeup([OTP])
+        await webhooks.next()
         await until(lambda: _is_empty(redis, OTP))
 
-    assert inbox.jobs == [OTP]
+    assert webhooks.jobs == [OTP]
 
 
 async def test_a_redis_that_goes_away_is_reported_at_both_ends() -> None:
     async with EmbeddedRedis() as server, connect(server.url) as redis:
-        queue, inbox = ArqJobQueue(redis=redis), Inbox()
-        async with consuming(server.url, OTP, inbox.run) as consuming_task:
-            await queue.hint([OTP])
-            await inbox.next()
+        queue, webhooks = ArqJobQueue(redis=redis), Inbox()
+        async with consuming(server.url, OTP, webhooks.run) as consuming_task:
+            await queue.wakeup([OTP])
+            await webhooks.next()
             await server.kill()
 
             with pytest.raises(QueueUnavailable):
-                await queue.hint([OTP])
+                await queue.wakeup([OTP])
             with pytest.raises(QueueUnavailable):
                 async with asyncio.timeout(60):
                     await consuming_task
@@ -170,6 +170,6 @@ async def test_a_full_redis_counts_as_away(redis: Redis) -> None:
     await redis.config_set("maxmemory", "1")
     try:
         with pytest.raises(QueueUnavailable):
-            await queue.hint([OTP])
+            await queue.wakeup([OTP])
     finally:
         await redis.config_set("maxmemory", "0")

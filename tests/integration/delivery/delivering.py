@@ -14,22 +14,22 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from messaging.adapters.crypto.keyring import AesKeyRing
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.lock_free import PostgresLockFree
-from messaging.adapters.postgres.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.contacts.learn_aliases import LearnAliases
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages import payload
-from messaging.application.messages.deliver import DeliverMessages
-from messaging.application.messages.delivery_terms import DeliveryTerms
-from messaging.application.messages.guard_senders import GuardSenders
-from messaging.application.messages.known_health import KnownHealth
-from messaging.application.messages.outgoing import RenderOutgoing
-from messaging.application.messages.reconcile import ReconcileReceipts
-from messaging.application.messages.salvage import SalvageFlights
-from messaging.application.messages.settle_held import SettleHeld
-from messaging.application.messages.write_down import WriteOutcomes
+from messaging.application.messages.delivering.deliver import DeliverMessages
+from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.delivering.outgoing import RenderOutgoing
+from messaging.application.messages.delivering.record_outcomes import WriteOutcomes
+from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
+from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
+from messaging.application.messages.pacing.health_cache import HealthCache
+from messaging.application.messages.reading import payload
+from messaging.application.messages.tracking.expire_held import ExpireHeld
+from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.ports.providers import (
     Connection,
     NotStarted,
@@ -41,21 +41,21 @@ from messaging.application.ports.sender_health import HealthRecords
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
+from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
-from messaging.domain.messages.standing import MessageKey, Standing
-from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import MessageId, SenderId, TenantId
 from messaging.domain.templates.template import Template
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import TENANT
-from tests.fakes.flights import InMemoryFlights
 from tests.fakes.rate_limits import InMemoryRateLimits
+from tests.fakes.send_journal import InMemoryFlights
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.seeding import a_new_message, accept
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 LANE = DeliverLane(Channel.WHATSAPP, Priority.DEFAULT)
 RING = AesKeyRing(b"m" * 32)
@@ -118,7 +118,7 @@ class ScriptedGateway:
         raise AssertionError("delivery lists no numbers")
 
 
-class RefusableLockFree(PostgresLockFree):
+class RefusableOptimisticWrites(PostgresOptimisticWrites):
     """Postgres itself, unless it is to be away."""
 
     def __init__(self, engines: Engines, *, is_refused: Callable[[], bool]) -> None:
@@ -154,7 +154,7 @@ class Delivery:
         *,
         records: HealthRecords | None = None,
         worker: str = "worker-1",
-        places: int = 64,
+        concurrency: int = 64,
         slow_after: timedelta = timedelta(seconds=2),
     ) -> None:
         self.engines = engines
@@ -166,27 +166,29 @@ class Delivery:
         self.read_when_rendering = RefusableSnapshots(engines, snapshots)
         telemetry = Counts()
         self.records = records or InMemoryHealthRecords(clock=time)
-        known = KnownHealth(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)
-        self.guard = GuardSenders(health=known, snapshots=snapshots)
-        self.settle_held = SettleHeld(open_uow=self.open_uow, guard=self.guard)
+        known = HealthCache(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)
+        self.breakers = CircuitBreakers(health=known, snapshots=snapshots)
+        self.expire_held = ExpireHeld(open_uow=self.open_uow, breakers=self.breakers)
         reconcile = ReconcileReceipts(snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry)
-        terms = DeliveryTerms(worker=worker, concurrency=places, slow_after=slow_after)
-        self.flights = InMemoryFlights()
-        self.lock_free = RefusableLockFree(engines, is_refused=lambda: self.refuse_transactions)
-        write = WriteOutcomes(open_uow=self.open_uow, lock_free=self.lock_free, reconcile=reconcile, terms=terms)
-        self.salvage = SalvageFlights(wrecks=self.flights, write=write)
+        terms = DeliveryTerms(worker=worker, concurrency=concurrency, slow_after=slow_after)
+        self.journal = InMemoryFlights()
+        self.optimistic_writes = RefusableOptimisticWrites(engines, is_refused=lambda: self.refuse_transactions)
+        write = WriteOutcomes(
+            open_uow=self.open_uow, optimistic_writes=self.optimistic_writes, reconcile=reconcile, terms=terms
+        )
+        self.recover_crashed_sends = RecoverCrashedSends(crashed_journals=self.journal, write=write)
         self.deliver = DeliverMessages(
             open_uow=self.open_uow,
-            lock_free=self.lock_free,
+            optimistic_writes=self.optimistic_writes,
             snapshots=snapshots,
             render=RenderOutgoing(snapshots=self.read_when_rendering, key_ring=RING),
             gateways={"whatsapp_cloud": self.gateway},
             limits=self.limits,
-            guard=self.guard,
+            breakers=self.breakers,
             reconcile=reconcile,
             telemetry=telemetry,
             terms=terms,
-            flights=self.flights,
+            journal=self.journal,
             learn_alias=LearnAliases(open_uow=self.open_uow, snapshots=snapshots, key_ring=RING, telemetry=telemetry),
         )
 
@@ -204,7 +206,7 @@ class Delivery:
             await asyncio.sleep(0.005)
         return taken
 
-    async def standing(self, key: MessageKey) -> Standing:
+    async def message(self, key: MessageKey) -> MessageState:
         async with self.open() as uow:
             return (await uow.lifecycles.lock([key]))[key]
 

@@ -7,18 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.lock_free import PostgresLockFree
+from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.providers import NotStarted, Outgoing
 from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
+from messaging.domain.messages.message_state import MessageKey, Phase
 from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Uncertain
-from messaging.domain.messages.standing import MessageKey, Phase
 from messaging.domain.messages.state import State
+from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import TemplateStatus
 from tests import builders
@@ -40,8 +40,8 @@ async def test_the_start_is_durable_before_the_first_byte(delivery: Delivery) ->
 
     async def look(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
         for _ in range(2):
-            standing = await delivery.standing(key)
-            seen.append((standing.state, standing.attempt.phase if standing.attempt else None))
+            message = await delivery.message(key)
+            seen.append((message.state, message.attempt.phase if message.attempt else None))
             if len(seen) == 1:
                 assert await may_start()
         return Sent(provider_message_id="wamid.1")
@@ -50,7 +50,7 @@ async def test_the_start_is_durable_before_the_first_byte(delivery: Delivery) ->
     await delivery.run()
 
     assert seen == [(State.CLAIMED, Phase.CLAIMED), (State.SENDING, Phase.STARTED)]
-    assert (await delivery.standing(key)).state is State.SUBMITTED
+    assert (await delivery.message(key)).state is State.SUBMITTED
 
 
 async def test_a_claim_is_given_back_when_what_it_needs_cannot_be_read(delivery: Delivery) -> None:
@@ -58,12 +58,12 @@ async def test_a_claim_is_given_back_when_what_it_needs_cannot_be_read(delivery:
 
     delivery.read_when_rendering.refused = True
     await delivery.run()
-    given_back = await delivery.standing(key)
+    given_back = await delivery.message(key)
     delivery.read_when_rendering.refused = False
     await delivery.run()
 
     assert (given_back.state, given_back.claim_failures) == (State.QUEUED, 0)
-    assert (await delivery.standing(key)).state is State.SUBMITTED
+    assert (await delivery.message(key)).state is State.SUBMITTED
 
 
 async def test_what_happens_to_a_message_between_claim_and_outcome_is_looked_at_before_anything_is_written(
@@ -73,8 +73,8 @@ async def test_what_happens_to_a_message_between_claim_and_outcome_is_looked_at_
 
     async def news(kind: ReceiptKind) -> None:
         async with delivery.open() as uow:
-            standing = (await uow.lifecycles.lock([key]))[key]
-            await uow.lifecycles.apply([lifecycle.receive(standing, [(1, a_receipt(kind))])])
+            message = (await uow.lifecycles.lock([key]))[key]
+            await uow.lifecycles.apply([lifecycle.receive(message, [(1, a_receipt(kind))])])
             await uow.commit()
 
     async def overtaken(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
@@ -86,10 +86,10 @@ async def test_what_happens_to_a_message_between_claim_and_outcome_is_looked_at_
     await delivery.run()
 
     # The receipt was surer.
-    standing = await delivery.standing(key)
-    assert standing.state is State.READ
-    assert standing.attempt is not None
-    assert standing.attempt.phase is Phase.CLOSED
+    message = await delivery.message(key)
+    assert message.state is State.READ
+    assert message.attempt is not None
+    assert message.attempt.phase is Phase.CLOSED
 
 
 async def test_a_claim_that_was_lost_meanwhile_is_no_claim(delivery: Delivery) -> None:
@@ -98,8 +98,8 @@ async def test_a_claim_that_was_lost_meanwhile_is_no_claim(delivery: Delivery) -
 
     async def late(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
         async with delivery.open() as uow:
-            standing = (await uow.lifecycles.lock([key]))[key]
-            lost = lifecycle.release(standing, epoch=1, reason="taken over", due_at=standing.now + timedelta(hours=1))
+            message = (await uow.lifecycles.lock([key]))[key]
+            lost = lifecycle.release(message, epoch=1, reason="taken over", due_at=message.now + timedelta(hours=1))
             assert lost is not None
             await uow.lifecycles.apply([lost])
             await uow.commit()
@@ -110,7 +110,7 @@ async def test_a_claim_that_was_lost_meanwhile_is_no_claim(delivery: Delivery) -
     await delivery.run()
 
     assert answers == [False]
-    assert (await delivery.standing(key)).state is State.QUEUED
+    assert (await delivery.message(key)).state is State.QUEUED
 
 
 async def test_starts_that_were_written_but_not_confirmed_are_no_starts(delivery: Delivery) -> None:
@@ -118,22 +118,22 @@ async def test_starts_that_were_written_but_not_confirmed_are_no_starts(delivery
     written: list[int] = []
 
     async def write_and_fail(changes: Sequence[Change]) -> AbstractSet[MessageKey]:
-        moved = await PostgresLockFree(delivery.engines.system).write(changes)
+        moved = await PostgresOptimisticWrites(delivery.engines.system).write(changes)
         if not written:
             written.append(len(moved))
             raise StoreUnavailable
         return moved
 
-    delivery.lock_free.write = write_and_fail  # type: ignore[method-assign]
+    delivery.optimistic_writes.write = write_and_fail  # type: ignore[method-assign]
     await delivery.run()
 
     # Both starts stand written, in one batch; and as no byte has left, both messages go out with the next try.
     assert written == [2]
-    assert [(await delivery.standing(key)).state for key in keys] == [State.QUEUED, State.QUEUED]
+    assert [(await delivery.message(key)).state for key in keys] == [State.QUEUED, State.QUEUED]
     assert not delivery.gateway.sent
     await make_due(delivery)
     await delivery.run()
-    assert [(await delivery.standing(key)).state for key in keys] == [State.SUBMITTED, State.SUBMITTED]
+    assert [(await delivery.message(key)).state for key in keys] == [State.SUBMITTED, State.SUBMITTED]
     assert len(delivery.gateway.sent) == 2
 
 
@@ -151,7 +151,7 @@ async def test_a_defect_of_ours_is_an_outcome_too(
     delivery.gateway.answer = broken
     await delivery.run()
 
-    assert (await delivery.standing(key)).state is state
+    assert (await delivery.message(key)).state is state
     assert "message.send_broke" in caplog.messages
 
 
@@ -171,10 +171,10 @@ async def test_a_stamped_message_whose_slot_cannot_be_asked_for_is_tried_again(d
     delivery.gateway.answer = late
     await delivery.run()
 
-    standing = await delivery.standing(key)
-    assert standing.state is State.QUEUED
-    assert standing.attempt is not None
-    assert standing.attempt.phase is Phase.CLOSED
+    message = await delivery.message(key)
+    assert message.state is State.QUEUED
+    assert message.attempt is not None
+    assert message.attempt.phase is Phase.CLOSED
 
 
 async def test_an_unclear_outcome_is_not_tried_again(delivery: Delivery) -> None:
@@ -183,7 +183,7 @@ async def test_an_unclear_outcome_is_not_tried_again(delivery: Delivery) -> None
 
     await delivery.run()
 
-    assert (await delivery.standing(key)).state is State.UNKNOWN
+    assert (await delivery.message(key)).state is State.UNKNOWN
     assert await delivery.run() == 0
 
 
@@ -196,8 +196,8 @@ async def test_throttling_pauses_the_sender_and_uses_up_no_attempt(delivery: Del
 
     await delivery.run()
 
-    standing = await delivery.standing(key)
-    assert (standing.state, standing.attempts) == (State.QUEUED, 0)
+    message = await delivery.message(key)
+    assert (message.state, message.attempts) == (State.QUEUED, 0)
     await make_due(delivery)
     assert await delivery.run() == 0
 
@@ -211,7 +211,7 @@ async def test_what_the_adapter_itself_cannot_express_is_a_dead_letter(delivery:
     delivery.gateway.answer = refuse
     await delivery.run()
 
-    assert (await delivery.standing(key)).state is State.DEAD
+    assert (await delivery.message(key)).state is State.DEAD
 
 
 async def test_without_a_written_start_nothing_leaves_and_the_message_waits_for_its_retry(delivery: Delivery) -> None:
@@ -227,7 +227,7 @@ async def test_without_a_written_start_nothing_leaves_and_the_message_waits_for_
     await delivery.run()
 
     assert delivery.gateway.sent == []
-    assert (await delivery.standing(key)).state is State.QUEUED
+    assert (await delivery.message(key)).state is State.QUEUED
 
 
 async def test_a_drain_gives_back_what_has_not_started_and_waits_for_what_has(delivery: Delivery) -> None:
@@ -253,7 +253,7 @@ async def test_a_drain_gives_back_what_has_not_started_and_waits_for_what_has(de
     let_it_end.set()
     await draining
 
-    assert sorted([(await delivery.standing(key)).state for key in keys]) == [State.QUEUED, State.SUBMITTED]
+    assert sorted([(await delivery.message(key)).state for key in keys]) == [State.QUEUED, State.SUBMITTED]
     assert await delivery.deliver(LANE) == 0
 
 
@@ -269,14 +269,14 @@ async def test_a_configuration_that_contradicts_is_believed_only_after_it_had_ti
     for _ in range(3):
         await make_due(delivery)
         await delivery.run()
-        states.append((await delivery.standing(key)).state)
+        states.append((await delivery.message(key)).state)
 
     assert states == [State.QUEUED, State.QUEUED, State.DEAD]
     assert delivery.gateway.sent == []
 
 
 async def test_a_backlog_of_one_sender_leaves_places_to_the_others(engines: Engines, delivery: Delivery) -> None:
-    small = Delivery(engines, places=8)
+    small = Delivery(engines, concurrency=8)
     await accept(engines, [sealed_message(sender_id=BUSY_SENDER) for _ in range(50)])
     await accept(engines, [sealed_message() for _ in range(2)])
 

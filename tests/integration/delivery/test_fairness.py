@@ -9,23 +9,23 @@ import pytest
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.admission import Admission, LimitTerms
-from messaging.application.messages.claim import ClaimDue
-from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.delivering.claim import ClaimDue
+from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
 from messaging.application.ports.lifecycles import Due
+from messaging.domain.channels.address import Channel, Phone
 from messaging.domain.messages.message import Priority
-from messaging.domain.shared.address import Channel, Phone
 from messaging.domain.shared.ids import AccountId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
 from tests import builders
 from tests.seeding import a_new_message, accept, seed_tenant
-from tests.unit.application.inbox.doubles import Counts
 from tests.unit.application.messages.test_admission import a_guard
+from tests.unit.application.webhooks.doubles import Counts
 
 LANE = DeliverLane(Channel.WHATSAPP, Priority.LOW)
 
@@ -36,27 +36,27 @@ class Claims:
     def __init__(self, engines: Engines, redis: Redis) -> None:
         self.engines = engines
         snapshots = PostgresSnapshots(engines.system)
-        self.admission = Admission(
+        self.rate_limiting = RateLimiting(
             snapshots=snapshots,
             limits=RedisRateLimits(redis=redis),
-            guard=a_guard(snapshots),
+            breakers=a_guard(snapshots),
             is_stuck=lambda sender, priority: False,
             terms=LimitTerms(),
             telemetry=Counts(),
         )
         self.claim = ClaimDue(
             open_uow=PostgresSystemUnitOfWorkFactory(engines.system),
-            admission=self.admission,
+            rate_limiting=self.rate_limiting,
             terms=DeliveryTerms(worker="w1"),
         )
         self.people: Iterator[int] = count()
 
-    async def taken(self, places: int) -> list[Due]:
-        return [due for due, *_ in (await self.claim(LANE, places)).due]
+    async def taken(self, concurrency: int) -> list[Due]:
+        return [due for due, *_ in (await self.claim(LANE, concurrency)).due]
 
-    async def taken_from_all(self, *, places: int, claims: int) -> Counter[TenantId]:
-        due = [due for _ in range(claims) for due in await self.taken(places)]
-        return Counter(each.standing.key.tenant_id for each in due)
+    async def taken_from_all(self, *, concurrency: int, claims: int) -> Counter[TenantId]:
+        due = [due for _ in range(claims) for due in await self.taken(concurrency)]
+        return Counter(each.message.key.tenant_id for each in due)
 
     async def backlog(self, size: int, *, to: str | None = None, **changes: Any) -> None:
         """Each message to a person of its own, unless told otherwise."""
@@ -110,7 +110,7 @@ async def test_equal_tenants_are_served_equally_however_long_their_backlogs(clai
     for size, ids in zip((60, 20, 40, 30, 50), tenants, strict=True):
         await claims.backlog(size, **ids)
 
-    served = await claims.taken_from_all(places=7, claims=10)
+    served = await claims.taken_from_all(concurrency=7, claims=10)
 
     assert sum(served.values()) == 70
     assert max(served.values()) - min(served.values()) <= 1
@@ -121,7 +121,7 @@ async def test_with_more_tenants_than_are_looked_at_in_one_go_everybody_has_a_tu
     for ids in tenants:
         await claims.backlog(2, **ids)
 
-    served = await claims.taken_from_all(places=20, claims=4)
+    served = await claims.taken_from_all(concurrency=20, claims=4)
 
     assert len(served) == 40
     assert set(served.values()) == {2}
@@ -138,8 +138,8 @@ async def test_a_tenants_senders_and_campaigns_share_what_is_the_tenants(claims:
 
     due = [due for _ in range(4) for due in await claims.taken(6)]
 
-    assert Counter(each.standing.sender_id for each in due) == {ids["sender_id"]: 12, second: 12}
-    of_first = Counter(each.flow_id for each in due if each.standing.sender_id == ids["sender_id"])
+    assert Counter(each.message.sender_id for each in due) == {ids["sender_id"]: 12, second: 12}
+    of_first = Counter(each.flow_id for each in due if each.message.sender_id == ids["sender_id"])
     assert of_first == dict.fromkeys(campaigns, 4)
 
 
@@ -148,8 +148,8 @@ async def test_a_sender_without_tokens_rests_and_its_places_go_to_the_others(cla
     await claims.backlog(30, **slow)
     await claims.backlog(30, **quick)
 
-    first = await claims.taken_from_all(places=10, claims=1)
-    second = await claims.taken_from_all(places=10, claims=1)
+    first = await claims.taken_from_all(concurrency=10, claims=1)
+    second = await claims.taken_from_all(concurrency=10, claims=1)
 
     assert first == {slow["tenant_id"]: 1, quick["tenant_id"]: 9}
     assert second[quick["tenant_id"]] >= 9
@@ -164,7 +164,7 @@ async def test_messages_to_one_person_wait_in_postgres_and_hold_up_nobody(claims
     taken = [len(await claims.taken(50)) for _ in range(2)]
 
     assert sum(taken) == 45
-    assert claims.admission.resting() == []
+    assert claims.rate_limiting.throttled() == []
     assert await claims.taken(50) == []
 
 

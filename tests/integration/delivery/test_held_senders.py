@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.providers import Credentials, NotStarted, Outgoing
-from messaging.application.tenants.connections import seal_credentials
-from messaging.domain.messages import lifecycle
+from messaging.application.tenants.accounts.connections import seal_credentials
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.retry import Scope, SendResult, Throttled, Uncertain, Unreachable
-from messaging.domain.messages.standing import MessageKey
 from messaging.domain.messages.state import State
+from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.mode import Mode
 from tests import builders
 from tests.builders import ACCOUNT, SENDER, TENANT
@@ -42,7 +42,7 @@ def records(delivery: Delivery) -> InMemoryHealthRecords:
 
 
 async def states(delivery: Delivery, keys: list[MessageKey]) -> list[State]:
-    return [(await delivery.standing(key)).state for key in keys]
+    return [(await delivery.message(key)).state for key in keys]
 
 
 async def rotate(delivery: Delivery) -> None:
@@ -66,8 +66,8 @@ async def test_an_open_breaker_leaves_messages_and_their_attempts_untouched(
 
     assert taken == [0, 0, 0]
     assert await states(delivery, lost) == [State.UNKNOWN] * 5
-    standings = [await delivery.standing(key) for key in waiting]
-    assert {(it.state, it.epoch, it.attempts) for it in standings} == {(State.QUEUED, 0, 0)}
+    messages = [await delivery.message(key) for key in waiting]
+    assert {(it.state, it.epoch, it.attempts) for it in messages} == {(State.QUEUED, 0, 0)}
 
 
 async def test_after_an_outage_one_message_is_tried_and_then_all_go(
@@ -95,7 +95,7 @@ async def test_a_revoked_token_fails_nothing_and_all_go_once_it_is_rotated(deliv
     keys = met + [await submitted(delivery, sender_id=sender) for sender in (SENDER, BUSY_SENDER)]
     await make_due(delivery)
     held = await delivery.run()
-    standings = [await delivery.standing(key) for key in keys]
+    messages = [await delivery.message(key) for key in keys]
 
     await rotate(delivery)
     await make_due(delivery)
@@ -107,7 +107,7 @@ async def test_a_revoked_token_fails_nothing_and_all_go_once_it_is_rotated(deliv
 
     await eventually(all_sent, within=60, what="not everything went after the rotation")
     assert held == 0
-    assert {(it.state, it.attempts, it.checks) for it in standings} == {(State.QUEUED, 0, 0)}
+    assert {(it.state, it.attempts, it.checks) for it in messages} == {(State.QUEUED, 0, 0)}
 
 
 async def test_what_one_process_learns_holds_for_the_other(engines: Engines, delivery: Delivery) -> None:
@@ -118,7 +118,7 @@ async def test_what_one_process_learns_holds_for_the_other(engines: Engines, del
     key = await submitted(delivery)
 
     assert await other.run() == 0
-    assert (await other.standing(key)).epoch == 0
+    assert (await other.message(key)).epoch == 0
 
 
 async def test_a_sender_that_was_too_fast_goes_on_slower(delivery: Delivery, records: InMemoryHealthRecords) -> None:
@@ -139,7 +139,7 @@ async def test_a_sender_that_was_too_fast_goes_on_slower(delivery: Delivery, rec
     # The slots of a quarter of a second, of which this process knows that some are gone.
     assert storm == 18
     assert 0 < slower <= 0.7 * 18
-    assert [(await delivery.standing(key)).attempts for key in keys].count(1) == slower
+    assert [(await delivery.message(key)).attempts for key in keys].count(1) == slower
 
 
 async def test_messages_of_a_held_sender_expire_on_time(delivery: Delivery) -> None:
@@ -151,7 +151,7 @@ async def test_messages_of_a_held_sender_expire_on_time(delivery: Delivery) -> N
     valid = await submitted(delivery)
 
     taken = await delivery.run()
-    ended = await delivery.settle_held()
+    ended = await delivery.expire_held()
 
     assert (taken, ended) == (0, 1)
     assert await states(delivery, [expired, valid]) == [State.EXPIRED, State.QUEUED]
@@ -160,8 +160,8 @@ async def test_messages_of_a_held_sender_expire_on_time(delivery: Delivery) -> N
 async def test_what_a_lost_worker_held_is_given_up_although_its_sender_is_held(delivery: Delivery) -> None:
     lost = await submitted(delivery)
     async with delivery.open_uow() as uow:
-        standing = (await uow.lifecycles.lock([lost]))[lost]
-        claim = lifecycle.take_up(standing, worker="lost", lease=timedelta(seconds=30))
+        message = (await uow.lifecycles.lock([lost]))[lost]
+        claim = lifecycle.take_up(message, worker="lost", lease=timedelta(seconds=30))
         assert claim is not None
         await uow.lifecycles.apply([claim])
         await uow.commit()
@@ -169,24 +169,24 @@ async def test_what_a_lost_worker_held_is_given_up_although_its_sender_is_held(d
     waiting = await submitted(delivery)
     await delivery.run()
 
-    too_early = await delivery.settle_held()
+    too_early = await delivery.expire_held()
     await make_due(delivery)
     taken = await delivery.run()
-    moved = await delivery.settle_held()
+    moved = await delivery.expire_held()
 
     assert (too_early, taken, moved) == (0, 0, 1)
     assert await states(delivery, [lost, waiting]) == [State.QUEUED] * 2
-    assert (await delivery.standing(lost)).claim_failures == 1
+    assert (await delivery.message(lost)).claim_failures == 1
 
 
 async def test_while_nobody_is_held_nothing_is_looked_for(delivery: Delivery) -> None:
     delivery.refuse_transactions = True
 
-    assert await delivery.settle_held() == 0
+    assert await delivery.expire_held() == 0
 
 
 async def test_a_sender_that_hangs_keeps_nobody_from_sending(engines: Engines, delivery: Delivery) -> None:
-    process = Delivery(engines, places=8, slow_after=timedelta(milliseconds=1))
+    process = Delivery(engines, concurrency=8, slow_after=timedelta(milliseconds=1))
     let_end = asyncio.Event()
 
     async def hang(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
@@ -202,7 +202,7 @@ async def test_a_sender_that_hangs_keeps_nobody_from_sending(engines: Engines, d
     async def sent() -> bool | None:
         process.limits.now += 60
         await process.deliver(LANE)
-        return (await process.standing(key)).state is State.SUBMITTED or None
+        return (await process.message(key)).state is State.SUBMITTED or None
 
     await eventually(sent, within=60, what="the message of the other sender never left")
     assert process.deliver.under_way == hanging

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from messaging.application.messages.queries import FindMessage
-from messaging.application.messages.release_held import ReleaseHeld
+from messaging.application.messages.operating.release_held import ReleaseHeld
+from messaging.application.messages.reading.queries import FindMessage
 from messaging.application.templates.news import take_in_news
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.state import State
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.news import TemplateNews
@@ -70,7 +70,7 @@ async def test_a_message_says_what_holds_it_and_goes_when_its_template_is_back(
     await set_template(delivery, **changes)
     await delivery.run()
 
-    assert (await delivery.standing(key)).state is State.QUEUED
+    assert (await delivery.message(key)).state is State.QUEUED
     assert await held(delivery, key) == code
     assert min(await waits(delivery)) > 10
 
@@ -86,7 +86,7 @@ async def test_a_message_says_what_holds_it_and_goes_when_its_template_is_back(
         pass
     await delivery.run()
 
-    assert (await delivery.standing(key)).state is State.SUBMITTED
+    assert (await delivery.message(key)).state is State.SUBMITTED
     assert await held(delivery, key) is None
 
 

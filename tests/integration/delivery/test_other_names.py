@@ -2,8 +2,8 @@
 
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.contacts.indexes import index_of
+from messaging.domain.channels.address import Phone
 from messaging.domain.messages.retry import Sent
-from messaging.domain.shared.address import Phone
 from messaging.domain.shared.mode import Mode
 from tests.builders import TENANT
 from tests.integration.delivery.delivering import KEYS, LANE, RING, Delivery, sealed_message

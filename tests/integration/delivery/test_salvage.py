@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.application.ports.providers import NotStarted, Outgoing
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.retry import Rejected, SendResult
-from messaging.domain.messages.standing import MessageKey
 from messaging.domain.messages.state import State
 from tests.integration.delivery.delivering import LANE, Delivery, make_due, submitted
 
@@ -57,8 +57,8 @@ async def connecting(outgoing: Outgoing, may_start: MayStart) -> None:
 
 def as_if_it_had_not_left(delivery: Delivery, key: MessageKey, epoch: int = 1) -> None:
     """The worker died between the commit of the start and the first byte."""
-    account = delivery.flights.notes[key, epoch].account_id
-    delivery.flights.board(key, epoch, account)
+    account = delivery.journal.notes[key, epoch].account_id
+    delivery.journal.board(key, epoch, account)
 
 
 async def test_what_was_started_and_never_left_goes_out_again(delivery: Delivery, second: Delivery) -> None:
@@ -66,14 +66,14 @@ async def test_what_was_started_and_never_left_goes_out_again(delivery: Delivery
     async with stuck(delivery, started):
         as_if_it_had_not_left(delivery, key)
 
-        assert await delivery.salvage() == 1
+        assert await delivery.recover_crashed_sends() == 1
 
-        standing = await second.standing(key)
+        message = await second.message(key)
         await make_due(second)
         await second.run()
-    sent = await second.standing(key)
+    sent = await second.message(key)
 
-    assert (standing.state, standing.attempts) == (State.QUEUED, 1)
+    assert (message.state, message.attempts) == (State.QUEUED, 1)
     assert (sent.state, sent.epoch, len(second.gateway.sent)) == (State.SUBMITTED, 2, 1)
     assert not sent.possible_duplicate
 
@@ -81,47 +81,47 @@ async def test_what_was_started_and_never_left_goes_out_again(delivery: Delivery
 async def test_what_had_left_stays_unclear(delivery: Delivery) -> None:
     key = await submitted(delivery)
     async with stuck(delivery, started):
-        assert await delivery.salvage() == 0
+        assert await delivery.recover_crashed_sends() == 0
 
-        assert (await delivery.standing(key)).state is State.SENDING
+        assert (await delivery.message(key)).state is State.SENDING
 
 
 async def test_a_claim_without_a_start_is_left_to_its_lease(delivery: Delivery) -> None:
     """The lease counts who dies over the same message again and again."""
     key = await submitted(delivery)
     async with stuck(delivery, connecting):
-        await delivery.salvage()
+        await delivery.recover_crashed_sends()
 
-        standing = await delivery.standing(key)
+        message = await delivery.message(key)
 
-    assert (standing.state, standing.attempts) == (State.CLAIMED, 0)
+    assert (message.state, message.attempts) == (State.CLAIMED, 0)
 
 
 async def test_a_refusal_that_was_not_written_down_is(delivery: Delivery) -> None:
     key = await submitted(delivery)
     async with stuck(delivery, started):
-        flight = delivery.flights.board(key, 1, delivery.flights.notes[key, 1].account_id)
-        flight.land(REFUSED)
+        entry = delivery.journal.board(key, 1, delivery.journal.notes[key, 1].account_id)
+        entry.land(REFUSED)
 
-        assert await delivery.salvage() == 1
+        assert await delivery.recover_crashed_sends() == 1
 
-    assert (await delivery.standing(key)).state is State.FAILED
+    assert (await delivery.message(key)).state is State.FAILED
 
 
 async def test_notes_about_an_earlier_try_change_nothing_of_a_later_one(delivery: Delivery, second: Delivery) -> None:
     key = await submitted(delivery)
     async with stuck(delivery, started):
         as_if_it_had_not_left(delivery, key)
-        await delivery.salvage()
+        await delivery.recover_crashed_sends()
         await make_due(second)
         async with stuck(second, started):
-            delivery.flights.board(key, 1, second.flights.notes[key, 2].account_id)
+            delivery.journal.board(key, 1, second.journal.notes[key, 2].account_id)
 
-            await delivery.salvage()
+            await delivery.recover_crashed_sends()
 
-            standing = await second.standing(key)
+            message = await second.message(key)
 
-    assert (standing.state, standing.epoch) == (State.SENDING, 2)
+    assert (message.state, message.epoch) == (State.SENDING, 2)
 
 
 async def test_notes_are_kept_while_the_store_is_away(delivery: Delivery) -> None:
@@ -131,10 +131,10 @@ async def test_notes_are_kept_while_the_store_is_away(delivery: Delivery) -> Non
         delivery.refuse_transactions = True
 
         with pytest.raises(StoreUnavailable):
-            await delivery.salvage()
+            await delivery.recover_crashed_sends()
 
         delivery.refuse_transactions = False
-        assert await delivery.salvage() == 1
+        assert await delivery.recover_crashed_sends() == 1
 
 
 @pytest.mark.parametrize("answer", ["accepted", "refused"])
@@ -144,4 +144,4 @@ async def test_a_send_that_is_written_down_leaves_no_note(delivery: Delivery, an
     await submitted(delivery)
     await delivery.run()
 
-    assert delivery.flights.notes == {}
+    assert delivery.journal.notes == {}

@@ -14,16 +14,16 @@ import pytest
 from msgspec.structs import replace
 
 from messaging.application.ports.sender_health import HealthChange
-from messaging.domain.messages.breaker import Breaker, BreakerState, Trouble
+from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Subject
 from messaging.domain.messages.retry import Scope
-from messaging.domain.messages.sender_health import HEALTHY, Subject
 from messaging.entrypoints.composition.doctor import diagnose
 from messaging.entrypoints.composition.doctor.finding import Finding, Severity
 from messaging.entrypoints.composition.health import lanes_carried
 from messaging.entrypoints.composition.providers import CARRIED
-from messaging.entrypoints.dev.logins import Logins
+from messaging.entrypoints.lab.dev.logins import Logins
 from messaging.entrypoints.sandbox import SandboxConfig, serving
-from messaging.entrypoints.setting_types import MasterKey
+from messaging.entrypoints.settings.values import MasterKey
 from tests.builders import ACCOUNT, PHONE_NUMBER_ID, WABA_ID
 from tests.integration.webhooks.platform import Platform, platform_on
 from tests.logins import database_settings
@@ -49,7 +49,7 @@ async def platform(
     """Connected at the sandbox, with a worker that takes everything; nothing listens for webhooks."""
     urls = {"APP_WHATSAPP_BASE_URL": str(sandbox.base_url), "APP_WEBHOOKS_PUBLIC_URL": "http://127.0.0.1:1"}
     async with platform_on(database, redis_url, logins, **urls) as platform:
-        await platform.application.adapters.workers().tell("w1", lanes_carried(CARRIED), inbox=True)
+        await platform.application.adapters.workers().tell("w1", lanes_carried(CARRIED), webhooks=True)
         yield platform
 
 
@@ -118,7 +118,7 @@ async def test_a_frozen_worker_an_open_breaker_and_a_revoked_token_are_told(
     assert "is refused" in broken["tokens"]
     assert "EAA" not in broken["tokens"]
     assert "PATCH /v1/provider-accounts/" in broken["tokens"]
-    assert "app callbacks replay" in of(ill, Severity.WARNING)["webhooks"]
+    assert "app webhooks replay" in of(ill, Severity.WARNING)["webhooks"]
 
 
 async def test_without_a_worker_everything_else_is_looked_at(platform: Platform) -> None:

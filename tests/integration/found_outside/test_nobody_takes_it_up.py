@@ -5,17 +5,17 @@ from typing import Any
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.operations.workers import PostgresWorkers
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.adapters.postgres.workers import PostgresWorkers
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages import expire_unserved
-from messaging.application.messages.expire_unserved import ExpireUnserved
+from messaging.application.messages.tracking import expire_unserved
+from messaging.application.messages.tracking.expire_unserved import ExpireUnserved
 from messaging.application.ports.workers import served
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel
 from messaging.entrypoints.composition.health import lanes_carried, workers_check
 from messaging.entrypoints.composition.providers import CARRIED
 from tests.builders import NOON
@@ -40,7 +40,7 @@ async def test_what_expires_in_a_lane_without_a_worker_ends(engines: Engines, mo
     monkeypatch.setattr(expire_unserved, "_PAGE", 2)
     await seed_tenant(engines)
     workers = PostgresWorkers(engines.system)
-    await workers.tell("otp-only", [OTP], inbox=True)
+    await workers.tell("otp-only", [OTP], webhooks=True)
     late = await queued(engines, 3, priority=Priority.LOW) + await queued(engines, priority=Priority.HIGH)
     by_sms = await queued(engines, channel=Channel.SMS)
     valid = await queued(engines, expires_at=None, priority=Priority.LOW)
@@ -56,15 +56,15 @@ async def test_what_expires_in_a_lane_without_a_worker_ends(engines: Engines, mo
 
 async def test_a_worker_is_live_while_it_tells_so_and_missed_until_it_leaves(engines: Engines, database: str) -> None:
     workers = PostgresWorkers(engines.system)
-    await workers.tell("all", LANES, inbox=True)
-    await workers.tell("otp-only", [OTP], inbox=False)
+    await workers.tell("all", LANES, webhooks=True)
+    await workers.tell("otp-only", [OTP], webhooks=False)
     well = workers_check(await workers.seen(), LANES)
     keeper = await asyncpg.connect(database)
     await keeper.execute("UPDATE workers SET seen_at = seen_at - interval '1 minute' WHERE name = 'all'")
     frozen = await workers.seen()
     await workers.leave("otp-only")
     await keeper.execute("UPDATE workers SET seen_at = seen_at - interval '2 days'")
-    await workers.tell("new", [OTP], inbox=True)
+    await workers.tell("new", [OTP], webhooks=True)
     left = await keeper.fetchval("SELECT array_agg(name) FROM workers")
     await keeper.close()
 

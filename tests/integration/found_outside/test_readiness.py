@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from messaging.adapters.postgres.engine import create_engines
-from messaging.adapters.postgres.health import PostgresHealth
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.operations.health import PostgresHealth
+from messaging.adapters.postgres.session.engine import create_engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.redis.connections import pool_of
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
@@ -19,7 +19,7 @@ from messaging.application.ports.lifecycles import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.ports.workers import SeenWorker
 from messaging.entrypoints.composition.health import ProcessHealth
-from messaging.entrypoints.telemetry import Operations
+from messaging.entrypoints.observability.telemetry import Operations
 
 
 class Fine:
@@ -28,14 +28,16 @@ class Fine:
     async def checks(self) -> Sequence[Check]:
         return [Check(name="postgres", ok=True, detail="")]
 
-    async def tell(self, name: str, lanes: Collection[DeliverLane], *, inbox: bool) -> None:
+    async def tell(self, name: str, lanes: Collection[DeliverLane], *, webhooks: bool) -> None:
         raise AssertionError("readiness is not a worker")
 
     async def leave(self, name: str) -> None:
         raise AssertionError("readiness is not a worker")
 
     async def seen(self) -> Sequence[SeenWorker]:
-        return [SeenWorker(name="w", lanes=frozenset(), inbox=True, started_at=datetime.now(UTC), age=0, is_live=True)]
+        return [
+            SeenWorker(name="w", lanes=frozenset(), webhooks=True, started_at=datetime.now(UTC), age=0, is_live=True)
+        ]
 
     async def lane_depths(self) -> Sequence[LaneDepth]:
         return ()

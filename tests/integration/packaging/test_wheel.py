@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres.revisions import head
+from messaging.adapters.postgres.schema.revisions import head
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = "import hatchling.build, sys; print(hatchling.build.build_wheel(sys.argv[1]))"

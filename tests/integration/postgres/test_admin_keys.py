@@ -6,13 +6,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.tenants.admin_keys import RevokeAdminKey
+from messaging.application.access.admin_keys import RevokeAdminKey
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.ids import KeyId
 from tests.builders import KEY, NOON, an_admin_key
-from tests.unit.application.inbox.doubles import FixedClock
+from tests.unit.application.webhooks.doubles import FixedClock
 
 OTHER = KeyId(UUID("019df2d9-4c00-7000-8000-0000000000ff"))
 WAITING = """

@@ -7,23 +7,23 @@ from typing import cast
 import pytest
 
 from messaging.adapters.crypto.keyring import AesKeyRing
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.messages.check_silent import CheckSilent, CheckTerms
+from messaging.application.messages.tracking.poll_status import CheckTerms, PollStatus
 from messaging.application.ports.providers import Connection, Credentials, ProviderGateway, ProviderUnavailable
 from messaging.application.ports.snapshots import TenantSnapshot
-from messaging.application.tenants.connections import seal_credentials
-from messaging.domain.messages.outcome import conclude
+from messaging.application.tenants.accounts.connections import seal_credentials
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import Sent
-from messaging.domain.messages.standing import MessageKey
 from messaging.domain.messages.state import State
+from messaging.domain.messages.transitions.outcome import conclude
 from tests.builders import ACCOUNT, PHONE_NUMBER_ID, SENDER, TENANT, a_receipt, a_sender, a_tenant, an_account
 from tests.fakes.snapshots import InMemorySnapshots
-from tests.integration.postgres.test_lifecycles import claim, move, received, record, standing, starting
+from tests.integration.postgres.test_lifecycles import claim, message, move, received, record, starting
 from tests.seeding import a_new_message, accept, seed_tenant
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 KEY_RING = AesKeyRing(bytes(range(32)))
 
@@ -75,7 +75,7 @@ async def waiting(engines: Engines) -> list[timedelta]:
     return [timedelta(minutes=round(row["wait"] / timedelta(minutes=1))) for row in rows]
 
 
-def a_check(engines: Engines, provider: Remembers, *, per_hour: int = 100, counts: Counts | None = None) -> CheckSilent:
+def a_check(engines: Engines, provider: Remembers, *, per_hour: int = 100, counts: Counts | None = None) -> PollStatus:
     key = KEY_RING.new_data_key(TENANT)
     sealed = seal_credentials(ACCOUNT, Credentials(access_token="token"), KEY_RING.cipher(TENANT, (key,)))
     snapshot = TenantSnapshot(
@@ -87,7 +87,7 @@ def a_check(engines: Engines, provider: Remembers, *, per_hour: int = 100, count
         rules=(),
         data_keys=(key,),
     )
-    return CheckSilent(
+    return PollStatus(
         open_uow=PostgresSystemUnitOfWorkFactory(engines.system),
         snapshots=InMemorySnapshots(snapshot),
         key_ring=KEY_RING,
@@ -111,7 +111,7 @@ async def test_news_the_provider_remembers_move_the_message_and_end_the_checks(e
     assert await a_check(engines, provider, counts=counts)() == 1
 
     assert provider.asked == [("token", PHONE_NUMBER_ID, str(key.message_id))]
-    assert (await standing(engines, key)).state is State.DELIVERED
+    assert (await message(engines, key)).state is State.DELIVERED
     assert await details(engines, key) == [{"check": 1, "of": 28, "news": "yes", "asked": "yes"}]
     assert counts.seen == {"silence_checks{news=yes}": 1}
     assert await waiting(engines) == []
@@ -127,7 +127,7 @@ async def test_without_news_the_next_check_is_six_hours_away(engines: Engines) -
 
     assert await waiting(engines) == [timedelta(hours=6)]
     assert [detail["check"] for detail in await details(engines, key)] == [1, 2]
-    assert (await standing(engines, key)).state is State.SUBMITTED
+    assert (await message(engines, key)).state is State.SUBMITTED
 
 
 async def test_who_has_no_history_is_not_asked_and_the_timeline_says_so(engines: Engines) -> None:
@@ -191,6 +191,6 @@ async def test_a_receipt_that_comes_while_the_provider_is_asked_is_not_asked_aft
 
     await a_check(engines, Slow())()
 
-    assert (await standing(engines, key)).state is State.READ
+    assert (await message(engines, key)).state is State.READ
     assert await details(engines, key) == []
     assert await waiting(engines) == []

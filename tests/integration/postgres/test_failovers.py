@@ -5,19 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.health import PostgresHealth
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.operations.health import PostgresHealth
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.quarantine import NoticeFailover, QuarantineAfterFailover
-from messaging.domain.messages import lifecycle
+from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
+from messaging.domain.messages.message_state import MessageKey, MessageState, Outcome, Phase
 from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Sent
-from messaging.domain.messages.standing import MessageKey, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.errors import DomainError
 from tests.builders import a_receipt
 from tests.seeding import a_new_message, accept, lock_due, seed_tenant
@@ -47,9 +47,9 @@ async def switch(engines: Engines, how: str = "timeline") -> None:
     await execute(engines, f"UPDATE platform_identity SET {SWITCHES[how]}")
 
 
-async def quarantine(engines: Engines) -> int:
+async def recover_failover(engines: Engines) -> int:
     open_uow = PostgresSystemUnitOfWorkFactory(engines.system)
-    return await QuarantineAfterFailover(open_uow=open_uow, notice=NoticeFailover(open_uow=open_uow))()
+    return await RecoverFailover(open_uow=open_uow, notice=NoticeFailover(open_uow=open_uow))()
 
 
 async def claims_are_open(engines: Engines) -> bool:
@@ -59,19 +59,19 @@ async def claims_are_open(engines: Engines) -> bool:
 
 async def claim(engines: Engines, *, start: bool = False) -> Sequence[MessageKey]:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = [item.standing for item in await lock_due(uow.lifecycles, LANE)]
-        changes = [lifecycle.take_up(standing, worker="w1", lease=LEASE) for standing in due]
+        due = [item.message for item in await lock_due(uow.lifecycles, LANE)]
+        changes = [lifecycle.take_up(message, worker="w1", lease=LEASE) for message in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])
-        keys = [standing.key for standing in due]
+        keys = [message.key for message in due]
         if start:
-            standings = (await uow.lifecycles.lock(keys)).values()
-            started = [lifecycle.start(one, epoch=1, worker="w1", lease=LEASE) for one in standings]
+            messages = (await uow.lifecycles.lock(keys)).values()
+            started = [lifecycle.start(one, epoch=1, worker="w1", lease=LEASE) for one in messages]
             await uow.lifecycles.apply([change for change in started if change is not None])
         await uow.commit()
     return keys
 
 
-async def standing(engines: Engines, key: MessageKey) -> Standing:
+async def message(engines: Engines, key: MessageKey) -> MessageState:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         return (await uow.lifecycles.lock([key]))[key]
 
@@ -85,12 +85,12 @@ async def test_on_another_server_nothing_is_claimed_until_everything_in_doubt_is
     await switch(engines, how)
     assert not await claims_are_open(engines)
 
-    assert await quarantine(engines) == 3
+    assert await recover_failover(engines) == 3
 
     assert await claims_are_open(engines)
     assert await claim(engines) == []
-    assert {(await standing(engines, key)).state for key in keys} == {State.UNKNOWN}
-    assert await quarantine(engines) == 0
+    assert {(await message(engines, key)).state for key in keys} == {State.UNKNOWN}
+    assert await recover_failover(engines) == 0
 
 
 async def test_claimed_and_started_messages_are_in_doubt_too(engines: Engines) -> None:
@@ -100,10 +100,10 @@ async def test_claimed_and_started_messages_are_in_doubt_too(engines: Engines) -
     assert await claim(engines) == [claimed]
     await switch(engines)
 
-    assert await quarantine(engines) == 2
+    assert await recover_failover(engines) == 2
 
     for key in (started, claimed):
-        found = await standing(engines, key)
+        found = await message(engines, key)
         assert (found.state, found.epoch) == (State.UNKNOWN, 1)
         assert found.attempt is not None
         assert (found.attempt.phase, found.attempt.outcome) == (Phase.UNKNOWN, Outcome.UNKNOWN)
@@ -118,9 +118,9 @@ async def test_what_cannot_have_been_sent_stays_where_it_is(engines: Engines) ->
     assert await NoticeFailover(open_uow=PostgresSystemUnitOfWorkFactory(engines.system))()
     [accepted_since] = await accept(engines, [a_new_message()])
 
-    assert await quarantine(engines) == 0
+    assert await recover_failover(engines) == 0
 
-    assert (await standing(engines, scheduled)).state is State.SCHEDULED
+    assert (await message(engines, scheduled)).state is State.SCHEDULED
     assert await claim(engines) == [accepted_since]
 
 
@@ -129,30 +129,30 @@ async def test_a_scheduled_message_whose_time_had_come_may_have_been_sent(engine
     await execute(engines, "UPDATE dispatches SET due_at = clock_timestamp() - interval '1 hour'")
     await switch(engines)
 
-    assert await quarantine(engines) == 1
+    assert await recover_failover(engines) == 1
 
-    assert (await standing(engines, key)).state is State.UNKNOWN
+    assert (await message(engines, key)).state is State.UNKNOWN
 
 
 async def test_an_echo_or_a_late_outcome_of_the_forgotten_send_settles_it(engines: Engines) -> None:
     echoed, concluded = await accept(engines, [a_new_message(), a_new_message()])
     await switch(engines)
-    await quarantine(engines)
+    await recover_failover(engines)
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        standings = await uow.lifecycles.lock([echoed, concluded])
+        messages = await uow.lifecycles.lock([echoed, concluded])
         receipt = a_receipt(ReceiptKind.DELIVERED, provider_message_id="wamid.echo")
         sent = Sent(provider_message_id="wamid.late")
         await uow.lifecycles.apply(
             [
-                lifecycle.receive(standings[echoed], [(1, receipt)]),
-                lifecycle.conclude(standings[concluded], epoch=1, result=sent),
+                lifecycle.receive(messages[echoed], [(1, receipt)]),
+                lifecycle.conclude(messages[concluded], epoch=1, result=sent),
             ]
         )
         await uow.commit()
 
     for key, state, wamid in ((echoed, State.DELIVERED, "wamid.echo"), (concluded, State.SUBMITTED, "wamid.late")):
-        found = await standing(engines, key)
+        found = await message(engines, key)
         assert found.state is state
         assert found.attempt is not None
         assert (found.attempt.outcome, found.attempt.provider_message_id) == (Outcome.ACCEPTED, wamid)
@@ -161,14 +161,14 @@ async def test_an_echo_or_a_late_outcome_of_the_forgotten_send_settles_it(engine
 async def test_without_an_echo_only_a_person_who_accepts_the_risk_sends_it_again(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message()])
     await switch(engines)
-    await quarantine(engines)
+    await recover_failover(engines)
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        change = lifecycle.stop_waiting((await uow.lifecycles.lock([key]))[key])
+        change = lifecycle.resolve_unknown((await uow.lifecycles.lock([key]))[key])
         assert change is not None
         await uow.lifecycles.apply([change])
         await uow.commit()
 
-    found = await standing(engines, key)
+    found = await message(engines, key)
     assert found.state is State.UNCONFIRMED
     with pytest.raises(DomainError, match="possible_duplicate"):
         lifecycle.requeue(found, by="key_1")
@@ -183,10 +183,10 @@ async def test_while_one_worker_settles_it_the_others_wait(engines: Engines) -> 
 
     async with open_uow() as first:
         assert await first.failovers.take_turn()
-        assert await quarantine(engines) == 0
+        assert await recover_failover(engines) == 0
         assert not await claims_are_open(engines)
 
-    assert await quarantine(engines) == 1
+    assert await recover_failover(engines) == 1
 
 
 async def test_readiness_tells_which_server_it_is_and_that_a_switch_is_not_settled(engines: Engines) -> None:

@@ -8,23 +8,23 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.lifecycles import PostgresLifecycles
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import AttemptRef, StaleChange, View
 from messaging.application.ports.records import EventRow, MessageRow
-from messaging.domain.messages import lifecycle
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.fairness import NO_FLOW, Flow
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState, Outcome, Phase
+from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
 from messaging.domain.messages.receipts import ProviderError, ReceiptKind
 from messaging.domain.messages.retry import Rejected, Sent, Uncertain
-from messaging.domain.messages.standing import DispatchKind, MessageKey, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.shared.ids import TemplateId
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TEMPLATE, TENANT, WAMID, a_receipt
@@ -43,7 +43,7 @@ LEASE = timedelta(seconds=30)
 FLOW = Flow(TENANT, SENDER, TEMPLATE)
 THEIRS = {"tenant_id": OTHER_TENANT, "sender_id": OTHER_SENDER, "account_id": OTHER_ACCOUNT, "template_id": None}
 
-Decide = Callable[[Standing], Change | None]
+Decide = Callable[[MessageState], Change | None]
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ async def move(engines: Engines, key: MessageKey, decide: Decide) -> Change:
     return change
 
 
-async def standing(engines: Engines, key: MessageKey) -> Standing:
+async def message(engines: Engines, key: MessageKey) -> MessageState:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         return (await uow.lifecycles.lock([key]))[key]
 
@@ -76,26 +76,26 @@ async def record(engines: Engines, key: MessageKey) -> tuple[MessageRow, Sequenc
 async def claim(engines: Engines, *, quota: int = 10, lease: timedelta = LEASE) -> Sequence[MessageKey]:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         due = await lock_due(uow.lifecycles, LANE, quota=quota)
-        changes = [lifecycle.take_up(one.standing, worker="w1", lease=lease) for one in due]
+        changes = [lifecycle.take_up(one.message, worker="w1", lease=lease) for one in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])
         await uow.commit()
-    return [one.standing.key for one in due]
+    return [one.message.key for one in due]
 
 
-def starting(standing: Standing) -> Change | None:
-    return lifecycle.start(standing, epoch=standing.epoch, worker="w1", lease=LEASE)
+def starting(message: MessageState) -> Change | None:
+    return lifecycle.start(message, epoch=message.epoch, worker="w1", lease=LEASE)
 
 
-def sent(standing: Standing) -> Change:
-    return conclude(standing, epoch=standing.epoch, result=Sent(provider_message_id=WAMID), latency_ms=12)
+def sent(message: MessageState) -> Change:
+    return conclude(message, epoch=message.epoch, result=Sent(provider_message_id=WAMID), latency_ms=12)
 
 
 def received(kind: ReceiptKind) -> Decide:
-    return lambda standing: lifecycle.receive(standing, [(1, a_receipt(kind))])
+    return lambda message: lifecycle.receive(message, [(1, a_receipt(kind))])
 
 
-def uncertain(standing: Standing) -> Change:
-    return conclude(standing, epoch=standing.epoch, result=Uncertain(reason="no answer"))
+def uncertain(message: MessageState) -> Change:
+    return conclude(message, epoch=message.epoch, result=Uncertain(reason="no answer"))
 
 
 async def test_a_message_goes_all_the_way_to_read(engines: Engines) -> None:
@@ -126,7 +126,7 @@ async def test_a_claim_is_not_due_again_before_its_lease_ends(engines: Engines) 
     first, second = await claim(engines), await claim(engines)
 
     assert (first, second) == ([key], [])
-    found = await standing(engines, key)
+    found = await message(engines, key)
     assert found.attempt is not None
     assert (found.attempt.phase, found.attempt.lease_live, found.attempt.lease_owner) == (Phase.CLAIMED, True, "w1")
 
@@ -136,9 +136,9 @@ async def test_an_ended_lease_makes_the_message_due_again(engines: Engines) -> N
     await claim(engines, lease=timedelta(0))
 
     assert await claim(engines) == [key]
-    given_back = await standing(engines, key)
+    given_back = await message(engines, key)
     assert await claim(engines) == [key]
-    claimed = await standing(engines, key)
+    claimed = await message(engines, key)
 
     assert (given_back.epoch, given_back.claim_failures, given_back.state) == (1, 1, State.QUEUED)
     assert (claimed.epoch, claimed.claim_failures, claimed.state) == (2, 1, State.CLAIMED)
@@ -171,7 +171,7 @@ async def test_each_flow_gives_no_more_than_its_quota(engines: Engines) -> None:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         due = await uow.lifecycles.lock_due(LANE, {FLOW: 2, Flow(OTHER_TENANT, OTHER_SENDER, NO_FLOW): 3})
 
-    assert {one.standing.key for one in due} == {*mine[:2], *others[:3]}
+    assert {one.message.key for one in due} == {*mine[:2], *others[:3]}
     assert {one.sealed for one in due} == {b"sealed"}
     assert {one.flow_id for one in due} == {TEMPLATE, NO_FLOW}
     assert {one.recipient_index for one in due} == {a_new_message().recipient_index}
@@ -183,14 +183,14 @@ async def test_flows_are_counted_up_to_twice_a_fair_share_and_not_while_they_res
     await accept(engines, [a_new_message(template_id=None)])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        few = await uow.lifecycles.flows_due(LANE, View(10, 10), places=1, resting=())
-        all_of_them = await uow.lifecycles.flows_due(LANE, View(10, 10), places=50, resting=(other,))
-        resting = await uow.lifecycles.flows_due(LANE, View(10, 10), places=50, resting=(TEMPLATE,))
+        few = await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=1, throttled=())
+        all_of_them = await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=50, throttled=(other,))
+        throttled = await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=50, throttled=(TEMPLATE,))
 
     alone = Flow(TENANT, SENDER, NO_FLOW)
     assert (few[FLOW], few[alone]) == (2, 1)
     assert (all_of_them[FLOW], all_of_them[alone]) == (5, 1)
-    assert (resting[FLOW], resting[alone]) == (0, 1)
+    assert (throttled[FLOW], throttled[alone]) == (0, 1)
 
 
 async def test_a_view_goes_on_where_the_last_one_ended_and_comes_round(engines: Engines) -> None:
@@ -201,7 +201,7 @@ async def test_a_view_goes_on_where_the_last_one_ended_and_comes_round(engines: 
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         seen = [
-            list(await uow.lifecycles.flows_due(LANE, view, places=5, resting=()))
+            list(await uow.lifecycles.flows_due(LANE, view, concurrency=5, throttled=()))
             for view in (
                 View(10, 10),
                 View(10, 10, behind=TENANT),
@@ -219,8 +219,8 @@ async def test_lanes_whose_flows_all_rest_have_no_work(engines: Engines) -> None
     urgent = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        elsewhere = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], resting=[(urgent, SENDER)])
-        here = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], resting=[(LANE, SENDER)])
+        elsewhere = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], throttled=[(urgent, SENDER)])
+        here = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], throttled=[(LANE, SENDER)])
 
     assert elsewhere == [LANE]
     assert here == []
@@ -235,7 +235,7 @@ async def test_a_scheduled_message_waits_for_its_hour(engines: Engines) -> None:
 
     assert work == []
     assert await claim(engines) == []
-    assert (await standing(engines, key)).state is State.SCHEDULED
+    assert (await message(engines, key)).state is State.SCHEDULED
 
 
 async def test_a_due_scheduled_message_is_queued_and_claimed_in_one_go(engines: Engines) -> None:
@@ -252,14 +252,14 @@ async def test_a_due_scheduled_message_is_queued_and_claimed_in_one_go(engines: 
 
 async def test_a_change_decided_on_an_old_standing_is_refused(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message()])
-    old = await standing(engines, key)
+    old = await message(engines, key)
     await claim(engines)
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         with pytest.raises(StaleChange):
             await uow.lifecycles.apply([lifecycle.cancel(old, by="key_1")])
 
-    assert (await standing(engines, key)).state is State.CLAIMED
+    assert (await message(engines, key)).state is State.CLAIMED
 
 
 async def test_news_weaker_than_acceptance_does_not_undo_it(engines: Engines) -> None:
@@ -270,7 +270,7 @@ async def test_news_weaker_than_acceptance_does_not_undo_it(engines: Engines) ->
 
     await move(engines, key, uncertain)
 
-    found = await standing(engines, key)
+    found = await message(engines, key)
     assert found.attempt is not None
     assert (found.state, found.attempt.outcome, found.attempt.phase) == (
         State.DELIVERED,
@@ -292,13 +292,13 @@ async def test_an_unclear_outcome_waits_and_then_stops_waiting(engines: Engines)
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         work = await uow.lifecycles.lanes_with_work(list(DispatchKind))
         [over] = await uow.lifecycles.lock_waits_over(10)
-        change = lifecycle.stop_waiting(over)
+        change = lifecycle.resolve_unknown(over)
         assert change is not None
         await uow.lifecycles.apply([change])
         await uow.commit()
 
     assert work == [DispatchKind.STOP_WAITING]
-    assert (await standing(engines, key)).state is State.UNCONFIRMED
+    assert (await message(engines, key)).state is State.UNCONFIRMED
 
 
 async def test_a_late_acceptance_beside_another_is_kept_and_flagged(engines: Engines) -> None:
@@ -319,7 +319,7 @@ async def test_the_dead_are_listed_and_rise_again(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message()])
     await claim(engines)
     error = ProviderError(code="unrenderable", reason="A variable is missing.")
-    await move(engines, key, lambda at: lifecycle.bury(at, epoch=1, error=error))
+    await move(engines, key, lambda at: lifecycle.dead_letter(at, epoch=1, error=error))
 
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         [letter] = await uow.records.dead_letters(before=None, limit=10, open_only=True)
@@ -338,7 +338,7 @@ async def test_a_discarded_letter_stays_dead_and_says_who_discarded_it(engines: 
     [key] = await accept(engines, [a_new_message()])
     await claim(engines)
     error = ProviderError(code="unrenderable", reason="A variable is missing.")
-    await move(engines, key, lambda at: lifecycle.bury(at, epoch=1, error=error))
+    await move(engines, key, lambda at: lifecycle.dead_letter(at, epoch=1, error=error))
 
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         first = await uow.records.discard_dead_letters([key.message_id], by="key_1", reason="obsolete")
@@ -349,7 +349,7 @@ async def test_a_discarded_letter_stays_dead_and_says_who_discarded_it(engines: 
     row, events = await record(engines, key)
     assert row.state is State.DEAD
     assert (events[-1].type, events[-1].detail) == ("dead_letter.discarded", {"by": "key_1", "reason": "obsolete"})
-    assert (await standing(engines, key)).seq == events[-1].seq
+    assert (await message(engines, key)).seq == events[-1].seq
 
 
 async def test_a_refused_message_has_failed_with_the_providers_reason(engines: Engines) -> None:
@@ -392,7 +392,7 @@ async def test_a_stale_dispatch_can_be_withdrawn(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message()])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.lifecycles.withdraw([key])
+        await uow.lifecycles.unschedule([key])
         await uow.commit()
 
     assert await claim(engines) == []
@@ -400,7 +400,7 @@ async def test_a_stale_dispatch_can_be_withdrawn(engines: Engines) -> None:
 
 async def test_locking_nothing_and_withdrawing_nothing_is_nothing(engines: Engines) -> None:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.lifecycles.withdraw([])
+        await uow.lifecycles.unschedule([])
         await uow.lifecycles.apply([])
 
         assert await uow.lifecycles.lock([]) == {}
@@ -476,9 +476,9 @@ async def test_what_a_lock_waited_for_is_what_it_returns(engines: Engines) -> No
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as first:
         [due] = await first.lifecycles.lock_due(LANE, {FLOW: 1})
-        waiting = asyncio.create_task(standing(engines, key))
+        waiting = asyncio.create_task(message(engines, key))
         await _until_somebody_waits(engines)
-        change = lifecycle.take_up(due.standing, worker="w1", lease=LEASE)
+        change = lifecycle.take_up(due.message, worker="w1", lease=LEASE)
         assert change is not None
         await first.lifecycles.apply([change])
         await first.commit()
@@ -486,7 +486,7 @@ async def test_what_a_lock_waited_for_is_what_it_returns(engines: Engines) -> No
     found = await waiting
     assert found.state is State.CLAIMED
     assert found.attempt is not None
-    assert found.now >= due.standing.now
+    assert found.now >= due.message.now
 
 
 async def _until_somebody_waits(engines: Engines) -> None:
@@ -498,4 +498,4 @@ async def _until_somebody_waits(engines: Engines) -> None:
 async def test_unknown_flows_have_nothing_due(engines: Engines) -> None:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         assert await uow.lifecycles.lock_due(LANE, {FLOW: 5}) == ()
-        assert await uow.lifecycles.flows_due(LANE, View(10, 10), places=5, resting=()) == {}
+        assert await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=5, throttled=()) == {}

@@ -10,14 +10,14 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messaging.adapters.postgres import migrate, revisions
-from messaging.adapters.postgres.engine import APP_ROLE, SYSTEM_ROLE, Engines, create_engines
-from messaging.adapters.postgres.health import PostgresHealth
-from messaging.adapters.postgres.logins import PostgresLogins
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.operations.health import PostgresHealth
+from messaging.adapters.postgres.schema import migrate, revisions
+from messaging.adapters.postgres.schema.logins import PostgresLogins
+from messaging.adapters.postgres.session.engine import APP_ROLE, SYSTEM_ROLE, Engines, create_engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.entrypoints.composition.logins import refuse_excess
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.settings import BadSettings, Settings, load
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.settings.settings import BadSettings, Settings, load
 from tests.seeding import a_new_message, accept, seed_tenant
 
 LOGINS_SQL = Path(__file__).parents[3] / "deploy" / "postgres" / "logins.sql"

@@ -7,10 +7,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres import message_counts
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.message_lists import LIST_SETTINGS
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.reading import message_counts
+from messaging.adapters.postgres.reading.message_lists import LIST_SETTINGS
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.records import CountedRange, MessageCounts
 from messaging.domain.messages.state import State

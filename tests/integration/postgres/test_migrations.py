@@ -8,13 +8,13 @@ import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
 
-from messaging.adapters.postgres import migrate, revisions
-from messaging.adapters.postgres.engine import create_engines
-from messaging.adapters.postgres.health import PostgresHealth
-from messaging.adapters.postgres.logins import PostgresLogins
+from messaging.adapters.postgres.operations.health import PostgresHealth
+from messaging.adapters.postgres.schema import migrate, revisions
+from messaging.adapters.postgres.schema.logins import PostgresLogins
+from messaging.adapters.postgres.session.engine import create_engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from tests.builders import TENANT
 from tests.seeding import a_new_message, accept, seed_tenant
 

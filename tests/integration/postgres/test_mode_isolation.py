@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.transactions import autocommit, transaction
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import autocommit, transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.domain.shared.ids import AccountId, SenderId, TemplateId
 from messaging.domain.shared.mode import BOTH_MODES, Mode, Reach, TenantScope

@@ -7,15 +7,15 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from messaging.adapters.postgres import migrate
-from messaging.adapters.postgres.engine import Engines, create_engines
-from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.schema import migrate
+from messaging.adapters.postgres.session.engine import Engines, create_engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.submissions import Stored
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres, Shutdown
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres, Shutdown
 from tests.builders import TENANT, a_tenant
 from tests.seeding import an_acceptance, seed_tenant
 

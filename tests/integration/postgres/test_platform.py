@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.domain.tenants.tenant import TenantStatus
 from tests.builders import ACCOUNT, OTHER_TENANT, PHONE_NUMBER_ID, SENDER, TENANT, a_tenant

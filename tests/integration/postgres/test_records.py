@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from messaging.adapters.postgres import message_lists
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.reading import message_lists
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.records import MessageFilter, MessageRow
+from messaging.domain.channels.address import Phone
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Phone
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
 from messaging.domain.shared.mode import Mode
 from tests.builders import ACCOUNT, ANA, MESSAGE, OTHER_TENANT, SENDER, TEMPLATE, TENANT, a_message, a_text

@@ -8,15 +8,15 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres.engine import Engines, create_engines
-from messaging.adapters.postgres.transactions import transaction
-from messaging.adapters.postgres.upkeep import PostgresUpkeep
+from messaging.adapters.postgres.operations.upkeep import PostgresUpkeep
+from messaging.adapters.postgres.session.engine import Engines, create_engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.ports.health import Retention
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, TENANT
 from tests.integration.postgres.adding_weeks import OF_MESSAGES, add_week, an_id, week_of
 from tests.seeding import a_new_message, accept, seed_other_tenant, seed_tenant
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 YEAR = timedelta(days=365)
 OLD = datetime.now(UTC) - timedelta(days=400)
@@ -136,7 +136,7 @@ async def test_callbacks_have_a_retention_of_their_own_and_unread_ones_are_kept(
         an_id(OLDER),
     )
 
-    dropped = await upkeep(callbacks=timedelta(days=90)).drop_old_partitions()
+    dropped = await upkeep(raw_webhooks=timedelta(days=90)).drop_old_partitions()
 
     assert dropped == [week_of("raw_callbacks", OLD)]
 
@@ -145,7 +145,7 @@ async def test_without_a_retention_everything_stays(owner: Owner, upkeep: MakeUp
     before = await weeks(owner)
 
     assert await upkeep().drop_old_partitions() == []
-    assert await upkeep(messages=timedelta(days=401), callbacks=timedelta(days=420)).drop_old_partitions() != []
+    assert await upkeep(messages=timedelta(days=401), raw_webhooks=timedelta(days=420)).drop_old_partitions() != []
     assert week_of("messages", OLD) in before & await weeks(owner)
 
 
@@ -224,7 +224,7 @@ async def test_what_providers_told_is_kept_as_long_as_their_webhooks(
         await owner.execute(EVENT, at)
 
     assert await upkeep(messages=YEAR).purge_provider_events() == 0
-    assert await upkeep(callbacks=YEAR).purge_provider_events() == 2
+    assert await upkeep(raw_webhooks=YEAR).purge_provider_events() == 2
 
     assert [row["received_at"] for row in await owner.fetch("SELECT received_at FROM provider_events")] == [today]
 
@@ -244,7 +244,7 @@ async def test_what_people_wrote_is_kept_as_long_as_messages(
     for at in (OLDER, OLD, today):
         await owner.execute(INBOUND, at)
 
-    assert await upkeep(callbacks=YEAR).purge_inbound() == 0
+    assert await upkeep(raw_webhooks=YEAR).purge_inbound() == 0
     gone = await upkeep(messages=YEAR).purge_inbound()
 
     kept = await owner.fetch("SELECT received_at FROM inbound_messages")

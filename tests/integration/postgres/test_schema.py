@@ -12,16 +12,17 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from messaging.adapters.postgres.engine import create_engines
-from messaging.adapters.postgres.tables import metadata
-from messaging.adapters.postgres.urls import sqlalchemy_url
-from messaging.domain.messages import lifecycle, retry
+from messaging.adapters.postgres.schema.tables import metadata
+from messaging.adapters.postgres.session.engine import create_engines
+from messaging.adapters.postgres.session.urls import sqlalchemy_url
+from messaging.domain.messages import retry
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.failover import quarantine
-from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.message_state import MessageState
 from messaging.domain.messages.receipts import ProviderError, ReceiptKind
-from messaging.domain.messages.standing import Standing
 from messaging.domain.messages.state import LEGAL_MOVES, State
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.failover import recover_failover
+from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.shared.errors import DomainError
 from tests.builders import NOON, a_receipt, a_standing
 from tests.seeding import a_new_message, accept, seed_tenant
@@ -97,19 +98,19 @@ def test_every_two_step_move_goes_by_way_of_queued() -> None:
         assert (source, target) not in LEGAL_MOVES
 
 
-def _decisions(standing: Standing) -> Iterator[Change | None]:
+def _decisions(message: MessageState) -> Iterator[Change | None]:
     """What the core makes of a message that stands so, whatever happens to it next."""
     lease = timedelta(seconds=30)
-    yield lifecycle.take_up(standing, worker="w1", lease=lease)
-    yield lifecycle.start(standing, epoch=1, worker="w1", lease=lease)
-    yield lifecycle.release(standing, epoch=1, reason="draining", due_at=NOON)
-    yield lifecycle.bury(standing, epoch=1, error=ProviderError(code="x", reason="y"))
-    yield lifecycle.stop_waiting(standing)
-    yield quarantine(standing)
+    yield lifecycle.take_up(message, worker="w1", lease=lease)
+    yield lifecycle.start(message, epoch=1, worker="w1", lease=lease)
+    yield lifecycle.release(message, epoch=1, reason="draining", due_at=NOON)
+    yield lifecycle.dead_letter(message, epoch=1, error=ProviderError(code="x", reason="y"))
+    yield lifecycle.resolve_unknown(message)
+    yield recover_failover(message)
     with suppress(DomainError):
-        yield lifecycle.cancel(standing, by="key_1")
+        yield lifecycle.cancel(message, by="key_1")
     with suppress(DomainError):
-        yield lifecycle.requeue(standing, by="key_1", possible_duplicate=True)
+        yield lifecycle.requeue(message, by="key_1", possible_duplicate=True)
     for result in (
         retry.Sent(provider_message_id="wamid.1"),
         retry.Rejected(code="x", reason="y"),
@@ -118,10 +119,10 @@ def _decisions(standing: Standing) -> Iterator[Change | None]:
         retry.Unreachable(reason="y"),
         retry.Uncertain(reason="y"),
     ):
-        yield conclude(standing, epoch=1, result=result)
+        yield conclude(message, epoch=1, result=result)
     for count in range(1, 5):
         for kinds in product(ReceiptKind, repeat=count):
-            yield lifecycle.receive(standing, [(1, a_receipt(kind)) for kind in kinds])
+            yield lifecycle.receive(message, [(1, a_receipt(kind)) for kind in kinds])
 
 
 def test_whatever_the_core_decides_the_database_allows() -> None:
@@ -130,8 +131,8 @@ def test_whatever_the_core_decides_the_database_allows() -> None:
     decided: set[tuple[State, State]] = set()
 
     for state, expires_at, worn in product(State, (None, NOON, NOON + timedelta(minutes=1)), ({}, spent)):
-        standing = a_standing(state, expires_at=expires_at, **worn)
-        decided |= {(change.previous, change.state) for change in _decisions(standing) if change is not None}
+        message = a_standing(state, expires_at=expires_at, **worn)
+        decided |= {(change.previous, change.state) for change in _decisions(message) if change is not None}
 
     assert decided <= allowed
     assert decided >= TWO_STEPS

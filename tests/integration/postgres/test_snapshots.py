@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from messaging.adapters.postgres import migrate
-from messaging.adapters.postgres.engine import Engines, create_engines
-from messaging.adapters.postgres.snapshots import PostgresSnapshots
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.schema import migrate
+from messaging.adapters.postgres.session.engine import Engines, create_engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.unit_of_work import StoreUnavailable, UnitOfWork
@@ -17,7 +17,7 @@ from messaging.domain.shared.ids import KeyId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import TenantStatus
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from tests.builders import (
     ACCOUNT,
     KEY,

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.idempotency import PostgresIdempotency
-from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.messages.idempotency import PostgresIdempotency
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.gather import Gatherer
 from messaging.application.ports.submissions import Fingerprint, KeyInFlight, Replayed, Stored
 from messaging.domain.shared.mode import Mode, TenantScope

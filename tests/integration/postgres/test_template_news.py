@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.templates.news import take_in_news
 from messaging.domain.shared.mode import BOTH_MODES

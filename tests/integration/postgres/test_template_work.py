@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.providers import Connection, Credentials, ProviderRefused, ProviderUnavailable
 from messaging.application.templates.sync import SyncAccount
@@ -18,7 +18,7 @@ from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount
 from tests.builders import ACCOUNT, NOON, TEMPLATE, TENANT, a_template, an_account
 from tests.seeding import seed_tenant
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 HOUR = timedelta(hours=1)
 

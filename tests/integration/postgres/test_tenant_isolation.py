@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from messaging.adapters.postgres.engine import APP_ROLE, SYSTEM_ROLE, Engines, create_engines
-from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.transactions import autocommit, transaction
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.session.engine import APP_ROLE, SYSTEM_ROLE, Engines, create_engines
+from messaging.adapters.postgres.session.transactions import autocommit, transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.domain.shared.ids import TemplateId
 from messaging.domain.shared.mode import Mode, TenantScope

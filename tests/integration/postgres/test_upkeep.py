@@ -7,19 +7,19 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres.engine import Engines, create_engines
-from messaging.adapters.postgres.health import PostgresHealth
-from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.transactions import transaction
-from messaging.adapters.postgres.upkeep import PostgresUpkeep
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.operations.health import PostgresHealth
+from messaging.adapters.postgres.operations.upkeep import PostgresUpkeep
+from messaging.adapters.postgres.session.engine import Engines, create_engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Retention
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel
 from tests.builders import ACCOUNT, NOON, TENANT
 from tests.seeding import a_claim, a_new_message, accept, an_acceptance, seed_tenant
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 PARTITIONED = {"messages", "contents", "attempts", "events", "raw_callbacks"}
 

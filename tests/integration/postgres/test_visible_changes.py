@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork

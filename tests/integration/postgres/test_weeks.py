@@ -7,19 +7,19 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres import weeks
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.lock_free import PostgresLockFree
-from messaging.adapters.postgres.transactions import Driver, autocommit
+from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
+from messaging.adapters.postgres.schema import weeks
+from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import Driver, autocommit
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
 from messaging.application.jobs import DeliverLane
-from messaging.domain.messages import lifecycle
-from messaging.domain.messages.aftermath import stands_after
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.projection import project
 from tests.integration.postgres.adding_weeks import an_id
 from tests.seeding import a_new_message, accept, lock_due, seed_tenant
 
@@ -89,7 +89,7 @@ async def test_no_week_is_named_that_has_no_tables_or_may_be_dropped(driver: Dri
 
     assert await known.of(driver, [an_id(now + 52 * WEEK)]) == ALL_WEEKS
     assert await known.of(driver, [an_id(now - 6 * WEEK)]) == ALL_WEEKS
-    # A callback may name any id.
+    # A webhook may name any id.
     assert await known.of(driver, [UUID(int=2**128 - 1)]) == ALL_WEEKS
 
 
@@ -124,27 +124,30 @@ async def test_a_set_of_messages_goes_its_way_whatever_weeks_it_is_of(engines: E
     await seed_tenant(engines)
     now = datetime.now(UTC)
     keys = await accept(engines, [a_new_message(id=an_id(now)), a_new_message(id=an_id(now + apart, 2))])
-    open_uow, lock_free = PostgresSystemUnitOfWorkFactory(engines.system), PostgresLockFree(engines.system)
+    open_uow, optimistic_writes = (
+        PostgresSystemUnitOfWorkFactory(engines.system),
+        PostgresOptimisticWrites(engines.system),
+    )
     async with open_uow() as uow:
         due = await lock_due(uow.lifecycles, LANE, quota=10)
-        claims = [lifecycle.take_up(found.standing, worker="w", lease=LEASE) for found in due]
+        claims = [lifecycle.take_up(found.message, worker="w", lease=LEASE) for found in due]
         await uow.lifecycles.apply([claim for claim in claims if claim is not None])
         await uow.commit()
     claimed = [
-        stands_after(found.standing, claim, now=found.standing.now)
+        project(found.message, claim, now=found.message.now)
         for found, claim in zip(due, claims, strict=True)
         if claim is not None
     ]
-    starts = [lifecycle.start(standing, epoch=1, worker="w", lease=LEASE) for standing in claimed]
+    starts = [lifecycle.start(message, epoch=1, worker="w", lease=LEASE) for message in claimed]
 
-    written = await lock_free.write([start for start in starts if start is not None])
+    written = await optimistic_writes.write([start for start in starts if start is not None])
 
     assert written == set(keys)
     async with open_uow() as uow:
-        standings = await uow.lifecycles.lock(keys)
-        assert {standing.state for standing in standings.values()} == {State.SENDING}
+        messages = await uow.lifecycles.lock(keys)
+        assert {message.state for message in messages.values()} == {State.SENDING}
         sent = Sent(provider_message_id="wamid.1")
-        await uow.lifecycles.apply([lifecycle.conclude(standings[keys[0]], epoch=1, result=sent)])
+        await uow.lifecycles.apply([lifecycle.conclude(messages[keys[0]], epoch=1, result=sent)])
         await uow.commit()
     async with open_uow() as uow:
         assert (await uow.lifecycles.lock(keys))[keys[0]].state is State.SUBMITTED

@@ -8,28 +8,28 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.transactions import transaction
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.messages.stop_waiting import StopWaiting
-from messaging.application.ports.callbacks import ParkedReceipt
-from messaging.domain.messages import lifecycle
+from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
+from messaging.application.ports.raw_webhooks import ParkedReceipt
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import ECHO_GRACE
-from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.message_state import MessageKey, MessageState, Outcome
 from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Sent, Uncertain
-from messaging.domain.messages.silence import Asked, check_silent
-from messaging.domain.messages.standing import MessageKey, Outcome, Standing
 from messaging.domain.messages.state import State
-from messaging.domain.messages.witnesses import Evidence, WitnessRule
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.negative_evidence import Evidence, NegativeEvidenceRule
+from messaging.domain.messages.transitions.outcome import conclude
+from messaging.domain.messages.transitions.status_polling import Asked, poll_status
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, a_receipt
-from tests.integration.postgres.test_lifecycles import claim, move, record, standing, starting, uncertain
+from tests.integration.postgres.test_lifecycles import claim, message, move, record, starting, uncertain
 from tests.seeding import OTHER_ACCOUNT, OTHER_SENDER, a_new_message, accept, seed_other_tenant, seed_tenant
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
-RULE = WitnessRule(witnesses=2, margin=timedelta(0), waits=3)
+RULE = NegativeEvidenceRule(later_receipts=2, margin=timedelta(0), waits=3)
 AT_ONCE = dict.fromkeys(ECHO_GRACE, timedelta(0))
 
 
@@ -66,11 +66,11 @@ async def heard_of(
     return keys
 
 
-def taken(at: Standing) -> Change:
+def taken(at: MessageState) -> Change:
     return conclude(at, epoch=1, result=Sent(provider_message_id=str(at.key.message_id)))
 
 
-def reported(kind: ReceiptKind, at: Standing) -> Change:
+def reported(kind: ReceiptKind, at: MessageState) -> Change:
     heard_at = at.now + timedelta(seconds=1)
     receipt = a_receipt(kind, occurred_at=heard_at, provider_message_id=str(at.key.message_id))
     return lifecycle.receive(at, [(1, receipt)])
@@ -78,8 +78,8 @@ def reported(kind: ReceiptKind, at: Standing) -> Change:
 
 async def evidence(engines: Engines, *keys: MessageKey, enough: int = 20) -> Evidence:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        standings = await uow.lifecycles.lock(keys)
-        found = await uow.lifecycles.witnesses(list(standings.values()), enough=enough)
+        messages = await uow.lifecycles.lock(keys)
+        found = await uow.lifecycles.later_receipts(list(messages.values()), enough=enough)
     return found[SENDER]
 
 
@@ -91,10 +91,10 @@ async def execute(engines: Engines, sql: str, *arguments: Any) -> None:
 
 async def wait_over(engines: Engines) -> None:
     await execute(engines, "UPDATE dispatches SET due_at = now() - interval '1 second' WHERE kind = 'stop_waiting'")
-    stop_waiting = StopWaiting(
+    resolve_unknown = ResolveUnknown(
         open_uow=PostgresSystemUnitOfWorkFactory(engines.system), telemetry=Counts(), grace=AT_ONCE, rule=RULE
     )
-    await stop_waiting()
+    await resolve_unknown()
 
 
 async def test_later_messages_of_the_sender_that_were_reported_on_are_its_witnesses(engines: Engines) -> None:
@@ -106,13 +106,13 @@ async def test_later_messages_of_the_sender_that_were_reported_on_are_its_witnes
     found = await evidence(engines, key)
 
     assert earlier
-    started = (await standing(engines, key)).attempt
+    started = (await message(engines, key)).attempt
     assert started is not None
     assert started.started_at is not None
     assert found.heard_until is not None
     assert found.heard_until > started.started_at
-    assert (found.witnesses, found.unread, found.unmatched, found.paused) == (3, False, False, False)
-    assert (await evidence(engines, key, enough=2)).witnesses == 2
+    assert (found.later_receipts, found.unread, found.unmatched, found.paused) == (3, False, False, False)
+    assert (await evidence(engines, key, enough=2)).later_receipts == 2
 
 
 async def test_of_several_unclear_sends_the_last_one_decides_who_is_a_witness(engines: Engines) -> None:
@@ -120,17 +120,17 @@ async def test_of_several_unclear_sends_the_last_one_decides_who_is_a_witness(en
     await heard_of(engines, 2)
     last = await an_unclear_one(engines)
 
-    assert (await evidence(engines, first)).witnesses == 2
-    assert (await evidence(engines, first, last)) == Evidence(witnesses=0, heard_until=None)
+    assert (await evidence(engines, first)).later_receipts == 2
+    assert (await evidence(engines, first, last)) == Evidence(later_receipts=0, heard_until=None)
 
 
 async def test_receipts_that_had_to_be_fetched_do_not_witness_that_receipts_arrive(engines: Engines) -> None:
     key = await an_unclear_one(engines)
     [other] = await heard_of(engines, 1, kind=None)
-    await move(engines, other, lambda at: check_silent(at, [a_receipt()], asked=Asked.YES))
+    await move(engines, other, lambda at: poll_status(at, [a_receipt()], asked=Asked.YES))
 
-    assert (await standing(engines, other)).state is State.DELIVERED
-    assert await evidence(engines, key) == Evidence(witnesses=0, heard_until=None)
+    assert (await message(engines, other)).state is State.DELIVERED
+    assert await evidence(engines, key) == Evidence(later_receipts=0, heard_until=None)
 
 
 async def test_other_tenants_traffic_is_no_evidence(engines: Engines) -> None:
@@ -141,7 +141,7 @@ async def test_other_tenants_traffic_is_no_evidence(engines: Engines) -> None:
     await move(engines, other, starting)
     await move(engines, other, lambda at: lifecycle.receive(at, [(1, a_receipt())]))
 
-    assert (await evidence(engines, key)).witnesses == 0
+    assert (await evidence(engines, key)).later_receipts == 0
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ async def test_a_receipt_nobody_could_place_may_be_the_echo(engines: Engines) ->
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         now = (await uow.lifecycles.lock([key]))[key].now
         parked = ParkedReceipt(tenant_id=TENANT, account_id=ACCOUNT, receipt=a_receipt(), parked_at=now, tries=0)
-        await uow.callbacks.park([parked])
+        await uow.raw_webhooks.park([parked])
         await uow.commit()
 
     assert (await evidence(engines, key)).unmatched
@@ -178,9 +178,9 @@ async def test_on_proof_the_message_is_sent_again_once_and_never_a_second_time(e
     await heard_of(engines, 2)
 
     await wait_over(engines)
-    again = await standing(engines, key)
+    again = await message(engines, key)
     assert await claim(engines) == [key]
-    second = await standing(engines, key)
+    second = await message(engines, key)
     await move(engines, key, starting)
     await move(engines, key, uncertain)
     await heard_of(engines, 2)
@@ -190,27 +190,27 @@ async def test_on_proof_the_message_is_sent_again_once_and_never_a_second_time(e
     assert again.attempt is not None
     assert again.attempt.outcome is Outcome.PRESUMED_ABSENT
     assert second.epoch == 2
-    assert (await standing(engines, key)).state is State.UNCONFIRMED
+    assert (await message(engines, key)).state is State.UNCONFIRMED
 
 
 async def test_without_witnesses_it_waits_and_then_a_person_is_asked(engines: Engines) -> None:
     key = await an_unclear_one(engines)
     grace = dict.fromkeys(ECHO_GRACE, timedelta(seconds=30))
-    stop_waiting = StopWaiting(
+    resolve_unknown = ResolveUnknown(
         open_uow=PostgresSystemUnitOfWorkFactory(engines.system), telemetry=(counts := Counts()), grace=grace, rule=RULE
     )
 
-    await stop_waiting()
-    waiting = await standing(engines, key)
+    await resolve_unknown()
+    waiting = await message(engines, key)
     await execute(engines, "UPDATE dispatches SET due_at = now() WHERE kind = 'stop_waiting'")
     await execute(engines, "UPDATE attempts SET started_at = started_at - interval '10 minutes'")
-    await stop_waiting()
+    await resolve_unknown()
 
     assert waiting.state is State.UNKNOWN
-    assert (await standing(engines, key)).state is State.UNCONFIRMED
+    assert (await message(engines, key)).state is State.UNCONFIRMED
     _, events = await record(engines, key)
     assert [event.type for event in events][-2:] == ["message.waiting", "message.unconfirmed"]
-    assert events[-1].detail["no_resend"] == "too_few_witnesses"
+    assert events[-1].detail["no_resend"] == "too_few_later_receipts"
     assert counts.seen == {"unknown_resolved{outcome=waiting}": 1, "unknown_resolved{outcome=unconfirmed}": 1}
 
 
@@ -246,6 +246,6 @@ async def test_the_late_echo_of_the_first_attempt_is_recorded_beside_the_second_
     ]
 
 
-def received(epoch: int, kind: ReceiptKind, provider_message_id: str) -> Callable[[Standing], Change]:
+def received(epoch: int, kind: ReceiptKind, provider_message_id: str) -> Callable[[MessageState], Change]:
     receipt = a_receipt(kind, provider_message_id=provider_message_id)
     return lambda at: lifecycle.receive(at, [(epoch, receipt)])

@@ -4,58 +4,58 @@ import pytest
 from redis.asyncio import Redis
 
 from messaging.adapters.redis.sender_health import RedisHealthRecords
-from messaging.application.messages.guard_senders import GuardSenders
-from messaging.application.messages.known_health import KnownHealth
+from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
+from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.ports.sender_health import HealthRecordsUnavailable
 from messaging.domain.messages.retry import Scope, Unavailable
 from messaging.entrypoints.composition.clock import SystemClock
-from messaging.entrypoints.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
 from tests.builders import SENDER, TENANT, a_snapshot, a_standing
 from tests.fakes.snapshots import InMemorySnapshots
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 TOKEN_REFUSED = Unavailable(code="190", reason="token revoked", scope=Scope.CREDENTIAL)
 
 
-def a_process(redis: Redis) -> GuardSenders:
+def a_process(redis: Redis) -> CircuitBreakers:
     records = RedisHealthRecords(redis=redis)
-    health = KnownHealth(records=records, clock=SystemClock(), telemetry=Counts(), fresh_for=0)
-    return GuardSenders(health=health, snapshots=InMemorySnapshots(a_snapshot()))
+    health = HealthCache(records=records, clock=SystemClock(), telemetry=Counts(), fresh_for=0)
+    return CircuitBreakers(health=health, snapshots=InMemorySnapshots(a_snapshot()))
 
 
-async def places(guard: GuardSenders) -> int | None:
-    return (await guard.admit({SENDER: TENANT}))[SENDER].places
+async def concurrency(breakers: CircuitBreakers) -> int | None:
+    return (await breakers.admit({SENDER: TENANT}))[SENDER].concurrency
 
 
 async def test_two_processes_hold_back_together_and_a_flush_lets_both_go(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as two:
         first, second = a_process(one), a_process(two)
         await first.learn(a_standing(), TOKEN_REFUSED, began_ago=0.01)
-        held = [await places(first), await places(second)]
+        held = [await concurrency(first), await concurrency(second)]
         await one.flushall()
 
         assert held == [0, 0]
-        assert [await places(first), await places(second)] == [None, None]
+        assert [await concurrency(first), await concurrency(second)] == [None, None]
 
 
 async def test_who_was_held_stays_held_while_redis_is_away() -> None:
     async with EmbeddedRedis() as server, Redis.from_url(server.url) as redis:
-        guard = a_process(redis)
+        breakers = a_process(redis)
         for _ in range(2):
-            await guard.learn(a_standing(), TOKEN_REFUSED, began_ago=0.01)
+            await breakers.learn(a_standing(), TOKEN_REFUSED, began_ago=0.01)
         await server.kill()
 
-        assert await places(guard) == 0
+        assert await concurrency(breakers) == 0
 
 
 async def test_what_is_learnt_while_redis_is_away_holds_here() -> None:
     async with EmbeddedRedis() as server, Redis.from_url(server.url) as redis:
         await server.kill()
-        guard = a_process(redis)
+        breakers = a_process(redis)
 
-        await guard.learn(a_standing(), TOKEN_REFUSED, began_ago=0.01)
+        await breakers.learn(a_standing(), TOKEN_REFUSED, began_ago=0.01)
 
-        assert await places(guard) == 0
+        assert await concurrency(breakers) == 0
 
 
 async def test_a_redis_that_is_away_is_not_waited_for_every_time() -> None:

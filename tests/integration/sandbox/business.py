@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 class Business:
-    """One account with one number, one token and one callback inbox."""
+    """One account with one number, one token and one webhook inbox."""
 
     def __init__(self, http: httpx.AsyncClient, number: int, inbox: Inbox) -> None:
         self.http = http

@@ -1,4 +1,4 @@
-"""What a test's webhook endpoint saw: every callback as it came, checked against its signature."""
+"""What a test's webhook endpoint saw: every webhook as it came, checked against its signature."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ from aiohttp import web
 Json = dict[str, Any]
 
 
-class Callback(msgspec.Struct, frozen=True):
+class Webhook(msgspec.Struct, frozen=True):
     """One POST that arrived."""
 
     body: bytes
@@ -28,11 +28,11 @@ class Callback(msgspec.Struct, frozen=True):
 
 
 class Inbox:
-    """Callbacks of one account, in order of arrival."""
+    """Webhooks of one account, in order of arrival."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.callbacks: list[Callback] = []
+        self.callbacks: list[Webhook] = []
         self.answers: list[int] = []
         """Statuses to answer the next POSTs with; 200 when used up."""
         self.verify_token = "verify-me"
@@ -61,7 +61,7 @@ class Inbox:
         body = await request.read()
         answer = self.answers.pop(0) if self.answers else 200
         async with self._changed:
-            self.callbacks.append(Callback(body, request.headers["x-hub-signature-256"]))
+            self.callbacks.append(Webhook(body, request.headers["x-hub-signature-256"]))
             self._changed.notify_all()
         return web.Response(status=answer)
 

@@ -1,4 +1,4 @@
-"""Are callbacks signed, batched, repeated, shuffled, dropped and retried as asked?"""
+"""Are webhooks signed, batched, repeated, shuffled, dropped and retried as asked?"""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 async def settled(http: httpx.AsyncClient) -> Json:
-    """The callback log once nothing is on its way any more."""
+    """The webhook log once nothing is on its way any more."""
     async with asyncio.timeout(60):
         while True:
             log: Json = (await http.get("/_callbacks")).json()

@@ -1,4 +1,4 @@
-"""Callbacks as Meta sends them, signed by hand: what a provider outside of us would put on the wire."""
+"""Webhooks as Meta sends them, signed by hand: what a provider outside of us would put on the wire."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ def signed(body: bytes, secret: str = APP_SECRET) -> dict[str, str]:
     return {"content-type": "application/json", "x-hub-signature-256": f"sha256={signature}"}
 
 
-def callback(*changes: dict[str, Any]) -> bytes:
+def webhook(*changes: dict[str, Any]) -> bytes:
     return entries({"id": WABA_ID, "changes": list(changes)})
 
 

@@ -9,14 +9,14 @@ from msgspec import Struct
 
 from messaging.application.ports.providers import Credentials
 from messaging.application.ports.secrets import TenantCipher
-from messaging.application.tenants.connections import seal_credentials
+from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.dev.logins import Logins
-from messaging.entrypoints.settings import Settings, load
-from messaging.entrypoints.telemetry import AsgiApp
+from messaging.entrypoints.lab.dev.logins import Logins
+from messaging.entrypoints.observability.telemetry import AsgiApp
+from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app
 from tests.builders import ACCOUNT, TENANT, a_sender, a_template, a_tenant, an_account
 from tests.integration.webhooks.meta import APP_SECRET, VERIFY_TOKEN
@@ -47,7 +47,7 @@ class Platform(Struct, frozen=True):
         return value
 
     async def process(self) -> int:
-        handled: int = await self.application.inbox.process()()
+        handled: int = await self.application.webhooks.process()()
         return handled
 
 

@@ -8,13 +8,13 @@ import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging.domain.messages import lifecycle
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.receipts import ProviderError, ReceiptKind
 from messaging.domain.messages.reference import write
 from messaging.domain.messages.retry import Uncertain
-from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.shared.ids import MessageId
 from tests.builders import TENANT, a_receipt
 from tests.integration.webhooks import meta
@@ -26,10 +26,10 @@ from tests.seeding import a_new_message, an_acceptance
 LONG_AGO = datetime.now(UTC) - timedelta(days=31)
 ERROR = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
 
-Step = Callable[[Standing], Change | None]
+Step = Callable[[MessageState], Change | None]
 
 
-def take_up(at: Standing) -> Change | None:
+def take_up(at: MessageState) -> Change | None:
     return lifecycle.take_up(at, worker="w1", lease=timedelta(seconds=30))
 
 
@@ -38,14 +38,14 @@ UNCLEAR: tuple[Step, ...] = (
     lambda at: lifecycle.start(at, epoch=1, worker="w1", lease=timedelta(seconds=60)),
     lambda at: conclude(at, epoch=1, result=Uncertain(reason="The connection broke.")),
 )
-UNCONFIRMED: tuple[Step, ...] = (*UNCLEAR, lifecycle.stop_waiting)
+UNCONFIRMED: tuple[Step, ...] = (*UNCLEAR, lifecycle.resolve_unknown)
 SENT_AGAIN: tuple[Step, ...] = (
     *UNCONFIRMED,
     lambda at: lifecycle.requeue(at, by="key_1", possible_duplicate=True),
 )
 ENDS: dict[str, tuple[Step, ...]] = {
     "unconfirmed": UNCONFIRMED,
-    "dead": (*SENT_AGAIN, take_up, lambda at: lifecycle.bury(at, epoch=2, error=ERROR)),
+    "dead": (*SENT_AGAIN, take_up, lambda at: lifecycle.dead_letter(at, epoch=2, error=ERROR)),
     "cancelled": (*SENT_AGAIN, lambda at: lifecycle.cancel(at, by="key_1")),
     "failed": (*UNCLEAR, lambda at: lifecycle.receive(at, [(1, a_receipt(ReceiptKind.FAILED))])),
 }

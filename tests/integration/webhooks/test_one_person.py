@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from messaging.application.contacts.indexes import index_of
-from messaging.application.messages.prepare import Submission
-from messaging.application.messages.queries import Wanted
-from messaging.domain.messages.content import Text
-from messaging.domain.shared.address import Channel
+from messaging.application.messages.accepting.assess import Submission
+from messaging.application.messages.reading.queries import Wanted
+from messaging.domain.channels.address import Channel
+from messaging.domain.content.content import Text
 from tests.builders import SENDER, a_principal, a_template_message
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, Platform
@@ -24,7 +24,7 @@ async def writes(client: httpx.AsyncClient, platform: Platform, **author: Any) -
     del message["from"]
     message |= author | {"timestamp": await platform.value("SELECT extract(epoch FROM now())::bigint::text")}
     change["value"]["contacts"] = []
-    body = meta.callback(change)
+    body = meta.webhook(change)
     assert (await client.post(PATH, content=body, headers=meta.signed(body))).status_code == 200
     assert await platform.process() == 1
 

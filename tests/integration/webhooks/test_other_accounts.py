@@ -6,11 +6,11 @@ from uuid import UUID
 import httpx
 import pytest
 
-from messaging.application.ports.callbacks import ParkedReceipt
 from messaging.application.ports.providers import Credentials
-from messaging.application.tenants.connections import seal_credentials
+from messaging.application.ports.raw_webhooks import ParkedReceipt
+from messaging.application.tenants.accounts.connections import seal_credentials
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.reference import write
-from messaging.domain.messages.standing import MessageKey
 from messaging.domain.shared.ids import AccountId
 from messaging.domain.shared.mode import Mode
 from tests.builders import TENANT, a_receipt, an_account
@@ -37,7 +37,7 @@ async def connect(platform: Platform, id: AccountId, mode: Mode) -> None:
 async def echo_from_the_other(client: httpx.AsyncClient, platform: Platform, key: MessageKey) -> None:
     """What whoever has the other account's secret may post: a status that echoes the message's own reference."""
     echo = write(key.message_id, 1, platform.cipher.tag)
-    body = meta.callback(meta.statuses(meta.status("wamid.1", "failed", biz_opaque_callback_data=echo)))
+    body = meta.webhook(meta.statuses(meta.status("wamid.1", "failed", biz_opaque_callback_data=echo)))
     sent = await client.post("/webhooks/whatsapp_cloud/other", content=body, headers=meta.signed(body, SECRET))
     assert sent.status_code == 200
 
@@ -67,11 +67,11 @@ async def test_a_parked_receipt_of_another_account_moves_nothing_when_its_messag
     long_ago = datetime.now(UTC) - timedelta(hours=1)
     parked = ParkedReceipt(tenant_id=TENANT, account_id=TEST_ACCOUNT, receipt=receipt, parked_at=long_ago, tries=0)
     async with platform.application.adapters.open_system_uow()() as uow:
-        await uow.callbacks.park([parked])
+        await uow.raw_webhooks.park([parked])
         await uow.commit()
     await platform.rows("UPDATE parked_receipts SET next_look_at = clock_timestamp()")
 
-    assert await platform.application.inbox.rematch()() == 1
+    assert await platform.application.webhooks.rematch()() == 1
 
     assert await state(platform, key) == "submitted"
     assert await platform.value("SELECT count(*) FROM parked_receipts") == 0

@@ -1,4 +1,4 @@
-"""What do stored callbacks change in a real database?"""
+"""What do stored webhooks change in a real database?"""
 
 import asyncio
 import json
@@ -12,19 +12,19 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from messaging.application.inbox.queries import ProviderEventView
-from messaging.application.messages import payload
-from messaging.application.messages.queries import Wanted
+from messaging.application.messages.reading import payload
+from messaging.application.messages.reading.queries import Wanted
 from messaging.application.ports.provider_events import ProviderEventFilter
-from messaging.domain.messages import lifecycle
+from messaging.application.webhooks.queries import ProviderEventView
+from messaging.domain.content.parameters import TemplateParameters
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.reference import write
 from messaging.domain.messages.retry import Sent
-from messaging.domain.messages.standing import MessageKey, Standing
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.shared.ids import EventId, Prefix, SenderId, parse_typeid, typeid
 from messaging.domain.shared.mode import Mode
-from messaging.domain.shared.parameters import TemplateParameters
 from messaging.domain.templates.validation import send_violations
 from tests.builders import ACCOUNT, ANA, SENDER, TENANT, a_principal, a_sender
 from tests.integration.webhooks import meta
@@ -35,7 +35,7 @@ SETTLED = "SELECT status, problem FROM raw_callbacks ORDER BY id"
 
 
 async def post(client: httpx.AsyncClient, *changes: dict[str, Any]) -> None:
-    body = meta.callback(*changes)
+    body = meta.webhook(*changes)
     assert (await client.post(PATH, content=body, headers=meta.signed(body))).status_code == 200
 
 
@@ -47,7 +47,7 @@ async def submitted(platform: Platform, wamid: str) -> MessageKey:
     new = replace(new, sealed=platform.cipher.seal(payload.context(new.message.id), packed))
     await adapters.submissions().accept_many([an_acceptance(new)])
     key = MessageKey(TENANT, new.message.id)
-    steps: tuple[Callable[[Standing], Change | None], ...] = (
+    steps: tuple[Callable[[MessageState], Change | None], ...] = (
         lambda at: lifecycle.take_up(at, worker="w1", lease=timedelta(seconds=30)),
         lambda at: lifecycle.start(at, epoch=1, worker="w1", lease=timedelta(seconds=60)),
         lambda at: conclude(at, epoch=1, result=Sent(provider_message_id=wamid), latency_ms=5),
@@ -98,12 +98,12 @@ async def test_a_receipt_of_nobody_is_parked_and_matched_when_its_message_is_kno
     await post(client, meta.statuses(meta.status("wamid.early")))
     assert await platform.process() == 1
     assert await platform.value("SELECT count(*) FROM parked_receipts") == 1
-    assert await platform.application.inbox.rematch()() == 0
+    assert await platform.application.webhooks.rematch()() == 0
 
     key = await submitted(platform, "wamid.early")
     await _fall_due(platform)
 
-    assert await platform.application.inbox.rematch()() == 1
+    assert await platform.application.webhooks.rematch()() == 1
     assert await state(platform, key) == "delivered"
     assert await platform.value("SELECT count(*) FROM parked_receipts") == 0
 
@@ -184,7 +184,7 @@ async def test_a_template_that_was_rewritten_is_not_sent_until_it_has_been_read(
 
 
 async def events_of(platform: Platform, **wanted: Any) -> list[ProviderEventView]:
-    listed = platform.application.inbox.list_events()
+    listed = platform.application.webhooks.list_events()
     return list((await listed(a_principal(), ProviderEventFilter(**wanted), before=None, limit=50)).items)
 
 
@@ -204,20 +204,20 @@ async def test_a_message_to_a_number_that_is_not_connected_waits_as_an_event_unt
     assert await platform.value("SELECT count(*) FROM inbound_messages") == 1
     [event] = await events_of(platform, kind="sender_unknown")
     assert (event.sender_external_id, event.content["text"]) == ("999", {"body": "to the other number"})
-    assert await platform.application.inbox.take_in_connected()() == 0
+    assert await platform.application.webhooks.take_in_connected()() == 0
 
     async with platform.application.adapters.open_uow()(TENANT, Mode.LIVE) as uow:
         await uow.configuration.add_sender(
             a_sender(id=SenderId(UUID(int=9)), external_id="999", address="+15550000999")
         )
         await uow.commit()
-    assert await platform.application.inbox.take_in_connected()() == 1
+    assert await platform.application.webhooks.take_in_connected()() == 1
     assert await platform.process() == 1
 
     shown = await platform.application.conversations.list()(a_principal(), before=None, limit=10)
     assert {view.text for view in shown.items} == {"to the other number", "to ours"}
     assert await events_of(platform) == []
-    assert await platform.application.inbox.replay()(10) == 0
+    assert await platform.application.webhooks.replay()(10) == 0
 
 
 async def test_everything_else_a_provider_tells_is_listed_with_its_content_and_told_again_is_kept_once(
@@ -241,7 +241,7 @@ async def test_everything_else_a_provider_tells_is_listed_with_its_content_and_t
     )
     assert (malformed.kind, malformed.content) == ("malformed", {"status": "sent"})
     assert (large.kind, large.content, large.content_left_out) == ("history", None, True)
-    found = await platform.application.inbox.find_event()(a_principal(), EventId(parsed(large.id)))
+    found = await platform.application.webhooks.find_event()(a_principal(), EventId(parsed(large.id)))
     assert found.content == history
     assert {row["status"] for row in await platform.rows(SETTLED)} == {"processed"}
 
@@ -251,7 +251,7 @@ async def test_what_is_processed_once_more_is_kept_once(client: httpx.AsyncClien
     await platform.process()
     await platform.rows("UPDATE raw_callbacks SET status = 'set_aside', problem = 'x'")
 
-    assert await platform.application.inbox.replay()(10) == 1
+    assert await platform.application.webhooks.replay()(10) == 1
     assert await platform.process() == 1
 
     assert [event.kind for event in await events_of(platform)] == ["security"]
@@ -318,7 +318,7 @@ async def test_what_was_set_aside_can_be_replayed_when_its_cause_is_mended(
     assert await platform.rows(SETTLED) == [{"status": "set_aside", "problem": "provider_unknown"}]
 
     await platform.value("UPDATE raw_callbacks SET provider = 'whatsapp_cloud' RETURNING id")
-    assert await platform.application.inbox.replay()(10) == 1
+    assert await platform.application.webhooks.replay()(10) == 1
     await platform.process()
 
     assert await state(platform, key) == "delivered"
@@ -417,6 +417,6 @@ async def test_receipts_parked_by_another_version_are_unparked_when_they_match(
 
     await submitted(platform, "wamid.early")
     await _fall_due(platform)
-    assert await platform.application.inbox.rematch()() == 1
+    assert await platform.application.webhooks.rematch()() == 1
 
     assert await platform.value("SELECT count(*) FROM parked_receipts") == 0

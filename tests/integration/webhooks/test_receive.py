@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from messaging.application.inbox import raw
-from messaging.domain.shared.ids import CallbackId
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+from messaging.application.webhooks import raw
+from messaging.domain.shared.ids import WebhookId
 from messaging.entrypoints.http_server.listening import listening
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from messaging.entrypoints.webhooks.receive import BODY_CAP
 from tests.builders import ACCOUNT, TENANT
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, TOKEN, Platform, platform_on
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
-BODY = meta.callback(meta.statuses(meta.status("wamid.1")))
+BODY = meta.webhook(meta.statuses(meta.status("wamid.1")))
 
 STORED = "SELECT count(*) FROM raw_callbacks"
 
@@ -30,7 +30,7 @@ async def test_a_signed_callback_is_answered_after_it_is_stored_with_its_dispatc
     assert (answer.status_code, answer.content) == (200, b"")
     (row,) = await platform.rows("SELECT * FROM raw_callbacks")
     assert (row["tenant_id"], row["account_id"], row["status"]) == (TENANT, ACCOUNT, "stored")
-    kept = raw.unseal(platform.cipher, CallbackId(row["id"]), row["sealed"])
+    kept = raw.unseal(platform.cipher, WebhookId(row["id"]), row["sealed"])
     assert kept.body == BODY
     assert meta.signed(BODY).items() <= kept.headers.items()
     (dispatch,) = await platform.rows("SELECT subject_id, kind FROM dispatches")
@@ -177,7 +177,7 @@ async def test_a_body_cut_short_stores_nothing_and_disturbs_nobody(platform: Pla
 async def test_while_postgres_is_away_nothing_is_acknowledged_and_afterwards_it_is(
     redis_url: str,
 ) -> None:
-    from messaging.adapters.postgres.migrate import upgrade
+    from messaging.adapters.postgres.schema.migrate import upgrade
 
     async with EmbeddedPostgres() as server:
         await asyncio.to_thread(upgrade, server.url())
@@ -200,4 +200,4 @@ async def test_the_operations_paths_answer_beside_the_callbacks(client: httpx.As
     answers = {path: await client.get(path) for path in ("/healthz", "/readyz", "/metrics")}
 
     assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
-    assert "messaging_callbacks_received_total" in answers["/metrics"].text
+    assert "messaging_webhooks_received_total" in answers["/metrics"].text

@@ -14,12 +14,12 @@ from messaging.adapters.arq.wire import connect
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.ports.workers import SeenWorker
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.standing import DispatchKind
-from messaging.domain.shared.address import Channel
-from messaging.entrypoints.telemetry import Receive, Scope, Send
+from messaging.domain.messages.message_state import DispatchKind
+from messaging.entrypoints.observability.telemetry import Receive, Scope, Send
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
@@ -46,7 +46,7 @@ class Work:
         yield cast(SystemUnitOfWork, self)
 
     async def lanes_with_work(
-        self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]]
+        self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]]
     ) -> Sequence[DispatchKind | DeliverLane]:
         return [item for item, count in self.due.items() if count and (isinstance(item, DeliverLane) or item in kinds)]
 
@@ -69,7 +69,7 @@ class Work:
     async def _send(self) -> None:
         await self.let_sends_end.wait()
 
-    def resting(self) -> Collection[tuple[DeliverLane, UUID]]:
+    def throttled(self) -> Collection[tuple[DeliverLane, UUID]]:
         return ()
 
     def rest_of(self, lane: DeliverLane) -> float:
@@ -105,28 +105,28 @@ class Work:
         self.upkeep["idempotency"] += 1
         return 0
 
-    async def quarantine(self) -> int:
-        self.upkeep["quarantine"] += 1
+    async def recover_failover(self) -> int:
+        self.upkeep["recover_failover"] += 1
         return 0
 
     async def plan_template_syncs(self) -> int:
         self.upkeep["template_syncs"] += 1
         return 0
 
-    async def salvage(self) -> int:
-        self.upkeep["salvage"] += 1
+    async def recover_crashed_sends(self) -> int:
+        self.upkeep["recover_crashed_sends"] += 1
         return 0
 
-    async def settle_held(self) -> int:
-        self.upkeep["settle_held"] += 1
+    async def expire_held(self) -> int:
+        self.upkeep["expire_held"] += 1
         return 0
 
     async def expire_unserved(self) -> int:
         self.upkeep["expiry"] += 1
         return 0
 
-    async def tell(self, name: str, lanes: Collection[DeliverLane], *, inbox: bool) -> None:
-        self.told[name] = (frozenset(lanes), inbox)
+    async def tell(self, name: str, lanes: Collection[DeliverLane], *, webhooks: bool) -> None:
+        self.told[name] = (frozenset(lanes), webhooks)
 
     async def leave(self, name: str) -> None:
         self.told.pop(name, None)
@@ -153,19 +153,19 @@ async def worker_process(
         yield WorkerProcess(
             WorkerDependencies(
                 deliver=work,
-                stop_waiting=lambda: work.take(DispatchKind.STOP_WAITING),
-                check_silent=lambda: work.take(DispatchKind.CHECK_SILENT),
-                process_callbacks=lambda: work.take(DispatchKind.PROCESS_CALLBACK),
+                resolve_unknown=lambda: work.take(DispatchKind.STOP_WAITING),
+                poll_status=lambda: work.take(DispatchKind.CHECK_SILENT),
+                process_webhooks=lambda: work.take(DispatchKind.PROCESS_WEBHOOK),
                 rematch=lambda: work.take(DispatchKind.REMATCH),
                 release_held=lambda: work.take(DispatchKind.RELEASE_HELD),
                 sync_templates=lambda: work.take(DispatchKind.SYNC_TEMPLATES),
                 plan_template_syncs=work.plan_template_syncs,
-                quarantine=work.quarantine,
-                settle_held=work.settle_held,
+                recover_failover=work.recover_failover,
+                expire_held=work.expire_held,
                 expire_unserved=work.expire_unserved,
                 workers=work,
                 name="worker-1",
-                salvage=work.salvage,
+                recover_crashed_sends=work.recover_crashed_sends,
                 take_in_connected=work.take_in_connected,
                 open_uow=work.open_uow,
                 queue=ArqJobQueue(redis=redis),

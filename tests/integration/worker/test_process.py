@@ -14,15 +14,15 @@ import httpx
 import pytest
 
 from messaging.adapters.arq.wire import connect
-from messaging.application.jobs import DeliverLane, ProcessCallbacks, queue_name
+from messaging.application.jobs import DeliverLane, ProcessWebhooks, queue_name
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.standing import DispatchKind
-from messaging.entrypoints.dev.redis import EmbeddedRedis
-from messaging.entrypoints.listening import CannotListen
+from messaging.domain.messages.message_state import DispatchKind
+from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.sockets.listening import CannotListen
 from messaging.entrypoints.worker.app import WorkerTerms
 from tests.integration.worker.doubles import BULK, OTP, Work, worker_process
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,7 +55,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_what_is_due_reaches_the_use_case_it_is_for(work: Work, redis_url: str) -> None:
     everything: Counter[DeliverLane | DispatchKind] = Counter(
-        {OTP: 35, BULK: 12, DispatchKind.PROCESS_CALLBACK: 25, DispatchKind.REMATCH: 5, DispatchKind.STOP_WAITING: 3}
+        {OTP: 35, BULK: 12, DispatchKind.PROCESS_WEBHOOK: 25, DispatchKind.REMATCH: 5, DispatchKind.STOP_WAITING: 3}
     )
     work.due.update(everything)
     async with running(work, redis_url):
@@ -63,8 +63,8 @@ async def test_what_is_due_reaches_the_use_case_it_is_for(work: Work, redis_url:
 
 
 async def test_a_worker_for_one_lane_leaves_the_others_alone(work: Work, redis_url: str) -> None:
-    work.due.update({OTP: 5, BULK: 5, DispatchKind.PROCESS_CALLBACK: 5})
-    async with running(work, redis_url, WorkerTerms(priorities=(Priority.CRITICAL,), inbox=False)):
+    work.due.update({OTP: 5, BULK: 5, DispatchKind.PROCESS_WEBHOOK: 5})
+    async with running(work, redis_url, WorkerTerms(priorities=(Priority.CRITICAL,), webhooks=False)):
         await until(lambda: work.done[OTP] == 5)
         work.due[OTP] = 5
         await until(lambda: work.done[OTP] == 10)
@@ -75,13 +75,13 @@ async def test_a_worker_for_one_lane_leaves_the_others_alone(work: Work, redis_u
 async def test_corrupt_hints_are_noted_and_forgotten(
     work: Work, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    queue = queue_name(ProcessCallbacks())
+    queue = queue_name(ProcessWebhooks())
     async with connect(redis_url) as redis:
         await redis.enqueue_job("run", b"\xc1 not a job", _queue_name=queue)
         await redis.enqueue_job("another_function", b"", _queue_name=queue)
         async with running(work, redis_url):
-            work.due[DispatchKind.PROCESS_CALLBACK] = 1
-            await until(lambda: work.done[DispatchKind.PROCESS_CALLBACK] == 1)
+            work.due[DispatchKind.PROCESS_WEBHOOK] = 1
+            await until(lambda: work.done[DispatchKind.PROCESS_WEBHOOK] == 1)
             await until(lambda: "job.corrupt" in caplog.messages)
             async with asyncio.timeout(60):
                 while await redis.zcard(queue):
@@ -91,10 +91,10 @@ async def test_corrupt_hints_are_noted_and_forgotten(
 async def test_a_flushed_redis_only_delays(work: Work, redis_url: str) -> None:
     async with running(work, redis_url), connect(redis_url) as redis:
         for _ in range(20):
-            work.due.update({OTP: 20, DispatchKind.PROCESS_CALLBACK: 20})
+            work.due.update({OTP: 20, DispatchKind.PROCESS_WEBHOOK: 20})
             await redis.flushall()
             await asyncio.sleep(0.02)
-        await until(lambda: work.done == Counter({OTP: 400, DispatchKind.PROCESS_CALLBACK: 400}))
+        await until(lambda: work.done == Counter({OTP: 400, DispatchKind.PROCESS_WEBHOOK: 400}))
 
 
 async def test_without_redis_the_work_goes_on_and_with_it_again_too(work: Work) -> None:
@@ -253,7 +253,7 @@ async def test_an_address_that_is_taken_is_an_error_before_any_work(work: Work, 
 
 
 async def test_a_worker_tells_which_lanes_it_takes_and_leaves_when_it_ends(work: Work, redis_url: str) -> None:
-    terms = WorkerTerms(priorities=(Priority.CRITICAL,), inbox=False)
+    terms = WorkerTerms(priorities=(Priority.CRITICAL,), webhooks=False)
 
     async with worker_process(work, redis_url, terms) as process:
         running = asyncio.create_task(process.run())

@@ -7,18 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.adapters.postgres.engine import Engines
+from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.suspects import TrySuspects
+from messaging.application.messages.delivering.isolate_poison import IsolatePoison
 from messaging.application.ports.lifecycles import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable, SystemUnitOfWork
-from messaging.domain.messages import lifecycle
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.transitions import lifecycle
 from tests.journeys.platform import eventually
 from tests.seeding import a_new_message, accept, lock_due, seed_tenant
 
@@ -34,7 +34,7 @@ class Sends:
         self.holding: list[asyncio.Event] = []
 
     def begin(self, due: Due) -> asyncio.Event:
-        self.begun.append(due.standing.key)
+        self.begun.append(due.message.key)
         self.holding.append(asyncio.Event())
         return self.holding[-1]
 
@@ -49,8 +49,8 @@ async def _place() -> None:
     return
 
 
-def trying(sends: Sends, open_uow: OpenSystemUnitOfWork) -> TrySuspects:
-    return TrySuspects(open_uow=open_uow, worker="w9", lease=LEASE, wait_for_place=_place, begin=sends.begin)
+def trying(sends: Sends, open_uow: OpenSystemUnitOfWork) -> IsolatePoison:
+    return IsolatePoison(open_uow=open_uow, worker="w9", lease=LEASE, wait_for_place=_place, begin=sends.begin)
 
 
 @pytest.fixture
@@ -59,32 +59,32 @@ async def open_uow(engines: Engines) -> OpenSystemUnitOfWork:
     return PostgresSystemUnitOfWorkFactory(engines.system)
 
 
-async def suspects(engines: Engines, open_uow: OpenSystemUnitOfWork, *marks: int) -> list[Due]:
+async def maybe_poison(engines: Engines, open_uow: OpenSystemUnitOfWork, *marks: int) -> list[Due]:
     """Messages whose workers were lost so many times, as the claim finds them."""
     keys = await accept(engines, [a_new_message() for _ in marks])
     async with open_uow() as uow:
         for times in range(max(marks)):
             again = [key for key, wanted in zip(keys, marks, strict=True) if wanted > times]
             for _ in ("claimed, and the lease ends at once", "taken back"):
-                standings = await uow.lifecycles.lock(again)
-                changes = [lifecycle.take_up(standings[key], worker="w1", lease=timedelta(0)) for key in again]
+                messages = await uow.lifecycles.lock(again)
+                changes = [lifecycle.take_up(messages[key], worker="w1", lease=timedelta(0)) for key in again]
                 await uow.lifecycles.apply([change for change in changes if change is not None])
-        found = {due.standing.key: due for due in await lock_due(uow.lifecycles, LANE)}
+        found = {due.message.key: due for due in await lock_due(uow.lifecycles, LANE)}
         await uow.commit()
-    assert all(lifecycle.is_suspect(due.standing) for due in found.values())
+    assert all(lifecycle.is_suspect(due.message) for due in found.values())
     return [found[key] for key in keys]
 
 
 async def states(open_uow: OpenSystemUnitOfWork, dues: Sequence[Due]) -> list[State]:
     async with open_uow() as uow:
-        standings = await uow.lifecycles.lock([due.standing.key for due in dues])
-    return [standings[due.standing.key].state for due in dues]
+        messages = await uow.lifecycles.lock([due.message.key for due in dues])
+    return [messages[due.message.key].state for due in dues]
 
 
 async def test_one_is_claimed_when_the_one_before_has_left_its_claim(
     engines: Engines, open_uow: OpenSystemUnitOfWork
 ) -> None:
-    dues, sends = await suspects(engines, open_uow, 1, 1, 1), Sends()
+    dues, sends = await maybe_poison(engines, open_uow, 1, 1, 1), Sends()
 
     trying(sends, open_uow).add(dues)
 
@@ -92,39 +92,39 @@ async def test_one_is_claimed_when_the_one_before_has_left_its_claim(
         await sends.number(number)
         assert (await states(open_uow, dues)).count(State.CLAIMED) == len(sends.begun) == number
         sends.holding[-1].set()
-    assert sorted(sends.begun) == sorted(due.standing.key for due in dues)
+    assert sorted(sends.begun) == sorted(due.message.key for due in dues)
 
 
 async def test_the_likeliest_culprit_comes_last(engines: Engines, open_uow: OpenSystemUnitOfWork) -> None:
-    dues, sends = await suspects(engines, open_uow, 2, 1, 2, 1), Sends()
+    dues, sends = await maybe_poison(engines, open_uow, 2, 1, 2, 1), Sends()
 
     trying(sends, open_uow).add(dues)
 
     for number in range(1, 5):
         await sends.number(number)
         sends.holding[-1].set()
-    marks = {due.standing.key: due.standing.claim_failures for due in dues}
+    marks = {due.message.key: due.message.claim_failures for due in dues}
     assert [marks[key] for key in sends.begun] == [1, 1, 2, 2]
 
 
 async def test_one_that_has_moved_meanwhile_is_left_alone(engines: Engines, open_uow: OpenSystemUnitOfWork) -> None:
-    [moved, other], sends = await suspects(engines, open_uow, 1, 1), Sends()
+    [moved, other], sends = await maybe_poison(engines, open_uow, 1, 1), Sends()
     async with open_uow() as uow:
-        change: Change = lifecycle.cancel(moved.standing, by="key_1")
+        change: Change = lifecycle.cancel(moved.message, by="key_1")
         await uow.lifecycles.apply([change])
         await uow.commit()
 
     trying(sends, open_uow).add([moved, other])
     await sends.number(1)
 
-    assert sends.begun == [other.standing.key]
+    assert sends.begun == [other.message.key]
     assert await states(open_uow, [moved, other]) == [State.CANCELLED, State.CLAIMED]
 
 
 async def test_a_second_worker_that_found_the_same_ones_claims_none_of_them_twice(
     engines: Engines, open_uow: OpenSystemUnitOfWork
 ) -> None:
-    dues, here, there = await suspects(engines, open_uow, 1, 1, 1), Sends(), Sends()
+    dues, here, there = await maybe_poison(engines, open_uow, 1, 1, 1), Sends(), Sends()
 
     trying(here, open_uow).add(dues)
     await here.number(1)
@@ -138,11 +138,11 @@ async def test_a_second_worker_that_found_the_same_ones_claims_none_of_them_twic
         return True if len(here.begun) + len(there.begun) == 3 else None
 
     await eventually(all_begun, within=60, what="one was forgotten")
-    assert sorted(here.begun + there.begun) == sorted(due.standing.key for due in dues)
+    assert sorted(here.begun + there.begun) == sorted(due.message.key for due in dues)
 
 
 async def test_who_stops_tries_no_further_one(engines: Engines, open_uow: OpenSystemUnitOfWork) -> None:
-    dues, sends = await suspects(engines, open_uow, 1, 1), Sends()
+    dues, sends = await maybe_poison(engines, open_uow, 1, 1), Sends()
     tried = trying(sends, open_uow)
     tried.add(dues)
     await sends.number(1)
@@ -157,7 +157,7 @@ async def test_who_stops_tries_no_further_one(engines: Engines, open_uow: OpenSy
 
 
 async def test_after_an_outage_the_next_ones_are_tried(engines: Engines, open_uow: OpenSystemUnitOfWork) -> None:
-    dues, sends = await suspects(engines, open_uow, 1, 1), Sends()
+    dues, sends = await maybe_poison(engines, open_uow, 1, 1), Sends()
     away = asyncio.Event()
 
     @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from messaging.application.crashpoints import EXIT_CODE, POINTS, Crash, arm, parse, reach
 from messaging.domain.shared.ids import Prefix, typeid
-from messaging.entrypoints.settings import BadSettings, Settings, load
+from messaging.entrypoints.settings.settings import BadSettings, Settings, load
 from tests.builders import MESSAGE, TENANT
 
 SOURCES = Path(__file__).parents[3] / "src"
@@ -44,7 +44,7 @@ def test_a_process_dies_at_the_passage_it_was_told() -> None:
 
 
 def test_without_a_number_it_dies_the_first_time() -> None:
-    assert passing("relay.after_hint, stamp.after_commit", "stamp.after_commit", "-") == (EXIT_CODE, 0)
+    assert passing("relay.after_wakeup, stamp.after_commit", "stamp.after_commit", "-") == (EXIT_CODE, 0)
 
 
 def test_it_passes_all_other_points_and_passages() -> None:
@@ -69,7 +69,7 @@ def test_a_plan_may_name_several_crashes() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("stamp.afer_commit", r"does not exist\. There are: accept\.before_commit, .*callback_apply\.after_commit"),
+        ("stamp.afer_commit", r"does not exist\. There are: accept\.before_commit, .*webhook_apply\.after_commit"),
         ("", "does not exist"),
         ("stamp.after_commit,", "does not exist"),
         ("stamp.after_commit:", "something else than a number"),
@@ -126,4 +126,4 @@ def test_every_point_is_somewhere_in_the_code_and_every_place_is_a_point() -> No
 
     assert set(reached) == set(POINTS)
     twice = {f"{step}.{when}_commit" for step in ("claim", "stamp", "outcome") for when in ("before", "after")}
-    assert {point for point, places in reached.items() if places > 1} == twice
+    assert {point for point, concurrency in reached.items() if concurrency > 1} == twice

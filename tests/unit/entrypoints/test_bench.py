@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from messaging.entrypoints.bench import bodies
-from messaging.entrypoints.bench.cpu import difference, seconds_by_process
-from messaging.entrypoints.bench.fairness import jain_index
-from messaging.entrypoints.bench.generator import Generator, Job
-from messaging.entrypoints.bench.loop import thirds
-from messaging.entrypoints.bench.report import (
+from messaging.entrypoints.lab.bench import bodies
+from messaging.entrypoints.lab.bench.cpu import difference, seconds_by_process
+from messaging.entrypoints.lab.bench.fairness import jain_index
+from messaging.entrypoints.lab.bench.generator import Generator, Job
+from messaging.entrypoints.lab.bench.loop import thirds
+from messaging.entrypoints.lab.bench.report import (
     Findings,
     Floor,
     Machine,
@@ -27,7 +27,7 @@ from messaging.entrypoints.bench.report import (
     measured,
     medians,
 )
-from messaging.entrypoints.dev.memory import resident_mib
+from messaging.entrypoints.lab.dev.memory import resident_mib
 
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 

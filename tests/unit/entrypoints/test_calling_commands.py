@@ -12,7 +12,7 @@ import respx
 
 from messaging.entrypoints.cli import app
 from messaging.entrypoints.cli.failures import Exit, exit_code_of
-from messaging.entrypoints.dev.profile import Profile, find_profile, profile_path, remove_profile, write_profile
+from messaging.entrypoints.lab.dev.profile import Profile, find_profile, profile_path, remove_profile, write_profile
 
 API = "http://api.test"
 SEND = ("send", "--to", "+14155550100", "--template", "order_update", "--var", "1=Ana")

@@ -12,7 +12,7 @@ from asyncpg.exceptions import InsufficientPrivilegeError
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.entrypoints.cli.failures import Exit, Failed, exit_code_of
-from messaging.entrypoints.settings import BadSettings, Problem
+from messaging.entrypoints.settings.settings import BadSettings, Problem
 
 HEAVY = (
     "litestar",

@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from messaging.domain.shared.address import Phone, parse_recipient
+from messaging.domain.channels.address import Phone, parse_recipient
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
-from messaging.entrypoints.demo.accounts import compare
-from messaging.entrypoints.demo.orders import SHIPPED, NotAnExport, Order, read_orders, submission_of
-from messaging.entrypoints.demo.report import build, latency
-from messaging.entrypoints.demo.submitting import Refusal, Submitted
+from messaging.entrypoints.lab.demo.accounts import compare
+from messaging.entrypoints.lab.demo.orders import SHIPPED, NotAnExport, Order, read_orders, submission_of
+from messaging.entrypoints.lab.demo.report import build, latency
+from messaging.entrypoints.lab.demo.submitting import Refusal, Submitted
 
 
 def an_order(**changes: str) -> Order:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from messaging.entrypoints.joined_writes import _OneWrite
+from messaging.entrypoints.sockets.joined_writes import _OneWrite
 
 
 class Recording(asyncio.Transport):

@@ -9,13 +9,13 @@ import pytest
 
 from messaging.entrypoints.cli.failures import Exit, exit_code_of
 from messaging.entrypoints.cli.running import Service, serve
-from messaging.entrypoints.dev.loopback import free_port
-from messaging.entrypoints.dev.ports import Ports, PortsInUse, require_free
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.listening import CannotListen, listen
+from messaging.entrypoints.lab.dev.loopback import free_port
+from messaging.entrypoints.lab.dev.ports import Ports, PortsInUse, require_free
 from messaging.entrypoints.sandbox import SandboxConfig, serving
-from tests.unit.application.inbox.doubles import Counts
+from messaging.entrypoints.sockets.listening import CannotListen, listen
+from tests.unit.application.webhooks.doubles import Counts
 from tests.unit.entrypoints.test_cli import app
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from messaging.entrypoints.log_condenser import Condenser
+from messaging.entrypoints.observability.log_condenser import Condenser
 
 
 class Clock:
@@ -50,7 +50,7 @@ def log(clock: Clock, kept: Kept) -> Iterator[logging.Logger]:
 def test_a_store_that_is_down_for_fifteen_seconds_costs_a_handful_of_lines(
     log: logging.Logger, clock: Clock, kept: Kept
 ) -> None:
-    works = ("partitions", "retention", "quarantine", "settle_held", "salvage", "inbound")
+    works = ("partitions", "retention", "recover_failover", "expire_held", "recover_crashed_sends", "inbound")
     for second in range(16):
         clock.now = float(second)
         log.warning("relay.store_unavailable", extra={"store": "postgres"})
@@ -97,7 +97,7 @@ def test_a_defect_in_a_loop_is_told_once_and_then_counted(log: logging.Logger, c
 
 def test_lines_that_differ_in_anything_are_all_kept(log: logging.Logger, kept: Kept) -> None:
     for number in range(3):
-        log.warning("callback.set_aside", extra={"callback_id": f"cbk_{number}"})
+        log.warning("webhook.set_aside", extra={"webhook_id": f"cbk_{number}"})
     for text in ("one", "another"):
         try:
             raise ValueError(text)

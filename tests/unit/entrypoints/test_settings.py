@@ -7,8 +7,7 @@ import pytest
 
 from messaging.application.ports.health import Retention
 from messaging.entrypoints.composition.terms import retention
-from messaging.entrypoints.setting_types import LogLevel
-from messaging.entrypoints.settings import (
+from messaging.entrypoints.settings.settings import (
     BadSettings,
     ClientSettings,
     MigrationSettings,
@@ -16,6 +15,7 @@ from messaging.entrypoints.settings import (
     effective,
     load,
 )
+from messaging.entrypoints.settings.values import LogLevel
 
 GOOD = {
     "APP_DATABASE_URL": "postgresql://shop:s3cret@db.internal/messaging",
@@ -45,9 +45,9 @@ def test_the_master_key_may_be_hex_or_either_base64(text: str) -> None:
 
 
 def test_retention_is_for_ever_or_longer_than_late_echoes_take() -> None:
-    settings = load(Settings, GOOD | {"APP_RETENTION_DAYS": "0", "APP_CALLBACK_RETENTION_DAYS": "30"})
+    settings = load(Settings, GOOD | {"APP_RETENTION_DAYS": "0", "APP_WEBHOOK_RETENTION_DAYS": "30"})
 
-    assert retention(settings) == Retention(messages=None, callbacks=timedelta(days=30))
+    assert retention(settings) == Retention(messages=None, raw_webhooks=timedelta(days=30))
     assert "between 30 and" in problems_of(GOOD | {"APP_RETENTION_DAYS": "7"})["APP_RETENTION_DAYS"]
 
 
@@ -157,8 +157,8 @@ def test_a_client_needs_a_key_only() -> None:
     ("environ", "both"),
     [
         ({"APP_ACCEPT_WRITERS": "9"}, ("APP_ACCEPT_WRITERS", "APP_DATABASE_POOL_SIZE")),
-        ({"APP_WITNESS_MARGIN_SECONDS": "580"}, ("APP_WITNESS_MARGIN_SECONDS", "APP_ECHO_GRACE_SECONDS")),
-        ({"APP_ECHO_GRACE_SECONDS": "600"}, ("APP_WITNESS_MARGIN_SECONDS", "APP_ECHO_GRACE_SECONDS")),
+        ({"APP_RESEND_CLOCK_MARGIN_SECONDS": "580"}, ("APP_RESEND_CLOCK_MARGIN_SECONDS", "APP_ECHO_GRACE_SECONDS")),
+        ({"APP_ECHO_GRACE_SECONDS": "600"}, ("APP_RESEND_CLOCK_MARGIN_SECONDS", "APP_ECHO_GRACE_SECONDS")),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused_and_both_are_named(
@@ -170,6 +170,13 @@ def test_settings_that_exclude_each_other_are_refused_and_both_are_named(
 
 
 def test_a_longer_margin_is_fine_where_a_code_can_still_be_proven_lost_in_time() -> None:
-    settings = load(Settings, GOOD | {"APP_WITNESS_MARGIN_SECONDS": "560", "APP_ECHO_GRACE_SECONDS": "599"})
+    settings = load(Settings, GOOD | {"APP_RESEND_CLOCK_MARGIN_SECONDS": "560", "APP_ECHO_GRACE_SECONDS": "599"})
 
-    assert settings.witness_margin_seconds == 560
+    assert settings.resend_clock_margin_seconds == 560
+
+
+def test_who_sets_the_old_name_of_a_setting_is_told_the_new_one() -> None:
+    problems = problems_of(GOOD | {"APP_WITNESSES": "30", "APP_CALLBACK_RETENTION_DAYS": "30"})
+
+    assert "APP_RESEND_MIN_LATER_RECEIPTS" in problems["APP_WITNESSES"]
+    assert "APP_WEBHOOK_RETENTION_DAYS" in problems["APP_CALLBACK_RETENTION_DAYS"]

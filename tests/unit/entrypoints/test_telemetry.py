@@ -16,9 +16,9 @@ from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
 from messaging.application.ports.lifecycles import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.shared.address import Channel
-from messaging.entrypoints.telemetry import (
+from messaging.entrypoints.observability.telemetry import (
     Operations,
     configure_logging,
     redact,

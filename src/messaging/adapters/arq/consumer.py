@@ -1,4 +1,4 @@
-"""Take hints from ARQ's queues, and survive what ends an ARQ worker: every hiccup of Redis does."""
+"""Take wakeups from ARQ's queues, and survive what ends an ARQ worker: every hiccup of Redis does."""
 
 import asyncio
 import logging
@@ -11,11 +11,11 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from messaging.adapters.arq.wire import EXPIRES_AFTER, FUNCTION, MAX_TRIES, connect, pack, unpack
-from messaging.application.ports.queue import PATIENCE, QueueUnavailable
+from messaging.application.ports.wakeups import PATIENCE, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
-# After this ARQ lets go of a job, and the hint of a worker that was killed may be run by another. The work itself is
+# After this ARQ lets go of a job, and the wakeup of a worker that was killed may be run by another. The work itself is
 # never cancelled by it.
 _JOB_TIMEOUT = timedelta(seconds=60)
 # To let go of a queue: by itself, then by cancellation; all of it, when the process ends.

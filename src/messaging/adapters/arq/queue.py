@@ -1,4 +1,4 @@
-"""Publish hints to ARQ's queues: all of a pass in one round trip, and never more than the workers can use."""
+"""Publish wakeups to ARQ's queues: all of a pass in one round trip, and never more than the workers can use."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from messaging.adapters.arq.wire import EXPIRES_AFTER, FUNCTION, IN_PROGRESS_KEY, JOB_KEY, pack
 from messaging.application.jobs import Job, encode, queue_name
-from messaging.application.ports.queue import QueueUnavailable
+from messaging.application.ports.wakeups import QueueUnavailable
 
 # A job that is being run stays in its queue, marked by its in-progress key; a killed worker's mark outlives it by a
 # minute. So only unmarked jobs count as waiting, and a second bound keeps the marked ones from piling up.
@@ -32,12 +32,12 @@ return published
 """
 _LONGEST_QUEUE = 64
 # ARQ starts a job once its score is past by the worker's clock. Always past: machines' clocks need not agree, and
-# hints need no order among themselves.
+# wakeups need no order among themselves.
 _SCORE = 1
 
 
 class ArqJobQueue:
-    """`waiting` bounds the hints of one queue that no worker has picked up yet; twice what workers use at once is
+    """`waiting` bounds the wakeups of one queue that no worker has picked up yet; twice what workers use at once is
     plenty, as the backlog itself is in Postgres.
     """
 
@@ -45,7 +45,7 @@ class ArqJobQueue:
         self._publish = redis.register_script(_PUBLISH)
         self._waiting = waiting
 
-    async def hint(self, jobs: Sequence[Job]) -> None:
+    async def wakeup(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
         expires_ms = int(EXPIRES_AFTER.total_seconds() * 1000)

@@ -1,4 +1,4 @@
-"""What both ends of an ARQ queue must agree on: the function's name, the encoding, how long a hint lives.
+"""What both ends of an ARQ queue must agree on: the function's name, the encoding, how long a wakeup lives.
 
 The default encoding is pickle, which would let anyone who can write to Redis run code in the workers.
 """
@@ -15,7 +15,7 @@ from messaging.adapters.redis.connections import pool_of
 FUNCTION = "run"
 # ARQ counts crashes and deployments as tries; the retries of our work are rows in Postgres.
 MAX_TRIES = 2
-# Longer than any backlog that should still be worked on; a hint that expires is made again from Postgres.
+# Longer than any backlog that should still be worked on; a wakeup that expires is made again from Postgres.
 EXPIRES_AFTER = timedelta(days=7)
 JOB_KEY, IN_PROGRESS_KEY = job_key_prefix, in_progress_key_prefix
 

@@ -6,25 +6,25 @@ from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messaging.adapters.postgres.admin_keys import PostgresAdminKeys
-from messaging.adapters.postgres.callbacks import PostgresCallbacks
-from messaging.adapters.postgres.configuration import PostgresConfiguration
-from messaging.adapters.postgres.contact_aliases import PostgresContactAliases
-from messaging.adapters.postgres.conversations import PostgresConversations
-from messaging.adapters.postgres.failovers import PostgresFailovers
-from messaging.adapters.postgres.lifecycles import PostgresLifecycles
-from messaging.adapters.postgres.platform import PostgresPlatform
-from messaging.adapters.postgres.provider_events import PostgresProviderEvents
-from messaging.adapters.postgres.provider_templates import PostgresProviderTemplates
-from messaging.adapters.postgres.records import PostgresRecords
-from messaging.adapters.postgres.template_work import (
+from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKeys
+from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
+from messaging.adapters.postgres.configuration.platform import PostgresPlatform
+from messaging.adapters.postgres.configuration.provider_templates import PostgresProviderTemplates
+from messaging.adapters.postgres.configuration.template_work import (
     PostgresHeldMessages,
     PostgresTemplateRequests,
     PostgresTemplateSyncs,
 )
-from messaging.adapters.postgres.transactions import Transaction, transaction
-from messaging.adapters.postgres.vitals import PostgresVitals
-from messaging.adapters.postgres.weeks import Weeks
+from messaging.adapters.postgres.conversations.contact_aliases import PostgresContactAliases
+from messaging.adapters.postgres.conversations.conversations import PostgresConversations
+from messaging.adapters.postgres.messages.failovers import PostgresFailovers
+from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
+from messaging.adapters.postgres.operations.vitals import PostgresVitals
+from messaging.adapters.postgres.reading.records import PostgresRecords
+from messaging.adapters.postgres.schema.weeks import Weeks
+from messaging.adapters.postgres.session.transactions import Transaction, transaction
+from messaging.adapters.postgres.webhooks.provider_events import PostgresProviderEvents
+from messaging.adapters.postgres.webhooks.raw_webhooks import PostgresRawWebhooks
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Reach, TenantScope
@@ -110,8 +110,8 @@ class PostgresSystemUnitOfWork:
         return PostgresLifecycles(self._opened.driver, self._weeks)
 
     @cached_property
-    def callbacks(self) -> PostgresCallbacks:
-        return PostgresCallbacks(self._opened.driver)
+    def raw_webhooks(self) -> PostgresRawWebhooks:
+        return PostgresRawWebhooks(self._opened.driver)
 
     @cached_property
     def conversations(self) -> PostgresConversations:

@@ -41,7 +41,7 @@ class OnlyOnce(Exception):
     """Something below us wanted to send the same request again."""
 
 
-class Flight:
+class JournalEntry:
     """How far one request has come."""
 
     def __init__(self, may_start: MayStart, deadline: asyncio.Timeout, answer_seconds: float) -> None:
@@ -65,7 +65,7 @@ class Flight:
 
 
 # Whose request is being connected for: aiohttp has no other way to tell its connector.
-in_flight: ContextVar[Flight | None] = ContextVar("in_flight", default=None)
+in_flight: ContextVar[JournalEntry | None] = ContextVar("in_flight", default=None)
 
 
 class GatedConnector(aiohttp.TCPConnector):
@@ -76,18 +76,18 @@ class GatedConnector(aiohttp.TCPConnector):
     """
 
     async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> Connection:
-        flight = in_flight.get()
-        if flight is not None and flight.departed:
+        entry = in_flight.get()
+        if entry is not None and entry.departed:
             raise OnlyOnce("a second connection for a request that has already left")
         connection = await super().connect(req, traces, timeout)
-        if flight is not None:
-            await _board(flight, connection)
+        if entry is not None:
+            await _board(entry, connection)
         return connection
 
 
-async def _board(flight: Flight, connection: Connection) -> None:
+async def _board(entry: JournalEntry, connection: Connection) -> None:
     try:
-        await flight.ask()
+        await entry.ask()
     except SaidNo:
         connection.release()
         raise
@@ -97,7 +97,7 @@ async def _board(flight: Flight, connection: Connection) -> None:
     if _has_ended(connection.transport):
         connection.close()
         raise ConnectionGone("the provider closed the connection before the first byte")
-    flight.depart()
+    entry.depart()
 
 
 # Linux tells when the other side has said its last; elsewhere only a reset shows.

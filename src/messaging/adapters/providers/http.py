@@ -16,7 +16,7 @@ from msgspec import Struct
 from messaging.adapters.providers.departure import (
     AskingFailed,
     ConnectionGone,
-    Flight,
+    JournalEntry,
     MayStart,
     OnlyOnce,
     SaidNo,
@@ -112,8 +112,8 @@ class ProviderHttp:
         try:
             # The answer's time starts with the first byte, so that nothing ever cancels a `may_start` half-way.
             deadline = asyncio.timeout(None)
-            flight = Flight(may_start, deadline, self._timeouts.answer)
-            request = GatedRequest(method, target, _prepared(headers), body, flight)
+            entry = JournalEntry(may_start, deadline, self._timeouts.answer)
+            request = GatedRequest(method, target, _prepared(headers), body, entry)
             return await _fly(line.client, request, deadline, reply_limit)
         finally:
             line.slots.release()
@@ -182,14 +182,14 @@ async def _fly(client: Client, request: GatedRequest, deadline: asyncio.Timeout,
     except AskingFailed as failed:
         raise failed.error from None
     except _NETWORK as error:
-        return _known(request.flight, response, error)
+        return _known(request.entry, response, error)
     return Reply(status=response.status_code, headers=_readable(response), body=body)
 
 
-def _known(flight: Flight, response: httpx.Response | None, error: Exception) -> Exchange:
+def _known(entry: JournalEntry, response: httpx.Response | None, error: Exception) -> Exchange:
     """What can be said after `error`, judged by how far the request had come."""
     said = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
-    if not flight.departed:
+    if not entry.departed:
         return NotSent(code="not_sent", reason=said)
     if response is None:
         return NoReply(reason=said)

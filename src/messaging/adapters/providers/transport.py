@@ -14,7 +14,7 @@ import aiohttp
 import httpx
 from msgspec import Struct
 
-from messaging.adapters.providers.departure import Flight, GatedConnector, in_flight
+from messaging.adapters.providers.departure import GatedConnector, JournalEntry, in_flight
 
 # Seconds an idle connection is kept: below a provider's own idle limit, so that we rarely write into a closing one.
 _KEEP_ALIVE = 5.0
@@ -50,22 +50,22 @@ class GatedRequest(httpx.Request):
     `may_start`.
     """
 
-    def __init__(self, method: str, target: Target, headers: Headers, body: bytes, flight: Flight) -> None:
-        super().__init__(method, target.url, headers=headers, stream=_Freight(body, flight))
+    def __init__(self, method: str, target: Target, headers: Headers, body: bytes, entry: JournalEntry) -> None:
+        super().__init__(method, target.url, headers=headers, stream=_Freight(body, entry))
         self.target = target
         self.plain_headers = headers.plain
         self.body = body
-        self.flight = flight
+        self.entry = entry
 
 
 class _Freight(httpx.AsyncByteStream):
-    def __init__(self, body: bytes, flight: Flight) -> None:
+    def __init__(self, body: bytes, entry: JournalEntry) -> None:
         self._body = body
-        self._flight = flight
+        self._entry = entry
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        await self._flight.ask()
-        self._flight.depart()
+        await self._entry.ask()
+        self._entry.depart()
         yield self._body
 
 
@@ -98,7 +98,7 @@ class _SocketTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request, GatedRequest), "every request of ours has a flight"
-        token = in_flight.set(request.flight)
+        token = in_flight.set(request.entry)
         try:
             answer = await self._session.request(
                 request.method,

@@ -12,7 +12,7 @@ from redis.commands.core import AsyncScript
 
 from messaging.adapters.redis.patience import Patience, RedisAway
 from messaging.application.ports.sender_health import HealthChange, HealthRecordsUnavailable, Sight
-from messaging.domain.messages.sender_health import HEALTHY, Health, Subject, held_until
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subject, held_until
 
 # KEYS: records. Returns the time in seconds and microseconds, then the records.
 _READ: Final = """

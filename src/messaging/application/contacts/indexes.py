@@ -1,7 +1,7 @@
 """Under which blind indexes a person is stored and looked for."""
 
 from messaging.application.ports.secrets import TenantCipher
-from messaging.domain.shared.identity import identity, spellings
+from messaging.domain.channels.identity import identity, spellings
 
 
 def index_of(cipher: TenantCipher, address: str) -> bytes:

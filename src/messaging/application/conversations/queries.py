@@ -14,7 +14,7 @@ from messaging.application.ports.paging import Page, page_of
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
-from messaging.application.tenants.ciphers import cipher_of
+from messaging.application.tenants.accounts.ciphers import cipher_of
 from messaging.domain.conversations.inbound import InboundKind, InboundMessage, Oddity
 from messaging.domain.shared.ids import AccountId, InboundId, Prefix, typeid
 from messaging.domain.tenants.tenant import Principal

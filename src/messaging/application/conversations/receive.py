@@ -15,18 +15,18 @@ from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
+from messaging.domain.channels.address import Channel
 from messaging.domain.conversations.inbound import InboundMessage
-from messaging.domain.shared.address import Channel
-from messaging.domain.shared.ids import AccountId, CallbackId, InboundId, SenderId, TenantId
+from messaging.domain.shared.ids import AccountId, InboundId, SenderId, TenantId, WebhookId
 from messaging.domain.shared.mode import Mode
 
 
 class InboundArrived(NamedTuple):
-    """An inbound message, whose account it came through, and in which callback."""
+    """An inbound message, whose account it came through, and in which webhook."""
 
     tenant_id: TenantId
     account_id: AccountId
-    callback_id: CallbackId
+    webhook_id: WebhookId
     message: InboundMessage
 
 
@@ -34,7 +34,7 @@ LearnWithin = Callable[[SystemUnitOfWork, Sequence[Told]], Awaitable[None]]
 
 
 class ReceiveInbound:
-    """Works inside the caller's transaction, so that a callback is processed wholly or not at all."""
+    """Works inside the caller's transaction, so that a webhook is processed wholly or not at all."""
 
     def __init__(
         self,
@@ -61,12 +61,12 @@ class ReceiveInbound:
         senders = await uow.platform.senders_by_external_id(wanted)
         now = self._clock.now()
         known: list[NewInbound] = []
-        strangers: list[InboundArrived] = []
+        unmatched_senders: list[InboundArrived] = []
         for item in arrived:
             sender_id = senders.get((item.account_id, item.message.sender_external_id))
             cipher = await self._cipher(item.tenant_id)
             if sender_id is None or cipher is None:
-                strangers.append(item)
+                unmatched_senders.append(item)
             else:
                 known.append(_sealed(item, sender_id, cipher, id=InboundId(self._new_id()), now=now))
         await uow.conversations.add_inbound(known)
@@ -75,7 +75,7 @@ class ReceiveInbound:
             self._telemetry.count("inbound_messages", kind=row.kind)
         for oddity, count in Counter(oddity for item in arrived for oddity in item.message.oddities).items():
             self._telemetry.count("inbound_oddities", count, oddity=oddity)
-        return strangers
+        return unmatched_senders
 
     async def _told(self, arrived: Sequence[InboundArrived]) -> list[Told]:
         """Of people who are named by number and by id."""

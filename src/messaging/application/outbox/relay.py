@@ -1,6 +1,6 @@
-"""Turn due rows into hints: which lanes have work now, and do the workers know?
+"""Turn due rows into wakeups: which lanes have work now, and do the workers know?
 
-Every pass asks Postgres, never a memory of what was hinted before: a lost hint, a flushed Redis or a crash between
+Every pass asks Postgres, never a memory of what was woken before: a lost wakeup, a flushed Redis or a crash between
 two passes costs one pass.
 """
 
@@ -8,18 +8,18 @@ from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 from messaging.application import crashpoints
-from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, SyncTemplates, Upkeep
-from messaging.application.ports.queue import JobQueue, QueueUnavailable
+from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, SyncTemplates, Upkeep
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
-from messaging.domain.messages.standing import DispatchKind
+from messaging.application.ports.wakeups import JobQueue, QueueUnavailable
+from messaging.domain.messages.message_state import DispatchKind
 
 
 class RelayDueWork:
-    """`lanes` are those whose workers are here; with `inbox`, callbacks are too. Upkeep and templates are everybody's.
+    """`lanes` are those that this process's workers serve; `webhooks` says whether stored webhooks are theirs too.
 
-    `fallback` starts jobs in this process, without waiting for them: the way round a queue that is away. `resting` are
-    those for which nobody need come: this process has learnt that they have no tokens for now.
+    Upkeep and templates are every worker's. `fallback` starts jobs in this process, without waiting for them: the way
+    round a queue that is away. `throttled` lists the lanes and subjects that have no tokens for now.
     """
 
     def __init__(
@@ -28,16 +28,16 @@ class RelayDueWork:
         open_uow: OpenSystemUnitOfWork,
         queue: JobQueue,
         lanes: Collection[DeliverLane],
-        inbox: bool,
+        webhooks: bool,
         fallback: Callable[[Sequence[Job]], None],
-        resting: Callable[[], Collection[tuple[DeliverLane, UUID]]],
+        throttled: Callable[[], Collection[tuple[DeliverLane, UUID]]],
         telemetry: Telemetry,
     ) -> None:
         self._open_uow = open_uow
         self._queue = queue
         self._lanes = frozenset(lanes)
         self._fallback = fallback
-        self._resting = resting
+        self._throttled = throttled
         self._telemetry = telemetry
         self._kinds = [
             DispatchKind.STOP_WAITING,
@@ -47,23 +47,23 @@ class RelayDueWork:
         ]
         if lanes:
             self._kinds.append(DispatchKind.DELIVER)
-        if inbox:
-            self._kinds += [DispatchKind.PROCESS_CALLBACK, DispatchKind.REMATCH]
+        if webhooks:
+            self._kinds += [DispatchKind.PROCESS_WEBHOOK, DispatchKind.REMATCH]
 
     async def __call__(self) -> int:
-        """How many jobs have work waiting, all of them hinted or started. Raises StoreUnavailable."""
+        """How many jobs have work waiting, all of them woken or started. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
-            found = await uow.lifecycles.lanes_with_work(self._kinds, resting=self._resting())
+            found = await uow.lifecycles.lanes_with_work(self._kinds, throttled=self._throttled())
         jobs = self._jobs(found)
         if not jobs:
             return 0
-        crashpoints.reach("relay.before_hint")
+        crashpoints.reach("relay.before_wakeup")
         try:
-            await self._queue.hint(jobs)
+            await self._queue.wakeup(jobs)
         except QueueUnavailable:
             self._telemetry.count("relay_fallbacks")
             self._fallback(jobs)
-        crashpoints.reach("relay.after_hint")
+        crashpoints.reach("relay.after_wakeup")
         return len(jobs)
 
     def _jobs(self, found: Sequence[DispatchKind | DeliverLane]) -> list[Job]:
@@ -74,12 +74,12 @@ class RelayDueWork:
         match found:
             case DeliverLane():
                 return found if found in self._lanes else None
-            case DispatchKind.PROCESS_CALLBACK | DispatchKind.REMATCH:
-                return ProcessCallbacks()
+            case DispatchKind.PROCESS_WEBHOOK | DispatchKind.REMATCH:
+                return ProcessWebhooks()
             case DispatchKind.STOP_WAITING | DispatchKind.CHECK_SILENT | DispatchKind.RELEASE_HELD:
                 return Upkeep()
             case DispatchKind.SYNC_TEMPLATES:
                 return SyncTemplates()
             case DispatchKind.DELIVER:
-                # Deliveries come with their lane; the bare kind says nothing that could be hinted.
+                # Deliveries come with their lane; the bare kind says nothing that could be woken.
                 return None

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Mode
 

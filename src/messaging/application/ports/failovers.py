@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.message_state import MessageKey
 
 
 class Failovers(Protocol):

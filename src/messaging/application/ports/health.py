@@ -56,10 +56,10 @@ class ProcessState(Health, Protocol):
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """How long messages of both directions with their rows, and raw callbacks, are kept; None: for ever."""
+    """How long messages of both directions with their rows, and raw webhooks, are kept; None: for ever."""
 
     messages: timedelta | None = None
-    callbacks: timedelta | None = None
+    raw_webhooks: timedelta | None = None
 
 
 class Upkeep(Protocol):
@@ -78,7 +78,7 @@ class Upkeep(Protocol):
         ...
 
     async def purge_provider_events(self) -> int:
-        """Delete events that came longer ago than raw callbacks are kept; returns how many."""
+        """Delete events that came longer ago than raw webhooks are kept; returns how many."""
         ...
 
     async def purge_idempotency(self) -> int:

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from messaging.application.jobs import DeliverLane
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.fairness import Flow
-from messaging.domain.messages.standing import DispatchKind, MessageKey, Standing
-from messaging.domain.messages.witnesses import Evidence
+from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState
+from messaging.domain.messages.pacing.fairness import Flow
+from messaging.domain.messages.transitions.negative_evidence import Evidence
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 
 
@@ -22,7 +22,7 @@ class Due(Struct, frozen=True, kw_only=True):
     `recipient_index` tells whom it is for: the name that the provider uses for them, where it told another.
     """
 
-    standing: Standing
+    message: MessageState
     sealed: bytes
     flow_id: UUID
     recipient_index: bytes
@@ -50,7 +50,7 @@ class Place(Struct, frozen=True, kw_only=True):
 class ExpiredPage(Struct, frozen=True, kw_only=True):
     """What has expired in one page of a lane, locked; `next` is None behind the last page."""
 
-    standings: Sequence[Standing]
+    messages: Sequence[MessageState]
     next: Place | None
 
 
@@ -61,11 +61,11 @@ class AttemptRef(Struct, frozen=True, kw_only=True):
 
 class Lifecycles(Protocol):
     async def flows_due(
-        self, lane: DeliverLane, view: View, *, places: int, resting: Collection[UUID]
+        self, lane: DeliverLane, view: View, *, concurrency: int, throttled: Collection[UUID]
     ) -> Mapping[Flow, int]:
         """Every flow in view, in turn, with a count of its `deliver` dispatches that are due; takes no locks.
 
-        Counts end at twice a fair share of the places, and are zero for flows of which an id is among `resting`.
+        Counts end at twice a fair share of the places, and are zero for flows of which an id is among `throttled`.
         """
         ...
 
@@ -76,7 +76,7 @@ class Lifecycles(Protocol):
         """
         ...
 
-    async def lock_expired(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
+    async def lock_expired(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[MessageState]:
         """Messages of these senders that are due and past their expiry, locked; rows locked by others are skipped.
 
         Looks at a bounded part of each sender's backlog only.
@@ -87,19 +87,19 @@ class Lifecycles(Protocol):
         """The expired ones among the next `limit` due messages of a lane; rows locked by others are skipped."""
         ...
 
-    async def lock_lost(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[Standing]:
+    async def lock_lost(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[MessageState]:
         """Claimed or started messages of these senders whose worker's lease has ended, locked."""
         ...
 
-    async def lock_waits_over(self, limit: int) -> Sequence[Standing]:
-        """Messages whose `stop_waiting` dispatch is due, locked; rows locked by others are skipped."""
+    async def lock_waits_over(self, limit: int) -> Sequence[MessageState]:
+        """Messages whose `resolve_unknown` dispatch is due, locked; rows locked by others are skipped."""
         ...
 
-    async def lock_silent(self, limit: int) -> Sequence[Standing]:
-        """The same for messages whose `check_silent` dispatch is due."""
+    async def lock_for_polling(self, limit: int) -> Sequence[MessageState]:
+        """The same for messages whose `poll_status` dispatch is due."""
         ...
 
-    async def witnesses(self, waiting: Sequence[Standing], *, enough: int) -> Mapping[SenderId, Evidence]:
+    async def later_receipts(self, waiting: Sequence[MessageState], *, enough: int) -> Mapping[SenderId, Evidence]:
         """What was heard of each sender since its last attempt among `waiting` began; counts up to `enough`.
 
         One answer for all messages of a sender: what came after the last of them came after all. Attempts that never
@@ -107,7 +107,7 @@ class Lifecycles(Protocol):
         """
         ...
 
-    async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, Standing]:
+    async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, MessageState]:
         """Lock messages in key order (so that two batches cannot deadlock); unknown keys are left out."""
         ...
 
@@ -118,7 +118,7 @@ class Lifecycles(Protocol):
         """
         ...
 
-    async def withdraw(self, keys: Sequence[MessageKey]) -> None:
+    async def unschedule(self, keys: Sequence[MessageKey]) -> None:
         """Delete stale dispatches."""
         ...
 
@@ -139,7 +139,7 @@ class Lifecycles(Protocol):
         ...
 
     async def lanes_with_work(
-        self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]] = ()
+        self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]] = ()
     ) -> Sequence[DispatchKind | DeliverLane]:
         """Lanes that have something due now: a `DeliverLane` for `deliver`, the kind itself for the others.
 
@@ -148,7 +148,7 @@ class Lifecycles(Protocol):
         ...
 
 
-class LockFree(Protocol):
+class OptimisticWrites(Protocol):
     """What can be done without locking messages first: each call is a transaction by itself, and a single round trip.
 
     Raises StoreUnavailable; then it is not known what was written.

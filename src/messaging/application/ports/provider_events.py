@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.domain.shared.ids import AccountId, CallbackId, EventId, TenantId
+from messaging.domain.shared.ids import AccountId, EventId, TenantId, WebhookId
 
 
 class NewProviderEvent(Struct, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class NewProviderEvent(Struct, frozen=True, kw_only=True):
     id: EventId
     tenant_id: TenantId
     account_id: AccountId
-    webhook_id: CallbackId
+    webhook_id: WebhookId
     kind: str
     sender_external_id: str | None
     occurred_at: datetime | None
@@ -34,7 +34,7 @@ class ProviderEventRow(Struct, frozen=True, kw_only=True):
 
     id: EventId
     account_id: AccountId
-    webhook_id: CallbackId
+    webhook_id: WebhookId
     kind: str
     sender_external_id: str | None
     occurred_at: datetime | None

@@ -7,11 +7,11 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from messaging.domain.channels.address import Channel, Recipient
+from messaging.domain.content.content import Content
 from messaging.domain.conversations.inbound import InboundMessage
-from messaging.domain.messages.content import Content
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import SendResult
-from messaging.domain.shared.address import Channel, Recipient
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import (
@@ -35,7 +35,7 @@ CarriedChannels = Mapping[str, frozenset[Channel]]
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
-    """What an account needs to call the provider and to trust its callbacks. Sealed at rest, never logged.
+    """What an account needs to call the provider and to trust its webhooks. Sealed at rest, never logged.
 
     `app_secrets` may hold several while a secret is being rotated; any of them verifies.
     """
@@ -115,11 +115,11 @@ class OtherEvent(Struct, frozen=True, kw_only=True, tag="other"):
 
 
 TemplateEvent = TemplateStatusChanged | TemplateQualityChanged | TemplateChanged
-CallbackEvent = Receipt | InboundMessage | TemplateEvent | OtherEvent
+WebhookEvent = Receipt | InboundMessage | TemplateEvent | OtherEvent
 
 
-class MalformedCallback(Exception):
-    """The bytes are authentic but are not a callback we can read; they stay stored."""
+class MalformedWebhook(Exception):
+    """The bytes are authentic but are not a webhook we can read; they stay stored."""
 
 
 class ProviderRefused(DomainError):
@@ -227,8 +227,8 @@ class AccountSetup(Protocol):
         ...
 
 
-class CallbackReader(Protocol):
-    """The provider's callbacks: authenticity on the raw bytes, then meaning."""
+class WebhookReader(Protocol):
+    """The provider's webhooks: authenticity on the raw bytes, then meaning."""
 
     @property
     def kinds(self) -> AbstractSet[str]:
@@ -243,7 +243,7 @@ class CallbackReader(Protocol):
         """Constant time, over the bytes as received; False without a secret (fail closed). Header names lower-case."""
         ...
 
-    def read(self, body: bytes, *, received_at: datetime) -> Sequence[CallbackEvent]:
+    def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
         """Every entry, change, status and message, in the order given. Raises MalformedCallback.
 
         What has no readable time of its own is taken to have happened at `received_at`.

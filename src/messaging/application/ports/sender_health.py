@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.domain.messages.sender_health import Health, Subject
+from messaging.domain.messages.pacing.sender_health import Health, Subject
 
 
 class HealthRecordsUnavailable(Exception):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.providers import CarriedChannels
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import Template

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from messaging.application.ports.admin_keys import AdminKeys
-from messaging.application.ports.callbacks import Callbacks
 from messaging.application.ports.configuration import Configuration
 from messaging.application.ports.contact_aliases import ContactAliases
 from messaging.application.ports.conversations import Conversations
@@ -13,6 +12,7 @@ from messaging.application.ports.failovers import Failovers
 from messaging.application.ports.lifecycles import Lifecycles
 from messaging.application.ports.platform import Platform
 from messaging.application.ports.provider_events import ProviderEvents
+from messaging.application.ports.raw_webhooks import RawWebhooks
 from messaging.application.ports.records import Records
 from messaging.application.ports.templates import HeldMessages, ProviderTemplates, TemplateRequests, TemplateSyncs
 from messaging.application.ports.vitals import Vitals
@@ -52,7 +52,7 @@ class SystemUnitOfWork(Protocol):
     @property
     def lifecycles(self) -> Lifecycles: ...
     @property
-    def callbacks(self) -> Callbacks: ...
+    def raw_webhooks(self) -> RawWebhooks: ...
     @property
     def conversations(self) -> Conversations: ...
     @property

@@ -17,7 +17,7 @@ class SeenWorker(Struct, frozen=True, kw_only=True):
 
     name: str
     lanes: frozenset[DeliverLane]
-    inbox: bool
+    webhooks: bool
     started_at: datetime
     age: float
     is_live: bool
@@ -26,8 +26,8 @@ class SeenWorker(Struct, frozen=True, kw_only=True):
 class Workers(Protocol):
     """Raises StoreUnavailable."""
 
-    async def tell(self, name: str, lanes: Collection[DeliverLane], *, inbox: bool) -> None:
-        """This worker is there and takes these lanes; with `inbox`, stored webhooks too."""
+    async def tell(self, name: str, lanes: Collection[DeliverLane], *, webhooks: bool) -> None:
+        """This worker is there and takes these lanes; with `webhooks`, stored webhooks too."""
         ...
 
     async def leave(self, name: str) -> None:

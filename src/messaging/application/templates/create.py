@@ -69,11 +69,11 @@ class CreateTemplate:
                 raise already_exists(_TAKEN)
             if not await uow.configuration.has_room("templates", self._quotas.templates):
                 raise quota_exceeded("templates", self._quotas.templates)
-        draft = self._draft(principal, new, account.id)
+        builder = self._draft(principal, new, account.id)
         connection = await self._open_connection(account)
-        created = await self._gateways[account.provider].create_template(connection, draft)
+        created = await self._gateways[account.provider].create_template(connection, builder)
         template = replace(
-            draft,
+            builder,
             # Made now: a listing that was asked for before this moment may lack the template.
             id=TemplateId(self._new_id()),
             category=created.category,

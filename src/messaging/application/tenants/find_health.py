@@ -12,8 +12,8 @@ from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.ports.vitals import Heard, WebhooksHeard
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderHealthView
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import AccountId, Prefix, typeid
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import not_found

@@ -9,7 +9,7 @@ from messaging.application.ports.clock import NewId
 from messaging.application.ports.configuration import Configuration
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.views import RulesView, RuleView
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import RuleId, SenderId
 from messaging.domain.shared.refusals import invalid

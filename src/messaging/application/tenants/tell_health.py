@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from messaging.application.ports.sender_health import HealthRecords, HealthRecordsUnavailable
 from messaging.application.tenants.views import SenderHealthView
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Subject
 from messaging.domain.messages.retry import Scope
-from messaging.domain.messages.sender_health import HEALTHY, Subject
 from messaging.domain.shared.ids import SenderId
 from messaging.domain.tenants.tenant import Sender
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from messaging.domain.messages.breaker import BreakerState, Trouble
-from messaging.domain.messages.pace import factor_at
-from messaging.domain.messages.sender_health import Health, held_until
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
+from messaging.domain.messages.pacing.breaker import BreakerState, Trouble
+from messaging.domain.messages.pacing.pace import factor_at
+from messaging.domain.messages.pacing.sender_health import Health, held_until
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import UnclearByMode

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from messaging.domain.messages.message_state import DispatchKind, MessageKey, Outcome, Phase
 from messaging.domain.messages.receipts import ProviderError
-from messaging.domain.messages.standing import DispatchKind, MessageKey, Outcome, Phase
 from messaging.domain.messages.state import State
 
 # What a timeline entry tells besides its type: codes, numbers, reasons; no content and no address.
@@ -53,14 +53,14 @@ class AttemptUpdated(Struct, frozen=True, kw_only=True, tag="updated"):
 AttemptChange = AttemptOpened | AttemptUpdated
 
 
-class Arrange(Struct, frozen=True, kw_only=True, tag="arrange"):
+class Schedule(Struct, frozen=True, kw_only=True, tag="arrange"):
     """The message's one dispatch becomes due at `due_at` for `kind`."""
 
     kind: DispatchKind
     due_at: datetime
 
 
-class Withdraw(Struct, frozen=True, tag="withdraw"):
+class Unschedule(Struct, frozen=True, tag="withdraw"):
     """Nothing is waiting for this message any more."""
 
 
@@ -83,4 +83,4 @@ class Change(Struct, frozen=True, kw_only=True):
     error: ProviderError | UnsetType | None = UNSET
     possible_duplicate: bool = False
     attempt: tuple[AttemptChange, ...] = ()
-    dispatch: Arrange | Withdraw | None = None
+    dispatch: Schedule | Unschedule | None = None

@@ -5,10 +5,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from messaging.domain.messages.content import Content
+from messaging.domain.channels.address import Channel, Recipient
+from messaging.domain.content.content import Content
 from messaging.domain.messages.retry import DURABLE, SIMPLE, RetryPolicy
 from messaging.domain.messages.state import State
-from messaging.domain.shared.address import Channel, Recipient
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode

@@ -118,7 +118,7 @@ class Fail(Struct, frozen=True):
     """The message ends as failed."""
 
 
-class Bury(Struct, frozen=True):
+class DeadLetter(Struct, frozen=True):
     """Retries are used up: a dead letter."""
 
 
@@ -130,7 +130,7 @@ class AwaitEcho(Struct, frozen=True):
     """Unclear: wait for the provider's word."""
 
 
-Decision = RetryAt | Fail | Bury | Expire | AwaitEcho
+Decision = RetryAt | Fail | DeadLetter | Expire | AwaitEcho
 
 
 def classify(
@@ -178,7 +178,7 @@ def _next_try(
     if checks < policy.checks:
         wait = max(policy.first_check_after if checks == 0 else policy.check_every, floor)
         return _unless_expired(RetryAt(at=now + wait, attempts=attempts, checks=checks + 1), expires_at)
-    return Bury()
+    return DeadLetter()
 
 
 def _unless_expired(retry: RetryAt, expires_at: datetime | None) -> Decision:

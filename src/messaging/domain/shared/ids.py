@@ -15,7 +15,7 @@ AccountId = NewType("AccountId", UUID)
 TemplateId = NewType("TemplateId", UUID)
 KeyId = NewType("KeyId", UUID)
 RuleId = NewType("RuleId", UUID)
-CallbackId = NewType("CallbackId", UUID)
+WebhookId = NewType("WebhookId", UUID)
 InboundId = NewType("InboundId", UUID)
 EventId = NewType("EventId", UUID)
 

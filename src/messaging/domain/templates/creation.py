@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from messaging.domain.content.links import MAX_LINK, link_problem
 from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.links import MAX_LINK, link_problem
 from messaging.domain.shared.text import is_blank, step, text_violations
 from messaging.domain.templates.placeholders import Pattern, read
 from messaging.domain.templates.template import (

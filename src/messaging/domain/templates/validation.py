@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from urllib.parse import quote
 
-from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.links import MAX_LINK
-from messaging.domain.shared.media import filename_violations, media_violations
-from messaging.domain.shared.parameters import (
+from messaging.domain.content.links import MAX_LINK
+from messaging.domain.content.media import filename_violations, media_violations
+from messaging.domain.content.parameters import (
     ButtonValue,
     HeaderDocument,
     HeaderImage,
@@ -23,6 +22,7 @@ from messaging.domain.shared.parameters import (
     TemplateParameters,
     UrlButton,
 )
+from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.text import (
     control_character,
     is_blank,

@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.errors import Violation
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 
 
 class Quota(Struct, frozen=True, kw_only=True):

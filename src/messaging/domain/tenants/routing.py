@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from messaging.domain.shared.address import Channel, Phone, Recipient
+from messaging.domain.channels.address import Channel, Phone, Recipient
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import RuleId, SenderId
 from messaging.domain.shared.mode import Mode

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import AccountId, KeyId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import UnclearByMode
@@ -76,7 +76,7 @@ class AccountStatus(StrEnum):
 class ProviderAccount(Struct, frozen=True, kw_only=True):
     """Credentials at one provider. `external_id` is its own id for the account (WhatsApp: the WABA id).
 
-    `sealed_credentials` is ciphertext; `webhook_token` is the unguessable part of the account's callback path.
+    `sealed_credentials` is ciphertext; `webhook_token` is the unguessable part of the account's webhook path.
     """
 
     id: AccountId

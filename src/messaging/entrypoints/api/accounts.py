@@ -1,4 +1,4 @@
-"""Provider accounts, their credentials and their callback addresses: /v1/provider-accounts."""
+"""Provider accounts, their credentials and their webhook addresses: /v1/provider-accounts."""
 
 from typing import Annotated, Literal
 
@@ -10,10 +10,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from messaging.application.ports.providers import Credentials
 from messaging.application.templates.sync import SyncTemplates
 from messaging.application.templates.views import SyncView
-from messaging.application.tenants.connect_account import AccountChanges, ChangeAccount, ConnectAccount, NewAccount
-from messaging.application.tenants.delete_account import DeleteAccount
-from messaging.application.tenants.queries import FindAccount, ListAccounts
-from messaging.application.tenants.set_up_account import (
+from messaging.application.tenants.accounts.connect_account import (
+    AccountChanges,
+    ChangeAccount,
+    ConnectAccount,
+    NewAccount,
+)
+from messaging.application.tenants.accounts.delete_account import DeleteAccount
+from messaging.application.tenants.accounts.set_up_account import (
     Candidate,
     InspectionView,
     NumberView,
@@ -21,6 +25,7 @@ from messaging.application.tenants.set_up_account import (
     SubscribeAccount,
     VerifyAccount,
 )
+from messaging.application.tenants.queries import FindAccount, ListAccounts
 from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.ids import AccountId, Prefix
 from messaging.domain.tenants.tenant import AccountStatus

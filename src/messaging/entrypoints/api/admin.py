@@ -8,14 +8,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from messaging.application.access.issue_key import IssueKey
+from messaging.application.access.revoke_key import RevokeKey
 from messaging.application.tenants.change_tenant import ChangeTenant
 from messaging.application.tenants.create_tenant import CreateTenant
-from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.queries import FindTenant, ListKeys, ListTenants
-from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.views import IssuedKeyView, KeyView, TenantView
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Category
-from messaging.domain.shared.address import Channel
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import UnclearChoices

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from messaging.application.tenants.admin_keys import (
+from messaging.application.access.admin_keys import (
     AdminKeyView,
     IssueAdminKey,
     IssuedAdminKeyView,

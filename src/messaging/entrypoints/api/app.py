@@ -7,35 +7,36 @@ from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from messaging.application.access.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
+from messaging.application.access.issue_key import IssueKey
+from messaging.application.access.revoke_key import RevokeKey
 from messaging.application.conversations.queries import ListInbound
-from messaging.application.inbox.queries import FindProviderEvent, ListProviderEvents
-from messaging.application.messages.act import ActOnMessages
-from messaging.application.messages.cancel import CancelMessage
-from messaging.application.messages.check import CheckMessage
-from messaging.application.messages.discard import DiscardDeadLetter
-from messaging.application.messages.queries import (
+from messaging.application.messages.accepting.check import CheckMessage
+from messaging.application.messages.accepting.submit import SubmitMessages
+from messaging.application.messages.operating.bulk_actions import ActOnMessages
+from messaging.application.messages.operating.cancel import CancelMessage
+from messaging.application.messages.operating.discard import DiscardDeadLetter
+from messaging.application.messages.operating.retry import RetryDeadLetter, RetryMessage
+from messaging.application.messages.reading.queries import (
     FindDeadLetter,
     FindMessage,
     ListDeadLetters,
     ListEvents,
     ListMessages,
 )
-from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
-from messaging.application.messages.submit import SubmitMessages
-from messaging.application.messages.summarize import SummarizeMessages
+from messaging.application.messages.reading.summarize import SummarizeMessages
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.templates.choose import ChooseForTemplate
 from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncTemplates
-from messaging.application.tenants.add_sender import AddSender, ChangeSender
-from messaging.application.tenants.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
+from messaging.application.tenants.accounts.add_sender import AddSender, ChangeSender
+from messaging.application.tenants.accounts.connect_account import ChangeAccount, ConnectAccount
+from messaging.application.tenants.accounts.delete_account import DeleteAccount
+from messaging.application.tenants.accounts.set_up_account import RegisterNumber, SubscribeAccount, VerifyAccount
 from messaging.application.tenants.change_tenant import ChangeTenant
-from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
-from messaging.application.tenants.delete_account import DeleteAccount
 from messaging.application.tenants.find_health import FindHealth
-from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
     FindAccount,
@@ -47,9 +48,8 @@ from messaging.application.tenants.queries import (
     ListTenants,
     WhoAmI,
 )
-from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
-from messaging.application.tenants.set_up_account import RegisterNumber, SubscribeAccount, VerifyAccount
+from messaging.application.webhooks.queries import FindProviderEvent, ListProviderEvents
 from messaging.entrypoints.api.auth import Door, admin_guard, tenant_guard
 from messaging.entrypoints.api.cursors import Cursors
 from messaging.entrypoints.api.dependencies import use_case
@@ -63,7 +63,7 @@ from messaging.entrypoints.api.reference import ReferenceController
 from messaging.entrypoints.api.sealing import SealForPlatform, SealForTenant
 from messaging.entrypoints.api.submitting import submit_many, submit_one
 from messaging.entrypoints.api.watching import Watch, watching
-from messaging.entrypoints.telemetry import AccessLog, Operations
+from messaging.entrypoints.observability.telemetry import AccessLog, Operations
 
 
 class TenantUseCases(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 from msgspec import Struct
 
-from messaging.application.tenants.authenticate import Admin, Authenticate, Suspended, Unknown
+from messaging.application.access.authenticate import Admin, Authenticate, Suspended, Unknown
 from messaging.application.tenants.limit_changes import LimitChanges
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.tenants.tenant import Principal
@@ -37,7 +37,7 @@ class Door(Struct, frozen=True, kw_only=True):
 def tenant_guard(door: Door) -> Guard:
     """Sets `request.auth` to the Principal. All reasons for 401 look the same from outside."""
 
-    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    async def breakers(connection: Connection, handler: BaseRouteHandler) -> None:
         # OPTIONS is the framework's own: it tells which methods an address has, and is no operation.
         method = connection.scope.get("method")
         operation_id = operation_of(handler.opt).id if method != "OPTIONS" else None
@@ -45,7 +45,7 @@ def tenant_guard(door: Door) -> Guard:
         if method not in _READING and operation_id not in OF_MESSAGES:
             await door.limit_changes(connection.scope["auth"].tenant_id)
 
-    return guard
+    return breakers
 
 
 async def admit(door: Door, call: Call, operation_id: str | None) -> None:
@@ -65,7 +65,7 @@ async def admit(door: Door, call: Call, operation_id: str | None) -> None:
 def admin_guard(door: Door) -> Guard:
     """Sets `request.auth` to the Admin."""
 
-    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+    async def breakers(connection: Connection, _: BaseRouteHandler) -> None:
         key = _key_of(door, connection)
         match await door.authenticate.admin(key):
             case Admin() as admin:
@@ -73,7 +73,7 @@ def admin_guard(door: Door) -> Guard:
             case Unknown():
                 raise _unauthorized(door, connection, key)
 
-    return guard
+    return breakers
 
 
 def _require_role(principal: Principal, operation_id: str) -> None:

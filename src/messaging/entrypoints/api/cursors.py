@@ -12,8 +12,8 @@ import msgspec
 from litestar import Request
 from msgspec import Struct
 
+from messaging.application.access.authenticate import Admin
 from messaging.application.ports.paging import Page
-from messaging.application.tenants.authenticate import Admin
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.tenants.tenant import Principal
 from messaging.entrypoints.api.queries import PageQuery

@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from messaging.application.messages.discard import DiscardDeadLetter
-from messaging.application.messages.queries import FindDeadLetter, ListDeadLetters
-from messaging.application.messages.retry import RetryDeadLetter
-from messaging.application.messages.views import DeadLetterView, StatusView
+from messaging.application.messages.operating.discard import DiscardDeadLetter
+from messaging.application.messages.operating.retry import RetryDeadLetter
+from messaging.application.messages.reading.queries import FindDeadLetter, ListDeadLetters
+from messaging.application.messages.reading.views import DeadLetterView, StatusView
 from messaging.domain.shared.ids import MessageId, Prefix
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.bodies import Body

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from msgspec import Struct
 
 from messaging.application.gather import Overloaded
-from messaging.application.messages.limit import RateLimited
+from messaging.application.messages.accepting.submission_limits import RateLimited
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
 from messaging.entrypoints.api.edge import request_id_of

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from litestar import Request
 from litestar.types import Receive, Scope, Send
 
-from messaging.application.messages.submit import Reply, SubmitMessages
+from messaging.application.messages.accepting.submit import Reply, SubmitMessages
 from messaging.entrypoints.api.auth import Door, TenantRequest, admit
 from messaging.entrypoints.api.calls import LeanCall, TenantCall
 from messaging.entrypoints.api.errors import problem_of

@@ -10,13 +10,13 @@ from typing import Any, assert_never
 import msgspec
 from litestar import Request, Response
 
-from messaging.application.messages import kept_reply
-from messaging.application.messages.submit import IDEMPOTENCY_KEPT_FOR, IdempotencyRequest
+from messaging.application.messages.accepting import kept_reply
+from messaging.application.messages.accepting.submit import IDEMPOTENCY_KEPT_FOR, IdempotencyRequest
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.idempotency import Idempotency
 from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.application.tenants.ciphers import FingerprintRequests
+from messaging.application.tenants.accounts.ciphers import FingerprintRequests
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.mode import TenantScope
 from messaging.domain.tenants.tenant import Principal

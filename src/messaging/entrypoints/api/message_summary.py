@@ -6,8 +6,8 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from msgspec import Meta, Struct
 
-from messaging.application.messages.summarize import MessageSummaryView, SummarizeMessages, SummaryWanted
-from messaging.domain.shared.address import Channel
+from messaging.application.messages.reading.summarize import MessageSummaryView, SummarizeMessages, SummaryWanted
+from messaging.domain.channels.address import Channel
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.operations import operation
 from messaging.entrypoints.api.queries import Query, within_reason

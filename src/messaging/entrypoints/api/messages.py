@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from messaging.application.messages.cancel import CancelMessage
-from messaging.application.messages.check import CheckMessage, CheckView
-from messaging.application.messages.queries import FindMessage, ListEvents, ListMessages, Wanted
-from messaging.application.messages.retry import RetryMessage
-from messaging.application.messages.submit import AcceptedView, BatchView, Reply, SubmitMessages
-from messaging.application.messages.views import EventView, MessageView, StatusView
+from messaging.application.messages.accepting.check import CheckMessage, CheckView
+from messaging.application.messages.accepting.submit import AcceptedView, BatchView, Reply, SubmitMessages
+from messaging.application.messages.operating.cancel import CancelMessage
+from messaging.application.messages.operating.retry import RetryMessage
+from messaging.application.messages.reading.queries import FindMessage, ListEvents, ListMessages, Wanted
+from messaging.application.messages.reading.views import EventView, MessageView, StatusView
 from messaging.domain.shared.ids import MessageId, Prefix
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.bodies import Body, read_bytes, require_json

@@ -7,7 +7,7 @@ from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 from msgspec import Meta, Struct
 
-from messaging.application.messages.act import (
+from messaging.application.messages.operating.bulk_actions import (
     MAX_ACTED_UPON,
     ActedView,
     Action,

@@ -7,8 +7,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta
 
-from messaging.application.inbox.queries import FindProviderEvent, ListProviderEvents, ProviderEventView
 from messaging.application.ports.provider_events import ProviderEventFilter
+from messaging.application.webhooks.queries import FindProviderEvent, ListProviderEvents, ProviderEventView
 from messaging.domain.shared.ids import AccountId, EventId, Prefix, parse_typeid
 from messaging.entrypoints.api.auth import TenantRequest
 from messaging.entrypoints.api.cursors import Cursors, ListView

@@ -2,7 +2,7 @@
 
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.snapshots import Snapshots
-from messaging.application.tenants.ciphers import cipher_of
+from messaging.application.tenants.accounts.ciphers import cipher_of
 from messaging.domain.shared.ids import Prefix, TenantId, typeid
 from messaging.entrypoints.api.idempotency import Sealing
 

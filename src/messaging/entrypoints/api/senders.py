@@ -7,11 +7,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from messaging.application.tenants.add_sender import AddSender, ChangeSender, NewSender, SenderChanges
+from messaging.application.tenants.accounts.add_sender import AddSender, ChangeSender, NewSender, SenderChanges
 from messaging.application.tenants.queries import FindSender, ListSenders
 from messaging.application.tenants.routing_rules import ListRules, NewRule, ReplaceRules
 from messaging.application.tenants.views import RulesView, SenderView
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import AccountId, Prefix, SenderId, parse_typeid
 from messaging.domain.tenants.tenant import SenderStatus
 from messaging.entrypoints.api.auth import TenantRequest

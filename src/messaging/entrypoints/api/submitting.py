@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct, field
 
-from messaging.application.messages.prepare import Submission, Unreadable
-from messaging.application.messages.submit import MAX_BATCH, Reply, SubmitMessages
-from messaging.domain.messages.content import Content
+from messaging.application.messages.accepting.assess import Submission, Unreadable
+from messaging.application.messages.accepting.submit import MAX_BATCH, Reply, SubmitMessages
+from messaging.domain.channels.address import Channel
+from messaging.domain.content.content import Content
 from messaging.domain.messages.message import Category, Priority
-from messaging.domain.shared.address import Channel
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.ids import Prefix, SenderId, parse_typeid
 from messaging.domain.shared.unclear import OnUnknown

@@ -7,7 +7,6 @@ import rich_click as click
 from messaging.entrypoints.cli import (
     admin_keys,
     administration,
-    callbacks,
     chaos,
     connecting,
     database,
@@ -16,6 +15,7 @@ from messaging.entrypoints.cli import (
     messages,
     processes,
     provider_events,
+    raw_webhooks,
     reports,
 )
 from messaging.entrypoints.cli.failures import exit_code_of
@@ -41,7 +41,7 @@ _MODULES = (
     listing,
     admin_keys,
     administration,
-    callbacks,
+    raw_webhooks,
     connecting,
     messages,
     provider_events,

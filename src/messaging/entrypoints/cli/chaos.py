@@ -19,9 +19,9 @@ def chaos(
     messages: int, faults: int | None, seed: int | None, evidence: Path | None, planted: str | None, as_json: bool
 ) -> None:
     """Break everything, many times, under load, and check what was promised against the provider's ledger."""
-    from messaging.entrypoints.chaos.command import Order, a_seed, run_chaos
-    from messaging.entrypoints.chaos.planted import PLANTS
     from messaging.entrypoints.cli.running import run, until_signalled
+    from messaging.entrypoints.lab.chaos.command import Order, a_seed, run_chaos
+    from messaging.entrypoints.lab.chaos.planted import PLANTS
 
     if planted is not None and planted not in PLANTS:
         raise click.BadParameter(f"choose from {', '.join(PLANTS)}", param_hint="--planted")
@@ -48,7 +48,7 @@ def chaos(
 
 
 def _expect(violated: set[str], planted: str) -> None:
-    from messaging.entrypoints.chaos.planted import PLANTS
+    from messaging.entrypoints.lab.chaos.planted import PLANTS
 
     found = violated & PLANTS[planted].breaks
     if not found:

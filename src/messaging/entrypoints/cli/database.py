@@ -10,7 +10,7 @@ import rich_click as click
 from messaging.entrypoints.cli.failures import Exit, Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_json
 from messaging.entrypoints.cli.surroundings import platform_settings
-from messaging.entrypoints.settings import MigrationSettings, load
+from messaging.entrypoints.settings.settings import MigrationSettings, load
 
 if TYPE_CHECKING:  # Importing it makes every command wait for the database's and the web's libraries.
     from messaging.entrypoints.composition.doctor.finding import Finding

@@ -6,7 +6,7 @@ from enum import IntEnum
 import rich_click as click
 from click.exceptions import Exit as ClickExit
 
-from messaging.entrypoints.settings import BadSettings
+from messaging.entrypoints.settings.settings import BadSettings
 
 
 class Exit(IntEnum):
@@ -68,7 +68,7 @@ _KNOWN: dict[str, tuple[str, Exit]] = {
     "CommandFailed": ("read the message above", Exit.FAILURE),
     "CallFailed": ("`app demo --keep-going` or `app dev` leaves the logs to read", Exit.FAILURE),
     "NotEnding": ("`app demo --keep-going`, then `app trace` a message", Exit.FAILURE),
-    "NotAnExport": ("compare your file with src/messaging/entrypoints/demo/data/orders.csv", Exit.FAILURE),
+    "NotAnExport": ("compare your file with src/messaging/entrypoints/lab/demo/data/orders.csv", Exit.FAILURE),
     "MeasurementFailed": ("run it again; if it stays so, `app dev` leaves the logs to read", Exit.FAILURE),
     "PostgresNotInstalled": ("run `make install`, or set APP_DATABASE_URL", Exit.DEPENDENCY_DOWN),
     "RedisNotInstalled": ("run `make install`, or set APP_REDIS_URL", Exit.DEPENDENCY_DOWN),

@@ -44,7 +44,7 @@ def dev(state_dir: Path | None, port_base: int | None, as_json: bool) -> None:
     PostgreSQL and Redis are embedded unless APP_DATABASE_URL or APP_REDIS_URL is set.
     """
     from messaging.entrypoints.cli.running import run, until_signalled
-    from messaging.entrypoints.dev.command import run_dev
+    from messaging.entrypoints.lab.dev.command import run_dev
 
     def ready(printed: dict[str, str], hints: str) -> None:
         print_json(printed) if as_json else click.echo(hints)
@@ -61,7 +61,7 @@ def dev(state_dir: Path | None, port_base: int | None, as_json: bool) -> None:
 @json_option
 def env(as_json: bool) -> None:
     """Print API, KEY, ADMIN_KEY and SANDBOX of the running `app dev` for a shell: eval "$(app env)"."""
-    from messaging.entrypoints.dev.profile import find_profile
+    from messaging.entrypoints.lab.dev.profile import find_profile
 
     profile = find_profile()
     if profile is None:
@@ -80,7 +80,7 @@ def env(as_json: bool) -> None:
 def demo(rows: Path | None, keep_going: bool, as_json: bool) -> None:
     """Send 1 000 order notifications through a real platform, follow each to its end, report, and exit."""
     from messaging.entrypoints.cli.running import run, until_signalled
-    from messaging.entrypoints.demo.command import run_demo
+    from messaging.entrypoints.lab.demo.command import run_demo
 
     report = run(until_signalled(run_demo(rows=rows, keep_going=keep_going, quiet=as_json)))
     if as_json:
@@ -120,9 +120,9 @@ def bench(
 
     `all` is accept, accept_batch, deliver, receipts and loop; the others are for the asking.
     """
-    from messaging.entrypoints.bench.command import run_bench
-    from messaging.entrypoints.bench.rig import Order
     from messaging.entrypoints.cli.running import run, until_signalled
+    from messaging.entrypoints.lab.bench.command import run_bench
+    from messaging.entrypoints.lab.bench.rig import Order
 
     if n is not None and seconds is None and what not in _SIZED_IN_MESSAGES:
         seconds, n = float(n), None

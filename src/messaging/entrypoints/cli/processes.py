@@ -6,7 +6,7 @@ import rich_click as click
 from msgspec.structs import replace
 
 from messaging.entrypoints.cli.failures import Failed
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.settings.settings import Settings, load
 
 # The channels that have a provider; more come with their adapters.
 _CHANNELS = ("whatsapp",)
@@ -32,7 +32,7 @@ def api(host: str | None, port: int | None) -> None:
 @_listen
 @click.command()
 def webhooks(host: str | None, port: int | None) -> None:
-    """Receive providers' callbacks: verify, store, acknowledge."""
+    """Receive providers' webhooks: verify, store, acknowledge."""
     settings = _settings()
     from messaging.entrypoints.cli.assembly.webhooks import run_webhooks
 
@@ -54,17 +54,17 @@ def _listed(allowed: tuple[str, ...], option: str, text: str | None) -> tuple[st
 @click.command()
 @click.option("--channels", help="Comma-separated; default: all. Of: " + ", ".join(_CHANNELS))
 @click.option("--priorities", help="Comma-separated; default: all. Of: " + ", ".join(_PRIORITIES))
-@click.option("--no-inbox", is_flag=True, help="Leave stored callbacks to other workers.")
+@click.option("--no-webhooks", is_flag=True, help="Leave stored webhooks to other workers.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Sends under way at once.")
 def worker(
     channels: str | None,
     priorities: str | None,
-    no_inbox: bool,
+    no_webhooks: bool,
     concurrency: int | None,
     host: str | None,
     port: int | None,
 ) -> None:
-    """Deliver due messages, process callbacks, keep the tables in order."""
+    """Deliver due messages, process webhooks, keep the tables in order."""
     chosen_channels = _listed(_CHANNELS, "--channels", channels)
     chosen_priorities = _listed(_PRIORITIES, "--priorities", priorities)
     settings = _settings()
@@ -75,7 +75,7 @@ def worker(
     scope = WorkerScope(
         channels=chosen_channels,
         priorities=chosen_priorities,
-        inbox=not no_inbox,
+        webhooks=not no_webhooks,
         host=host or settings.worker_host,
         port=settings.worker_port if port is None else port,
     )

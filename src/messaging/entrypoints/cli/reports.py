@@ -6,7 +6,7 @@ import msgspec
 import rich_click as click
 
 from messaging.entrypoints.cli.printing import json_option, print_json, table
-from messaging.entrypoints.settings import BadSettings, Settings, describe, effective, load
+from messaging.entrypoints.settings.settings import BadSettings, Settings, describe, effective, load
 
 
 @click.command()

@@ -17,7 +17,7 @@ from uvicorn._types import ASGIApplication
 from messaging.application.ports.telemetry import Telemetry
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import bounded
-from messaging.entrypoints.listening import listen
+from messaging.entrypoints.sockets.listening import listen
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from messaging.entrypoints.cli.failures import say
-from messaging.entrypoints.dev.profile import find_profile, profile_path
-from messaging.entrypoints.settings import ClientSettings, Settings, load
+from messaging.entrypoints.lab.dev.profile import find_profile, profile_path
+from messaging.entrypoints.settings.settings import ClientSettings, Settings, load
 
 _OF_CALLERS: Final = ("APP_API_URL", "APP_API_KEY")
 _OF_THE_PLATFORM: Final = (

@@ -6,22 +6,22 @@ from dependency_injector.providers import Dependency, Dict, Object, Singleton
 from messaging.adapters.arq.consumer import ArqJobConsumer
 from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.crypto.keyring import AesKeyRing
-from messaging.adapters.postgres.callbacks import PostgresCallbackStore
-from messaging.adapters.postgres.health import PostgresHealth
-from messaging.adapters.postgres.idempotency import PostgresIdempotency
-from messaging.adapters.postgres.lock_free import PostgresLockFree
-from messaging.adapters.postgres.logins import PostgresLogins
-from messaging.adapters.postgres.snapshots import PostgresSnapshots
-from messaging.adapters.postgres.submissions import PostgresSubmissions
-from messaging.adapters.postgres.survey import PostgresSurvey
+from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
+from messaging.adapters.postgres.messages.idempotency import PostgresIdempotency
+from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
+from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
+from messaging.adapters.postgres.operations.health import PostgresHealth
+from messaging.adapters.postgres.operations.survey import PostgresSurvey
+from messaging.adapters.postgres.operations.upkeep import PostgresUpkeep
+from messaging.adapters.postgres.operations.vitals import PostgresWebhooksHeard
+from messaging.adapters.postgres.operations.workers import PostgresWorkers
+from messaging.adapters.postgres.schema.logins import PostgresLogins
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.adapters.postgres.upkeep import PostgresUpkeep
-from messaging.adapters.postgres.vitals import PostgresWebhooksHeard
-from messaging.adapters.postgres.workers import PostgresWorkers
+from messaging.adapters.postgres.webhooks.raw_webhooks import PostgresWebhookStore
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.adapters.providers.whatsapp_cloud.graph import GraphCalls
 from messaging.adapters.providers.whatsapp_cloud.setup import WhatsAppCloudSetup
-from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
+from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
+from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls
 from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.adapters.redis.sender_health import RedisHealthRecords
 from messaging.adapters.redis.submission_limits import RedisSubmissionQuotas
@@ -32,8 +32,8 @@ from messaging.entrypoints.composition.health import ProcessHealth
 from messaging.entrypoints.composition.logins import LoginCheck
 from messaging.entrypoints.composition.providers import CARRIED
 from messaging.entrypoints.composition.resources import Resources
-from messaging.entrypoints.settings import Settings
-from messaging.entrypoints.telemetry import Operations
+from messaging.entrypoints.observability.telemetry import Operations
+from messaging.entrypoints.settings.settings import Settings
 
 
 class Adapters(DeclarativeContainer):
@@ -55,9 +55,9 @@ class Adapters(DeclarativeContainer):
     open_system_uow = Singleton(
         PostgresSystemUnitOfWorkFactory, engine=resources.provided.engines.system, changed=snapshots.provided.changed
     )
-    lock_free = Singleton(PostgresLockFree, engine=resources.provided.engines.system)
+    optimistic_writes = Singleton(PostgresOptimisticWrites, engine=resources.provided.engines.system)
     submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.accepting)
-    callback_store = Singleton(PostgresCallbackStore, engine=resources.provided.engines.system)
+    webhook_store = Singleton(PostgresWebhookStore, engine=resources.provided.engines.system)
     idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)
     upkeep = Singleton(
         PostgresUpkeep,
@@ -109,4 +109,4 @@ class Adapters(DeclarativeContainer):
             gateway=whatsapp_cloud,
         )
     )
-    readers = Dict(whatsapp_cloud=Singleton(WhatsAppCallbackReader))
+    readers = Dict(whatsapp_cloud=Singleton(WhatsAppWebhookReader))

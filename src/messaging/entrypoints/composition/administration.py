@@ -1,11 +1,11 @@
-"""What the command line does to tenants, keys and callbacks, straight through the use cases."""
+"""What the command line does to tenants, keys and webhooks, straight through the use cases."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from messaging.application.tenants.admin_keys import AdminKeyView, IssuedAdminKeyView, RotatedAdminKeyView
+from messaging.application.access.admin_keys import AdminKeyView, IssuedAdminKeyView, RotatedAdminKeyView
 from messaging.application.tenants.views import IssuedKeyView, KeyView, TenantView
 from messaging.domain.shared.ids import KeyId, Prefix, TenantId, parse_typeid
 from messaging.domain.shared.mode import Mode
@@ -13,7 +13,7 @@ from messaging.domain.shared.refusals import not_found
 from messaging.domain.tenants.tenant import KeyRole, TenantStatus
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 
 
 async def create_tenant(settings: Settings, name: str) -> TenantView:
@@ -102,9 +102,9 @@ async def revoke_key(settings: Settings, tenant_id: str, key_id: str) -> KeyView
     return view
 
 
-async def replay_callbacks(settings: Settings, limit: int) -> int:
+async def replay_webhooks(settings: Settings, limit: int) -> int:
     async with _application(settings) as application:
-        count: int = await application.inbox.replay()(limit)
+        count: int = await application.webhooks.replay()(limit)
     return count
 
 

@@ -9,11 +9,11 @@ from messaging.entrypoints.composition.adapters import Adapters
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
-from messaging.entrypoints.composition.use_cases.inbox import InboxUseCases
 from messaging.entrypoints.composition.use_cases.messages import MessageUseCases
 from messaging.entrypoints.composition.use_cases.templates import TemplateUseCases
 from messaging.entrypoints.composition.use_cases.tenants import TenantUseCases
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.composition.use_cases.webhooks import WebhookUseCases
+from messaging.entrypoints.settings.settings import Settings
 
 
 class Application(DeclarativeContainer):
@@ -31,7 +31,7 @@ class Application(DeclarativeContainer):
         TemplateUseCases, settings=settings, adapters=adapters, tenants=tenants, messages=messages
     )
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
-    inbox: Any = Container(InboxUseCases, adapters=adapters, conversations=conversations, messages=messages)
+    webhooks: Any = Container(WebhookUseCases, adapters=adapters, conversations=conversations, messages=messages)
 
 
 def build(settings: Settings, resources: Resources, *, worker: str) -> Application:

@@ -33,7 +33,7 @@ def workers_check(seen: Sequence[SeenWorker], lanes: Sequence[DeliverLane]) -> C
     """Whether some live worker takes each lane, and stored webhooks. Accepting goes on without."""
     live = [worker for worker in seen if worker.is_live]
     missing = [f"{lane.channel}/{lane.priority}" for lane in lanes if lane not in served(seen)]
-    if not any(worker.inbox for worker in live):
+    if not any(worker.webhooks for worker in live):
         missing.append("stored webhooks")
     silent = [f"{worker.name} (silent for {worker.age:.0f} s)" for worker in seen if not worker.is_live]
     detail = f"{len(live)} live"

@@ -1,7 +1,7 @@
 """From settings to what one listener may cost."""
 
 from messaging.entrypoints.http_server.bounds import HttpBounds
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 
 
 def http_bounds(settings: Settings) -> HttpBounds:

@@ -5,7 +5,7 @@ from typing import Final
 
 from messaging.application.ports.health import Check, LoginRights, Logins
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.entrypoints.settings import BadSettings, Problem, Settings
+from messaging.entrypoints.settings.settings import BadSettings, Problem, Settings
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from messaging.adapters.postgres import migrate, revisions
+from messaging.adapters.postgres.schema import migrate, revisions
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.entrypoints.settings import MigrationSettings
+from messaging.entrypoints.settings.settings import MigrationSettings
 
 
 def head() -> str:

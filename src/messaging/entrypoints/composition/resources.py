@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
-from messaging.adapters.postgres.engine import Engines, create_engines
+from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.redis.connections import pool_of
-from messaging.entrypoints.settings import Settings
-from messaging.entrypoints.telemetry import PoolUse
+from messaging.entrypoints.observability.telemetry import PoolUse
+from messaging.entrypoints.settings.settings import Settings
 
 
 class Resources(Struct, frozen=True, kw_only=True):

@@ -2,17 +2,17 @@
 
 from datetime import timedelta
 
-from messaging.application.messages.admission import LimitTerms
-from messaging.application.messages.check_silent import CheckTerms
-from messaging.application.messages.delivery_terms import DeliveryTerms
+from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.pacing.rate_limiting import LimitTerms
+from messaging.application.messages.tracking.poll_status import CheckTerms
 from messaging.application.ports.health import Retention
-from messaging.domain.messages.lifecycle import EchoGrace
 from messaging.domain.messages.message import ECHO_GRACE
-from messaging.domain.messages.witnesses import WitnessRule
+from messaging.domain.messages.transitions.lifecycle import EchoGrace
+from messaging.domain.messages.transitions.negative_evidence import NegativeEvidenceRule
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.domain.tenants.quotas import ConfigurationQuotas
-from messaging.entrypoints.setting_types import RetentionDays
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
+from messaging.entrypoints.settings.values import RetentionDays
 
 
 def master_key(settings: Settings) -> bytes:
@@ -58,12 +58,15 @@ def template_sync_every(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.template_sync_seconds)
 
 
-def witness_rule(settings: Settings) -> WitnessRule:
-    return WitnessRule(witnesses=settings.witnesses, margin=timedelta(seconds=settings.witness_margin_seconds))
+def negative_evidence_rule(settings: Settings) -> NegativeEvidenceRule:
+    return NegativeEvidenceRule(
+        later_receipts=settings.resend_min_later_receipts,
+        margin=timedelta(seconds=settings.resend_clock_margin_seconds),
+    )
 
 
 def retention(settings: Settings) -> Retention:
-    return Retention(messages=_days(settings.retention_days), callbacks=_days(settings.callback_retention_days))
+    return Retention(messages=_days(settings.retention_days), raw_webhooks=_days(settings.webhook_retention_days))
 
 
 def submission_limits(settings: Settings) -> SubmissionLimits:

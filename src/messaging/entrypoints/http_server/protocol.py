@@ -25,7 +25,7 @@ from messaging.entrypoints.http_server.refusals import (
     Refusal,
     answer_to,
 )
-from messaging.entrypoints.joined_writes import JoinedWrites
+from messaging.entrypoints.sockets.joined_writes import JoinedWrites
 
 # The parser is fed so many bytes at once, at most; heads of usual size are within one such read.
 _READ: Final = 16_384

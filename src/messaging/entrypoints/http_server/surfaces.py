@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from messaging.entrypoints.telemetry import AsgiApp, Message, Receive, Scope, Send
+from messaging.entrypoints.observability.telemetry import AsgiApp, Message, Receive, Scope, Send
 
 # These, and everything below them. /problems stays: refusals refer to it.
 _PRIVATE: Final = ("/admin", "/metrics", "/docs", "/openapi.json")

@@ -9,7 +9,6 @@ import msgspec
 
 from messaging.entrypoints.sandbox.accounts import Accounts
 from messaging.entrypoints.sandbox.append_log import AppendLog, LogBroken
-from messaging.entrypoints.sandbox.callbacks import Callbacks, Delivery
 from messaging.entrypoints.sandbox.control import Control
 from messaging.entrypoints.sandbox.events import Events
 from messaging.entrypoints.sandbox.faults import REFUSED_MODES, Faults
@@ -24,6 +23,7 @@ from messaging.entrypoints.sandbox.sends import Sends, accepted_effect, refused_
 from messaging.entrypoints.sandbox.settings import SandboxConfig, Tuning
 from messaging.entrypoints.sandbox.statuses import Statuses
 from messaging.entrypoints.sandbox.templates import Templates
+from messaging.entrypoints.sandbox.webhooks import Delivery, RawWebhooks
 from messaging.entrypoints.sandbox.wire import (
     BodyTooLarge,
     Disconnected,
@@ -72,7 +72,7 @@ class Sandbox:
         self._callback_log = AppendLog(directory / "callbacks.jsonl", fsync=False)
 
     def _start_engine(self, config: SandboxConfig) -> None:
-        self._callbacks = Callbacks(self._callback_log, self._tuning)
+        self._callbacks = RawWebhooks(self._callback_log, self._tuning)
         self._events = Events(
             config.state_dir / "events.jsonl",
             fsync=config.fsync,
@@ -150,7 +150,7 @@ class Sandbox:
             raise unknown_path(parts)
         if parts[0] == "healthz":
             running = self._callbacks.running
-            status = "ok" if running else "callbacks stopped"
+            status = "ok" if running else "webhooks stopped"
             told = {"status": status} | ({} if self._instance is None else {"instance": self._instance})
             return json_reply(200 if running else 503, told)
         if parts[0].startswith("_"):

@@ -8,7 +8,6 @@ import msgspec
 
 from messaging.entrypoints.sandbox.accounts import Account, Accounts, NumberTaken
 from messaging.entrypoints.sandbox.append_log import AppendLog
-from messaging.entrypoints.sandbox.callbacks import Callbacks
 from messaging.entrypoints.sandbox.events import Events
 from messaging.entrypoints.sandbox.faults import Faults, FaultSpec
 from messaging.entrypoints.sandbox.graph_errors import REFUSALS
@@ -21,6 +20,7 @@ from messaging.entrypoints.sandbox.reviews import Reviews
 from messaging.entrypoints.sandbox.sends import throughput_of
 from messaging.entrypoints.sandbox.settings import Tuning
 from messaging.entrypoints.sandbox.templates import Templates
+from messaging.entrypoints.sandbox.webhooks import RawWebhooks
 from messaging.entrypoints.sandbox.wire import NotJson, Reply, Request, encode, json_reply
 
 Handler = Callable[[Request], Awaitable[Reply]]
@@ -50,7 +50,7 @@ class Control:
         reviews: Reviews,
         ledger: Ledger,
         events: Events,
-        callbacks: Callbacks,
+        callbacks: RawWebhooks,
         callback_log: AppendLog,
         throughput: Throughput,
         faults: Faults,

@@ -1,4 +1,4 @@
-"""What the provider's callbacks look like: status, message and template objects and the envelope around them."""
+"""What the provider's webhooks look like: status, message and template objects and the envelope around them."""
 
 import hashlib
 import hmac
@@ -27,7 +27,7 @@ _LONGEST_CODE = 3
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of a callback, ready to be put into an envelope."""
+    """One item of a webhook, ready to be put into an envelope."""
 
     waba_id: str
     field: str
@@ -129,7 +129,7 @@ def quality_event(template: Template, previous: str) -> Json:
 
 
 def envelope(updates: Iterable[Update], at: float) -> bytes:
-    """The body of one callback: one entry per account, one change per number and kind.
+    """The body of one webhook: one entry per account, one change per number and kind.
 
     Non-ASCII is escaped and slashes are too, as on Meta's wire; a receiver that re-encodes fails the signature.
     """

@@ -1,4 +1,4 @@
-"""Callbacks that no send caused: what users write, and what happens to templates. Kept until somebody takes them."""
+"""Webhooks that no send caused: what users write, and what happens to templates. Kept until somebody takes them."""
 
 import asyncio
 from pathlib import Path
@@ -7,10 +7,10 @@ import msgspec
 
 from messaging.entrypoints.sandbox.accounts import Accounts
 from messaging.entrypoints.sandbox.append_log import AppendLog
-from messaging.entrypoints.sandbox.callbacks import Callbacks, Item
 from messaging.entrypoints.sandbox.envelopes import Update
 from messaging.entrypoints.sandbox.limits import Windows
 from messaging.entrypoints.sandbox.marks import event_mark
+from messaging.entrypoints.sandbox.webhooks import Item, RawWebhooks
 from messaging.entrypoints.sandbox.wire import Json
 
 
@@ -31,7 +31,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Events:
     """The event log and the delivery of what is in it."""
 
-    def __init__(self, path: Path, *, fsync: bool, accounts: Accounts, callbacks: Callbacks, windows: Windows) -> None:
+    def __init__(
+        self, path: Path, *, fsync: bool, accounts: Accounts, callbacks: RawWebhooks, windows: Windows
+    ) -> None:
         self._log = AppendLog(path, fsync=fsync)
         self._accounts = accounts
         self._callbacks = callbacks
@@ -49,7 +51,7 @@ class Events:
         self._deliver(n, event)
 
     def settle(self, n: int) -> None:
-        """Remember that an event's callback needs no more care."""
+        """Remember that an event's webhook needs no more care."""
         self._settled.add(n)
 
     def resume(self) -> None:
@@ -77,7 +79,7 @@ class Events:
             url = account.messages_url(phone_id) if phone_id is not None else account.app_url()
         marks = (event_mark(n),)
         if account is None or url is None:
-            self._callbacks.settle_unsent(marks, "no callback url")
+            self._callbacks.settle_unsent(marks, "no webhook url")
             return
         update = Update(
             waba_id=event.waba_id,

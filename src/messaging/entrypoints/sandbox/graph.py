@@ -122,7 +122,7 @@ class Graph:
             if not account.subscribed:
                 raise GraphError(
                     100,
-                    message="Before override the current callback uri, your app must be subscribed to receive"
+                    message="Before override the current webhook uri, your app must be subscribed to receive"
                     " messages for WhatsApp Business Account",
                 )
             await _handshake(override)
@@ -275,4 +275,4 @@ async def _handshake(override: Override) -> None:
                 problem = "the challenge was not repeated"
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         problem = type(error).__name__
-    raise GraphError(2200, message=f"(#2200) Callback verification failed with the following errors: {problem}")
+    raise GraphError(2200, message=f"(#2200) Webhook verification failed with the following errors: {problem}")

@@ -28,7 +28,7 @@ REFUSALS: dict[int, Refusal] = {
     190: Refusal(401, "Invalid OAuth access token - Cannot parse access token"),
     200: Refusal(403, "(#200) You do not have the necessary permissions required to manage this object"),
     368: Refusal(403, "(#368) Temporarily blocked for policies violations"),
-    2200: Refusal(400, "(#2200) Callback verification failed"),
+    2200: Refusal(400, "(#2200) Webhook verification failed"),
     80007: Refusal(429, "(#80007) There have been too many calls to this WhatsApp Business account."),
     130429: Refusal(429, "(#130429) Rate limit hit", "Cloud API message throughput has been reached.", subcode=2494055),
     130472: Refusal(400, "User's number is part of an experiment", "Failed to send message."),

@@ -48,7 +48,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Ledger:
-    """Accepted sends, and which of their callbacks are settled."""
+    """Accepted sends, and which of their webhooks are settled."""
 
     def __init__(self, path: Path, *, fsync: bool) -> None:
         self.log = AppendLog(path, fsync=fsync)
@@ -86,11 +86,11 @@ class Ledger:
         return entry if entry.message_id == message_id else None
 
     def settle(self, n: int, step: int) -> None:
-        """Remember that a step's callback needs no more care."""
+        """Remember that a step's webhook needs no more care."""
         self.settled[n] |= 1 << step
 
     def is_settled(self, n: int, step: int) -> bool:
-        """Whether a step's callback was taken, given up or dropped."""
+        """Whether a step's webhook was taken, given up or dropped."""
         return bool(self.settled[n] >> step & 1)
 
     def entries(self) -> Iterator[Entry]:

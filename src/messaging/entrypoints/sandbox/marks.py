@@ -1,4 +1,4 @@
-"""How the callback log names what a POST settled: one integer per ledger step or event."""
+"""How the webhook log names what a POST settled: one integer per ledger step or event."""
 
 STEPS = 8
 """Room for the steps of one ledger entry; no script is longer."""

@@ -12,7 +12,7 @@ REPLY_TEXT = "Thanks!"
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One status callback; `code` makes it a `failed` one."""
+    """One status webhook; `code` makes it a `failed` one."""
 
     status: str
     code: int | None = None
@@ -36,12 +36,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """A damaged answer, as a scripted fault of that name gives it."""
     script: Script = EVERYTHING
     duplicated: bool = False
-    """Every callback arrives twice."""
+    """Every webhook arrives twice."""
     first_status_before_answer: bool = False
     late: bool = False
-    """Callbacks are held back by `callback_late_ms`."""
+    """Webhooks are held back by `callback_late_ms`."""
     echo: bool = True
-    """Whether callbacks repeat `biz_opaque_callback_data`."""
+    """Whether webhooks repeat `biz_opaque_callback_data`."""
     replies: bool = False
     """The user answers with a text after the last status."""
     held: bool = False
@@ -120,13 +120,13 @@ OUTCOMES: dict[int, Outcome] = {
     55: Outcome(summary="accepted, the 200 is not JSON", mode="non_json_200"),
     56: Outcome(summary="accepted, the 200 has no message id", mode="no_id_200"),
     57: Outcome(summary="not accepted, no answer", mode="hang_before"),
-    60: Outcome(summary="every callback arrives twice", duplicated=True),
-    61: Outcome(summary="callbacks arrive in reverse: read, delivered, sent", script=(READ, DELIVERED, SENT)),
-    62: Outcome(summary="the sent callback arrives before the answer", first_status_before_answer=True),
+    60: Outcome(summary="every webhook arrives twice", duplicated=True),
+    61: Outcome(summary="webhooks arrive in reverse: read, delivered, sent", script=(READ, DELIVERED, SENT)),
+    62: Outcome(summary="the sent webhook arrives before the answer", first_status_before_answer=True),
     63: Outcome(summary="in reverse and twice each", script=(READ, DELIVERED, SENT), duplicated=True),
-    64: Outcome(summary="callbacks come late", late=True),
+    64: Outcome(summary="webhooks come late", late=True),
     65: Outcome(
-        summary="failed with 131026, callback without our reference",
+        summary="failed with 131026, webhook without our reference",
         script=(Step("failed", 131026),),
         echo=False,
     ),

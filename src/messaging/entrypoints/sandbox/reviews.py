@@ -5,17 +5,17 @@ import time
 
 import msgspec
 
-from messaging.entrypoints.sandbox.callbacks import Callbacks
 from messaging.entrypoints.sandbox.envelopes import components_event, quality_event, template_event
 from messaging.entrypoints.sandbox.events import Event, Events
 from messaging.entrypoints.sandbox.templates import Template, Templates
+from messaging.entrypoints.sandbox.webhooks import RawWebhooks
 from messaging.entrypoints.sandbox.wire import Json
 
 
 class Reviews:
     """Ends reviews when they are due and announces every change of a template."""
 
-    def __init__(self, templates: Templates, events: Events, callbacks: Callbacks) -> None:
+    def __init__(self, templates: Templates, events: Events, callbacks: RawWebhooks) -> None:
         self._templates = templates
         self._events = events
         self._callbacks = callbacks

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 
-from messaging.entrypoints.joined_writes import JoinedWrites
-from messaging.entrypoints.listening import listen
 from messaging.entrypoints.sandbox.app import Sandbox, create_app
 from messaging.entrypoints.sandbox.settings import SandboxConfig
 from messaging.entrypoints.sandbox.wire import TRANSPORT
+from messaging.entrypoints.sockets.joined_writes import JoinedWrites
+from messaging.entrypoints.sockets.listening import listen
 
 _GRACE_SECONDS = 2
 

@@ -61,7 +61,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What is fixed for the life of one sandbox process."""
 
     state_dir: Path
-    """Ledger, accounts, templates and undelivered callbacks live here; one process per directory."""
+    """Ledger, accounts, templates and undelivered webhooks live here; one process per directory."""
     settings: Settings = Settings()
     """Starting point; changes made at run time are kept in `state_dir` and applied on top."""
     control_token: str | None = None

@@ -9,7 +9,6 @@ from functools import partial
 import msgspec
 
 from messaging.entrypoints.sandbox.accounts import Accounts
-from messaging.entrypoints.sandbox.callbacks import Callbacks, Item
 from messaging.entrypoints.sandbox.envelopes import Update, status_contact, status_item
 from messaging.entrypoints.sandbox.events import Events
 from messaging.entrypoints.sandbox.inbound import InboundSpec, read_inbound
@@ -24,6 +23,7 @@ from messaging.entrypoints.sandbox.recipients import (
     outcome_for,
 )
 from messaging.entrypoints.sandbox.settings import Settings, Tuning
+from messaging.entrypoints.sandbox.webhooks import Item, RawWebhooks
 from messaging.entrypoints.sandbox.wire import Json
 
 REPLY = Step("reply")
@@ -63,7 +63,7 @@ class Statuses:
     """Keeps every accepted send's plan going until each step is settled."""
 
     def __init__(
-        self, ledger: Ledger, events: Events, accounts: Accounts, callbacks: Callbacks, tuning: Tuning
+        self, ledger: Ledger, events: Events, accounts: Accounts, callbacks: RawWebhooks, tuning: Tuning
     ) -> None:
         self._ledger = ledger
         self._events = events
@@ -140,7 +140,7 @@ class Statuses:
         url = found[0].messages_url(entry.sender) if found else None
         if found is None or url is None:
             if not copy:
-                self._settle_unsent(entry, [planned.index], "no callback url")
+                self._settle_unsent(entry, [planned.index], "no webhook url")
             return
 
         def settled() -> None:
@@ -188,7 +188,7 @@ class Statuses:
     def _reply(self, entry: Entry, planned: Planned) -> None:
         found = self._accounts.phone(entry.sender)
         if found is None:
-            self._settle_unsent(entry, [planned.index], "no callback url")
+            self._settle_unsent(entry, [planned.index], "no webhook url")
             return
         spec = InboundSpec(
             phone_number_id=entry.sender,

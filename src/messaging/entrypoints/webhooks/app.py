@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
-from messaging.application.inbox.accept import AcceptCallback
-from messaging.entrypoints.telemetry import OPERATIONS_PATHS, AsgiApp, Receive, Scope, Send
-from messaging.entrypoints.webhooks.receive import ReceiveCallback, problem, reply
+from messaging.application.webhooks.receive import StoreWebhook
+from messaging.entrypoints.observability.telemetry import OPERATIONS_PATHS, AsgiApp, Receive, Scope, Send
+from messaging.entrypoints.webhooks.receive import ReceiveWebhook, problem, reply
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +22,14 @@ _AFTER_ERROR = 1.0
 class WebhooksDependencies(Struct, frozen=True, kw_only=True):
     """Built by the composition root. `watch_snapshots` keeps the configuration fresh until it is cancelled."""
 
-    accept: AcceptCallback
+    accept: StoreWebhook
     watch_snapshots: Callable[[], Awaitable[None]]
     operations: AsgiApp
 
 
 def create_app(dependencies: WebhooksDependencies) -> AsgiApp:
     """`GET|POST /webhooks/{provider}/{token}`, and the operations paths."""
-    receive_callback = ReceiveCallback(dependencies.accept)
+    receive_webhook = ReceiveWebhook(dependencies.accept)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -43,7 +43,7 @@ def create_app(dependencies: WebhooksDependencies) -> AsgiApp:
             return
         match path.split("/"):
             case ["", "webhooks", provider, token]:
-                await receive_callback(scope, receive, send, provider=provider, token=token)
+                await receive_webhook(scope, receive, send, provider=provider, token=token)
             case _:
                 await reply(send, problem(HTTPStatus.NOT_FOUND), head=scope["method"] == "HEAD")
 

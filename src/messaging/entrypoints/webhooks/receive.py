@@ -1,4 +1,4 @@
-"""Read one callback off the wire within bounds, and answer it: 200 only for what is stored."""
+"""Read one webhook off the wire within bounds, and answer it: 200 only for what is stored."""
 
 import asyncio
 import logging
@@ -10,14 +10,22 @@ import msgspec
 from msgspec import Struct
 
 from messaging.application.gather import Overloaded
-from messaging.application.inbox.accept import AcceptCallback, Arriving, Challenge, Duplicate, Forged, Stored, Unknown
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.webhooks.receive import (
+    Arriving,
+    Challenge,
+    Duplicate,
+    Forged,
+    Stored,
+    StoreWebhook,
+    Unknown,
+)
 from messaging.entrypoints.http_server.bodies import BodyRoom
-from messaging.entrypoints.telemetry import Receive, Scope, Send
+from messaging.entrypoints.observability.telemetry import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
-# Meta's largest callbacks are 3 MiB (Graph API webhooks, "Payloads are limited to 3 MB").
+# Meta's largest webhooks are 3 MiB (Graph API webhooks, "Payloads are limited to 3 MB").
 BODY_CAP = 4 * 1024 * 1024
 # Seconds. A provider that hears nothing retries later, which beats a connection held for ever.
 _READING, _STORING = 30.0, 15.0
@@ -39,10 +47,10 @@ class _Gone(Exception):
     """The caller hung up before the body was complete; nobody is there to be answered."""
 
 
-class ReceiveCallback:
-    """`GET` answers the provider's subscription check, `POST` takes a callback."""
+class ReceiveWebhook:
+    """`GET` answers the provider's subscription check, `POST` takes a webhook."""
 
-    def __init__(self, accept: AcceptCallback) -> None:
+    def __init__(self, accept: StoreWebhook) -> None:
         self._accept = accept
         self._room = BodyRoom()
 
@@ -50,7 +58,7 @@ class ReceiveCallback:
         try:
             answer = await self._answer(scope, receive, provider, token)
         except _Gone:
-            log.info("callback.interrupted")
+            log.info("webhook.interrupted")
             return
         await reply(send, answer, head=scope["method"] == "HEAD")
 
@@ -69,10 +77,10 @@ class ReceiveCallback:
             # Unread bytes may still be on the way, so the connection is of no further use.
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, (b"connection", b"close"))
         except (StoreUnavailable, Overloaded, TimeoutError) as error:
-            log.warning("callback.not_stored", extra={"error": type(error).__name__, "store": "postgres"})
+            log.warning("webhook.not_stored", extra={"error": type(error).__name__, "store": "postgres"})
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", _RETRY_AFTER))
         except Exception:
-            log.exception("callback.not_stored")
+            log.exception("webhook.not_stored")
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _post(self, scope: Scope, receive: Receive, provider: str, token: str) -> Answer:

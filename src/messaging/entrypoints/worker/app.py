@@ -11,18 +11,18 @@ from time import monotonic
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane, ProcessCallbacks, SyncTemplates, Upkeep, queue_name
+from messaging.application.jobs import DeliverLane, ProcessWebhooks, SyncTemplates, Upkeep, queue_name
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports import health
-from messaging.application.ports.queue import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.application.ports.wakeups import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
 from messaging.application.ports.workers import Workers
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.shared.address import Channel
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.telemetry import AsgiApp
+from messaging.entrypoints.observability.telemetry import AsgiApp
 from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, pause
 from messaging.entrypoints.worker.runner import JobRunner
 
@@ -46,12 +46,12 @@ _EXPIRE_EVERY = 30.0
 _PLAN_EVERY = 600.0
 
 # Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
-# keep a lane busy while one waits for the database. Two batches of callbacks would halve what one could take, and wait
+# keep a lane busy while one waits for the database. Two batches of webhooks would halve what one could take, and wait
 # for each other's messages.
 _RUNS_PER_LANE = 2
-_RUNS_OF_CALLBACKS = 1
+_RUNS_OF_WEBHOOKS = 1
 
-# How long a hint may lie where nobody is in a hurry; to look costs the same whether there is one or not.
+# How long a wakeup may lie where nobody is in a hurry; to look costs the same whether there is one or not.
 _LEISURELY = {queue_name(job): timedelta(milliseconds=250) for job in (Upkeep(), SyncTemplates())} | {
     queue_name(DeliverLane(channel, Priority.LOW)): timedelta(milliseconds=100) for channel in Channel
 }
@@ -61,17 +61,17 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     """Finished use cases and the doors they stand on; built by the composition root. `name` is this worker's."""
 
     deliver: Deliver
-    stop_waiting: Batch
-    check_silent: Batch
-    process_callbacks: Batch
+    resolve_unknown: Batch
+    poll_status: Batch
+    process_webhooks: Batch
     rematch: Batch
     release_held: Batch
     sync_templates: Batch
     plan_template_syncs: Batch
-    quarantine: Batch
-    settle_held: Batch
+    recover_failover: Batch
+    expire_held: Batch
     expire_unserved: Batch
-    salvage: Batch
+    recover_crashed_sends: Batch
     workers: Workers
     name: str
     take_in_connected: Batch
@@ -89,7 +89,7 @@ class WorkerTerms(Struct, frozen=True, kw_only=True):
 
     channels: tuple[Channel, ...] = (Channel.WHATSAPP,)
     priorities: tuple[Priority, ...] = tuple(Priority)
-    inbox: bool = True
+    webhooks: bool = True
     host: str = "127.0.0.1"
     port: int = 0
     grace: float = 75.0
@@ -108,9 +108,9 @@ class WorkerProcess:
         self._stopping = asyncio.Event()
         handlers = Handlers(
             deliver=dependencies.deliver,
-            stop_waiting=dependencies.stop_waiting,
-            check_silent=dependencies.check_silent,
-            process_callbacks=dependencies.process_callbacks,
+            resolve_unknown=dependencies.resolve_unknown,
+            poll_status=dependencies.poll_status,
+            process_webhooks=dependencies.process_webhooks,
             rematch=dependencies.rematch,
             release_held=dependencies.release_held,
             sync_templates=dependencies.sync_templates,
@@ -123,9 +123,9 @@ class WorkerProcess:
             open_uow=dependencies.open_uow,
             queue=dependencies.queue,
             lanes=self._terms.lanes(),
-            inbox=self._terms.inbox,
+            webhooks=self._terms.webhooks,
             fallback=self._runner.start,
-            resting=dependencies.deliver.resting,
+            throttled=dependencies.deliver.throttled,
             telemetry=dependencies.telemetry,
         )
 
@@ -166,11 +166,13 @@ class WorkerProcess:
         consumers = [asyncio.create_task(self._consume(queue, at_once)) for queue, at_once in self._at_once.items()]
         relay = asyncio.create_task(self._relay_for_ever())
         keepers = [
-            asyncio.create_task(self._keep_up("quarantine", has.quarantine, every=_FAILOVER_EVERY)),
-            asyncio.create_task(self._keep_up("settle_held", has.settle_held, every=_SETTLE_EVERY)),
+            asyncio.create_task(self._keep_up("recover_failover", has.recover_failover, every=_FAILOVER_EVERY)),
+            asyncio.create_task(self._keep_up("expire_held", has.expire_held, every=_SETTLE_EVERY)),
             asyncio.create_task(self._keep_up("heartbeat", self._tell, every=_TELL_EVERY)),
             asyncio.create_task(self._keep_up("expiry", has.expire_unserved, every=_EXPIRE_EVERY)),
-            asyncio.create_task(self._keep_up("salvage", has.salvage, every=_SALVAGE_EVERY)),
+            asyncio.create_task(
+                self._keep_up("recover_crashed_sends", has.recover_crashed_sends, every=_SALVAGE_EVERY)
+            ),
             asyncio.create_task(self._keep_up("template_syncs", has.plan_template_syncs, every=_PLAN_EVERY)),
             asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
             asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
@@ -194,7 +196,7 @@ class WorkerProcess:
             await self._leave()
 
     async def _tell(self) -> None:
-        await self._has.workers.tell(self._has.name, self._terms.lanes(), inbox=self._terms.inbox)
+        await self._has.workers.tell(self._has.name, self._terms.lanes(), webhooks=self._terms.webhooks)
 
     async def _leave(self) -> None:
         try:
@@ -264,8 +266,8 @@ class WorkerProcess:
 
 def _at_once(terms: WorkerTerms) -> dict[str, int]:
     limits = {queue_name(lane): _RUNS_PER_LANE for lane in terms.lanes()}
-    if terms.inbox:
-        limits[queue_name(ProcessCallbacks())] = _RUNS_OF_CALLBACKS
+    if terms.webhooks:
+        limits[queue_name(ProcessWebhooks())] = _RUNS_OF_WEBHOOKS
     return limits | {queue_name(Upkeep()): 1, queue_name(SyncTemplates()): 1}
 
 

@@ -1,4 +1,4 @@
-"""Which use case does each kind of job call, and for how long does one hint keep it going?"""
+"""Which use case does each kind of job call, and for how long does one wakeup keep it going?"""
 
 import asyncio
 import logging
@@ -8,19 +8,19 @@ from time import monotonic
 from typing import Protocol, assert_never
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, SyncTemplates, Upkeep, queue_name
+from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, SyncTemplates, Upkeep, queue_name
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-# A hint is worked on while there is something to do, but not for so long that a queue's slots belong to few.
+# A wakeup is worked on while there is something to do, but not for so long that a queue's slots belong to few.
 _BUDGET = 10.0
 _LONGEST_PAUSE = 5.0
-# Callbacks come one by one, and a transaction for twenty costs little more than one for two: after a small batch the
+# Webhooks come one by one, and a transaction for twenty costs little more than one for two: after a small batch the
 # next ones are given this long to gather. A backlog is worked off without pause.
 _GATHERING = 0.02
-_FEW_CALLBACKS = 50
+_FEW_WEBHOOKS = 50
 _SHORT_REST = 0.5
 
 Batch = Callable[[], Awaitable[int]]
@@ -29,7 +29,7 @@ Batch = Callable[[], Awaitable[int]]
 class Deliver(Protocol):
     async def __call__(self, lane: DeliverLane, /) -> int: ...
 
-    def resting(self) -> Collection[tuple[DeliverLane, UUID]]: ...
+    def throttled(self) -> Collection[tuple[DeliverLane, UUID]]: ...
 
     def rest_of(self, lane: DeliverLane, /) -> float: ...
 
@@ -39,16 +39,16 @@ class Deliver(Protocol):
 class Handlers:
     """Each use case deals with one batch per call and says how much that was; 0 means nothing is left for now.
 
-    An error ends the run, never the worker: the work is still due in Postgres and comes back with the next hint.
+    An error ends the run, never the worker: the work is still due in Postgres and comes back with the next wakeup.
     """
 
     def __init__(
         self,
         *,
         deliver: Deliver,
-        stop_waiting: Batch,
-        check_silent: Batch,
-        process_callbacks: Batch,
+        resolve_unknown: Batch,
+        poll_status: Batch,
+        process_webhooks: Batch,
         rematch: Batch,
         release_held: Batch,
         sync_templates: Batch,
@@ -56,9 +56,9 @@ class Handlers:
         stopping: asyncio.Event,
     ) -> None:
         self._deliver = deliver
-        self._stop_waiting = stop_waiting
-        self._check_silent = check_silent
-        self._process_callbacks = process_callbacks
+        self._resolve_unknown = resolve_unknown
+        self._poll_status = poll_status
+        self._process_webhooks = process_webhooks
         self._rematch = rematch
         self._release_held = release_held
         self._sync_templates = sync_templates
@@ -84,26 +84,26 @@ class Handlers:
         match job:
             case DeliverLane():
                 await self._repeat(lambda: self._deliver_lane(job))
-            case ProcessCallbacks():
-                await self._repeat(self._process_some_callbacks)
+            case ProcessWebhooks():
+                await self._repeat(self._process_some_webhooks)
                 await self._repeat(self._rematch)
             case Upkeep():
-                await self._repeat(self._stop_waiting)
-                await self._repeat(self._check_silent)
+                await self._repeat(self._resolve_unknown)
+                await self._repeat(self._poll_status)
                 await self._repeat(self._release_held)
             case SyncTemplates():
                 await self._repeat(self._sync_templates)
             case _:
                 assert_never(job)
 
-    async def _process_some_callbacks(self) -> int:
-        done = await self._process_callbacks()
-        if 0 < done < _FEW_CALLBACKS:
+    async def _process_some_webhooks(self) -> int:
+        done = await self._process_webhooks()
+        if 0 < done < _FEW_WEBHOOKS:
             await pause(self._stopping, _GATHERING)
         return done
 
     async def _deliver_lane(self, lane: DeliverLane) -> int:
-        """One run of a lane waits for tokens that come soon: for those the relay's look and hint would be late."""
+        """One run of a lane waits for tokens that come soon: for those the relay's look and wakeup would be late."""
         taken = await self._deliver(lane)
         rest = self._deliver.rest_of(lane)
         if taken or rest > _SHORT_REST or lane in self._napping:
@@ -119,7 +119,7 @@ class Handlers:
             pass
 
     async def _failed(self, queue: str) -> None:
-        """Hold the queue's slot for a while: the relay hints at once again what is still due."""
+        """Hold the queue's slot for a while: the relay wakeups at once again what is still due."""
         self._telemetry.count("jobs_failed", job=queue)
         self._failures[queue] += 1
         await pause(self._stopping, min(_LONGEST_PAUSE, 0.1 * 2 ** min(self._failures[queue], 8)))

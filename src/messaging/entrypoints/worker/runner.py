@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class JobRunner:
-    """Runs jobs as tasks of its own, so that nothing that happens to a hint can cancel the work behind it.
+    """Runs jobs as tasks of its own, so that nothing that happens to a wakeup can cancel the work behind it.
 
     `at_once` bounds the runs of each queue; a job beyond that is dropped, as those running look for everything due.
     """
@@ -26,7 +26,7 @@ class JobRunner:
         self._counts: Counter[str] = Counter()
 
     async def run_packed(self, payload: bytes) -> None:
-        """Run a hint from the queue to its end; a corrupt one is noted and forgotten, for it is only a hint."""
+        """Run a wakeup from the queue to its end; a corrupt one is noted and forgotten, for it is only a wakeup."""
         try:
             job = decode(payload)
         except msgspec.DecodeError:

@@ -11,10 +11,10 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from messaging.application.conversations.receive import InboundArrived
-from messaging.application.inbox import event_content
 from messaging.application.ports.provider_events import NewProviderEvent
-from messaging.application.tenants.ciphers import cipher_of
-from messaging.domain.shared.ids import AccountId, CallbackId, EventId, Prefix, TenantId, parse_typeid, typeid
+from messaging.application.tenants.accounts.ciphers import cipher_of
+from messaging.application.webhooks import event_content
+from messaging.domain.shared.ids import AccountId, EventId, Prefix, TenantId, WebhookId, parse_typeid, typeid
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.api.openapi import Route, routes
 from messaging.entrypoints.composition.containers import Application
@@ -63,7 +63,7 @@ async def written_to(application: Application, shop: Shop) -> None:
     assert account is not None
     message = an_inbound_message(sender_external_id=phone_id(shop.number))
     async with application.adapters.open_system_uow()() as uow:
-        arrived = [InboundArrived(TenantId(tenant), AccountId(account), CallbackId(tenant), message)]
+        arrived = [InboundArrived(TenantId(tenant), AccountId(account), WebhookId(tenant), message)]
         assert await application.conversations.receive()(uow, arrived) == []
         await uow.commit()
 
@@ -79,7 +79,7 @@ async def told_of(application: Application, shop: Shop) -> str:
         id=id,
         tenant_id=TenantId(tenant),
         account_id=AccountId(account),
-        webhook_id=CallbackId(id),
+        webhook_id=WebhookId(id),
         kind="account_update",
         sender_external_id=None,
         occurred_at=now,

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from messaging.adapters.postgres import migrate
-from messaging.adapters.postgres.engine import Engines, create_engines
-from messaging.entrypoints.dev.postgres import EmbeddedPostgres
+from messaging.adapters.postgres.schema import migrate
+from messaging.adapters.postgres.session.engine import Engines, create_engines
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from tests.integration.postgres.adding_weeks import OF_MESSAGES, add_week
 
 # A week whose tables are as they are made: never analyzed.

@@ -5,28 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from messaging.adapters.postgres import (
-    apply_changes,
-    callbacks,
-    contact_aliases,
-    conversations,
-    due,
-    health,
-    idempotency,
-    lifecycles,
-    locks,
-    message_counts,
-    message_lists,
-    provider_events,
-    records,
-    snapshots,
-    submissions,
-    template_work,
-    upkeep,
-    vitals,
-)
-from messaging.adapters.postgres.transactions import Driver
-from messaging.adapters.postgres.weeks import ALL_WEEKS, Weeks
+from messaging.adapters.postgres.configuration import snapshots, template_work
+from messaging.adapters.postgres.conversations import contact_aliases, conversations
+from messaging.adapters.postgres.messages import apply_changes, due, idempotency, lifecycles, submissions
+from messaging.adapters.postgres.operations import health, upkeep, vitals
+from messaging.adapters.postgres.reading import message_counts, message_lists, records
+from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks
+from messaging.adapters.postgres.session import locks
+from messaging.adapters.postgres.session.transactions import Driver
+from messaging.adapters.postgres.webhooks import provider_events, raw_webhooks
 from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.application.ports.records import CountedRange, MessageFilter
 from messaging.domain.messages.message import Priority
@@ -177,16 +164,16 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
         "flag": (apply_changes.FLAG_DUPLICATES, (tenants, ids), ["messages_pkey"]),
         "resolve": (apply_changes.RESOLVE, (tenants, ids, t), ["dead_letters_open_idx"]),
-        "lock callbacks": (callbacks.LOCK_DUE, (20,), ["dispatches_other_idx", "raw_callbacks_pkey"]),
-        "settle callbacks": (
-            callbacks.SETTLE,
+        "lock webhooks": (raw_webhooks.LOCK_DUE, (20,), ["dispatches_other_idx", "raw_callbacks_pkey"]),
+        "settle webhooks": (
+            raw_webhooks.SETTLE,
             (tenants, ids, *bounds, "processed", None),
             ["raw_callbacks_pkey", "dispatches_pkey"],
         ),
-        "lock parked": (callbacks.LOCK_PARKED, (tenants, t), ["parked_receipts_provider_message_idx"]),
-        "lock parked due": (callbacks.LOCK_PARKED_DUE, (20,), ["parked_receipts_next_look_idx"]),
-        "unpark": (callbacks.UNPARK, digests, ["parked_receipts_provider_message_idx"]),
-        "park again": (callbacks.PARK_AGAIN, (*digests, w), ["parked_receipts_provider_message_idx"]),
+        "lock parked": (raw_webhooks.LOCK_PARKED, (tenants, t), ["parked_receipts_provider_message_idx"]),
+        "lock parked due": (raw_webhooks.LOCK_PARKED_DUE, (20,), ["parked_receipts_next_look_idx"]),
+        "unpark": (raw_webhooks.UNPARK, digests, ["parked_receipts_provider_message_idx"]),
+        "park again": (raw_webhooks.PARK_AGAIN, (*digests, w), ["parked_receipts_provider_message_idx"]),
         "last inbound": (
             conversations.LAST_INBOUND,
             (TENANT, tenants, b),

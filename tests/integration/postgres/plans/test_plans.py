@@ -7,15 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from messaging.adapters.postgres import (
-    callbacks,
-    due,
-    locks,
-    message_lists,
-)
-from messaging.adapters.postgres.engine import Engines
-from messaging.adapters.postgres.transactions import transaction
-from messaging.adapters.postgres.weeks import ALL_WEEKS
+from messaging.adapters.postgres.messages import due
+from messaging.adapters.postgres.reading import message_lists
+from messaging.adapters.postgres.schema.weeks import ALL_WEEKS
+from messaging.adapters.postgres.session import locks
+from messaging.adapters.postgres.session.engine import Engines
+from messaging.adapters.postgres.session.transactions import transaction
+from messaging.adapters.postgres.webhooks import raw_webhooks
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.integration.postgres.plans.populating import populated_with
 from tests.integration.postgres.plans.statements import TENANT, Statement, hot_statements_and_lists
@@ -162,7 +160,7 @@ async def test_messages_to_a_number_that_was_connected_are_found_by_the_number(p
     """All senders are looked at, which are few; of the events only those of each."""
     async with transaction(populated.system) as opened:
         explained = await opened.driver.fetchval(
-            f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {callbacks.PUT_BACK_CONNECTED}", 20
+            f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {raw_webhooks.PUT_BACK_CONNECTED}", 20
         )
 
     looks = [node for node in _nodes(explained[0]["Plan"]) if node.get("Relation Name") == "provider_events"]

@@ -1,8 +1,8 @@
 """Values the adapter's tests send, and a `may_start` that remembers being asked."""
 
 from messaging.application.ports.providers import Connection, Credentials, Outgoing
-from messaging.domain.messages.content import Content, Text
-from messaging.domain.shared.address import Phone, Recipient
+from messaging.domain.channels.address import Phone, Recipient
+from messaging.domain.content.content import Content, Text
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import Template
 

@@ -11,12 +11,12 @@ import pytest
 from messaging.adapters.providers.http import ProviderHttp, Timeouts
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.application.ports.providers import Connection, Credentials, NotStarted, Outgoing, ProviderRefused
-from messaging.domain.messages.content import Content, TemplateMessage, Text
+from messaging.domain.channels.address import Phone
+from messaging.domain.content.content import Content, TemplateMessage, Text
+from messaging.domain.content.parameters import HeaderText, UrlButton
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
-from messaging.domain.shared.address import Phone
 from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
-from messaging.domain.shared.parameters import HeaderText, UrlButton
 from messaging.domain.templates.template import (
     Button,
     ButtonKind,

@@ -10,7 +10,7 @@ import respx
 
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.adapters.providers.whatsapp_cloud.versions import version_warning
+from messaging.adapters.providers.whatsapp_cloud.wire.versions import version_warning
 from messaging.application.ports.providers import ProviderNumber, ProviderRefused, ProviderUnavailable
 from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
 from messaging.domain.templates.template import (

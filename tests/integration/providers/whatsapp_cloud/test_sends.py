@@ -13,16 +13,13 @@ import pytest
 import respx
 
 from messaging.adapters.providers.http import ProviderHttp, Reply
-from messaging.adapters.providers.whatsapp_cloud import errors
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.adapters.providers.whatsapp_cloud.verdicts import async_failure, judge
+from messaging.adapters.providers.whatsapp_cloud.wire import errors
+from messaging.adapters.providers.whatsapp_cloud.wire.verdicts import async_failure, judge
 from messaging.application.ports.providers import NotStarted
-from messaging.domain.messages.content import Content, Document, Image, TemplateMessage, Text
-from messaging.domain.messages.retry import Rejected, Scope, Sent, Throttled, Unavailable, Uncertain, Unreachable
-from messaging.domain.shared.address import ScopedUser
-from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
-from messaging.domain.shared.mode import Mode
-from messaging.domain.shared.parameters import (
+from messaging.domain.channels.address import ScopedUser
+from messaging.domain.content.content import Content, Document, Image, TemplateMessage, Text
+from messaging.domain.content.parameters import (
     HeaderDocument,
     HeaderImage,
     HeaderText,
@@ -30,6 +27,9 @@ from messaging.domain.shared.parameters import (
     QuickReplyButton,
     UrlButton,
 )
+from messaging.domain.messages.retry import Rejected, Scope, Sent, Throttled, Unavailable, Uncertain, Unreachable
+from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import (
     Button,
     ButtonKind,

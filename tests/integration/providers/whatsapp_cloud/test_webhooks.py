@@ -1,4 +1,4 @@
-"""Is every update of a callback read, whatever stands beside it, and is only Meta believed?"""
+"""Is every update of a webhook read, whatever stands beside it, and is only Meta believed?"""
 
 import hashlib
 import hmac
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging.adapters.providers.whatsapp_cloud.webhooks import MALFORMED, WhatsAppCallbackReader
+from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import MALFORMED, WhatsAppWebhookReader
 from messaging.application.ports.providers import (
     Credentials,
-    MalformedCallback,
+    MalformedWebhook,
     OtherEvent,
     TemplateChanged,
     TemplateQualityChanged,
@@ -26,7 +26,7 @@ from messaging.domain.templates.template import TemplateStatus
 from tests.integration.providers.whatsapp_cloud.payloads import parsed, recorded
 from tests.integration.providers.whatsapp_cloud.sending import PHONE_ID, REFERENCE
 
-reader = WhatsAppCallbackReader()
+reader = WhatsAppWebhookReader()
 RECEIVED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 USER_ID = "US.13491208655302741918"
 
@@ -333,7 +333,7 @@ def test_a_broken_entry_is_kept_and_its_neighbours_are_read(entry: Any) -> None:
     ],
 )
 def test_what_is_no_callback_is_malformed(body: bytes) -> None:
-    with pytest.raises(MalformedCallback):
+    with pytest.raises(MalformedWebhook):
         read_body(body)
 
 
@@ -357,7 +357,7 @@ _JSON = st.recursive(
 def _read_or_refuse(body: bytes) -> None:
     try:
         read = read_body(body)
-    except MalformedCallback:
+    except MalformedWebhook:
         return
     for event in read:
         msgspec.msgpack.encode(event)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
+from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
 
 PHONE_ID = "106540352242922"
 AT = "1777896000"
@@ -38,7 +38,7 @@ def a_status(**changes: Any) -> dict[str, Any]:
 
 
 def read(raw: bytes) -> list[Any]:
-    return list(WhatsAppCallbackReader().read(raw, received_at=RECEIVED_AT))
+    return list(WhatsAppWebhookReader().read(raw, received_at=RECEIVED_AT))
 
 
 def one_message(message: Any, *contacts: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from messaging.adapters.providers.whatsapp_cloud.webhooks import MALFORMED
+from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import MALFORMED
 from messaging.application.ports.providers import OtherEvent
 from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.messages.receipts import Receipt

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from messaging.adapters.providers.whatsapp_cloud.webhooks import WhatsAppCallbackReader
+from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
 from messaging.application.ports.providers import (
     OtherEvent,
     TemplateChanged,
@@ -27,7 +27,7 @@ ABOUT: dict[str, Any] = {"external_id": "168955690812", "name": "cart", "languag
 
 def read(field: str, value: dict[str, Any], time: Any = 1_739_321_024) -> list[Any]:
     entry = {"id": "1", "time": time, "changes": [{"field": field, "value": NAMED | value}]}
-    return list(WhatsAppCallbackReader().read(msgspec.json.encode({"entry": [entry]}), received_at=NOON))
+    return list(WhatsAppWebhookReader().read(msgspec.json.encode({"entry": [entry]}), received_at=NOON))
 
 
 def status(value: dict[str, Any], **others: Any) -> list[Any]:

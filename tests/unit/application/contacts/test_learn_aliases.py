@@ -8,11 +8,11 @@ from typing import Any, cast
 from messaging.application.contacts.learn_aliases import LearnAliases, Told
 from messaging.application.ports.contact_aliases import AliasSource, NewAlias
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.mode import Mode
 from tests.builders import TENANT
 from tests.fakes.contact_aliases import InMemoryContactAliases
-from tests.unit.application.inbox.doubles import CIPHER, KEY_RING, Counts, KnownTenants
+from tests.unit.application.webhooks.doubles import CIPHER, KEY_RING, Counts, KnownTenants
 
 
 class Database:

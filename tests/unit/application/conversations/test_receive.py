@@ -9,10 +9,10 @@ from messaging.application.conversations import inbound_payload
 from messaging.application.conversations.receive import InboundArrived, ReceiveInbound
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.domain.conversations.inbound import InboundMessage
-from messaging.domain.shared.ids import CallbackId, InboundId
+from messaging.domain.shared.ids import InboundId, WebhookId
 from messaging.domain.shared.mode import Mode
 from tests.builders import ACCOUNT, NOON, SENDER, TENANT, an_inbound_message
-from tests.unit.application.inbox.doubles import (
+from tests.unit.application.webhooks.doubles import (
     CIPHER,
     KEY_RING,
     Counts,
@@ -49,11 +49,11 @@ def receive(learnt: LearntAliases) -> ReceiveInbound:
 
 async def received(receive: ReceiveInbound, store: Store, message: InboundMessage) -> int:
     """How many strangers there were."""
-    arrived = InboundArrived(TENANT, ACCOUNT, CallbackId(TENANT), message)
+    arrived = InboundArrived(TENANT, ACCOUNT, WebhookId(TENANT), message)
     async with store.open_uow() as uow:
-        strangers = await receive(uow, [arrived])
+        unmatched_senders = await receive(uow, [arrived])
         await uow.commit()
-    return len(strangers)
+    return len(unmatched_senders)
 
 
 async def test_a_message_is_kept_sealed_and_found_by_its_sender(receive: ReceiveInbound, store: Store) -> None:

@@ -10,40 +10,40 @@ from uuid import UUID
 import pytest
 
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.admission import Admission, LimitTerms
-from messaging.application.messages.guard_senders import GuardSenders
-from messaging.application.messages.known_health import KnownHealth
+from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
+from messaging.application.messages.pacing.health_cache import HealthCache
+from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
 from messaging.application.ports.lifecycles import Due
 from messaging.application.ports.rate_limits import Bucket
 from messaging.application.ports.snapshots import Snapshots
-from messaging.domain.messages.fairness import NO_FLOW, Flow
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.standing import MessageKey
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.message_state import MessageKey
+from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
 from messaging.domain.shared.ids import MessageId
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import ACCOUNT, SENDER, TEMPLATE, TENANT, a_sender, a_snapshot, a_standing
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.fakes.snapshots import InMemorySnapshots
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 URGENT = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
 FLOW = Flow(TENANT, SENDER, TEMPLATE)
 
 
-def a_guard(snapshots: Snapshots) -> GuardSenders:
+def a_guard(snapshots: Snapshots) -> CircuitBreakers:
     """Everybody is healthy."""
     records, clock = InMemoryHealthRecords(clock=time), SystemClock()
-    return GuardSenders(health=KnownHealth(records=records, clock=clock, telemetry=Counts()), snapshots=snapshots)
+    return CircuitBreakers(health=HealthCache(records=records, clock=clock, telemetry=Counts()), snapshots=snapshots)
 
 
 def due(number: int, *, to: int | None = None, **changes: Any) -> Due:
     """To a recipient of its own, unless told otherwise."""
-    standing = a_standing(key=MessageKey(TENANT, MessageId(UUID(int=number))))
+    message = a_standing(key=MessageKey(TENANT, MessageId(UUID(int=number))))
     index = (number if to is None else to).to_bytes(32)
-    fields: dict[str, Any] = {"standing": standing, "sealed": b"", "flow_id": TEMPLATE, "recipient_index": index}
+    fields: dict[str, Any] = {"message": message, "sealed": b"", "flow_id": TEMPLATE, "recipient_index": index}
     return Due(**(fields | changes))
 
 
@@ -51,10 +51,10 @@ class World:
     def __init__(self, *, per_second: int = 80, is_stuck: bool = False, **terms: Any) -> None:
         self.limits, self.counts = InMemoryRateLimits(), Counts()
         snapshots = InMemorySnapshots(a_snapshot(senders=(a_sender(per_second=per_second),)))
-        self.admission = Admission(
+        self.rate_limiting = RateLimiting(
             snapshots=snapshots,
             limits=self.limits,
-            guard=a_guard(snapshots),
+            breakers=a_guard(snapshots),
             is_stuck=lambda sender, priority: is_stuck,
             terms=LimitTerms(**terms),
             telemetry=self.counts,
@@ -62,7 +62,7 @@ class World:
 
     async def admit(self, leaving: Sequence[Due], lane: DeliverLane = URGENT) -> list[int]:
         """How many of the messages may leave, by their numbers."""
-        granted = (await self.admission(lane, leaving)).granted
+        granted = (await self.rate_limiting(lane, leaving)).granted
         return sorted(key.message_id.int for key in granted)
 
 
@@ -70,15 +70,15 @@ async def test_a_sender_gets_the_slots_of_half_a_second_and_then_rests() -> None
     world = World()
 
     assert await world.admit([due(number) for number in range(50)]) == list(range(36))
-    assert world.admission.resting() == [(URGENT, SENDER)]
-    assert 0 < world.admission.rest_of(URGENT) < 0.2
+    assert world.rate_limiting.throttled() == [(URGENT, SENDER)]
+    assert 0 < world.rate_limiting.rest_of(URGENT) < 0.2
     assert world.counts.seen["sends_held_back{limit=sender}"] == 14
 
 
 async def test_slots_follow_each_other_at_the_pace_and_are_open_for_half_of_what_the_share_leaves() -> None:
     world = World()
 
-    granted = (await world.admission(URGENT, [due(number) for number in range(12)])).granted
+    granted = (await world.rate_limiting(URGENT, [due(number) for number in range(12)])).granted
 
     *_, first, second, third = (granted[MessageKey(TENANT, MessageId(UUID(int=number)))] for number in range(12))
     assert [second.opens - first.opens, third.opens - second.opens] == pytest.approx([1 / 72, 1 / 72], abs=1e-5)
@@ -88,16 +88,16 @@ async def test_slots_follow_each_other_at_the_pace_and_are_open_for_half_of_what
 async def test_who_is_far_from_all_limits_need_not_be_punctual() -> None:
     world = World()
 
-    [slot] = (await world.admission(URGENT, [due(1)])).granted.values()
+    [slot] = (await world.rate_limiting(URGENT, [due(1)])).granted.values()
 
     assert slot.closes - slot.opens == pytest.approx(0.5)
 
 
 async def test_who_missed_its_slot_gets_one_behind_those_of_all_others() -> None:
     world = World()
-    granted = (await world.admission(URGENT, [due(number) for number in range(50)])).granted
+    granted = (await world.rate_limiting(URGENT, [due(number) for number in range(50)])).granted
 
-    slots = await world.admission.again([due(1), due(2)])
+    slots = await world.rate_limiting.again([due(1), due(2)])
 
     last = max(slot.opens for slot in granted.values())
     assert [slot.opens - last for slot in slots] == pytest.approx([1 / 72, 2 / 72], abs=0.01)
@@ -108,7 +108,7 @@ async def test_where_there_is_none_it_is_told_when_to_ask_again() -> None:
     world = World(per_second=1)
     await world.admit([due(1)])
 
-    first, second = await world.admission.again([due(2), due(3)])
+    first, second = await world.rate_limiting.again([due(2), due(3)])
 
     assert first.closes < first.opens
     assert second.closes < second.opens
@@ -118,8 +118,8 @@ async def test_one_lane_resting_leaves_the_others_awake() -> None:
     world = World()
     await world.admit([due(number) for number in range(20)], BULK)
 
-    assert world.admission.resting() == [(BULK, SENDER)]
-    assert world.admission.rest_of(URGENT) == inf
+    assert world.rate_limiting.throttled() == [(BULK, SENDER)]
+    assert world.rate_limiting.rest_of(URGENT) == inf
 
 
 async def test_a_campaign_leaves_tokens_for_an_urgent_message_of_the_same_sender() -> None:
@@ -135,12 +135,12 @@ async def test_who_writes_too_often_to_one_person_waits_alone() -> None:
     world = World(per_second=1_000)
     leaving = [due(number, to=1) for number in range(42)] + [due(100)]
 
-    admitted = await world.admission(URGENT, leaving)
+    admitted = await world.rate_limiting(URGENT, leaving)
 
     assert len(admitted.granted) == 41
     first, second = (admitted.waits[MessageKey(TENANT, MessageId(UUID(int=number)))] for number in (40, 41))
     assert second - first == pytest.approx(timedelta(seconds=6 / 0.9), abs=timedelta(milliseconds=1))
-    assert world.admission.resting() == []
+    assert world.rate_limiting.throttled() == []
 
 
 async def test_other_channels_have_no_limit_for_a_pair() -> None:
@@ -159,7 +159,7 @@ async def test_limits_of_the_platform_make_whom_they_concern_rest(terms: dict[st
     world = World(**terms)
 
     assert len(await world.admit([due(number) for number in range(20)])) == 9
-    assert world.admission.resting() == [(URGENT, rests)]
+    assert world.rate_limiting.throttled() == [(URGENT, rests)]
 
 
 async def test_a_campaigns_limit_is_none_for_what_belongs_to_no_campaign() -> None:
@@ -171,21 +171,21 @@ async def test_a_campaigns_limit_is_none_for_what_belongs_to_no_campaign() -> No
 async def test_a_stuck_sender_gets_nothing_and_is_left_alone_for_a_moment() -> None:
     world = World(is_stuck=True)
 
-    assert await world.admission.at_once(URGENT, [FLOW]) == {SENDER: 0}
-    assert world.admission.resting() == [(URGENT, SENDER)]
+    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 0}
+    assert world.rate_limiting.throttled() == [(URGENT, SENDER)]
 
 
 async def test_no_more_is_asked_for_than_could_be_granted() -> None:
-    assert await World().admission.at_once(URGENT, [FLOW]) == {SENDER: 36}
-    assert await World().admission.at_once(BULK, [FLOW]) == {SENDER: 14}
-    assert await World(per_second=1).admission.at_once(BULK, [FLOW]) == {SENDER: 1}
+    assert await World().rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36}
+    assert await World().rate_limiting.at_once(BULK, [FLOW]) == {SENDER: 14}
+    assert await World(per_second=1).rate_limiting.at_once(BULK, [FLOW]) == {SENDER: 1}
 
 
 async def test_what_this_process_has_been_given_is_not_asked_for_again() -> None:
     world = World()
     await world.admit([due(number) for number in range(30)])
 
-    assert await world.admission.at_once(URGENT, [FLOW]) == {SENDER: pytest.approx(7, abs=1)}
+    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: pytest.approx(7, abs=1)}
 
 
 async def test_twice_what_others_left_the_last_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,9 +193,9 @@ async def test_twice_what_others_left_the_last_time_is_asked_for(monkeypatch: py
     bucket = Bucket(key=f"sender:{SENDER}", interval=1 / 72, burst=36)
     await world.limits.take([[bucket]] * 33)
     await world.admit([due(number) for number in range(20)])
-    monkeypatch.setattr("messaging.application.messages.admission.monotonic", lambda: monotonic() + 10)
+    monkeypatch.setattr("messaging.application.messages.pacing.rate_limiting.monotonic", lambda: monotonic() + 10)
 
-    assert await world.admission.at_once(URGENT, [FLOW]) == {SENDER: 6}
+    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 6}
 
 
 async def test_a_message_of_one_account_is_counted_with_that_account() -> None:

@@ -6,16 +6,16 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.messages.guard_senders import Clearance, GuardSenders
-from messaging.application.messages.known_health import KnownHealth
+from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers, Clearance
+from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.ports.sender_health import HealthChange
-from messaging.domain.messages.pace import LOWERED
+from messaging.domain.messages.pacing.pace import LOWERED
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
 from messaging.domain.shared.ids import SenderId
 from tests.builders import SENDER, TENANT, a_sender, a_snapshot, a_standing, an_account
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.fakes.snapshots import InMemorySnapshots
-from tests.unit.application.inbox.doubles import Counts, FixedClock
+from tests.unit.application.webhooks.doubles import Counts, FixedClock
 
 SIBLING = SenderId(UUID("019df2d9-4c00-7000-8000-000000000029"))
 SENDERS = (a_sender(), a_sender(id=SIBLING))
@@ -34,19 +34,19 @@ class Process:
 
     def __init__(self, records: InMemoryHealthRecords, snapshots: InMemorySnapshots) -> None:
         self.counts = Counts()
-        health = KnownHealth(records=records, clock=FixedClock(), telemetry=self.counts, fresh_for=0)
-        self.guard = GuardSenders(health=health, snapshots=snapshots)
+        health = HealthCache(records=records, clock=FixedClock(), telemetry=self.counts, fresh_for=0)
+        self.breakers = CircuitBreakers(health=health, snapshots=snapshots)
 
     async def asks_for(self, *senders: SenderId) -> list[Clearance]:
-        admitted = await self.guard.admit(dict.fromkeys(senders, TENANT))
+        admitted = await self.breakers.admit(dict.fromkeys(senders, TENANT))
         return [admitted[sender] for sender in senders]
 
-    async def places(self, *senders: SenderId) -> list[int | None]:
-        return [admission.places for admission in await self.asks_for(*senders)]
+    async def concurrency(self, *senders: SenderId) -> list[int | None]:
+        return [rate_limiting.concurrency for rate_limiting in await self.asks_for(*senders)]
 
     async def gets(self, *results: SendResult, sender: SenderId = SENDER) -> None:
         for result in results:
-            await self.guard.learn(a_standing(sender_id=sender), result, began_ago=0.0)
+            await self.breakers.learn(a_standing(sender_id=sender), result, began_ago=0.0)
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ async def test_failures_seen_by_several_processes_hold_the_sender_in_all_of_them
     await one.gets(NO_ANSWER, NO_ANSWER, NO_ANSWER)
     await other.gets(NO_ANSWER, NO_ANSWER)
 
-    assert await one.places(SENDER, SIBLING) == [0, None]
-    assert await other.places(SENDER, SIBLING) == [0, None]
+    assert await one.concurrency(SENDER, SIBLING) == [0, None]
+    assert await other.concurrency(SENDER, SIBLING) == [0, None]
     assert other.counts.seen["breaker_changes{scope=sender,state=open}"] == 1
 
 
@@ -96,11 +96,11 @@ async def test_one_probe_goes_and_its_success_admits_everywhere(
     await one.gets(*[NO_ANSWER] * 5)
     records.passed += 1
 
-    probing = [await process.places(SENDER) for process in (one, other, one)]
+    probing = [await process.concurrency(SENDER) for process in (one, other, one)]
     await one.gets(SENT)
 
     assert probing == [[1], [0], [0]]
-    assert await other.places(SENDER) == [None]
+    assert await other.concurrency(SENDER) == [None]
 
 
 async def test_who_is_overtaken_on_the_way_to_the_probe_does_not_probe(
@@ -110,7 +110,7 @@ async def test_who_is_overtaken_on_the_way_to_the_probe_does_not_probe(
     late = Overtaken()
     late.records, late.passed = records.records, 1
 
-    assert await Process(late, snapshots).places(SENDER) == [0]
+    assert await Process(late, snapshots).concurrency(SENDER) == [0]
 
 
 class Overtaken(InMemoryHealthRecords):
@@ -124,20 +124,20 @@ async def test_a_refused_token_holds_all_senders_of_the_account_until_it_is_repl
     one: Process, other: Process, records: InMemoryHealthRecords, snapshots: InMemorySnapshots
 ) -> None:
     await one.gets(TOKEN_REFUSED)
-    held = await other.places(SENDER, SIBLING)
+    held = await other.concurrency(SENDER, SIBLING)
     rotated = an_account(sealed_credentials=b"sealed anew")
     snapshots.tenants[TENANT] = a_snapshot(senders=SENDERS, accounts=(rotated,))
 
     assert held == [0, 0]
-    assert await other.places(SENDER, SIBLING) == [None, None]
-    assert await one.places(SENDER, SIBLING) == [None, None]
+    assert await other.concurrency(SENDER, SIBLING) == [None, None]
+    assert await one.concurrency(SENDER, SIBLING) == [None, None]
 
 
 async def test_an_account_is_probed_by_one_of_its_senders(one: Process, records: InMemoryHealthRecords) -> None:
     await one.gets(TOKEN_REFUSED)
     records.passed += 1
 
-    assert sorted(await one.places(SENDER, SIBLING), key=str) == [0, 1]
+    assert sorted(await one.concurrency(SENDER, SIBLING), key=str) == [0, 1]
 
 
 async def test_a_complaint_about_a_sender_pauses_and_slows_it_everywhere(
@@ -150,7 +150,7 @@ async def test_a_complaint_about_a_sender_pauses_and_slows_it_everywhere(
     records.passed += 60
     (recovered,) = await other.asks_for(SENDER)
 
-    assert paused == Clearance(places=0, held_for=timedelta(seconds=5))
+    assert paused == Clearance(concurrency=0, held_for=timedelta(seconds=5))
     assert sibling == Clearance()
     assert slowed == Clearance(rate_factor=LOWERED)
     assert recovered == Clearance()
@@ -166,7 +166,7 @@ async def test_a_complaint_about_an_account_slows_all_its_senders(one: Process, 
 async def test_a_refused_message_holds_nobody(one: Process) -> None:
     await one.gets(*[Rejected(code="131026", reason="undeliverable")] * 50)
 
-    assert await one.places(SENDER) == [None]
+    assert await one.concurrency(SENDER) == [None]
 
 
 async def test_without_shared_memory_a_process_goes_by_what_it_learns_itself(
@@ -174,17 +174,17 @@ async def test_without_shared_memory_a_process_goes_by_what_it_learns_itself(
 ) -> None:
     records.away = True
     await one.gets(*[NO_ANSWER] * 5)
-    alone = [await one.places(SENDER), await other.places(SENDER)]
+    alone = [await one.concurrency(SENDER), await other.concurrency(SENDER)]
     records.away = False
 
     assert alone == [[0], [None]]
     # It has forgotten, which is as good as healthy: the next failures tell.
-    assert await one.places(SENDER) == [None]
+    assert await one.concurrency(SENDER) == [None]
 
 
 async def test_who_is_held_is_told_while_it_has_work(one: Process) -> None:
     await one.gets(*[NO_ANSWER] * 5)
 
-    await one.places(SENDER, SIBLING)
+    await one.concurrency(SENDER, SIBLING)
 
-    assert one.guard.held() == {SENDER: TENANT}
+    assert one.breakers.held() == {SENDER: TENANT}

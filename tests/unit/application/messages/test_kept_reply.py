@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from messaging.application.messages.kept_reply import pack, unpack
+from messaging.application.messages.accepting.kept_reply import pack, unpack
 
 SHORT = b'{"id":"msg_1"}'
 LONG = json.dumps([{"index": index, "status": "refused"} for index in range(1_000)]).encode()

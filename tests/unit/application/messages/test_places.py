@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from messaging.application.messages import places as places_module
-from messaging.application.messages.places import AGEING_STEP, Places
+from messaging.application.messages.pacing import concurrency_limit as places_module
+from messaging.application.messages.pacing.concurrency_limit import AGEING_STEP, ConcurrencyLimit
 from messaging.domain.messages.message import Priority
 
 
@@ -15,13 +15,13 @@ class Sends:
     """Places with sends in them that end when told to."""
 
     def __init__(self, concurrency: int = 20) -> None:
-        self.places = Places(concurrency=concurrency, batch=100)
+        self.concurrency = ConcurrencyLimit(concurrency=concurrency, batch=100)
         self.ends: list[asyncio.Event] = []
         self.served: list[Priority] = []
 
     async def claim(self, priority: Priority, count: int = 100) -> int:
         """Reserve, and fill up to `count` of what was reserved."""
-        async with self.places.reserved(priority) as free:
+        async with self.concurrency.reserved(priority) as free:
             self.served.append(priority)
             for _ in range(min(count, free)):
                 self.begin(priority)
@@ -30,7 +30,7 @@ class Sends:
     def begin(self, priority: Priority) -> None:
         end = asyncio.Event()
         self.ends.append(end)
-        self.places.take(asyncio.create_task(_until(end)), priority)
+        self.concurrency.take(asyncio.create_task(_until(end)), priority)
 
     async def end(self, count: int) -> None:
         for end in self.ends[:count]:
@@ -85,7 +85,7 @@ async def test_urgent_sends_do_not_use_up_the_share_of_those_below() -> None:
 
 
 async def test_what_is_reserved_is_nobody_elses() -> None:
-    async with sends() as world, world.places.reserved(Priority.CRITICAL) as all_of_them:
+    async with sends() as world, world.concurrency.reserved(Priority.CRITICAL) as all_of_them:
         waiting = asyncio.create_task(world.claim(Priority.HIGH))
         await settled()
 
@@ -158,7 +158,7 @@ async def test_closing_gives_nobody_a_place_and_keeps_nobody_waiting() -> None:
         await world.claim(Priority.CRITICAL)
         waiting = asyncio.create_task(world.claim(Priority.LOW))
         await settled()
-        world.places.close()
+        world.concurrency.close()
 
         assert await waiting == 0
         assert await world.claim(Priority.CRITICAL) == 0
@@ -179,14 +179,14 @@ async def test_a_claim_that_is_cancelled_leaves_its_place_in_the_queue() -> None
 async def test_what_only_waits_lends_its_place_and_has_one_again_afterwards() -> None:
     sends = Sends(concurrency=1)
     await sends.claim(Priority.CRITICAL)
-    [send] = sends.places._under_way
+    [send] = sends.concurrency._under_way
 
-    with sends.places.lent(send, Priority.CRITICAL):
+    with sends.concurrency.lent(send, Priority.CRITICAL):
         assert await sends.claim(Priority.CRITICAL) == 1
     third = asyncio.create_task(sends.claim(Priority.CRITICAL))
     sends.ends[0].set()
     await asyncio.sleep(0)
 
-    assert sends.places.taken == 2
+    assert sends.concurrency.taken == 2
     assert not third.done()
     third.cancel()

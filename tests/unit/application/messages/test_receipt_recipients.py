@@ -2,12 +2,12 @@
 
 import pytest
 
-from messaging.application.messages import receipt_recipients
+from messaging.application.messages.reading import receipt_recipients
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.domain.messages.change import Detail
 from messaging.domain.messages.receipts import SEALED_RECIPIENT, Receipt
 from tests.builders import OTHER_TENANT, WAMID, a_receipt
-from tests.unit.application.inbox.doubles import CIPHER, KEY_RING
+from tests.unit.application.webhooks.doubles import CIPHER, KEY_RING
 
 OTHER_CIPHER = KEY_RING.cipher(OTHER_TENANT, (KEY_RING.new_data_key(OTHER_TENANT),))
 

@@ -8,22 +8,22 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.messages import slots as slots_module
-from messaging.application.messages.slots import Slot, Slots, Turn
+from messaging.application.messages.pacing import send_slots as slots_module
+from messaging.application.messages.pacing.send_slots import Slot, Slots, Turn
 from messaging.application.ports.lifecycles import Due
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.standing import MessageKey
+from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.shared.ids import MessageId
 from tests.builders import TEMPLATE, TENANT, a_standing
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 OPEN = 30.0
 
 
 def due(number: int, priority: Priority = Priority.DEFAULT) -> Due:
     key = MessageKey(TENANT, MessageId(UUID(int=number)))
-    return Due(standing=a_standing(key=key, priority=priority), sealed=b"", flow_id=TEMPLATE, recipient_index=b"")
+    return Due(message=a_standing(key=key, priority=priority), sealed=b"", flow_id=TEMPLATE, recipient_index=b"")
 
 
 def opening_in(seconds: float) -> Slot:
@@ -44,7 +44,7 @@ class World:
         self.slots = Slots(again=self._again, telemetry=self.counts)
 
     async def _again(self, late: Sequence[Due]) -> Sequence[Slot]:
-        self.asked += [each.standing.key.message_id.int for each in late]
+        self.asked += [each.message.key.message_id.int for each in late]
         return [self._give() for _ in late]
 
     def _give(self) -> Slot:
@@ -106,9 +106,9 @@ async def test_a_slot_is_for_whoever_is_ready_when_it_opens() -> None:
 
 async def test_the_urgent_pass_first() -> None:
     world = World()
-    turns = {1: world.turn(1, opening_in(0.05)), 2: world.turn(2, opening_in(0.06), priority=Priority.CRITICAL)}
+    fair_share = {1: world.turn(1, opening_in(0.05)), 2: world.turn(2, opening_in(0.06), priority=Priority.CRITICAL)}
 
-    await asyncio.gather(*(world.leave(number, turn) for number, turn in turns.items()))
+    await asyncio.gather(*(world.leave(number, turn) for number, turn in fair_share.items()))
 
     assert world.left == [2, 1]
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.messages.places import Places
-from messaging.application.messages.slow_sends import SlowSends
+from messaging.application.messages.pacing.concurrency_limit import ConcurrencyLimit
+from messaging.application.messages.pacing.slow_sends import SlowSends
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import SenderId
 from tests.builders import SENDER
@@ -20,15 +20,15 @@ class Process:
     """Sixteen places, and sends that hang until the test lets them end."""
 
     def __init__(self, *, slow_after: timedelta) -> None:
-        self.places = Places(concurrency=16, batch=100)
-        self.slow = SlowSends(concurrency=16, give_back=self.places.give_back, slow_after=slow_after)
+        self.concurrency = ConcurrencyLimit(concurrency=16, batch=100)
+        self.slow = SlowSends(concurrency=16, give_back=self.concurrency.give_back, slow_after=slow_after)
         self._let_end = asyncio.Event()
 
     async def sends(self, count: int) -> None:
         """`count` sends begin, and some time passes."""
         for _ in range(count):
             task = asyncio.create_task(self._hang())
-            self.places.take(task, Priority.DEFAULT)
+            self.concurrency.take(task, Priority.DEFAULT)
             self.slow.watch(task, SENDER, Priority.DEFAULT)
         await asyncio.sleep(0.01)
 
@@ -37,11 +37,11 @@ class Process:
 
     async def end(self) -> None:
         self._let_end.set()
-        await self.places.wait_for_all()
+        await self.concurrency.wait_for_all()
 
     async def free(self) -> int:
-        async with self.places.reserved(Priority.CRITICAL) as places:
-            return places
+        async with self.concurrency.reserved(Priority.CRITICAL) as concurrency:
+            return concurrency
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ async def test_beyond_as_many_as_there_are_places_slow_sends_keep_theirs(process
 
 async def test_a_drain_waits_for_the_slow_ones_too(process: Process) -> None:
     await process.sends(16)
-    under_way = process.places.taken
+    under_way = process.concurrency.taken
 
     await process.end()
 
-    assert (under_way, process.places.taken) == (16, 0)
+    assert (under_way, process.concurrency.taken) == (16, 0)
     assert not process.slow.are_too_many(SENDER, Priority.DEFAULT)

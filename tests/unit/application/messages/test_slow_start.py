@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID
 
-from messaging.application.messages.slow_start import FIRST, Departure, SlowStart
+from messaging.application.messages.pacing.slow_start import FIRST, Departure, SlowStart
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId
 

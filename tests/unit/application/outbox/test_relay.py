@@ -1,4 +1,4 @@
-"""Which hints does a pass publish, and what happens when it cannot?"""
+"""Which wakeups does a pass publish, and what happens when it cannot?"""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -7,15 +7,15 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.jobs import DeliverLane, Job, ProcessCallbacks, Upkeep
+from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, Upkeep
 from messaging.application.outbox.relay import RelayDueWork
-from messaging.application.ports.queue import QueueUnavailable
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.application.ports.wakeups import QueueUnavailable
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.standing import DispatchKind
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.message_state import DispatchKind
 from tests.builders import SENDER
-from tests.unit.application.inbox.doubles import Counts
+from tests.unit.application.webhooks.doubles import Counts
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
@@ -27,14 +27,14 @@ class Outbox:
     def __init__(self) -> None:
         self.due: list[DispatchKind | DeliverLane] = []
         self.asked: Sequence[DispatchKind] = ()
-        self.resting: Collection[tuple[DeliverLane, UUID]] = ()
+        self.throttled: Collection[tuple[DeliverLane, UUID]] = ()
         self.away = False
         self.lifecycles = self
 
     async def lanes_with_work(
-        self, kinds: Sequence[DispatchKind], *, resting: Collection[tuple[DeliverLane, UUID]]
+        self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]]
     ) -> Sequence[DispatchKind | DeliverLane]:
-        self.asked, self.resting = kinds, resting
+        self.asked, self.throttled = kinds, throttled
         return self.due
 
     @asynccontextmanager
@@ -46,25 +46,25 @@ class Outbox:
 
 class Queue:
     def __init__(self) -> None:
-        self.hinted: list[Job] = []
+        self.woken: list[Job] = []
         self.away = False
 
-    async def hint(self, jobs: Sequence[Job]) -> None:
+    async def wakeup(self, jobs: Sequence[Job]) -> None:
         if self.away:
             raise QueueUnavailable
-        self.hinted += jobs
+        self.woken += jobs
 
 
 class World:
-    def __init__(self, *, lanes: Sequence[DeliverLane] = (OTP, BULK), inbox: bool = True) -> None:
+    def __init__(self, *, lanes: Sequence[DeliverLane] = (OTP, BULK), webhooks: bool = True) -> None:
         self.outbox, self.queue, self.started = Outbox(), Queue(), list[Job]()
         self.relay = RelayDueWork(
             open_uow=self.outbox.open,
             queue=self.queue,
             lanes=lanes,
-            inbox=inbox,
+            webhooks=webhooks,
             fallback=self.started.extend,
-            resting=lambda: [(BULK, SENDER)],
+            throttled=lambda: [(BULK, SENDER)],
             telemetry=Counts(),
         )
 
@@ -74,17 +74,17 @@ async def test_those_who_rest_are_left_out_of_the_question() -> None:
 
     await world.relay()
 
-    assert world.outbox.resting == [(BULK, SENDER)]
+    assert world.outbox.throttled == [(BULK, SENDER)]
 
 
 async def test_each_kind_of_work_that_is_due_gets_one_hint() -> None:
     world = World()
-    world.outbox.due = [OTP, BULK, DispatchKind.PROCESS_CALLBACK, DispatchKind.REMATCH, DispatchKind.STOP_WAITING]
+    world.outbox.due = [OTP, BULK, DispatchKind.PROCESS_WEBHOOK, DispatchKind.REMATCH, DispatchKind.STOP_WAITING]
     world.outbox.due.append(DispatchKind.CHECK_SILENT)
 
     assert await world.relay() == 4
 
-    assert world.queue.hinted == [OTP, BULK, ProcessCallbacks(), Upkeep()]
+    assert world.queue.woken == [OTP, BULK, ProcessWebhooks(), Upkeep()]
     assert world.started == []
 
 
@@ -96,12 +96,12 @@ async def test_when_nothing_is_due_the_queue_is_left_alone() -> None:
 
 
 async def test_a_worker_for_one_lane_hints_that_lane_only() -> None:
-    world = World(lanes=[OTP], inbox=False)
+    world = World(lanes=[OTP], webhooks=False)
     world.outbox.due = [OTP, BULK]
 
     assert await world.relay() == 1
 
-    assert world.queue.hinted == [OTP]
+    assert world.queue.woken == [OTP]
     everybodys = {
         *(DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT),
         *(DispatchKind.RELEASE_HELD, DispatchKind.SYNC_TEMPLATES),
@@ -116,7 +116,7 @@ async def test_without_the_queue_the_work_is_started_here() -> None:
 
     assert await world.relay() == 2
 
-    assert world.started == [BULK, ProcessCallbacks()]
+    assert world.started == [BULK, ProcessWebhooks()]
 
 
 async def test_every_pass_asks_again_so_a_lost_hint_is_made_anew() -> None:
@@ -126,7 +126,7 @@ async def test_every_pass_asks_again_so_a_lost_hint_is_made_anew() -> None:
     await world.relay()
     await world.relay()
 
-    assert world.queue.hinted == [OTP, OTP]
+    assert world.queue.woken == [OTP, OTP]
 
 
 async def test_without_the_store_nothing_is_guessed() -> None:
@@ -136,4 +136,4 @@ async def test_without_the_store_nothing_is_guessed() -> None:
     with pytest.raises(StoreUnavailable):
         await world.relay()
 
-    assert world.queue.hinted == []
+    assert world.queue.woken == []

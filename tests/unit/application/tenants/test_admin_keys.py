@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.tenants.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
-from messaging.application.tenants.authenticate import Admin, Authenticate, Unknown
-from messaging.application.tenants.keys import KeyKind, KeyText
+from messaging.application.access.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
+from messaging.application.access.authenticate import Admin, Authenticate, Unknown
+from messaging.application.access.keys import KeyKind, KeyText
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.ids import KeyId, Prefix, parse_typeid
 from messaging.domain.tenants.admin_key import AdminKey

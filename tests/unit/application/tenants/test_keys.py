@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.application.tenants.keys import KeyKind, kind_of, make_key, parse_key
+from messaging.application.access.keys import KeyKind, kind_of, make_key, parse_key
 from messaging.domain.shared.mode import Mode
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.messages.breaker import (
+from messaging.domain.messages.pacing.breaker import (
     PROBE_SECONDS,
     RULES,
     Breaker,

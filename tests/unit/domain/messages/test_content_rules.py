@@ -2,8 +2,8 @@
 
 import pytest
 
-from messaging.domain.messages.content import Content, Document, Image, is_free_form, summary
-from messaging.domain.messages.content_rules import content_violations, envelope_violations
+from messaging.domain.content.content import Content, Document, Image, is_free_form, summary
+from messaging.domain.content.content_rules import content_violations, envelope_violations
 from messaging.domain.shared.errors import Violation
 from tests.builders import a_template_message, a_text
 

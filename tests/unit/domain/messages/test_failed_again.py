@@ -6,39 +6,39 @@ from itertools import permutations
 import pytest
 from msgspec.structs import replace
 
-from messaging.domain.messages.aftermath import stands_after
 from messaging.domain.messages.change import AttemptUpdated
-from messaging.domain.messages.lifecycle import LONGEST_SEND, conclude, receive, requeue, start, take_up
+from messaging.domain.messages.message_state import LastAttempt, MessageState, Outcome, Phase
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import Rejected, Sent
-from messaging.domain.messages.standing import LastAttempt, Outcome, Phase, Standing
 from messaging.domain.messages.state import State
+from messaging.domain.messages.transitions.lifecycle import LONGEST_SEND, conclude, receive, requeue, start, take_up
+from messaging.domain.messages.transitions.projection import project
 from messaging.domain.shared.errors import DomainError
 from tests.builders import NOON, a_receipt, a_standing, an_attempt
 
 LEASE = timedelta(seconds=30)
 
 
-def failed(**attempt: object) -> Standing:
+def failed(**attempt: object) -> MessageState:
     closed: dict[str, object] = {"phase": Phase.CLOSED, "outcome": Outcome.ACCEPTED, "lease_live": False}
     return a_standing(State.FAILED, attempt=an_attempt(**(closed | attempt)))
 
 
-def sent_again() -> Standing:
+def sent_again() -> MessageState:
     """Failed by a receipt of its first attempt, and queued again by a person who accepts a duplicate."""
-    standing = failed(http_status=200)
-    return stands_after(standing, requeue(standing, by="key_1", possible_duplicate=True), now=NOON)
+    message = failed(http_status=200)
+    return project(message, requeue(message, by="key_1", possible_duplicate=True), now=NOON)
 
 
-def under_way() -> Standing:
+def under_way() -> MessageState:
     """The same, with its second attempt started."""
     claimed = _after(sent_again(), take_up(sent_again(), worker="w2", lease=LEASE))
     return _after(claimed, start(claimed, epoch=2, worker="w2", lease=LEASE))
 
 
-def _after(standing: Standing, change: object) -> Standing:
+def _after(message: MessageState, change: object) -> MessageState:
     assert change is not None
-    return stands_after(standing, change, now=NOON)  # type: ignore[arg-type]
+    return project(message, change, now=NOON)  # type: ignore[arg-type]
 
 
 def old(kind: ReceiptKind) -> tuple[int, Receipt]:
@@ -78,19 +78,19 @@ def test_a_request_that_may_still_be_under_way_is_waited_for() -> None:
     assert lost.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
 
 
-@pytest.mark.parametrize("standing", [sent_again(), under_way()], ids=["queued again", "on its way again"])
+@pytest.mark.parametrize("message", [sent_again(), under_way()], ids=["queued again", "on its way again"])
 @pytest.mark.parametrize("kind", [ReceiptKind.FAILED, ReceiptKind.SENT])
-def test_that_the_old_attempt_was_taken_and_failed_is_no_news(standing: Standing, kind: ReceiptKind) -> None:
-    change = receive(standing, [old(kind)], failed_attempt=1)
+def test_that_the_old_attempt_was_taken_and_failed_is_no_news(message: MessageState, kind: ReceiptKind) -> None:
+    change = receive(message, [old(kind)], failed_attempt=1)
 
-    assert (change.state, change.attempt, change.dispatch) == (standing.state, (), None)
-    assert (change.attempts, change.entries[0].detail["effect"]) == (standing.attempts, "none")
+    assert (change.state, change.attempt, change.dispatch) == (message.state, (), None)
+    assert (change.attempts, change.entries[0].detail["effect"]) == (message.attempts, "none")
 
 
 def test_that_the_old_attempt_was_delivered_after_all_stops_the_new_one() -> None:
-    standing = sent_again()
+    message = sent_again()
 
-    change = receive(standing, [old(ReceiptKind.DELIVERED)], failed_attempt=1)
+    change = receive(message, [old(ReceiptKind.DELIVERED)], failed_attempt=1)
 
     assert change.state is State.DELIVERED
 
@@ -113,20 +113,20 @@ def test_the_new_attempts_own_news_counts() -> None:
 def test_late_news_of_both_attempts_ends_alike_in_any_order(news: list[tuple[int, ReceiptKind]]) -> None:
     ends = set()
     for order in permutations(news):
-        standing = under_way()
+        message = under_way()
         for epoch, kind in order:
-            standing = _after(standing, receive(standing, [(epoch, a_receipt(kind))], failed_attempt=1))
+            message = _after(message, receive(message, [(epoch, a_receipt(kind))], failed_attempt=1))
         together = receive(under_way(), [(epoch, a_receipt(kind)) for epoch, kind in order], failed_attempt=1)
-        ends |= {standing.state, together.state}
+        ends |= {message.state, together.state}
 
     assert len(ends) == 1
 
 
 def test_the_worker_of_the_old_attempt_learns_too_late_that_it_was_accepted() -> None:
     """A receipt was quicker than the answer, and a person quicker than the worker."""
-    standing = replace(sent_again(), attempt=_answerless(sent_again().attempt))
+    message = replace(sent_again(), attempt=_answerless(sent_again().attempt))
 
-    change = conclude(standing, epoch=1, result=Sent(provider_message_id="wamid.1"), failed_attempt=1)
+    change = conclude(message, epoch=1, result=Sent(provider_message_id="wamid.1"), failed_attempt=1)
 
     assert (change.state, change.dispatch) == (State.QUEUED, None)
     assert change.entries[0].type == "attempt.late_result"

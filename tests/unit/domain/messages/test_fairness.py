@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.messages.fairness import NO_FLOW, FairShares, Flow
+from messaging.domain.messages.pacing.fairness import NO_FLOW, FairShares, Flow
 from messaging.domain.shared.ids import SenderId, TenantId
 
 
@@ -32,8 +32,8 @@ def test_equal_tenants_are_served_equally_under_any_batch_sizes(tenants: int, si
     flows = [flow(tenant) for tenant in range(1, tenants + 1)]
     shares, served = FairShares(), Counter[Flow]()
 
-    for places in [*sizes, *[tenants] * 10]:
-        served.update(shares.share(dict.fromkeys(flows, 1_000), places))
+    for concurrency in [*sizes, *[tenants] * 10]:
+        served.update(shares.share(dict.fromkeys(flows, 1_000), concurrency))
 
     assert jain(served, flows) >= 0.98
     assert max(served.values()) - min(served.values()) <= 2
@@ -41,31 +41,31 @@ def test_equal_tenants_are_served_equally_under_any_batch_sizes(tenants: int, si
 
 @given(backlogs, st.integers(0, 100))
 def test_all_places_are_used_while_anybody_waits_and_nobody_gets_more_than_it_has(
-    waiting: dict[Flow, int], places: int
+    waiting: dict[Flow, int], concurrency: int
 ) -> None:
-    shares = FairShares().share(waiting, places)
+    shares = FairShares().share(waiting, concurrency)
 
-    assert sum(shares.values()) == min(places, sum(waiting.values()))
+    assert sum(shares.values()) == min(concurrency, sum(waiting.values()))
     assert all(0 < count <= waiting[each] for each, count in shares.items())
 
 
 @given(st.lists(backlogs, min_size=1, max_size=30), st.integers(1, 20))
-def test_nobody_is_ever_owed_more_than_one_message(rounds: list[dict[Flow, int]], places: int) -> None:
+def test_nobody_is_ever_owed_more_than_one_message(rounds: list[dict[Flow, int]], concurrency: int) -> None:
     shares = FairShares()
 
     for waiting in rounds:
-        shares.share(waiting, places)
+        shares.share(waiting, concurrency)
 
     assert all(abs(deficit) <= 1 for deficit in shares._deficits.values())
 
 
 @given(st.integers(1, 30), st.integers(1, 8))
-def test_everybody_is_served_within_one_turn_of_all(tenants: int, places: int) -> None:
+def test_everybody_is_served_within_one_turn_of_all(tenants: int, concurrency: int) -> None:
     waiting = {flow(tenant): 1_000 for tenant in range(1, tenants + 1)}
     shares, served = FairShares(), Counter[Flow]()
 
-    for _ in range(-(-tenants // places) + 1):
-        served.update(shares.share(waiting, places))
+    for _ in range(-(-tenants // concurrency) + 1):
+        served.update(shares.share(waiting, concurrency))
 
     assert set(served) == set(waiting)
 

@@ -10,40 +10,40 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change, Withdraw
-from messaging.domain.messages.lifecycle import (
+from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Schedule, Unschedule
+from messaging.domain.messages.message import ECHO_GRACE, Category
+from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
+from messaging.domain.messages.receipts import ProviderError, ReceiptKind
+from messaging.domain.messages.state import RANK, TERMINAL, State
+from messaging.domain.messages.transitions.lifecycle import (
     MAX_CLAIM_FAILURES,
     IllegalSignal,
-    bury,
     cancel,
+    dead_letter,
     is_settled,
     is_suspect,
     receive,
     release,
     requeue,
     resolve,
+    resolve_unknown,
     start,
-    stop_waiting,
     take_up,
 )
-from messaging.domain.messages.message import ECHO_GRACE, Category
-from messaging.domain.messages.receipts import ProviderError, ReceiptKind
-from messaging.domain.messages.standing import DispatchKind, Outcome, Phase, Standing
-from messaging.domain.messages.state import RANK, TERMINAL, State
 from messaging.domain.shared.errors import DomainError
 from tests.builders import NOON, WAMID, a_receipt, a_standing, an_attempt
 
 LEASE = timedelta(seconds=30)
 SENDING_LEASE = timedelta(seconds=60)
-LATER = Arrange(kind=DispatchKind.DELIVER, due_at=NOON + timedelta(seconds=5))
+LATER = Schedule(kind=DispatchKind.DELIVER, due_at=NOON + timedelta(seconds=5))
 
 
 def types(change: Change) -> list[str]:
     return [entry.type for entry in change.entries]
 
 
-def taken(standing: Standing, worker: str = "w2") -> Change:
-    change = take_up(standing, worker=worker, lease=LEASE)
+def taken(message: MessageState, worker: str = "w2") -> Change:
+    change = take_up(message, worker=worker, lease=LEASE)
     assert change is not None
     return change
 
@@ -57,7 +57,7 @@ def test_a_queued_message_is_claimed_with_an_attempt_and_comes_back_when_the_lea
     assert change.state is State.CLAIMED
     assert change.epoch == 1
     assert change.attempt == (AttemptOpened(epoch=1, lease_owner="w2", lease=LEASE),)
-    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON + LEASE)
+    assert change.dispatch == Schedule(kind=DispatchKind.DELIVER, due_at=NOON + LEASE)
     assert types(change) == ["attempt.claimed"]
     assert (change.attempts, change.checks, change.claim_failures) == (0, 0, 0)
 
@@ -78,7 +78,7 @@ def test_a_message_past_its_expiry_is_never_claimed(state: State, seconds: int) 
 
     assert change.state is State.EXPIRED
     assert change.attempt == ()
-    assert change.dispatch == Withdraw()
+    assert change.dispatch == Unschedule()
     assert isinstance(change.error, ProviderError)
     assert change.error.code == "expired"
 
@@ -93,7 +93,7 @@ def test_a_claim_whose_worker_is_gone_goes_back_to_the_queue_with_a_mark() -> No
     assert change.state is State.QUEUED
     assert (change.epoch, change.claim_failures, change.attempts) == (1, 1, 0)
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)
-    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON)
+    assert change.dispatch == Schedule(kind=DispatchKind.DELIVER, due_at=NOON)
     assert types(change) == ["attempt.lease_ended"]
 
 
@@ -129,7 +129,7 @@ def test_a_message_that_keeps_losing_its_workers_is_poison() -> None:
     assert change.claim_failures == MAX_CLAIM_FAILURES == 3
     assert isinstance(change.error, ProviderError)
     assert change.error.code == "poison"
-    assert change.dispatch == Withdraw()
+    assert change.dispatch == Unschedule()
 
 
 def test_a_lost_claim_past_its_expiry_ends_expired_with_its_attempt_closed() -> None:
@@ -147,7 +147,7 @@ def test_a_send_whose_worker_is_gone_is_unknown_and_waits_for_its_echo(category:
     assert change.state is State.UNKNOWN
     assert change.epoch == 1
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN),)
-    assert change.dispatch == Arrange(kind=DispatchKind.STOP_WAITING, due_at=NOON + ECHO_GRACE[category])
+    assert change.dispatch == Schedule(kind=DispatchKind.STOP_WAITING, due_at=NOON + ECHO_GRACE[category])
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_a_stale_dispatch_does_nothing(state: State) -> None:
 # --- starting, giving back, giving up -------------------------------------------------------------------------------
 
 
-def starting(standing: Standing, *, epoch: int = 1, worker: str = "w1") -> Change | None:
-    return start(standing, epoch=epoch, worker=worker, lease=SENDING_LEASE)
+def starting(message: MessageState, *, epoch: int = 1, worker: str = "w1") -> Change | None:
+    return start(message, epoch=epoch, worker=worker, lease=SENDING_LEASE)
 
 
 def test_a_start_is_stamped_and_covers_the_whole_request() -> None:
@@ -171,7 +171,7 @@ def test_a_start_is_stamped_and_covers_the_whole_request() -> None:
     assert change is not None
     assert change.state is State.SENDING
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.STARTED),)
-    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON + SENDING_LEASE)
+    assert change.dispatch == Schedule(kind=DispatchKind.DELIVER, due_at=NOON + SENDING_LEASE)
 
 
 def test_no_byte_leaves_under_a_lost_fence() -> None:
@@ -196,9 +196,9 @@ def test_no_byte_leaves_after_the_validity_even_when_it_ended_within_the_lease()
 
 
 def test_a_claim_given_back_uses_up_nothing() -> None:
-    standing = a_standing(State.CLAIMED)
+    message = a_standing(State.CLAIMED)
 
-    change = release(standing, epoch=1, reason="draining", due_at=LATER.due_at)
+    change = release(message, epoch=1, reason="draining", due_at=LATER.due_at)
 
     assert change is not None
     assert change.state is State.QUEUED
@@ -210,20 +210,20 @@ def test_a_claim_given_back_uses_up_nothing() -> None:
 def test_content_that_cannot_be_rendered_is_buried_with_its_reason() -> None:
     error = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
 
-    change = bury(a_standing(State.CLAIMED), epoch=1, error=error)
+    change = dead_letter(a_standing(State.CLAIMED), epoch=1, error=error)
 
     assert change is not None
-    assert (change.state, change.error, change.dispatch) == (State.DEAD, error, Withdraw())
+    assert (change.state, change.error, change.dispatch) == (State.DEAD, error, Unschedule())
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)
 
 
 @pytest.mark.parametrize(("state", "epoch"), [(State.SENDING, 1), (State.QUEUED, 1), (State.CLAIMED, 2)])
 def test_who_does_not_hold_the_claim_can_neither_give_it_back_nor_bury_it(state: State, epoch: int) -> None:
-    standing = a_standing(state)
+    message = a_standing(state)
     error = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
 
-    assert release(standing, epoch=epoch, reason="draining", due_at=NOON) is None
-    assert bury(standing, epoch=epoch, error=error) is None
+    assert release(message, epoch=epoch, reason="draining", due_at=NOON) is None
+    assert dead_letter(message, epoch=epoch, error=error) is None
 
 
 # --- receipts -------------------------------------------------------------------------------------------------------
@@ -243,8 +243,8 @@ FINAL = [kind for kind, state in _REPORTS.items() if state not in (State.SENT, S
 REPORTABLE = [state for state in State if state is not State.SCHEDULED]
 
 
-def standing_after(standing: Standing, change: Change) -> Standing:
-    return replace(standing, state=change.state, seq=standing.seq + len(change.entries))
+def standing_after(message: MessageState, change: Change) -> MessageState:
+    return replace(message, state=change.state, seq=message.seq + len(change.entries))
 
 
 @given(
@@ -259,16 +259,16 @@ def test_receipts_converge_in_any_order_repetition_and_batching(
 ) -> None:
     order = kinds + [kinds[index % len(kinds)] for index in repeated]
     random.shuffle(order)
-    standing = a_standing(state)
+    message = a_standing(state)
 
     for batch in _batches(order, cuts):
-        change = receive(standing, [(1, a_receipt(kind)) for kind in batch])
+        change = receive(message, [(1, a_receipt(kind)) for kind in batch])
         assert len(change.entries) == len(batch)
-        assert RANK.get(change.state, 0) >= RANK.get(standing.state, 0)
-        standing = standing_after(standing, change)
+        assert RANK.get(change.state, 0) >= RANK.get(message.state, 0)
+        message = standing_after(message, change)
 
     reported = [_REPORTS[kind] for kind in kinds] + ([state] if state in RANK else [])
-    assert standing.state is max(reported, key=RANK.__getitem__)
+    assert message.state is max(reported, key=RANK.__getitem__)
 
 
 def _batches(order: list[ReceiptKind], cuts: set[int]) -> list[list[ReceiptKind]]:
@@ -279,7 +279,7 @@ def _batches(order: list[ReceiptKind], cuts: set[int]) -> list[list[ReceiptKind]
 @pytest.mark.parametrize("state", REPORTABLE)
 @pytest.mark.parametrize("kind", FINAL)
 def test_a_final_receipt_stops_whatever_was_waiting(state: State, kind: ReceiptKind) -> None:
-    assert receive(a_standing(state), [(1, a_receipt(kind))]).dispatch == Withdraw()
+    assert receive(a_standing(state), [(1, a_receipt(kind))]).dispatch == Unschedule()
 
 
 def test_a_receipt_for_what_was_never_tried_is_noted_and_moves_nothing() -> None:
@@ -306,9 +306,9 @@ def test_a_receipt_during_the_send_counts_the_try_that_its_late_answer_will_not_
 
 
 def test_a_receipt_of_an_older_attempt_closes_the_claim_that_was_to_repeat_it() -> None:
-    standing = a_standing(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_standing(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
 
-    change = receive(standing, [(1, a_receipt())])
+    change = receive(message, [(1, a_receipt())])
 
     assert [(a.epoch, a.outcome) for a in change.attempt if isinstance(a, AttemptUpdated)] == [
         (2, Outcome.NOT_SENT),
@@ -378,22 +378,22 @@ def test_receipts_tell_the_providers_time() -> None:
 
 
 def test_when_the_echo_does_not_come_a_person_must_decide() -> None:
-    change = stop_waiting(a_standing(State.UNKNOWN))
+    change = resolve_unknown(a_standing(State.UNKNOWN))
 
     assert change is not None
-    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Withdraw())
+    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Unschedule())
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.UNKNOWN])
 def test_news_that_came_first_end_the_wait_without_a_trace(state: State) -> None:
-    assert stop_waiting(a_standing(state)) is None
+    assert resolve_unknown(a_standing(state)) is None
 
 
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
 def test_what_has_not_been_claimed_can_be_cancelled(state: State) -> None:
     change = cancel(a_standing(state), by="key_1")
 
-    assert (change.state, change.dispatch) == (State.CANCELLED, Withdraw())
+    assert (change.state, change.dispatch) == (State.CANCELLED, Unschedule())
     assert change.entries[0].detail == {"by": "key_1"}
 
 
@@ -408,13 +408,13 @@ def test_what_may_have_left_cannot_be_cancelled(state: State) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.UNAVAILABLE, Outcome.THROTTLED, Outcome.NOT_SENT])
 def test_a_dead_message_whose_last_try_is_proven_absent_is_sent_again_afresh(outcome: Outcome) -> None:
     attempt = an_attempt(epoch=8, phase=Phase.CLOSED, outcome=outcome)
-    standing = a_standing(State.DEAD, epoch=8, attempts=7, checks=28, claim_failures=2, attempt=attempt)
+    message = a_standing(State.DEAD, epoch=8, attempts=7, checks=28, claim_failures=2, attempt=attempt)
 
-    change = requeue(standing, by="key_1")
+    change = requeue(message, by="key_1")
 
     assert change.state is State.QUEUED
     assert (change.attempts, change.checks, change.claim_failures, change.epoch) == (0, 0, 0, 8)
-    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON)
+    assert change.dispatch == Schedule(kind=DispatchKind.DELIVER, due_at=NOON)
     assert (change.error, change.possible_duplicate) == (None, False)
 
 
@@ -426,10 +426,10 @@ def test_an_unconfirmed_message_is_not_sent_again_unless_the_risk_is_accepted() 
 
 
 def test_with_the_risk_accepted_the_old_attempt_is_presumed_absent_and_the_new_one_is_marked() -> None:
-    standing = a_standing(State.UNCONFIRMED)
+    message = a_standing(State.UNCONFIRMED)
 
-    change = requeue(standing, by="key_1", possible_duplicate=True)
-    again = taken(replace(standing, state=State.QUEUED, possible_duplicate=change.possible_duplicate))
+    change = requeue(message, by="key_1", possible_duplicate=True)
+    again = taken(replace(message, state=State.QUEUED, possible_duplicate=change.possible_duplicate))
 
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
     assert change.possible_duplicate
@@ -462,7 +462,7 @@ def test_a_person_settles_an_unconfirmed_message_as_failed() -> None:
     assert change.state is State.FAILED
     assert change.error == ProviderError(code="resolved_by_operator", reason="The customer says it never came.")
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
-    assert change.dispatch == Withdraw()
+    assert change.dispatch == Unschedule()
     (entry,) = change.entries
     assert (entry.type, entry.state) == ("message.resolved", State.FAILED)
     assert entry.detail == {"by": "key_1", "reason": "The customer says it never came."}

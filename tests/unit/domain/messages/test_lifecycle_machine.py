@@ -14,11 +14,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from messaging.domain.messages import lifecycle
-from messaging.domain.messages.aftermath import stands_after
-from messaging.domain.messages.change import Arrange, AttemptOpened, AttemptUpdated, Change
-from messaging.domain.messages.failover import quarantine
+from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Schedule
 from messaging.domain.messages.message import Category
+from messaging.domain.messages.message_state import (
+    PROVEN_NOT_ACCEPTED,
+    DispatchKind,
+    LastAttempt,
+    MessageState,
+    Outcome,
+    Phase,
+)
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 from messaging.domain.messages.retry import (
     Rejected,
@@ -30,10 +35,12 @@ from messaging.domain.messages.retry import (
     Uncertain,
     Unreachable,
 )
-from messaging.domain.messages.silence import Asked, check_silent
-from messaging.domain.messages.standing import PROVEN_NOT_ACCEPTED, DispatchKind, LastAttempt, Outcome, Phase, Standing
 from messaging.domain.messages.state import AWAITING_NEWS, LEGAL_MOVES, RANK, State
-from messaging.domain.messages.witnesses import Evidence
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.failover import recover_failover
+from messaging.domain.messages.transitions.negative_evidence import Evidence
+from messaging.domain.messages.transitions.projection import project
+from messaging.domain.messages.transitions.status_polling import Asked, poll_status
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, a_receipt, a_standing
@@ -75,14 +82,14 @@ class Worker:
 class Store:
     """One message's rows, with the guards of the real store."""
 
-    row: Standing
+    row: MessageState
     attempts: dict[int, Attempt] = field(default_factory=dict)
-    dispatch: Arrange | None = None
+    dispatch: Schedule | None = None
     history: list[State] = field(default_factory=list)
     # The newest attempt that had failed when a person sent the message again.
     failed_attempt: int = 0
 
-    def lock(self, now: datetime) -> Standing:
+    def lock(self, now: datetime) -> MessageState:
         last = None
         if self.attempts:
             epoch = max(self.attempts)
@@ -120,7 +127,7 @@ class Store:
         for news in change.attempt:
             self._attempt(news)
         if change.dispatch is not None:
-            self.dispatch = change.dispatch if isinstance(change.dispatch, Arrange) else None
+            self.dispatch = change.dispatch if isinstance(change.dispatch, Schedule) else None
 
     def _attempt(self, news: AttemptOpened | AttemptUpdated) -> None:
         if isinstance(news, AttemptOpened):
@@ -168,36 +175,36 @@ class MessageWorld(RuleBasedStateMachine):
                 on_unknown=on_unknown,
                 expires_at=None if validity is None else due_at + timedelta(seconds=validity),
             ),
-            dispatch=Arrange(kind=DispatchKind.DELIVER, due_at=due_at),
+            dispatch=Schedule(kind=DispatchKind.DELIVER, due_at=due_at),
             history=[state],
         )
         self.workers: list[Worker] = []
         self.names = 0
         # Silence that seems to prove absence may be wrong: then the resend is a duplicate, which the customer chose.
-        self.evidence = Evidence(witnesses=20 if proof else 0, heard_until=NOON + timedelta(days=900))
+        self.evidence = Evidence(later_receipts=20 if proof else 0, heard_until=NOON + timedelta(days=900))
         self.resends = 0
         # The provider's own list, and the attempts for which a person accepted the risk of a duplicate.
         self.accepted: list[int] = []
         self.excused: set[int] = set()
 
-    def decide(self, decision: Callable[[Standing], Change | None]) -> Change | None:
+    def decide(self, decision: Callable[[MessageState], Change | None]) -> Change | None:
         """One transaction: lock, decide, apply."""
-        standing = self.store.lock(self.now)
-        self.store.row = standing
-        change = decision(standing)
+        message = self.store.lock(self.now)
+        self.store.row = message
+        change = decision(message)
         if change is not None:
             self.store.apply(change)
             # Who has just written a change knows without looking where it left the message.
-            assert stands_after(standing, change, now=self.now) == self.store.lock(self.now)
+            assert project(message, change, now=self.now) == self.store.lock(self.now)
         return change
 
     def conclude(self, epoch: int, result: SendResult) -> None:
         failed = self.store.failed_attempt
-        self.decide(lambda standing: lifecycle.conclude(standing, epoch=epoch, result=result, failed_attempt=failed))
+        self.decide(lambda message: lifecycle.conclude(message, epoch=epoch, result=result, failed_attempt=failed))
 
     def receive(self, receipts: list[tuple[int | None, Receipt]]) -> None:
         failed = self.store.failed_attempt
-        self.decide(lambda standing: lifecycle.receive(standing, receipts, failed_attempt=failed))
+        self.decide(lambda message: lifecycle.receive(message, receipts, failed_attempt=failed))
 
     # --- time and workers -------------------------------------------------------------------------------------------
 
@@ -219,16 +226,16 @@ class MessageWorld(RuleBasedStateMachine):
         if dispatch is None or dispatch.due_at > self.now:
             return
         if dispatch.kind is DispatchKind.STOP_WAITING:
-            change = self.decide(lambda standing: lifecycle.stop_waiting(standing, self.evidence))
+            change = self.decide(lambda message: lifecycle.resolve_unknown(message, self.evidence))
             if change is not None and change.state is State.QUEUED:
                 self.resends += 1
                 self.excused |= set(self.store.attempts)
         elif dispatch.kind is DispatchKind.CHECK_SILENT:
-            change = self.decide(lambda standing: check_silent(standing, (), asked=Asked.NO))
+            change = self.decide(lambda message: poll_status(message, (), asked=Asked.NO))
         else:
             self.names += 1
             name, before = f"w{self.names}", self.store.row.epoch
-            change = self.decide(lambda standing: lifecycle.take_up(standing, worker=name, lease=LEASE))
+            change = self.decide(lambda message: lifecycle.take_up(message, worker=name, lease=LEASE))
             if change is not None and change.epoch > before:
                 self.workers.append(Worker(change.epoch, name))
         if change is None:
@@ -256,7 +263,7 @@ class MessageWorld(RuleBasedStateMachine):
             if epoch < worker.epoch and attempt.outcome not in PROVEN_NOT_ACCEPTED
         ]
         change = self.decide(
-            lambda standing: lifecycle.start(standing, epoch=worker.epoch, worker=worker.name, lease=SENDING_LEASE)
+            lambda message: lifecycle.start(message, epoch=worker.epoch, worker=worker.name, lease=SENDING_LEASE)
         )
         if change is None:
             self.give_back_claim(worker)
@@ -269,9 +276,7 @@ class MessageWorld(RuleBasedStateMachine):
 
     def give_back_claim(self, worker: Worker) -> None:
         self.workers.remove(worker)
-        self.decide(
-            lambda standing: lifecycle.release(standing, epoch=worker.epoch, reason="draining", due_at=self.now)
-        )
+        self.decide(lambda message: lifecycle.release(message, epoch=worker.epoch, reason="draining", due_at=self.now))
 
     @precondition(lambda self: self.waiting(started=False))
     @rule(data=st.data(), what=st.sampled_from(["drain", "bury", "crash", "unreachable"]))
@@ -283,7 +288,7 @@ class MessageWorld(RuleBasedStateMachine):
         self.workers.remove(worker)
         if what == "bury":
             error = ProviderError(code="unreadable", reason="Cannot be read.")
-            self.decide(lambda standing: lifecycle.bury(standing, epoch=worker.epoch, error=error))
+            self.decide(lambda message: lifecycle.dead_letter(message, epoch=worker.epoch, error=error))
         elif what == "unreachable":
             self.conclude(worker.epoch, Unreachable(reason="No route."))
 
@@ -291,7 +296,7 @@ class MessageWorld(RuleBasedStateMachine):
     @rule()
     def the_database_fails_over(self) -> None:
         """Without having lost anything, as it turns out; workers that hold the message go on knowing nothing of it."""
-        self.decide(quarantine)
+        self.decide(recover_failover)
 
     # --- the provider -----------------------------------------------------------------------------------------------
 
@@ -323,7 +328,7 @@ class MessageWorld(RuleBasedStateMachine):
     @precondition(lambda self: self.store.row.state is State.QUEUED and self.store.row.epoch > 1)
     @rule()
     def cancel(self) -> None:
-        self.decide(lambda standing: lifecycle.cancel(standing, by="key_1"))
+        self.decide(lambda message: lifecycle.cancel(message, by="key_1"))
 
     @precondition(lambda self: self.store.row.state in (State.UNKNOWN, State.UNCONFIRMED))
     @rule()
@@ -340,7 +345,7 @@ class MessageWorld(RuleBasedStateMachine):
     def send_again(self, risk: bool) -> None:
         if self.still_under_way():
             with pytest.raises(DomainError, match="under way"):
-                self.decide(lambda standing: lifecycle.requeue(standing, by="key_1", possible_duplicate=risk))
+                self.decide(lambda message: lifecycle.requeue(message, by="key_1", possible_duplicate=risk))
             return
         proven = all(
             attempt.outcome in PROVEN_NOT_ACCEPTED or epoch in self.excused
@@ -350,9 +355,9 @@ class MessageWorld(RuleBasedStateMachine):
             proven = self.store.attempts[max(self.store.attempts)].outcome is Outcome.REJECTED
         if not proven and not risk:
             with pytest.raises(DomainError, match="possible_duplicate"):
-                self.decide(lambda standing: lifecycle.requeue(standing, by="key_1"))
+                self.decide(lambda message: lifecycle.requeue(message, by="key_1"))
             return
-        self.decide(lambda standing: lifecycle.requeue(standing, by="key_1", possible_duplicate=risk))
+        self.decide(lambda message: lifecycle.requeue(message, by="key_1", possible_duplicate=risk))
         if risk:
             self.excused |= set(self.store.attempts)
 
@@ -367,7 +372,7 @@ class MessageWorld(RuleBasedStateMachine):
     @precondition(lambda self: self.store.row.state is State.UNCONFIRMED)
     @rule()
     def a_person_settles_it(self) -> None:
-        self.decide(lambda standing: lifecycle.resolve(standing, by="key_1", reason="No news."))
+        self.decide(lambda message: lifecycle.resolve(message, by="key_1", reason="No news."))
 
     # --- what must always hold --------------------------------------------------------------------------------------
 

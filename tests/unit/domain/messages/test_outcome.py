@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from msgspec import UNSET
 
-from messaging.domain.messages.change import Arrange, AttemptUpdated, Change, Withdraw
-from messaging.domain.messages.lifecycle import conclude
+from messaging.domain.messages.change import AttemptUpdated, Change, Schedule, Unschedule
 from messaging.domain.messages.message import ECHO_GRACE, Category
+from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import (
     Failure,
@@ -20,8 +20,8 @@ from messaging.domain.messages.retry import (
     Uncertain,
     Unreachable,
 )
-from messaging.domain.messages.standing import DispatchKind, Outcome, Phase, Standing
 from messaging.domain.messages.state import RANK, State
+from messaging.domain.messages.transitions.lifecycle import conclude
 from tests.builders import NOON, WAMID, a_standing, an_attempt
 
 SENT = Sent(provider_message_id=WAMID)
@@ -34,16 +34,16 @@ FAILURES: list[Failure] = [REJECTED, UNAVAILABLE, THROTTLED, UNREACHABLE, UNCERT
 RESULTS: list[SendResult] = [SENT, *FAILURES]
 
 
-def answer(standing: Standing, result: SendResult, *, epoch: int = 1) -> Change:
-    return conclude(standing, epoch=epoch, result=result, latency_ms=120)
+def answer(message: MessageState, result: SendResult, *, epoch: int = 1) -> Change:
+    return conclude(message, epoch=epoch, result=result, latency_ms=120)
 
 
 def closed(change: Change) -> list[tuple[int, Phase, Outcome | None]]:
     return [(a.epoch, a.phase, a.outcome) for a in change.attempt if isinstance(a, AttemptUpdated)]
 
 
-def deliver_in(seconds: int) -> Arrange:
-    return Arrange(kind=DispatchKind.DELIVER, due_at=NOON + timedelta(seconds=seconds))
+def deliver_in(seconds: int) -> Schedule:
+    return Schedule(kind=DispatchKind.DELIVER, due_at=NOON + timedelta(seconds=seconds))
 
 
 # --- the answer to a send that is under way -------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def test_an_accepted_send_is_submitted_and_only_a_check_of_its_silence_waits() -
     change = answer(a_standing(State.SENDING), SENT)
 
     assert change.state is State.SUBMITTED
-    assert change.dispatch == Arrange(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
     assert change.error is None
     assert change.attempts == 1
     assert [(entry.type, entry.state) for entry in change.entries] == [("message.submitted", State.SUBMITTED)]
@@ -79,7 +79,7 @@ def test_a_refusal_for_good_fails_the_message() -> None:
     change = answer(a_standing(State.SENDING), REJECTED)
 
     assert change.state is State.FAILED
-    assert change.dispatch == Withdraw()
+    assert change.dispatch == Unschedule()
     assert change.error == ProviderError(code="131026", reason="Undeliverable.")
     assert closed(change) == [(1, Phase.CLOSED, Outcome.REJECTED)]
     assert [entry.type for entry in change.entries] == ["message.failed"]
@@ -110,7 +110,7 @@ def test_when_all_tries_are_used_up_the_message_is_a_dead_letter() -> None:
     change = answer(a_standing(State.SENDING, attempts=3, policy="simple"), UNAVAILABLE)
 
     assert change.state is State.DEAD
-    assert change.dispatch == Withdraw()
+    assert change.dispatch == Unschedule()
     assert change.attempts == 4
     assert change.error == ProviderError(code="131016", reason="Overloaded.")
     assert [(entry.type, entry.state) for entry in change.entries] == [
@@ -124,7 +124,7 @@ def test_a_retry_that_would_come_too_late_expires_the_message(failure: Failure) 
     change = answer(a_standing(State.SENDING, expires_at=NOON + timedelta(seconds=1)), failure)
 
     assert change.state is State.EXPIRED
-    assert change.dispatch == Withdraw()
+    assert change.dispatch == Unschedule()
     assert [entry.type for entry in change.entries] == ["attempt.refused", "message.expired"]
     assert len(closed(change)) == 1
 
@@ -135,7 +135,7 @@ def test_an_unclear_outcome_waits_for_the_echo_as_long_as_its_category_allows(ca
 
     assert change.state is State.UNKNOWN
     assert closed(change) == [(1, Phase.UNKNOWN, Outcome.UNKNOWN)]
-    assert change.dispatch == Arrange(kind=DispatchKind.STOP_WAITING, due_at=NOON + ECHO_GRACE[category])
+    assert change.dispatch == Schedule(kind=DispatchKind.STOP_WAITING, due_at=NOON + ECHO_GRACE[category])
     assert change.attempts == 1
 
 
@@ -154,7 +154,7 @@ def test_the_worker_that_was_thought_lost_may_still_report_acceptance() -> None:
     change = answer(a_standing(State.UNKNOWN), SENT)
 
     assert change.state is State.SUBMITTED
-    assert change.dispatch == Arrange(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
     assert change.error is None
 
 
@@ -186,18 +186,18 @@ def test_a_late_unclear_answer_tells_nothing_new_and_does_not_prolong_the_wait()
     "state", [State.QUEUED, State.CLAIMED, State.UNCONFIRMED, State.DEAD, State.EXPIRED, State.CANCELLED]
 )
 def test_acceptance_is_believed_whatever_was_believed_before(state: State) -> None:
-    standing = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
 
-    change = answer(standing, SENT, epoch=1)
+    change = answer(message, SENT, epoch=1)
 
     assert change.state is State.SUBMITTED
-    assert change.dispatch == Arrange(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
 
 
 def test_acceptance_of_an_older_attempt_closes_the_newer_claim_before_a_byte_leaves() -> None:
-    standing = a_standing(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_standing(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
 
-    change = answer(standing, SENT, epoch=1)
+    change = answer(message, SENT, epoch=1)
 
     assert closed(change) == [(2, Phase.CLOSED, Outcome.NOT_SENT), (1, Phase.CLOSED, Outcome.ACCEPTED)]
 
@@ -221,14 +221,14 @@ def test_acceptance_after_a_failed_receipt_keeps_the_providers_error() -> None:
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("state", [state for state in State if state not in (State.SENDING, State.UNKNOWN)])
 def test_a_late_failure_closes_its_attempt_and_moves_nothing(failure: Failure, state: State) -> None:
-    standing = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
 
-    change = answer(standing, failure, epoch=1)
+    change = answer(message, failure, epoch=1)
 
     assert change.state is state
     assert change.dispatch is None
     assert change.error is UNSET
-    assert change.attempts == standing.attempts
+    assert change.attempts == message.attempts
     assert [(epoch, phase) for epoch, phase, _ in closed(change)] == [(1, Phase.CLOSED)]
     assert [entry.type for entry in change.entries] == ["attempt.late_result"]
 
@@ -236,9 +236,9 @@ def test_a_late_failure_closes_its_attempt_and_moves_nothing(failure: Failure, s
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("state", [State.SENDING, State.UNKNOWN])
 def test_an_older_attempts_failure_does_not_touch_the_newer_one(failure: Failure, state: State) -> None:
-    standing = a_standing(state, epoch=2, attempt=an_attempt(epoch=2, phase=Phase.STARTED))
+    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2, phase=Phase.STARTED))
 
-    change = answer(standing, failure, epoch=1)
+    change = answer(message, failure, epoch=1)
 
     assert change.state is state
     assert all(epoch == 1 for epoch, _, _ in closed(change))
@@ -248,12 +248,12 @@ def test_an_older_attempts_failure_does_not_touch_the_newer_one(failure: Failure
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_every_answer_in_every_state_is_written_down(result: SendResult, state: State, epoch: int) -> None:
-    standing = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
 
-    change = answer(standing, result, epoch=epoch)
+    change = answer(message, result, epoch=epoch)
 
     assert change.entries
-    assert change.expected_seq == standing.seq
+    assert change.expected_seq == message.seq
     assert (change.previous, change.entries[-1].state) == (state, change.state)
     assert any(phase is not Phase.CLAIMED and at == epoch for at, phase, _ in closed(change))
     assert RANK.get(change.state, 0) >= RANK.get(state, 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.messages.pace import FLOOR, LOWERED, RECOVERY, Pace, factor_at, slow_down
+from messaging.domain.messages.pacing.pace import FLOOR, LOWERED, RECOVERY, Pace, factor_at, slow_down
 
 NOW = 1_000.0
 

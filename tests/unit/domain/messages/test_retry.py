@@ -12,7 +12,7 @@ from messaging.domain.messages.retry import (
     POLICIES,
     SIMPLE,
     AwaitEcho,
-    Bury,
+    DeadLetter,
     Decision,
     Expire,
     Fail,
@@ -62,7 +62,7 @@ def test_durable_waits_exactly_as_promised_and_then_asks_a_person(failure: Failu
     waits, end = follow(DURABLE, failure)
 
     assert waits == [2, 4, 8, 16, 32, 60, 300, 1800, *[SIX_HOURS] * 27]
-    assert end == Bury()
+    assert end == DeadLetter()
 
 
 def test_the_checks_of_durable_cover_seven_days() -> None:
@@ -74,7 +74,7 @@ def test_the_checks_of_durable_cover_seven_days() -> None:
 
 @pytest.mark.parametrize("failure", [UNAVAILABLE, UNREACHABLE])
 def test_simple_waits_exactly_as_promised_and_then_asks_a_person(failure: Failure) -> None:
-    assert follow(SIMPLE, failure) == ([5, 15, 45], Bury())
+    assert follow(SIMPLE, failure) == ([5, 15, 45], DeadLetter())
 
 
 def test_a_refusal_for_good_is_not_tried_again() -> None:
@@ -125,7 +125,7 @@ def test_expiry_wins_at_the_very_second(left: int, expected: Decision) -> None:
 
 
 def test_a_used_up_message_is_buried_rather_than_expired() -> None:
-    assert decide(policy=SIMPLE, attempts=3, expires_at=NOON + timedelta(seconds=1)) == Bury()
+    assert decide(policy=SIMPLE, attempts=3, expires_at=NOON + timedelta(seconds=1)) == DeadLetter()
 
 
 @pytest.mark.parametrize("category", list(Category))

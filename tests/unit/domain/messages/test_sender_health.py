@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.domain.messages.breaker import BreakerState, Trouble
-from messaging.domain.messages.pace import LOWERED, factor_at
+from messaging.domain.messages.pacing.breaker import BreakerState, Trouble
+from messaging.domain.messages.pacing.pace import LOWERED, factor_at
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Observation, blame, held_until, learn
 from messaging.domain.messages.retry import (
     Rejected,
     Scope,
@@ -16,7 +17,6 @@ from messaging.domain.messages.retry import (
     Uncertain,
     Unreachable,
 )
-from messaging.domain.messages.sender_health import HEALTHY, Health, Lesson, blame, held_until, learn
 
 NOW = 1_000.0
 
@@ -24,7 +24,7 @@ NOW = 1_000.0
 def after(*results: SendResult, scope: Scope = Scope.SENDER) -> Health:
     health = HEALTHY
     for result in results:
-        health = learn(health, scope, Lesson(result=result, began=NOW), now=NOW)
+        health = learn(health, scope, Observation(result=result, began=NOW), now=NOW)
     return health
 
 
@@ -96,4 +96,4 @@ def test_our_own_shortages_neither_open_nor_close() -> None:
     failing = after(*[Uncertain(reason="no answer")] * 4)
     own = Unreachable(reason="busy", code="no_free_connection")
 
-    assert learn(failing, Scope.SENDER, Lesson(result=own, began=NOW), now=NOW) == failing
+    assert learn(failing, Scope.SENDER, Observation(result=own, began=NOW), now=NOW) == failing

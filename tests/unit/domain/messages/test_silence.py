@@ -4,22 +4,22 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.domain.messages.change import Arrange, Change, Withdraw
-from messaging.domain.messages.lifecycle import receive
-from messaging.domain.messages.outcome import conclude
+from messaging.domain.messages.change import Change, Schedule, Unschedule
+from messaging.domain.messages.message_state import DispatchKind, MessageState
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 from messaging.domain.messages.retry import DURABLE, SIMPLE, Sent
-from messaging.domain.messages.silence import Asked, check_silent
-from messaging.domain.messages.standing import DispatchKind, Standing
 from messaging.domain.messages.state import AWAITING_NEWS, State
+from messaging.domain.messages.transitions.lifecycle import receive
+from messaging.domain.messages.transitions.outcome import conclude
+from messaging.domain.messages.transitions.status_polling import Asked, poll_status
 from tests.builders import NOON, WAMID, a_receipt, a_standing
 
-IN_SIX_HOURS = Arrange(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+IN_SIX_HOURS = Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
 SENT = Sent(provider_message_id=WAMID)
 
 
-def checked(standing: Standing, *found: Receipt, asked: Asked = Asked.YES) -> Change:
-    change = check_silent(standing, found, asked=asked)
+def checked(message: MessageState, *found: Receipt, asked: Asked = Asked.YES) -> Change:
+    change = poll_status(message, found, asked=asked)
     assert change is not None
     return change
 
@@ -35,7 +35,7 @@ def test_what_the_provider_has_sent_but_not_delivered_is_checked_in_six_hours(st
 def test_the_interval_can_be_another() -> None:
     change = conclude(a_standing(State.SENDING), epoch=1, result=SENT, check_every=timedelta(minutes=1))
 
-    assert change.dispatch == Arrange(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(minutes=1))
+    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("state", sorted(AWAITING_NEWS))
@@ -48,7 +48,7 @@ def test_sent_is_no_end_so_the_check_that_is_arranged_stays(state: State) -> Non
 def test_a_policy_without_checks_lets_silence_be() -> None:
     change = conclude(a_standing(State.SENDING, policy=SIMPLE.name), epoch=1, result=SENT)
 
-    assert (change.state, change.dispatch) == (State.SUBMITTED, Withdraw())
+    assert (change.state, change.dispatch) == (State.SUBMITTED, Unschedule())
 
 
 @pytest.mark.parametrize("state", sorted(AWAITING_NEWS))
@@ -66,17 +66,17 @@ def test_after_the_last_check_the_state_stays_and_the_timeline_says_that_nothing
     change = checked(a_standing(State.SENT, checks=DURABLE.checks - 1))
 
     assert [entry.type for entry in change.entries] == ["message.checked", "message.silent"]
-    assert (change.state, change.checks, change.dispatch) == (State.SENT, 28, Withdraw())
+    assert (change.state, change.checks, change.dispatch) == (State.SENT, 28, Unschedule())
     assert change.attempt == ()
 
 
 def test_all_checks_together_take_seven_days() -> None:
-    standing, ends = a_standing(State.SUBMITTED), NOON
+    message, ends = a_standing(State.SUBMITTED), NOON
     while True:
-        change = checked(standing)
-        standing = a_standing(State.SUBMITTED, checks=change.checks)
+        change = checked(message)
+        message = a_standing(State.SUBMITTED, checks=change.checks)
         ends += timedelta(hours=6)
-        if change.dispatch == Withdraw():
+        if change.dispatch == Unschedule():
             break
 
     assert ends - NOON == timedelta(days=7)
@@ -90,7 +90,7 @@ def test_news_from_the_history_moves_the_message_and_ends_the_checks() -> None:
     assert [entry.type for entry in change.entries] == ["receipt.delivered", "message.checked"]
     assert change.entries[0].detail["source"] == "history"
     assert change.entries[1].detail["news"] == "yes"
-    assert (change.state, change.dispatch, change.error) == (State.DELIVERED, Withdraw(), None)
+    assert (change.state, change.dispatch, change.error) == (State.DELIVERED, Unschedule(), None)
 
 
 def test_news_that_are_no_end_are_noted_and_the_checks_go_on() -> None:
@@ -109,4 +109,4 @@ def test_a_failure_found_in_the_history_brings_its_reason(error: ProviderError |
 
 @pytest.mark.parametrize("state", [state for state in State if state not in AWAITING_NEWS])
 def test_where_news_came_first_nothing_is_checked(state: State) -> None:
-    assert check_silent(a_standing(state), [a_receipt()], asked=Asked.YES) is None
+    assert poll_status(a_standing(state), [a_receipt()], asked=Asked.YES) is None

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from messaging.domain.messages.change import Arrange, AttemptUpdated, Change, Withdraw
-from messaging.domain.messages.lifecycle import stop_waiting
+from messaging.domain.messages.change import AttemptUpdated, Change, Schedule, Unschedule
 from messaging.domain.messages.message import ECHO_GRACE, Category, expiry_or_default
-from messaging.domain.messages.standing import DispatchKind, Outcome, Phase, Standing
+from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
 from messaging.domain.messages.state import State
-from messaging.domain.messages.witnesses import WITNESS_RULE, Evidence, WitnessRule, may_resend
+from messaging.domain.messages.transitions.lifecycle import resolve_unknown
+from messaging.domain.messages.transitions.negative_evidence import (
+    NEGATIVE_EVIDENCE_RULE,
+    Evidence,
+    NegativeEvidenceRule,
+    may_resend,
+)
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, a_standing, an_attempt
 
@@ -20,7 +25,7 @@ GRACE = ECHO_GRACE[Category.UTILITY]
 STARTED = NOON - GRACE
 
 
-def unclear(*, started_at: Any = STARTED, http_status: int | None = None, **changes: Any) -> Standing:
+def unclear(*, started_at: Any = STARTED, http_status: int | None = None, **changes: Any) -> MessageState:
     """An unclear send whose grace ends at noon, by a customer who wants it repeated."""
     attempt = an_attempt(phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN, started_at=started_at, http_status=http_status)
     return a_standing(State.UNKNOWN, **({"attempt": attempt, "on_unknown": OnUnknown.RESEND} | changes))
@@ -28,12 +33,12 @@ def unclear(*, started_at: Any = STARTED, http_status: int | None = None, **chan
 
 def proof(**changes: Any) -> Evidence:
     """Just enough of everything."""
-    fields: dict[str, Any] = {"witnesses": 20, "heard_until": STARTED + timedelta(minutes=5, seconds=1)}
+    fields: dict[str, Any] = {"later_receipts": 20, "heard_until": STARTED + timedelta(minutes=5, seconds=1)}
     return Evidence(**(fields | changes))
 
 
-def decided(standing: Standing, evidence: Evidence | None) -> Change:
-    change = stop_waiting(standing, evidence)
+def decided(message: MessageState, evidence: Evidence | None) -> Change:
+    change = resolve_unknown(message, evidence)
     assert change is not None
     return change
 
@@ -42,20 +47,20 @@ def test_on_proof_it_is_sent_again_at_once_and_both_attempts_say_why() -> None:
     change = decided(unclear(), proof())
 
     assert (change.state, change.possible_duplicate) == (State.QUEUED, True)
-    assert change.dispatch == Arrange(kind=DispatchKind.DELIVER, due_at=NOON)
+    assert change.dispatch == Schedule(kind=DispatchKind.DELIVER, due_at=NOON)
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT),)
     [entry] = change.entries
     assert entry.type == "message.requeued"
-    assert entry.detail == {"by": "on_unknown", "possible_duplicate": "true", "witnesses": 20}
+    assert entry.detail == {"by": "on_unknown", "possible_duplicate": "true", "later_receipts": 20}
 
 
 @pytest.mark.parametrize(
     ("evidence", "missing"),
     [
-        (proof(witnesses=19), "too_few_witnesses"),
+        (proof(later_receipts=19), "too_few_later_receipts"),
         (proof(heard_until=STARTED + timedelta(minutes=5)), "nothing_heard_lately"),
         (proof(heard_until=None), "nothing_heard_lately"),
-        (proof(unread=True), "callbacks_unread"),
+        (proof(unread=True), "webhooks_unread"),
         (proof(unmatched=True), "receipts_unmatched"),
         (proof(paused=True), "sender_paused"),
     ],
@@ -64,7 +69,7 @@ def test_while_anything_is_missing_it_waits_another_grace_and_says_what(evidence
     change = decided(unclear(), evidence)
 
     assert (change.state, change.attempt, change.possible_duplicate) == (State.UNKNOWN, (), False)
-    assert change.dispatch == Arrange(kind=DispatchKind.STOP_WAITING, due_at=NOON + GRACE)
+    assert change.dispatch == Schedule(kind=DispatchKind.STOP_WAITING, due_at=NOON + GRACE)
     assert [(entry.type, entry.detail["no_resend"]) for entry in change.entries] == [("message.waiting", missing)]
 
 
@@ -75,19 +80,19 @@ def test_nothing_is_proven_before_the_grace_is_over() -> None:
 
 
 def test_after_three_more_graces_a_person_is_asked() -> None:
-    waits, standing = 0, unclear()
-    while (change := decided(standing, proof(witnesses=0))).state is State.UNKNOWN:
-        assert isinstance(change.dispatch, Arrange)
+    waits, message = 0, unclear()
+    while (change := decided(message, proof(later_receipts=0))).state is State.UNKNOWN:
+        assert isinstance(change.dispatch, Schedule)
         waits += 1
-        standing = unclear(now=change.dispatch.due_at)
+        message = unclear(now=change.dispatch.due_at)
 
     assert waits == 3
-    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Withdraw())
-    assert change.entries[0].detail["no_resend"] == "too_few_witnesses"
+    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Unschedule())
+    assert change.entries[0].detail["no_resend"] == "too_few_later_receipts"
 
 
 @pytest.mark.parametrize(
-    "standing",
+    "message",
     [
         pytest.param(unclear(on_unknown=OnUnknown.HOLD), id="the customer wants it held"),
         pytest.param(unclear(possible_duplicate=True), id="it was sent again before"),
@@ -97,11 +102,11 @@ def test_after_three_more_graces_a_person_is_asked() -> None:
         pytest.param(unclear(attempt=None), id="its attempt was lost with a backup"),
     ],
 )
-def test_otherwise_not_even_proof_has_it_sent_again(standing: Standing) -> None:
-    change = decided(standing, proof())
+def test_otherwise_not_even_proof_has_it_sent_again(message: MessageState) -> None:
+    change = decided(message, proof())
 
-    assert not may_resend(standing)
-    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Withdraw())
+    assert not may_resend(message)
+    assert (change.state, change.dispatch) == (State.UNCONFIRMED, Unschedule())
 
 
 def test_without_evidence_a_person_is_asked() -> None:
@@ -109,11 +114,11 @@ def test_without_evidence_a_person_is_asked() -> None:
 
 
 def test_the_rule_can_be_another() -> None:
-    rule = WitnessRule(witnesses=1, margin=timedelta(0), waits=0)
-    heard = proof(witnesses=1, heard_until=STARTED + timedelta(seconds=1))
+    rule = NegativeEvidenceRule(later_receipts=1, margin=timedelta(0), waits=0)
+    heard = proof(later_receipts=1, heard_until=STARTED + timedelta(seconds=1))
 
-    again = stop_waiting(unclear(), heard, rule=rule)
-    given_up = stop_waiting(unclear(), proof(witnesses=0), rule=rule)
+    again = resolve_unknown(unclear(), heard, rule=rule)
+    given_up = resolve_unknown(unclear(), proof(later_receipts=0), rule=rule)
 
     assert again is not None
     assert again.state is State.QUEUED
@@ -121,17 +126,17 @@ def test_the_rule_can_be_another() -> None:
     assert given_up.state is State.UNCONFIRMED
 
 
-def looks(standing: Standing, evidence: Callable[[datetime], Evidence]) -> list[Change]:
+def looks(message: MessageState, evidence: Callable[[datetime], Evidence]) -> list[Change]:
     """Every decision about an unclear send of a busy sender, each taken when the one before asked for it."""
-    grace = ECHO_GRACE[standing.category]
-    assert standing.attempt is not None
-    assert standing.attempt.started_at is not None
-    now, taken = standing.attempt.started_at + grace, []
+    grace = ECHO_GRACE[message.category]
+    assert message.attempt is not None
+    assert message.attempt.started_at is not None
+    now, taken = message.attempt.started_at + grace, []
     while True:
-        taken.append(decided(replace(standing, now=now), evidence(now)))
+        taken.append(decided(replace(message, now=now), evidence(now)))
         if taken[-1].state is not State.UNKNOWN:
             return taken
-        assert isinstance(taken[-1].dispatch, Arrange)
+        assert isinstance(taken[-1].dispatch, Schedule)
         assert taken[-1].dispatch.due_at > now
         now = taken[-1].dispatch.due_at
 
@@ -153,12 +158,12 @@ def test_at_the_default_settings_a_busy_sender_proves_it_in_every_category(categ
 @pytest.mark.parametrize("category", list(Category))
 def test_a_quiet_sender_is_looked_at_four_times_once_there_can_be_evidence(category: Category) -> None:
     expires_at = expiry_or_default(category, leaves_at=STARTED, expires_at=None)
-    margin_over = STARTED + WITNESS_RULE.margin
+    margin_over = STARTED + NEGATIVE_EVIDENCE_RULE.margin
     asked: list[datetime] = []
 
     def nothing_heard(now: datetime) -> Evidence:
         asked.append(now)
-        return proof(witnesses=0)
+        return proof(later_receipts=0)
 
     taken = looks(unclear(category=category, expires_at=expires_at), nothing_heard)
 
@@ -168,8 +173,8 @@ def test_a_quiet_sender_is_looked_at_four_times_once_there_can_be_evidence(categ
 
 
 def test_what_expires_before_there_can_be_evidence_is_put_before_a_person_after_the_grace() -> None:
-    standing = unclear(category=Category.SERVICE, expires_at=STARTED + timedelta(minutes=2))
+    message = unclear(category=Category.SERVICE, expires_at=STARTED + timedelta(minutes=2))
 
-    [only] = looks(standing, lambda _: proof(witnesses=0))
+    [only] = looks(message, lambda _: proof(later_receipts=0))
 
     assert only.state is State.UNCONFIRMED

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.shared.address import Phone, ScopedUser, mask, parse_provider_phone, parse_recipient
+from messaging.domain.channels.address import Phone, ScopedUser, mask, parse_provider_phone, parse_recipient
 from messaging.domain.shared.errors import Violation
 
 

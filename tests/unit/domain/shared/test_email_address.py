@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.domain.shared.email_address import is_email_address
+from messaging.domain.channels.email_address import is_email_address
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.shared.address import Phone, ScopedUser
-from messaging.domain.shared.identity import identity, other_name, spellings
+from messaging.domain.channels.address import Phone, ScopedUser
+from messaging.domain.channels.identity import identity, other_name, spellings
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.shared.links import link_problem
+from messaging.domain.content.links import link_problem
 
 
 @pytest.mark.parametrize(

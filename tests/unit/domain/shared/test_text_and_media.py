@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.shared.media import filename_violations, media_violations
-from messaging.domain.shared.parameters import MediaRef
+from messaging.domain.content.media import filename_violations, media_violations
+from messaging.domain.content.parameters import MediaRef
 from messaging.domain.shared.text import is_clean, is_clean_line, step, text_violations, utf16_units
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from messaging.domain.shared.parameters import HeaderImage, TemplateParameters, UrlButton
+from messaging.domain.content.parameters import HeaderImage, TemplateParameters, UrlButton
 from messaging.domain.templates.creation import LANGUAGES, creation_violations
 from messaging.domain.templates.template import (
     Button,

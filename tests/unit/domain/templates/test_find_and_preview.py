@@ -2,8 +2,8 @@
 
 import pytest
 
+from messaging.domain.content.parameters import TemplateParameters
 from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.parameters import TemplateParameters
 from messaging.domain.templates.template import ParameterFormat, Template, TemplateCategory
 from messaging.domain.templates.validation import find_template, preview
 from tests.builders import a_template, components

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.shared.parameters import (
+from messaging.domain.content.parameters import (
     ButtonValue,
     HeaderDocument,
     HeaderImage,

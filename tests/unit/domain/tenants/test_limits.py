@@ -1,6 +1,6 @@
 """Which limits apply to what a tenant submits?"""
 
-from messaging.domain.shared.address import Channel
+from messaging.domain.channels.address import Channel
 from messaging.domain.tenants.limits import Quota, SubmissionLimits, policies
 
 A, B = Quota(messages=10, seconds=1), Quota(messages=20, seconds=60)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from messaging.domain.shared.address import Channel, Phone, Recipient, ScopedUser
+from messaging.domain.channels.address import Channel, Phone, Recipient, ScopedUser
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import SenderId
 from messaging.domain.shared.mode import Mode

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from messaging.entrypoints.api.failed_keys import FailedKeys, TooManyFailedKeys
-from messaging.entrypoints.setting_types import Networks
+from messaging.entrypoints.settings.values import Networks
 
 PROXIES = Networks("10.0.0.0/8, fd00::/8").networks
 

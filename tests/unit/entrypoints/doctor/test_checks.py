@@ -12,17 +12,17 @@ from messaging.application.ports.health import Check
 from messaging.application.ports.lifecycles import LaneDepth
 from messaging.application.ports.survey import AccountSeen
 from messaging.application.tenants.views import SenderHealthView
-from messaging.domain.messages.breaker import Breaker, BreakerState, Trouble
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.sender_health import HEALTHY, Health
-from messaging.domain.shared.address import Channel
+from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health
 from messaging.entrypoints.cli.database import exit_code_of_findings
 from messaging.entrypoints.cli.failures import Exit
 from messaging.entrypoints.composition.doctor import clock, disk, lanes, senders, webhooks
 from messaging.entrypoints.composition.doctor.finding import Finding, Kind, Severity, failed, some, warning
 from messaging.entrypoints.composition.doctor.public_url import ExaminePublicUrl
 from messaging.entrypoints.composition.doctor.readiness import as_findings
-from messaging.entrypoints.settings import Settings, load
+from messaging.entrypoints.settings.settings import Settings, load
 from tests.builders import ACCOUNT, NOON, SENDER, an_account
 
 OK, WARNING, FAILED = Severity.OK, Severity.WARNING, Severity.FAILED
@@ -103,7 +103,7 @@ def test_webhooks_that_were_set_aside_or_never_came_are_warned_of() -> None:
     assert (severities(well), well[0].detail) == ([OK], "the last one came 5 s ago")
     assert (severities(silent), severities(unused), severities(aside)) == ([WARNING], [OK], [WARNING, OK])
     assert "subscribe" in str(silent[0].mend)
-    assert (aside[0].detail.startswith("7 set aside: acc_"), "app callbacks replay" in str(aside[0].mend)) == (
+    assert (aside[0].detail.startswith("7 set aside: acc_"), "app webhooks replay" in str(aside[0].mend)) == (
         True,
         True,
     )

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.telemetry import Receive, Scope, Send
-from tests.unit.application.inbox.doubles import Counts
+from messaging.entrypoints.observability.telemetry import Receive, Scope, Send
+from tests.unit.application.webhooks.doubles import Counts
 
 # Nobody is too slow for these, however loaded the machine; everybody is for the others.
 BOUNDS = HttpBounds(connections=4, head_seconds=100, body_seconds=100, probes=1, pipelined=3, silent_seconds=0)

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from messaging.application.inbox.accept import AcceptCallback
-from messaging.entrypoints.webhooks.receive import ReceiveCallback
+from messaging.application.webhooks.receive import StoreWebhook
+from messaging.entrypoints.webhooks.receive import ReceiveWebhook
 
 
 class _Knowing:
@@ -27,9 +27,9 @@ async def test_a_caller_that_hangs_up_half_way_is_noted_and_not_answered(caplog:
         sent.append(event)
 
     caplog.set_level("INFO")
-    asked_for_the_path_only = cast(AcceptCallback, _Knowing())
+    asked_for_the_path_only = cast(StoreWebhook, _Knowing())
     scope: Any = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
-    await ReceiveCallback(asked_for_the_path_only)(scope, receive, send, provider="whatsapp_cloud", token="t")
+    await ReceiveWebhook(asked_for_the_path_only)(scope, receive, send, provider="whatsapp_cloud", token="t")
 
     assert sent == []
-    assert [(record.message, record.levelname) for record in caplog.records] == [("callback.interrupted", "INFO")]
+    assert [(record.message, record.levelname) for record in caplog.records] == [("webhook.interrupted", "INFO")]

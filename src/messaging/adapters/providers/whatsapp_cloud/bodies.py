@@ -7,9 +7,9 @@ from urllib.parse import quote
 import msgspec
 
 from messaging.application.ports.providers import Outgoing
-from messaging.domain.messages.content import Document, Image, TemplateMessage, Text
-from messaging.domain.shared.address import Phone, Recipient, ScopedUser
-from messaging.domain.shared.parameters import (
+from messaging.domain.channels.address import Phone, Recipient, ScopedUser
+from messaging.domain.content.content import Document, Image, TemplateMessage, Text
+from messaging.domain.content.parameters import (
     ButtonValue,
     HeaderDocument,
     HeaderImage,

@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
-from messaging.adapters.providers.whatsapp_cloud import definitions, verdicts
 from messaging.adapters.providers.whatsapp_cloud.bodies import send_body
-from messaging.adapters.providers.whatsapp_cloud.graph import GraphCalls, fits_a_header, headers, is_id
 from messaging.adapters.providers.whatsapp_cloud.history import read_history
-from messaging.adapters.providers.whatsapp_cloud.versions import DEFAULT_VERSION, is_version
+from messaging.adapters.providers.whatsapp_cloud.templates import definitions
+from messaging.adapters.providers.whatsapp_cloud.wire import verdicts
+from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls, fits_a_header, headers, is_id
+from messaging.adapters.providers.whatsapp_cloud.wire.versions import DEFAULT_VERSION, is_version
 from messaging.application.ports.providers import (
     Connection,
     NotStarted,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from messaging.adapters.providers.whatsapp_cloud.fields import Json, instant, mapping, mappings, text
+from messaging.adapters.providers.whatsapp_cloud.wire.fields import Json, instant, mapping, mappings, text
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 
 # Others (ACCEPTED, DELETED, ERROR) say nothing about delivery, or nothing we did not know.

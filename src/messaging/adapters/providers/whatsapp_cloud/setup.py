@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.adapters.providers.whatsapp_cloud.graph import GraphCalls
+from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls
 from messaging.application.ports.providers import (
     Connection,
     Finding,

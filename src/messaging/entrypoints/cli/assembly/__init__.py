@@ -4,8 +4,8 @@ The one place that sees both the object graph and the processes' doors.
 """
 
 from messaging.application import crashpoints
-from messaging.entrypoints.settings import Settings
-from messaging.entrypoints.telemetry import configure_logging
+from messaging.entrypoints.observability.telemetry import configure_logging
+from messaging.entrypoints.settings.settings import Settings
 
 
 def prepare(settings: Settings, *, process: str) -> None:

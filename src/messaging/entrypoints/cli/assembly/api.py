@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import cast
 
-from messaging.application.tenants.ciphers import FingerprintRequests
+from messaging.application.tenants.accounts.ciphers import FingerprintRequests
 from messaging.entrypoints.api.app import AdminUseCases, ApiDependencies, TenantUseCases, create_app
 from messaging.entrypoints.api.auth import Door
 from messaging.entrypoints.api.cursors import Cursors
@@ -17,8 +17,8 @@ from messaging.entrypoints.cli.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings
-from messaging.entrypoints.telemetry import AccessLog, AsgiApp
+from messaging.entrypoints.observability.telemetry import AccessLog, AsgiApp
+from messaging.entrypoints.settings.settings import Settings
 
 
 def run_api(settings: Settings, *, host: str, port: int) -> None:
@@ -88,8 +88,8 @@ def _tenant_use_cases(application: Application) -> TenantUseCases:
         discard_dead_letter=messages.discard_dead_letter(),
         act_on_messages=messages.act(),
         list_inbound=application.conversations.list(),
-        list_provider_events=application.inbox.list_events(),
-        find_provider_event=application.inbox.find_event(),
+        list_provider_events=application.webhooks.list_events(),
+        find_provider_event=application.webhooks.find_event(),
         create_template=templates.create(),
         list_templates=templates.list(),
         find_template=templates.find(),

@@ -6,7 +6,7 @@ from messaging.entrypoints.cli.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.webhooks.app import WebhooksDependencies, create_app
 
 
@@ -26,7 +26,7 @@ def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
 
 def webhooks_dependencies(application: Application) -> WebhooksDependencies:
     return WebhooksDependencies(
-        accept=application.inbox.accept(),
+        accept=application.webhooks.accept(),
         watch_snapshots=application.adapters.snapshots().watch,
         operations=application.adapters.operations(),
     )

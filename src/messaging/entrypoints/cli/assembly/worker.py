@@ -2,15 +2,15 @@
 
 from msgspec import Struct
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.domain.shared.address import Channel
 from messaging.entrypoints.cli.assembly import prepare
 from messaging.entrypoints.cli.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
 
 
@@ -19,7 +19,7 @@ class WorkerScope(Struct, frozen=True, kw_only=True):
 
     channels: tuple[str, ...]
     priorities: tuple[str, ...]
-    inbox: bool
+    webhooks: bool
     host: str
     port: int
 
@@ -41,7 +41,7 @@ def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
     return WorkerTerms(
         channels=tuple(Channel(name) for name in scope.channels),
         priorities=tuple(Priority(name) for name in scope.priorities),
-        inbox=scope.inbox,
+        webhooks=scope.webhooks,
         host=scope.host,
         port=scope.port,
         grace=settings.drain_grace_seconds,
@@ -53,20 +53,20 @@ def worker_dependencies(application: Application) -> WorkerDependencies:
     adapters = application.adapters
     return WorkerDependencies(
         deliver=application.messages.deliver(),
-        stop_waiting=application.messages.stop_waiting(),
-        check_silent=application.messages.check_silent(),
-        process_callbacks=application.inbox.process(),
-        rematch=application.inbox.rematch(),
+        resolve_unknown=application.messages.resolve_unknown(),
+        poll_status=application.messages.poll_status(),
+        process_webhooks=application.webhooks.process(),
+        rematch=application.webhooks.rematch(),
         release_held=application.messages.release_held(),
         sync_templates=application.templates.sync_due(),
         plan_template_syncs=application.templates.sync_due().plan,
-        quarantine=application.messages.quarantine(),
+        recover_failover=application.messages.recover_failover(),
         expire_unserved=application.messages.expire_unserved(),
-        settle_held=application.messages.settle_held(),
-        salvage=application.messages.salvage(),
+        expire_held=application.messages.expire_held(),
+        recover_crashed_sends=application.messages.recover_crashed_sends(),
         workers=adapters.workers(),
         name=application.worker(),
-        take_in_connected=application.inbox.take_in_connected(),
+        take_in_connected=application.webhooks.take_in_connected(),
         open_uow=adapters.open_system_uow(),
         queue=adapters.queue(),
         consumer=adapters.consumer(),

@@ -20,7 +20,7 @@ from messaging.entrypoints.composition.doctor.senders import ExamineSenders
 from messaging.entrypoints.composition.doctor.tokens import ExamineTokens
 from messaging.entrypoints.composition.doctor.webhooks import ExamineWebhooks
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 
 # Without these nothing else can be asked of the database. Everything else may fail and the rest is still looked at.
 _FIRST: Final = ("postgres", "migrations")

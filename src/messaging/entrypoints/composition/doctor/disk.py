@@ -7,7 +7,7 @@ from typing import Final
 
 from messaging.application.ports.survey import Survey
 from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 
 _LEAST_PART: Final = 0.1
 _GIB: Final = 1 << 30
@@ -16,7 +16,7 @@ _GIB: Final = 1 << 30
 class ExamineDisk:
     def __init__(self, *, survey: Survey, settings: Settings) -> None:
         self._survey = survey
-        self._directory = Path(settings.flights_directory or ".")
+        self._directory = Path(settings.send_journal_directory or ".")
 
     async def __call__(self) -> Sequence[Finding]:
         size = await self._survey.database_bytes()

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from messaging.domain.shared.links import host_problem
+from messaging.domain.content.links import host_problem
 from messaging.entrypoints.composition.doctor.finding import Finding, Kind, failed, fine, warning
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 
 _SECONDS: Final = 5.0
 # No account has this token, so the answer is a refusal; that it is ours is told by its form.

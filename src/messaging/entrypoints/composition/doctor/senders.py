@@ -6,7 +6,7 @@ from typing import Final
 from messaging.application.ports.survey import Survey
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderHealthView
-from messaging.domain.messages.breaker import BreakerState, Trouble
+from messaging.domain.messages.pacing.breaker import BreakerState, Trouble
 from messaging.domain.shared.ids import Prefix, SenderId, typeid
 from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine, some, warning
 

@@ -8,7 +8,7 @@ from typing import Final
 from messaging.application.ports.providers import ProviderGateway, ProviderRefused, ProviderUnavailable
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.survey import Survey
-from messaging.application.tenants.ciphers import OpenAccount
+from messaging.application.tenants.accounts.ciphers import OpenAccount
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.tenants.tenant import ProviderAccount
 from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine, some, warning
@@ -43,11 +43,11 @@ class ExamineTokens:
 
     async def __call__(self) -> Sequence[Finding]:
         accounts = [seen.account for seen in await self._survey.accounts()]
-        asked, turns = accounts[:_MOST], asyncio.Semaphore(_AT_ONCE)
+        asked, fair_share = accounts[:_MOST], asyncio.Semaphore(_AT_ONCE)
         bad: dict[_Bad, list[str]] = {}
 
         async def one(account: ProviderAccount) -> None:
-            async with turns:
+            async with fair_share:
                 found = await self._ask(account)
             if found is not None:
                 bad.setdefault(found[0], []).append(f"{typeid(Prefix.ACCOUNT, account.id)} ({account.mode}) {found[1]}")

@@ -8,7 +8,7 @@ from messaging.application.ports.survey import AccountSeen, Survey
 from messaging.domain.shared.ids import AccountId, Prefix, typeid
 from messaging.entrypoints.composition.doctor.finding import Finding, fine, some, warning
 
-_REPLAY: Final = "see the log lines callback.set_aside for the cause, mend it, then: app callbacks replay"
+_REPLAY: Final = "see the log lines webhook.set_aside for the cause, mend it, then: app webhooks replay"
 _CONNECT: Final = (
     "have them delivered: POST /v1/provider-accounts/{id}/subscribe, or app connect whatsapp (docs/connect-whatsapp.md)"
 )

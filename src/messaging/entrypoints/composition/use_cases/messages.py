@@ -6,38 +6,38 @@ from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
 from messaging.application.gather import Gatherer
-from messaging.application.messages.account_holds import AccountHolds
-from messaging.application.messages.act import ActOnMessages
-from messaging.application.messages.cancel import CancelMessage
-from messaging.application.messages.check import CheckMessage
-from messaging.application.messages.check_silent import CheckSilent
-from messaging.application.messages.deliver import DeliverMessages
-from messaging.application.messages.discard import DiscardDeadLetter
-from messaging.application.messages.expire_unserved import ExpireUnserved
-from messaging.application.messages.guard_senders import GuardSenders
-from messaging.application.messages.known_health import KnownHealth
-from messaging.application.messages.limit import LimitSubmissions
-from messaging.application.messages.outgoing import RenderOutgoing
-from messaging.application.messages.quarantine import NoticeFailover, QuarantineAfterFailover
-from messaging.application.messages.queries import (
+from messaging.application.messages.accepting.check import CheckMessage
+from messaging.application.messages.accepting.submission_limits import LimitSubmissions
+from messaging.application.messages.accepting.submit import SubmitMessages
+from messaging.application.messages.delivering.deliver import DeliverMessages
+from messaging.application.messages.delivering.outgoing import RenderOutgoing
+from messaging.application.messages.delivering.record_outcomes import WriteOutcomes
+from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
+from messaging.application.messages.operating.bulk_actions import ActOnMessages
+from messaging.application.messages.operating.cancel import CancelMessage
+from messaging.application.messages.operating.discard import DiscardDeadLetter
+from messaging.application.messages.operating.release_held import ReleaseHeld
+from messaging.application.messages.operating.retry import RetryDeadLetter, RetryMessage
+from messaging.application.messages.pacing.account_holds import AccountHolds
+from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
+from messaging.application.messages.pacing.health_cache import HealthCache
+from messaging.application.messages.reading.queries import (
     FindDeadLetter,
     FindMessage,
     ListDeadLetters,
     ListEvents,
     ListMessages,
 )
-from messaging.application.messages.reconcile import ReconcileReceipts
-from messaging.application.messages.release_held import ReleaseHeld
-from messaging.application.messages.retry import RetryDeadLetter, RetryMessage
-from messaging.application.messages.salvage import SalvageFlights
-from messaging.application.messages.settle_held import SettleHeld
-from messaging.application.messages.stop_waiting import StopWaiting
-from messaging.application.messages.submit import SubmitMessages
-from messaging.application.messages.summarize import SummarizeMessages
-from messaging.application.messages.write_down import WriteOutcomes
+from messaging.application.messages.reading.summarize import SummarizeMessages
+from messaging.application.messages.tracking.expire_held import ExpireHeld
+from messaging.application.messages.tracking.expire_unserved import ExpireUnserved
+from messaging.application.messages.tracking.poll_status import PollStatus
+from messaging.application.messages.tracking.reconcile import ReconcileReceipts
+from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
+from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
 from messaging.entrypoints.composition import terms
-from messaging.entrypoints.composition.flights import flight_log, wrecks
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.composition.send_journal import crashed_journals, send_journal
+from messaging.entrypoints.settings.settings import Settings
 
 _BATCHES_WAITING: Final = 64
 # A transaction costs as much by itself as eight messages in it. Longer brings hardly more, and is felt.
@@ -109,52 +109,52 @@ class MessageUseCases(DeclarativeContainer):
         telemetry=adapters.telemetry,
         check_every=Singleton(terms.check_every, settings),
     )
-    known_health = Singleton(
-        KnownHealth, records=adapters.health_records, clock=adapters.clock, telemetry=adapters.telemetry
+    health_cache = Singleton(
+        HealthCache, records=adapters.health_records, clock=adapters.clock, telemetry=adapters.telemetry
     )
     expire_unserved = Singleton(ExpireUnserved, open_uow=adapters.open_system_uow, workers=adapters.workers)
-    account_holds = Singleton(AccountHolds, health=known_health)
-    guard = Singleton(GuardSenders, health=known_health, snapshots=adapters.snapshots)
+    account_holds = Singleton(AccountHolds, health=health_cache)
+    breakers = Singleton(CircuitBreakers, health=health_cache, snapshots=adapters.snapshots)
     release_held = Singleton(ReleaseHeld, open_uow=adapters.open_system_uow)
-    settle_held = Singleton(
-        SettleHeld, open_uow=adapters.open_system_uow, guard=guard, grace=Singleton(terms.grace, settings)
+    expire_held = Singleton(
+        ExpireHeld, open_uow=adapters.open_system_uow, breakers=breakers, grace=Singleton(terms.grace, settings)
     )
     deliver = Singleton(
         DeliverMessages,
         open_uow=adapters.open_system_uow,
-        lock_free=adapters.lock_free,
+        optimistic_writes=adapters.optimistic_writes,
         snapshots=adapters.snapshots,
         render=Singleton(RenderOutgoing, snapshots=adapters.snapshots, key_ring=adapters.key_ring),
         gateways=adapters.gateways,
         limits=adapters.limits,
-        guard=guard,
+        breakers=breakers,
         reconcile=reconcile,
         telemetry=adapters.telemetry,
         terms=Singleton(terms.delivery, settings, worker),
         limit_terms=Singleton(terms.provider_limits, settings),
-        flights=Singleton(flight_log, settings),
+        journal=Singleton(send_journal, settings),
         learn_alias=contacts.learn_aliases,
     )
-    salvage = Singleton(
-        SalvageFlights,
-        wrecks=Singleton(wrecks, settings),
+    recover_crashed_sends = Singleton(
+        RecoverCrashedSends,
+        crashed_journals=Singleton(crashed_journals, settings),
         write=Singleton(
             WriteOutcomes,
             open_uow=adapters.open_system_uow,
-            lock_free=adapters.lock_free,
+            optimistic_writes=adapters.optimistic_writes,
             reconcile=reconcile,
             terms=Singleton(terms.delivery, settings, worker),
         ),
     )
-    stop_waiting = Singleton(
-        StopWaiting,
+    resolve_unknown = Singleton(
+        ResolveUnknown,
         open_uow=adapters.open_system_uow,
         telemetry=adapters.telemetry,
         grace=Singleton(terms.grace, settings),
-        rule=Singleton(terms.witness_rule, settings),
+        rule=Singleton(terms.negative_evidence_rule, settings),
     )
-    check_silent = Singleton(
-        CheckSilent,
+    poll_status = Singleton(
+        PollStatus,
         open_uow=adapters.open_system_uow,
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
@@ -163,8 +163,8 @@ class MessageUseCases(DeclarativeContainer):
         terms=Singleton(terms.checks, settings),
     )
     notice_failover = Singleton(NoticeFailover, open_uow=adapters.open_system_uow)
-    quarantine = Singleton(
-        QuarantineAfterFailover,
+    recover_failover = Singleton(
+        RecoverFailover,
         open_uow=adapters.open_system_uow,
         notice=notice_failover,
         grace=Singleton(terms.grace, settings),

@@ -11,7 +11,7 @@ from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncAccount, SyncTemplates
 from messaging.application.templates.sync_due import SyncDueTemplates
 from messaging.entrypoints.composition import terms
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 
 
 class TemplateUseCases(DeclarativeContainer):

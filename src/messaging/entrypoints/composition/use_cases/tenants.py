@@ -5,16 +5,23 @@ from typing import Any
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
-from messaging.application.tenants.add_sender import AddSender, ChangeSender
-from messaging.application.tenants.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
-from messaging.application.tenants.authenticate import Authenticate
+from messaging.application.access.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
+from messaging.application.access.authenticate import Authenticate
+from messaging.application.access.issue_key import IssueKey
+from messaging.application.access.revoke_key import RevokeKey
+from messaging.application.tenants.accounts.add_sender import AddSender, ChangeSender
+from messaging.application.tenants.accounts.ciphers import OpenAccount
+from messaging.application.tenants.accounts.connect_account import ChangeAccount, ConnectAccount
+from messaging.application.tenants.accounts.delete_account import DeleteAccount
+from messaging.application.tenants.accounts.set_up_account import (
+    CheckNumber,
+    RegisterNumber,
+    SubscribeAccount,
+    VerifyAccount,
+)
 from messaging.application.tenants.change_tenant import ChangeTenant
-from messaging.application.tenants.ciphers import OpenAccount
-from messaging.application.tenants.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.create_tenant import CreateTenant
-from messaging.application.tenants.delete_account import DeleteAccount
 from messaging.application.tenants.find_health import FindHealth
-from messaging.application.tenants.issue_key import IssueKey
 from messaging.application.tenants.limit_changes import LimitChanges
 from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
 from messaging.application.tenants.queries import (
@@ -27,12 +34,10 @@ from messaging.application.tenants.queries import (
     ListTenants,
     WhoAmI,
 )
-from messaging.application.tenants.revoke_key import RevokeKey
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
-from messaging.application.tenants.set_up_account import CheckNumber, RegisterNumber, SubscribeAccount, VerifyAccount
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.entrypoints.composition import terms
-from messaging.entrypoints.settings import Settings
+from messaging.entrypoints.settings.settings import Settings
 
 
 class TenantUseCases(DeclarativeContainer):

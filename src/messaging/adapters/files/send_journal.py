@@ -1,0 +1,171 @@
+"""Notes about sends in a mapped file: the kernel keeps them when this process dies, and tells whether it has.
+
+What was stored before a SIGKILL is in the page cache, in the order in which it was stored. That holds until the machine
+itself goes down: notes of another boot may be older than what was done, and are not believed. That a process is dead is
+known by its lock on the file, which ends with it and with nothing else.
+"""
+
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
+
+import msgspec
+
+from messaging.application.ports.send_journal import JournalEntry, NoSendJournal, Noted
+from messaging.domain.messages.message_state import MessageKey
+from messaging.domain.messages.retry import Failure
+from messaging.domain.shared.ids import AccountId, MessageId, TenantId
+
+_SUFFIX: Final = ".flights"
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+# The format's name and the machine's boot, filled up with zeros.
+_FORMAT: Final = b"flights1 "
+_HEADER: Final = 64
+_SLOT: Final = 512
+# Behind the stage: epoch, tenant, message, account, and the length of what follows.
+_FIELDS: Final = struct.Struct("<I16s16s16sH")
+_TOLD: Final = 1 + _FIELDS.size
+_FREE, _BOARDED, _DEPARTED, _LANDED = range(4)
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Failure).decode
+
+
+def is_possible() -> bool:
+    """Whether this machine tells one boot from another; Linux does."""
+    return _BOOT.exists()
+
+
+class FileSendJournal:
+    """One file for one process, and `slots` sends at once; those beyond go unnoted.
+
+    The stage is stored last, in a store of its own: a slot is never half one thing and half another. The file is let go
+    of when the process ends, however it ends; one without notes says nothing.
+    """
+
+    def __init__(self, directory: Path, *, slots: int = 2048) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = directory / f"{uuid4().hex}{_SUFFIX}"
+        unnamed = directory / f".{path.name}"
+        self._file = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        size = _HEADER + slots * _SLOT
+        # All of it now: with a disk that is full later, a store would end the process.
+        os.posix_fallocate(self._file, 0, size)
+        self._map = mmap.mmap(self._file, size)
+        self._map[:_HEADER] = _header()
+        # Under its name it is complete and locked.
+        unnamed.rename(path)
+        self._free = [_HEADER + slot * _SLOT for slot in range(slots)]
+
+    def board(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
+        if not self._free:
+            return _UNNOTED.board(key, epoch, account_id)
+        at = self._free.pop()
+        ids = (key.tenant_id.bytes, key.message_id.bytes, account_id.bytes)
+        _FIELDS.pack_into(self._map, at + 1, epoch, *ids, 0)
+        self._map[at] = _BOARDED
+        return _Note(self._map, at, self._free)
+
+
+_UNNOTED: Final = NoSendJournal()
+
+
+class _Note:
+    __slots__ = ("_at", "_free", "_map")
+
+    def __init__(self, noted_in: mmap.mmap, at: int, free: list[int]) -> None:
+        self._map = noted_in
+        self._at = at
+        self._free = free
+
+    def depart(self) -> None:
+        self._map[self._at] = _DEPARTED
+
+    def land(self, failure: Failure) -> None:
+        told = _encode(failure)
+        begin = self._at + _TOLD
+        if len(told) > _SLOT - _TOLD:
+            return
+        self._map[begin : begin + len(told)] = told
+        self._map[begin - 2 : begin] = len(told).to_bytes(2, "little")
+        self._map[self._at] = _LANDED
+
+    def end(self) -> None:
+        self._map[self._at] = _FREE
+        self._free.append(self._at)
+
+
+class FileCrashedJournals:
+    """All files in the directory but those of living processes, which are locked."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def found(self) -> Iterator["_CrashedJournal"]:
+        for path in self._directory.glob(f"[!.]*{_SUFFIX}"):
+            if (file := _locked(path)) is not None:
+                yield _CrashedJournal(path, file)
+
+
+class _CrashedJournal:
+    """The file of a dead process, locked by us until the block ends."""
+
+    def __init__(self, path: Path, file: int) -> None:
+        self._path = path
+        self._file = file
+
+    def __enter__(self) -> Sequence[Noted]:
+        return _read(self._path.read_bytes())
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._path.unlink()
+        finally:
+            os.close(self._file)
+
+
+def _locked(path: Path) -> int | None:
+    """None if its process lives, or if somebody else is looking at it or has just done so."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    if os.fstat(file).st_nlink == 0:
+        os.close(file)
+        return None
+    return file
+
+
+def _header() -> bytes:
+    return (_FORMAT + _BOOT.read_bytes().strip()).ljust(_HEADER, b"\0")
+
+
+def _read(content: bytes) -> list[Noted]:
+    if content[:_HEADER] != _header():
+        return []
+    slots = range(_HEADER, len(content), _SLOT)
+    return [_noted(content, at) for at in slots if content[at] != _FREE]
+
+
+def _noted(content: bytes, at: int) -> Noted:
+    epoch, tenant, message, account, length = _FIELDS.unpack_from(content, at + 1)
+    landed = content[at] == _LANDED
+    return Noted(
+        key=MessageKey(TenantId(UUID(bytes=tenant)), MessageId(UUID(bytes=message))),
+        epoch=epoch,
+        account_id=AccountId(UUID(bytes=account)),
+        departed=content[at] != _BOARDED,
+        failure=_decode(content[at + _TOLD : at + _TOLD + length]) if landed else None,
+    )

@@ -1,0 +1,61 @@
+"""Templates of all tenants, locked and written by what their provider said of them."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from messaging.adapters.postgres.schema import rows
+from messaging.adapters.postgres.schema.tables import provider_accounts, templates
+from messaging.application.ports.templates import LockedTemplates
+from messaging.domain.shared.ids import AccountId
+from messaging.domain.templates.news import TemplateNews
+from messaging.domain.templates.template import Template
+
+
+class PostgresProviderTemplates:
+    """Bound to one open transaction of the `messaging_system` role; `written` is called with every write."""
+
+    def __init__(self, core: AsyncConnection, written: Callable[[], None]) -> None:
+        self._core = core
+        self._written = written
+
+    async def lock(self, news: Sequence[TemplateNews]) -> LockedTemplates:
+        """In the order of their keys, as a synchronisation does: the two cannot wait for each other."""
+        t = templates.c
+        found = sa.union(*self._wanted(news)).subquery()
+        query = (
+            sa.select(templates)
+            .where(sa.tuple_(t.tenant_id, t.id).in_(sa.select(found.c.tenant_id, found.c.id)))
+            .order_by(t.tenant_id, t.id)
+            .with_for_update(key_share=True)
+        )
+        locked = [rows.to_template(row) for row in await self._core.execute(query)]
+        # Read when the locks are held: a synchronisation that was waited for has told its time by then.
+        return LockedTemplates(locked, {} if not locked else await self._listed(locked))
+
+    @staticmethod
+    def _wanted(news: Sequence[TemplateNews]) -> Sequence[sa.Select[tuple[object, object]]]:
+        """Indexes: templates_external_idx, templates_name_key."""
+        t = templates.c
+        ids = {(item.tenant_id, item.account_id, item.external_id) for item in news}
+        names = {(item.tenant_id, item.account_id, item.name, item.language) for item in news if item.name}
+        return (
+            sa.select(t.tenant_id, t.id).where(sa.tuple_(t.tenant_id, t.account_id, t.external_id).in_(ids)),
+            sa.select(t.tenant_id, t.id).where(sa.tuple_(t.tenant_id, t.account_id, t.name, t.language).in_(names)),
+        )
+
+    async def _listed(self, locked: Sequence[Template]) -> dict[AccountId, datetime | None]:
+        a = provider_accounts.c
+        keys = {(template.tenant_id, template.account_id) for template in locked}
+        query = sa.select(a.id, a.templates_listed_at).where(sa.tuple_(a.tenant_id, a.id).in_(keys))
+        return {AccountId(row.id): row.templates_listed_at for row in await self._core.execute(query)}
+
+    async def update(self, changed: Sequence[Template]) -> None:
+        t = templates.c
+        for template in changed:
+            self._written()
+            values = rows.from_template(template)
+            mine = sa.and_(t.tenant_id == values.pop("tenant_id"), t.id == values.pop("id"))
+            await self._core.execute(sa.update(templates).where(mine).values(values))

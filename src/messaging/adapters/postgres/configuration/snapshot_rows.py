@@ -1,0 +1,87 @@
+"""What does the database say a tenant's configuration is, and at which version?
+
+The version is read before the rest: if something changes in between, what was read counts as older than it is, and is
+read once more.
+"""
+
+from collections import defaultdict
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from messaging.adapters.postgres.messages.idempotency import PLATFORM
+from messaging.adapters.postgres.schema import rows
+from messaging.adapters.postgres.schema.tables import (
+    admin_keys,
+    api_keys,
+    config_versions,
+    data_keys,
+    provider_accounts,
+    routing_rules,
+    senders,
+    templates,
+    tenants,
+)
+from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.domain.shared.ids import AccountId, TenantId
+from messaging.domain.templates.template import Template
+from messaging.domain.tenants.admin_key import AdminKey
+from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
+
+
+async def tenant(core: AsyncConnection, id: TenantId, carried: CarriedChannels | None) -> TenantSnapshot | None:
+    version = await _version(core, id)
+    row = (await core.execute(sa.select(tenants).where(tenants.c.id == id))).one_or_none()
+    if row is None:
+        return None
+    by_account: dict[AccountId, dict[tuple[str, str], Template]] = defaultdict(dict)
+    for found in map(rows.to_template, await _all(core, templates, id)):
+        by_account[found.account_id][found.name, found.language] = found
+    accounts = map(rows.to_account, await _all(core, provider_accounts, id))
+    return TenantSnapshot(
+        version=version,
+        tenant=rows.to_tenant(row),
+        accounts={account.id: account for account in accounts},
+        senders={sender.id: sender for sender in map(rows.to_sender, await _all(core, senders, id))},
+        by_account=dict(by_account),
+        rules=tuple(map(rows.to_rule, await _all(core, routing_rules, id))),
+        data_keys=tuple(map(rows.to_data_key, await _all(core, data_keys, id))),
+        carried=carried,
+    )
+
+
+async def api_key(core: AsyncConnection, public_id: str) -> tuple[ApiKey | None, int]:
+    row = (await core.execute(sa.select(api_keys).where(api_keys.c.public_id == public_id))).one_or_none()
+    if row is None:
+        return None, 0
+    version = await _version(core, row.tenant_id)
+    # Read again, now that its version is known: a revocation in between must not hide behind the newer version.
+    row = (await core.execute(sa.select(api_keys).where(api_keys.c.public_id == public_id))).one()
+    return rows.to_key(row), version
+
+
+async def admin_key(core: AsyncConnection, public_id: str) -> tuple[AdminKey | None, int]:
+    version = await _version(core, PLATFORM)
+    row = (await core.execute(sa.select(admin_keys).where(admin_keys.c.public_id == public_id))).one_or_none()
+    return (None if row is None else rows.to_admin_key(row)), version
+
+
+async def account_by_token(core: AsyncConnection, token: str) -> tuple[ProviderAccount | None, int]:
+    wanted = sa.select(provider_accounts).where(provider_accounts.c.webhook_token == token)
+    row = (await core.execute(wanted)).one_or_none()
+    if row is None:
+        return None, 0
+    version = await _version(core, row.tenant_id)
+    row = (await core.execute(wanted)).one()
+    return rows.to_account(row), version
+
+
+async def _version(core: AsyncConnection, owner: UUID) -> int:
+    found = await core.scalar(sa.select(config_versions.c.version).where(config_versions.c.tenant_id == owner))
+    return found or 0
+
+
+async def _all(core: AsyncConnection, table: sa.Table, tenant_id: UUID) -> list[rows.AnyRow]:
+    return list((await core.execute(sa.select(table).where(table.c.tenant_id == tenant_id))).all())

@@ -1,0 +1,370 @@
+"""How are decided changes written? In one statement for the whole set, which is checked and decides nothing.
+
+Mostly the caller holds the messages' locks, and the set is written as a whole. `seq` is compared all the same: a change
+decided on an old standing is refused. By that alone changes can also be written without locks, each for itself.
+
+Wide rows are given as one array of a row type: as an array per column they take twice as long on both sides.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from messaging.adapters.postgres.schema.weeks import ALL_WEEKS
+from messaging.adapters.postgres.session.transactions import Driver
+from messaging.application.ports.lifecycles import StaleChange
+from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Schedule, Unschedule
+from messaging.domain.messages.message_state import MessageKey, Outcome, Phase
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.state import State
+from messaging.domain.shared.ids import MessageId, TenantId
+
+# Index: messages_pkey. The updated columns are in no index, so these are HOT updates.
+_MOVE: Final = """
+UPDATE messages{week} m
+SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks = c.checks,
+    claim_failures = c.claim_failures, possible_duplicate = m.possible_duplicate OR c.possible_duplicate,
+    error_code = CASE WHEN c.keep_error THEN m.error_code ELSE c.error_code END,
+    error_reason = CASE WHEN c.keep_error THEN m.error_reason ELSE c.error_reason END,
+    updated_at = clock_timestamp()
+FROM unnest($1::given_change[]) AS c
+WHERE m.tenant_id = c.tenant_id AND m.id = c.id
+  AND m.seq = c.expected_seq AND m.state = c.previous AND {stamped}
+RETURNING m.tenant_id, m.id, m.account_id, m.epoch, c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind,
+          c.due_at, c.withdrawn
+"""
+
+# Nothing else is written for a set that did not move as a whole, or for a message that did not.
+_ALL_MOVED: Final = "(SELECT count(*) FROM moved) = cardinality($1)"
+# OFFSET 0 makes it one look into a hash of what moved; the planner would rather compare each with each.
+_IT_MOVED: Final = "({key}) IN (SELECT m.tenant_id, m.id FROM moved m OFFSET 0)"
+# A stamp that stamped nothing would let a request leave unrecorded.
+_HAS_ATTEMPT: Final = """(c.previous <> 'claimed' OR c.state <> 'sending' OR EXISTS (
+    SELECT FROM attempts{week} a
+    WHERE a.tenant_id = c.tenant_id AND a.message_id = c.id AND a.epoch = c.epoch
+    -- Keeps it a look for each: the planner might gather all attempts there are instead, and hash them.
+    OFFSET 0))
+"""
+
+_TELL: Final = """
+INSERT INTO events{week} (tenant_id, message_id, seq, type, state, detail, occurred_at)
+SELECT e.tenant_id, e.message_id, e.seq, e.type, e.state, e.detail, e.occurred_at
+FROM unnest($2::given_event[]) AS e
+WHERE {moved}
+"""
+
+# Index: attempts_pkey. What the provider has accepted stays accepted, whatever weaker news comes later. If a second
+# attempt of one message turns out accepted too, that is the truth and is written, but flagged.
+_UPDATE_ATTEMPTS: Final = """
+UPDATE attempts{week} a
+SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
+    outcome = CASE WHEN a.outcome = 'accepted' THEN a.outcome ELSE COALESCE(c.outcome, a.outcome) END,
+    provider_message_id = COALESCE(c.provider_message_id, a.provider_message_id),
+    error_code = CASE WHEN a.outcome = 'accepted' THEN a.error_code ELSE COALESCE(c.error_code, a.error_code) END,
+    error_reason = CASE WHEN a.outcome = 'accepted' THEN a.error_reason
+                        ELSE COALESCE(c.error_reason, a.error_reason) END,
+    http_status = COALESCE(c.http_status, a.http_status),
+    latency_ms = COALESCE(c.latency_ms, a.latency_ms),
+    started_at = CASE WHEN c.phase = 'started' THEN clock_timestamp() ELSE a.started_at END,
+    finished_at = CASE WHEN c.phase = 'closed' THEN COALESCE(a.finished_at, clock_timestamp()) ELSE a.finished_at END,
+    possible_duplicate = a.possible_duplicate OR c.again OR (
+        c.several AND c.outcome = 'accepted' AND a.outcome IS DISTINCT FROM 'accepted' AND EXISTS (
+            SELECT FROM attempts{week} o
+            WHERE o.tenant_id = a.tenant_id AND o.message_id = a.message_id AND o.epoch <> a.epoch
+              AND o.outcome = 'accepted'))
+FROM unnest($3::given_news[]) AS c
+WHERE a.tenant_id = c.tenant_id AND a.message_id = c.message_id AND a.epoch = c.epoch
+  AND {moved}
+RETURNING a.tenant_id, a.message_id, a.possible_duplicate, c.phase AS wanted
+"""
+
+_OPEN_ATTEMPTS: Final = """
+INSERT INTO attempts{week} (tenant_id, message_id, account_id, epoch, lease_owner, lease_until, possible_duplicate,
+                            phase, outcome)
+SELECT m.tenant_id, m.id, m.account_id, m.epoch, m.lease_owner, clock_timestamp() + m.lease, m.opened_duplicate,
+       CASE WHEN m.forgotten THEN 'unknown' ELSE 'claimed' END, CASE WHEN m.forgotten THEN 'unknown' END
+FROM moved m WHERE m.lease_owner IS NOT NULL AND {condition}
+"""
+# A message has one open attempt at most: the last one is closed before the next is opened.
+_AFTER_NEWS: Final = "(SELECT count(*) FROM news) >= 0"
+
+# Index: dispatches_pkey. Nearly always the row is there; where one is not, ARRANGE follows. `ON CONFLICT` alone would
+# lock each row before it updates it, and is made ready at some length.
+_POSTPONE: Final = """
+UPDATE dispatches d SET kind = m.kind, due_at = m.due_at
+FROM moved m WHERE d.tenant_id = m.tenant_id AND d.subject_id = m.id AND m.kind IS NOT NULL
+RETURNING d.tenant_id, d.subject_id
+"""
+
+_SETTLE: Final = """
+DELETE FROM dispatches d USING moved m
+WHERE m.withdrawn AND d.tenant_id = m.tenant_id AND d.subject_id = m.id
+"""
+
+# Index: messages_pkey.
+ARRANGE: Final = """
+INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
+SELECT m.tenant_id, m.id, m.sender_id, COALESCE(m.template_id, '00000000-0000-0000-0000-000000000000'),
+       m.channel, m.priority, c.kind, c.due_at
+FROM unnest($1::given_change[]) AS c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.id
+WHERE c.kind IS NOT NULL
+ON CONFLICT (tenant_id, subject_id) DO UPDATE SET kind = excluded.kind, due_at = excluded.due_at
+"""
+
+FLAG_DUPLICATES: Final = """
+UPDATE messages m SET possible_duplicate = true
+FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
+WHERE m.tenant_id = k.tenant_id AND m.id = k.id AND NOT m.possible_duplicate
+"""
+
+WITHDRAW: Final = """
+DELETE FROM dispatches d USING unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, subject_id)
+WHERE d.tenant_id = k.tenant_id AND d.subject_id = k.subject_id
+"""
+
+BURY: Final = """
+INSERT INTO dead_letters AS l (tenant_id, message_id, died_at, code, reason)
+SELECT c.tenant_id, c.message_id, clock_timestamp(), c.code, c.reason
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS c(tenant_id, message_id, code, reason)
+ON CONFLICT (tenant_id, message_id) DO UPDATE
+SET died_at = excluded.died_at, code = excluded.code, reason = excluded.reason, resolved_at = NULL, resolution = NULL
+"""
+
+RESOLVE: Final = """
+UPDATE dead_letters l SET resolved_at = clock_timestamp(), resolution = c.resolution
+FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS c(tenant_id, message_id, resolution)
+WHERE l.tenant_id = c.tenant_id AND l.message_id = c.message_id AND l.resolved_at IS NULL
+"""
+
+_json = msgspec.json.Encoder()
+
+
+class Parts(NamedTuple):
+    """What a set of changes has for one of its messages at least; `each` if it is not written as a whole."""
+
+    news: bool
+    opened: bool
+    scheduled: bool
+    withdrawn: bool
+    each: bool = False
+
+
+@cache
+def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
+    """Everything of a set in one statement: half of what a small one costs is its being one, here and in the driver.
+    `week` says in which week's tables the set lives (see `weeks`).
+
+    What no message of the set has is left out; the handful of combinations that occur are prepared once each.
+    """
+    moved = _IT_MOVED if parts.each else _ALL_MOVED
+    steps = {
+        "moved": _MOVE.format(week=week, stamped=_HAS_ATTEMPT.format(week=week) if parts.each else "true"),
+        "told": _TELL.format(week=week, moved=moved.format(key="e.tenant_id, e.message_id")),
+    }
+    if parts.news:
+        steps["news"] = _UPDATE_ATTEMPTS.format(week=week, moved=moved.format(key="c.tenant_id, c.message_id"))
+    if parts.opened:
+        steps["opened"] = _OPEN_ATTEMPTS.format(week=week, condition=_AFTER_NEWS if parts.news else "true")
+    if parts.scheduled:
+        steps["postponed"] = _POSTPONE
+    if parts.withdrawn:
+        steps["withdrawn"] = _SETTLE
+    if parts.each:
+        columns = ["m.tenant_id", "m.id", f"{_UNARRANGED if parts.scheduled else 'false'} AS unarranged"]
+        source = "FROM moved m" + (_WITH_POSTPONED if parts.scheduled else "")
+    else:
+        columns = [
+            "(SELECT count(*) FROM moved) AS moved",
+            f"{'(SELECT count(*) FROM postponed)' if parts.scheduled else '0'} AS postponed",
+            *(_OF_NEWS if parts.news else ("0 AS started", "NULL AS flagged")),
+        ]
+        source = "FROM news n" if parts.news else ""
+    written = ", ".join(f"{name} AS ({step})" for name, step in steps.items())
+    return f"WITH {written} SELECT {', '.join(columns)} {source}"
+
+
+# Where the dispatch was not there.
+_UNARRANGED: Final = "(m.kind IS NOT NULL AND p.subject_id IS NULL)"
+_WITH_POSTPONED: Final = " LEFT JOIN postponed p ON p.tenant_id = m.tenant_id AND p.subject_id = m.id"
+_OF_NEWS: Final = (
+    "count(*) FILTER (WHERE n.wanted = 'started') AS started",
+    "array_agg(n.tenant_id) FILTER (WHERE n.possible_duplicate) AS flagged_tenants",
+    "array_agg(n.message_id) FILTER (WHERE n.possible_duplicate) AS flagged",
+)
+
+
+async def apply_changes(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> None:
+    """Raises StaleChange if any message is not where its change expects it; then the transaction must be given up."""
+    # One order for everybody, so that two batches cannot wait for each other.
+    ordered = sorted(changes, key=lambda change: change.key)
+    await _write(driver, ordered, week)
+    await _dead_letters(driver, ordered)
+
+
+async def write_each(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> AbstractSet[MessageKey]:
+    """Changes of messages that nobody holds locked, each wholly or not at all; returns those that were written.
+
+    None may be one for which `is_plain` is false.
+    """
+    ordered = sorted(changes, key=lambda change: change.key)
+    rows = await driver.fetch(*_statement_for(ordered, week, each=True))
+    if unscheduled := {row["id"] for row in rows if row["unarranged"]}:
+        missing = [change for change in ordered if change.key.message_id in unscheduled]
+        await driver.execute(ARRANGE, _rows(missing))
+    return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])) for row in rows}
+
+
+def is_plain(change: Change) -> bool:
+    """Whether the one statement writes all of it: no dead letter, and no second attempt that may be a duplicate."""
+    return change.epoch == 1 and State.DEAD not in (change.previous, change.state)
+
+
+async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
+    done = await driver.fetchrow(*_statement_for(changes, week, each=False))
+    assert done is not None
+    # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
+    # row was lost with a restored backup) must not keep the message itself from moving.
+    if done["moved"] != len(changes) or done["started"] != sum(len(_started(change)) for change in changes):
+        raise StaleChange
+    if done["postponed"] != sum(isinstance(change.dispatch, Schedule) for change in changes):
+        await driver.execute(ARRANGE, _rows(changes))
+    if done["flagged"]:
+        await driver.execute(FLAG_DUPLICATES, done["flagged_tenants"], done["flagged"])
+
+
+def _statement_for(changes: Sequence[Change], week: str, *, each: bool) -> tuple[Any, ...]:
+    """Its text and its arguments."""
+    news = [row for change in changes for row in _attempt_rows(change)]
+    text = statement(_parts(changes, has_news=bool(news), each=each), week)
+    return text, _rows(changes), _events(changes), *([news] if news else [])
+
+
+def _rows(changes: Sequence[Change]) -> list[tuple[Any, ...]]:
+    return [_row(change) for change in changes]
+
+
+def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:
+    return Parts(
+        each=each,
+        news=has_news,
+        opened=any(_opened(change) is not None for change in changes),
+        scheduled=any(isinstance(change.dispatch, Schedule) for change in changes),
+        withdrawn=any(isinstance(change.dispatch, Unschedule) for change in changes),
+    )
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    """In the order of the type `given_change`."""
+    error = change.error if isinstance(change.error, ProviderError) else None
+    return (
+        *change.key,
+        change.expected_seq,
+        change.previous.value,
+        change.state.value,
+        change.expected_seq + len(change.entries),
+        change.epoch,
+        change.attempts,
+        change.checks,
+        change.claim_failures,
+        change.possible_duplicate,
+        change.error is UNSET,
+        None if error is None else _storable(error.code),
+        None if error is None else _storable(error.reason),
+        *_opening(change),
+        *_arrangement(change),
+    )
+
+
+def _opened(change: Change) -> AttemptOpened | None:
+    return next((news for news in change.attempt if isinstance(news, AttemptOpened)), None)
+
+
+def _opening(change: Change) -> tuple[Any, ...]:
+    """Of the attempt with the message's new epoch."""
+    if (opened := _opened(change)) is None:
+        return None, None, None, None
+    return opened.lease_owner, opened.lease, opened.possible_duplicate, opened.forgotten
+
+
+def _arrangement(change: Change) -> tuple[Any, ...]:
+    match change.dispatch:
+        case Schedule(kind=kind, due_at=due_at):
+            return kind.value, due_at, False
+        case Unschedule():
+            return None, None, True
+        case None:
+            return None, None, False
+
+
+def _events(changes: Sequence[Change]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *change.key,
+            change.expected_seq + number,
+            entry.type,
+            entry.state.value,
+            _json.encode(entry.detail).decode().replace("\\u0000", "\\ufffd"),
+            entry.occurred_at,
+        )
+        for change in changes
+        for number, entry in enumerate(change.entries, start=1)
+    ]
+
+
+def _started(change: Change) -> list[int]:
+    return [news.epoch for news in change.attempt if isinstance(news, AttemptUpdated) and news.phase is Phase.STARTED]
+
+
+def _attempt_rows(change: Change) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    accepted = 0
+    for news in change.attempt:
+        if not isinstance(news, AttemptUpdated):
+            continue
+        accepted += news.outcome is Outcome.ACCEPTED
+        rows.append(
+            (
+                *change.key,
+                news.epoch,
+                news.phase.value,
+                None if news.outcome is None else news.outcome.value,
+                _storable(news.provider_message_id),
+                _storable(news.error_code),
+                _storable(news.error_reason),
+                news.http_status,
+                news.latency_ms,
+                change.epoch > 1,
+                # Two acceptances in one change: the statement cannot see the one beside it.
+                news.outcome is Outcome.ACCEPTED and accepted > 1,
+            )
+        )
+    return rows
+
+
+async def _dead_letters(driver: Driver, changes: Sequence[Change]) -> None:
+    buried, risen = [], []
+    for change in changes:
+        if change.state is State.DEAD and change.previous is not State.DEAD:
+            error = change.error if isinstance(change.error, ProviderError) else ProviderError(code="dead", reason="")
+            buried.append((*change.key, _storable(error.code), _storable(error.reason)))
+        elif change.previous is State.DEAD and change.state is not State.DEAD:
+            # Back in the queue only a person puts it; any other state is the provider's word, come late.
+            risen.append((*change.key, "retried" if change.state is State.QUEUED else "resolved_by_provider"))
+    if buried:
+        await driver.execute(BURY, *_transposed(buried))
+    if risen:
+        await driver.execute(RESOLVE, *_transposed(risen))
+
+
+def _storable(text: str | None) -> str | None:
+    """PostgreSQL stores no NUL; a provider may say anything, and what came of an attempt must be written down."""
+    return None if text is None else text.replace("\0", "\ufffd")
+
+
+def _transposed(rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Rows as one array per column, which is how `unnest` wants them."""
+    return list(zip(*rows, strict=True))

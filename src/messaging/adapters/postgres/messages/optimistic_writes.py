@@ -1,0 +1,45 @@
+"""How are stamps and outcomes written without a transaction around them? In one statement that compares."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messaging.adapters.postgres.messages.apply_changes import is_plain, write_each
+from messaging.adapters.postgres.schema.weeks import Weeks
+from messaging.adapters.postgres.session.transactions import autocommit
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.message_state import MessageKey
+from messaging.domain.shared.ids import AccountId
+
+# Index: parked_receipts_provider_message_idx.
+ANY_PARKED: Final = """
+SELECT EXISTS (
+    SELECT FROM unnest($1::uuid[], $2::text[]) AS k(account_id, provider_message_id)
+    CROSS JOIN LATERAL (
+        SELECT FROM parked_receipts p
+        WHERE p.account_id = k.account_id AND p.provider_message_id = k.provider_message_id
+        LIMIT 1
+    ) found
+)
+"""
+
+
+class PostgresOptimisticWrites:
+    """Over the system engine."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._weeks = Weeks()
+
+    async def write(self, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
+        plain = [change for change in changes if is_plain(change)]
+        if not plain:
+            return frozenset()
+        async with autocommit(self._engine) as driver:
+            return await write_each(driver, plain, await self._weeks.of(driver, [c.key.message_id for c in plain]))
+
+    async def any_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> bool:
+        async with autocommit(self._engine) as driver:
+            return bool(await driver.fetchval(ANY_PARKED, [account for account, _ in learnt], [id for _, id in learnt]))

@@ -1,0 +1,150 @@
+"""Whether Postgres is ready for us, and how much is waiting in it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messaging.adapters.postgres.schema.revisions import head
+from messaging.adapters.postgres.session.transactions import driver_error, transaction
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.health import Check
+from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.channels.address import Channel
+from messaging.domain.messages.message import Priority
+
+# One pass over the outbox, which holds what is waiting and nothing else.
+LANE_DEPTHS: Final = """
+SELECT d.channel, d.priority,
+       count(*) FILTER (WHERE d.due_at <= statement_timestamp()) AS due,
+       count(*) FILTER (WHERE d.due_at > statement_timestamp()) AS waiting,
+       min(d.due_at) FILTER (WHERE d.due_at <= statement_timestamp()) AS oldest_due_at
+FROM dispatches d WHERE d.kind = 'deliver'
+GROUP BY d.channel, d.priority
+"""
+
+# Index: dispatches_lane_idx. Urgent lanes only: a campaign that waits for its sender's rate limit is late by design,
+# an OTP never is.
+LAG: Final = """
+SELECT COALESCE(extract(epoch FROM clock_timestamp() - min(d.due_at)), 0)::float
+FROM dispatches d
+WHERE d.kind = 'deliver' AND d.channel = ANY($1::text[]) AND d.priority = ANY('{critical,high}'::text[])
+  AND d.due_at <= statement_timestamp()
+"""
+
+# Workers make the partitions of eight weeks ahead, every hour. What finds none lands in the default partition.
+WEEKS_AHEAD: Final = """
+SELECT count(*) FROM generate_series(0, 8) n
+WHERE to_regclass(partition_name('messages', clock_timestamp() + n * interval '7 days')) IS NOT NULL
+"""
+
+# True in recovery, and when the server or the login starts transactions that only read.
+ONLY_READS: Final = "SELECT current_setting('transaction_read_only')::boolean"
+
+# Which server this is, and since when one is in doubt about what it has forgotten.
+IDENTITY: Final = """
+SELECT p.system_identifier, p.timeline,
+       COALESCE(i.settled AND (i.system_identifier, i.timeline) = (p.system_identifier, p.timeline), true) AS settled
+FROM present_identity() p LEFT JOIN platform_identity i ON i.one
+"""
+
+
+_FEWEST_WEEKS: Final = 2
+
+# No tables, tables of somebody else, or not even the role.
+_NOT_MIGRATED: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidParameterValueError,
+)
+
+
+class PostgresHealth:
+    """Runs on the `system` engine. Checks answer, they do not raise."""
+
+    def __init__(self, engine: AsyncEngine, *, tolerated_lag: timedelta = timedelta(minutes=5)) -> None:
+        self._engine = engine
+        self._tolerated_lag = tolerated_lag.total_seconds()
+        self._head = head()
+
+    async def checks(self) -> Sequence[Check]:
+        try:
+            async with transaction(self._engine) as opened:
+                only_reads = await opened.driver.fetchval(ONLY_READS)
+                version = await opened.driver.fetchval("SELECT version_num FROM alembic_version")
+                weeks = await opened.driver.fetchval(WEEKS_AHEAD)
+                lag = await opened.driver.fetchval(LAG, list(Channel))
+                identity = await opened.driver.fetchrow(IDENTITY)
+        except StoreUnavailable:
+            detail = "PostgreSQL does not answer. Check that it runs and that APP_DATABASE_URL points to it: app doctor"
+            return [Check(name="postgres", ok=False, detail=detail)]
+        except (DBAPIError, *_NOT_MIGRATED) as error:
+            if not isinstance(driver_error(error), _NOT_MIGRATED):
+                raise
+            return [Check(name="postgres", ok=True, detail="answers"), _migrated(None, self._head)]
+        return [
+            _writable(only_reads),
+            _migrated(version, self._head),
+            _partitioned(weeks),
+            _relayed(lag, self._tolerated_lag),
+            _settled(identity),
+        ]
+
+    async def lane_depths(self) -> Sequence[LaneDepth]:
+        """Lanes with anything in them. Raises StoreUnavailable."""
+        async with transaction(self._engine) as opened:
+            return [
+                LaneDepth(
+                    lane=DeliverLane(channel=Channel(row["channel"]), priority=Priority(row["priority"])),
+                    due=row["due"],
+                    waiting=row["waiting"],
+                    oldest_due_at=row["oldest_due_at"],
+                )
+                for row in await opened.driver.fetch(LANE_DEPTHS)
+            ]
+
+
+def _writable(only_reads: bool) -> Check:
+    detail = "takes writes"
+    if only_reads:
+        detail = (
+            "only reads: a replica, or default_transaction_read_only is on. Point the database URLs to the primary."
+        )
+    return Check(name="postgres", ok=not only_reads, detail=detail)
+
+
+def _migrated(version: str | None, head: str) -> Check:
+    ok = version == head
+    detail = f"at {version}" if ok else f"at {version or 'nothing'}, this code needs {head}: app migrate"
+    return Check(name="migrations", ok=ok, detail=detail)
+
+
+def _partitioned(weeks: int) -> Check:
+    ok = weeks > _FEWEST_WEEKS
+    detail = f"made for {weeks} weeks, this one included"
+    if not ok:
+        detail += "; is a worker running? Start one: app worker"
+    return Check(name="partitions", ok=ok, detail=detail, tolerable=True)
+
+
+def _relayed(lag: float, tolerated: float) -> Check:
+    ok = lag <= tolerated
+    detail = f"the oldest urgent message is {lag:.0f} s late"
+    if not ok:
+        detail += "; is a worker running? Start one: app worker"
+    return Check(name="relay_lag", ok=ok, detail=detail, tolerable=True)
+
+
+def _settled(identity: asyncpg.Record | None) -> Check:
+    """Never a reason to be taken out of service: accepting goes on, and workers settle it by themselves."""
+    assert identity is not None, "the function returns exactly one row"
+    detail = f"system {identity['system_identifier']}, timeline {identity['timeline']}"
+    if not identity["settled"]:
+        detail += "; not the server it was: nothing is claimed until what was due before is put aside"
+    return Check(name="identity", ok=True, detail=detail)

@@ -1,0 +1,116 @@
+"""What must be done to the tables every now and then?"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messaging.adapters.postgres.session.transactions import transaction
+from messaging.application.ports.health import Retention
+from messaging.application.ports.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+# Small bites: each is its own transaction, well below the statement timeout. Two processes at it do no harm.
+_BITE: Final = 5_000
+
+# Index: idempotency_keys_expires_idx. SKIP LOCKED, so that a request just taking over an old key is not in the way.
+PURGE_KEYS: Final = """
+DELETE FROM idempotency_keys k USING (
+    SELECT scope, key FROM idempotency_keys WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+) AS old WHERE k.scope = old.scope AND k.key = old.key
+"""
+
+# Index: callback_digests_received_idx. Meta repeats a webhook for up to 7 days; 30 leave room for the slower.
+PURGE_DIGESTS: Final = """
+DELETE FROM callback_digests c USING (
+    SELECT tenant_id, account_id, digest FROM callback_digests
+    WHERE received_at <= statement_timestamp() - interval '30 days'
+    ORDER BY received_at LIMIT $1
+) AS old WHERE c.tenant_id = old.tenant_id AND c.account_id = old.account_id AND c.digest = old.digest
+"""
+
+# Index: inbound_messages_received_idx. Row by row: a table cut into weeks could not keep a provider's ids unique.
+PURGE_INBOUND: Final = """
+DELETE FROM inbound_messages i USING (
+    SELECT tenant_id, id FROM inbound_messages WHERE received_at <= statement_timestamp() - $2::interval
+    ORDER BY received_at LIMIT $1
+) AS old WHERE i.tenant_id = old.tenant_id AND i.id = old.id
+"""
+
+# Index: provider_events_received_idx.
+PURGE_EVENTS: Final = """
+DELETE FROM provider_events e USING (
+    SELECT tenant_id, id FROM provider_events WHERE received_at <= statement_timestamp() - $2::interval
+    ORDER BY received_at LIMIT $1
+) AS old WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+"""
+
+DROP_WEEK: Final = "SELECT drop_oldest_week($1, $2)"
+
+# Before a week of messages goes, all of it is read once for what may be unfinished. No lock is held meanwhile: those
+# come last, and whoever freezes with them is idle in a transaction, which has its own limit.
+_LOOKING_SECONDS: Final = 600
+_UNHURRIED: Final = f"SET LOCAL statement_timeout = '{_LOOKING_SECONDS}s'; SET LOCAL transaction_timeout = 0"
+
+
+class PostgresUpkeep:
+    """Runs on the `system` engine; safe in several processes at once."""
+
+    def __init__(self, engine: AsyncEngine, *, retention: Retention, telemetry: Telemetry) -> None:
+        self._engine = engine
+        self._retention = retention
+        self._telemetry = telemetry
+
+    async def ensure_partitions(self) -> None:
+        async with transaction(self._engine) as opened:
+            await opened.driver.fetchval("SELECT ensure_partitions()")
+            await opened.commit()
+
+    async def drop_old_partitions(self) -> Sequence[str]:
+        dropped = [
+            *await self._drop("messages", self._retention.messages),
+            *await self._drop("raw_callbacks", self._retention.raw_webhooks),
+        ]
+        for partition in dropped:
+            log.info("partition.dropped", extra={"partition": partition})
+            self._telemetry.count("partitions_dropped", table=partition.rpartition("_")[0])
+        return dropped
+
+    async def purge_idempotency(self) -> int:
+        """Also forgets the digests of webhooks that cannot be repeated any more; returns how many keys went."""
+        await self._purge(PURGE_DIGESTS)
+        return await self._purge(PURGE_KEYS)
+
+    async def purge_inbound(self) -> int:
+        kept = self._retention.messages
+        return 0 if kept is None else await self._purge(PURGE_INBOUND, kept)
+
+    async def purge_provider_events(self) -> int:
+        kept = self._retention.raw_webhooks
+        return 0 if kept is None else await self._purge(PURGE_EVENTS, kept)
+
+    async def _drop(self, family: str, kept: timedelta | None) -> Sequence[str]:
+        """A week at a time, each in its own transaction: what is locked is locked for a moment."""
+        dropped: list[str] = []
+        while kept is not None:
+            async with transaction(self._engine, settings=_UNHURRIED) as opened:
+                week = await opened.driver.fetchval(DROP_WEEK, family, kept, timeout=_LOOKING_SECONDS)
+                await opened.commit()
+            if not week:
+                break
+            dropped += week
+        return dropped
+
+    async def _purge(self, statement: str, *arguments: object) -> int:
+        total = 0
+        while True:
+            async with transaction(self._engine) as opened:
+                gone = int((await opened.driver.execute(statement, _BITE, *arguments)).split()[-1])
+                await opened.commit()
+            total += gone
+            if gone < _BITE:
+                return total

@@ -1,0 +1,18 @@
+"""Which migrations does this code know? Without Alembic, whose import would be a good part of a process's start."""
+
+from pathlib import Path
+
+
+def head() -> str:
+    """The newest one: their files are numbered in the order in which they build on each other."""
+    return max(path.name.partition("_")[0] for path in (scripts() / "versions").glob("[0-9]*_*.py"))
+
+
+def scripts() -> Path:
+    """Beside the package in a wheel, at the top of the repository in a checkout."""
+    package = Path(__file__).resolve().parents[3]
+    candidates = (package / "migrations", package.parents[1] / "migrations")
+    for candidate in candidates:
+        if (candidate / "env.py").is_file():
+            return candidate
+    raise FileNotFoundError("no migrations in " + " or ".join(map(str, candidates)))

@@ -1,0 +1,186 @@
+"""How does a row of configuration become a domain value, and back?"""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Row
+
+from messaging.application.ports.platform import WrappedKey
+from messaging.domain.channels.address import Channel
+from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.unclear import OnUnknown, UnclearByMode
+from messaging.domain.templates.template import (
+    Components,
+    ParameterFormat,
+    Template,
+    TemplateCategory,
+    TemplateStatus,
+)
+from messaging.domain.tenants.admin_key import AdminKey
+from messaging.domain.tenants.limits import SubmissionLimits
+from messaging.domain.tenants.routing import RoutingRule
+from messaging.domain.tenants.tenant import (
+    AccountStatus,
+    ApiKey,
+    KeyRole,
+    ProviderAccount,
+    Sender,
+    SenderStatus,
+    Tenant,
+    TenantStatus,
+)
+
+AnyRow = Row[Any]
+
+
+def to_tenant(row: AnyRow) -> Tenant:
+    return Tenant(
+        id=TenantId(row.id),
+        name=row.name,
+        status=TenantStatus(row.status),
+        created_at=row.created_at,
+        limits=msgspec.convert(row.limits, SubmissionLimits | None),
+        on_unknown=msgspec.convert(row.on_unknown or {}, UnclearByMode),
+    )
+
+
+def from_tenant(tenant: Tenant) -> dict[str, object]:
+    return _columns(tenant) | {"limits": as_json(tenant.limits), "on_unknown": as_json(tenant.on_unknown)}
+
+
+def as_json(value: msgspec.Struct | None) -> object:
+    """SQL's NULL, not JSON's, for what follows the platform's defaults."""
+    return sa.null() if value is None else msgspec.to_builtins(value)
+
+
+def to_data_key(row: AnyRow) -> WrappedKey:
+    return WrappedKey(tenant_id=TenantId(row.tenant_id), version=row.version, wrapped=row.wrapped)
+
+
+def to_admin_key(row: AnyRow) -> AdminKey:
+    return AdminKey(
+        id=KeyId(row.id),
+        public_id=row.public_id,
+        secret_sha256=row.secret_sha256,
+        name=row.name,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def from_admin_key(key: AdminKey) -> dict[str, object]:
+    return _columns(key)
+
+
+def to_key(row: AnyRow) -> ApiKey:
+    return ApiKey(
+        id=KeyId(row.id),
+        tenant_id=TenantId(row.tenant_id),
+        public_id=row.public_id,
+        secret_sha256=row.secret_sha256,
+        mode=Mode(row.mode),
+        name=row.name,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        role=KeyRole(row.role),
+    )
+
+
+def from_key(key: ApiKey) -> dict[str, object]:
+    return _columns(key)
+
+
+def to_account(row: AnyRow) -> ProviderAccount:
+    return ProviderAccount(
+        id=AccountId(row.id),
+        tenant_id=TenantId(row.tenant_id),
+        provider=row.provider,
+        mode=Mode(row.mode),
+        name=row.name,
+        external_id=row.external_id,
+        sealed_credentials=row.sealed_credentials,
+        webhook_token=row.webhook_token,
+        status=AccountStatus(row.status),
+        created_at=row.created_at,
+    )
+
+
+def from_account(account: ProviderAccount) -> dict[str, object]:
+    return _columns(account)
+
+
+def to_sender(row: AnyRow) -> Sender:
+    return Sender(
+        id=SenderId(row.id),
+        tenant_id=TenantId(row.tenant_id),
+        account_id=AccountId(row.account_id),
+        channel=Channel(row.channel),
+        mode=Mode(row.mode),
+        external_id=row.external_id,
+        address=row.address,
+        name=row.name,
+        status=SenderStatus(row.status),
+        created_at=row.created_at,
+        per_second=row.per_second,
+        rank=row.rank,
+    )
+
+
+def from_sender(sender: Sender) -> dict[str, object]:
+    return _columns(sender)
+
+
+def to_template(row: AnyRow) -> Template:
+    return Template(
+        id=TemplateId(row.id),
+        tenant_id=TenantId(row.tenant_id),
+        account_id=AccountId(row.account_id),
+        name=row.name,
+        language=row.language,
+        category=TemplateCategory(row.category),
+        parameter_format=ParameterFormat(row.parameter_format),
+        components=msgspec.convert(row.components, Components),
+        status=TemplateStatus(row.status),
+        version=row.version,
+        external_id=row.external_id,
+        quality=row.quality,
+        rejected_reason=row.rejected_reason,
+        status_info=row.status_info,
+        unsupported=tuple(row.unsupported),
+        status_at=row.status_at,
+        quality_at=row.quality_at,
+        category_at=row.category_at,
+        changed_at=row.changed_at,
+        on_unknown=None if row.on_unknown is None else OnUnknown(row.on_unknown),
+    )
+
+
+def from_template(template: Template) -> dict[str, object]:
+    return _columns(template) | {
+        "components": msgspec.to_builtins(template.components),
+        "unsupported": list(template.unsupported),
+    }
+
+
+def to_rule(row: AnyRow) -> RoutingRule:
+    return RoutingRule(
+        id=RuleId(row.id),
+        channel=Channel(row.channel),
+        sender_id=SenderId(row.sender_id),
+        prefixes=tuple(row.prefixes),
+        position=row.position,
+    )
+
+
+def from_rule(rule: RoutingRule, tenant_id: UUID) -> dict[str, object]:
+    return _columns(rule) | {"tenant_id": tenant_id, "prefixes": list(rule.prefixes)}
+
+
+def _columns(value: msgspec.Struct) -> dict[str, object]:
+    """Fields and columns share their names, here and throughout."""
+    return msgspec.structs.asdict(value)

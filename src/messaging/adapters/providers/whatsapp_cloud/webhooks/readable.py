@@ -1,0 +1,77 @@
+"""The words of an inbound message: what a person would read of it."""
+
+from typing import Any
+
+import msgspec
+
+from messaging.adapters.providers.whatsapp_cloud.wire.fields import Json, mapping, mappings, text
+
+MEDIA = frozenset({"image", "video", "audio", "document", "sticker", "voice"})
+
+_LONGEST_ANSWERS = 1_000
+
+
+def readable(kind: str, message: Json) -> str:
+    """Empty where there is nothing to read."""
+    part = mapping(message.get(kind))
+    match kind:
+        case "text" | "system":
+            return text(part, "body")
+        case "button":
+            return text(part, "text") or text(part, "payload")
+        case "reaction":
+            return text(part, "emoji")
+        case "interactive":
+            return _reply(part)
+        case "location":
+            return ", ".join(filter(None, (text(part, "name"), text(part, "address"))))
+        case "contacts":
+            return ", ".join(filter(None, map(_card, mappings(message.get("contacts")))))
+        case "order":
+            return text(part, "text")
+        case "edit":
+            return _edited(part)
+        case _:
+            return text(part, "caption") if kind in MEDIA else ""
+
+
+def _edited(part: Json) -> str:
+    """The message as it reads now."""
+    now = mapping(part.get("message"))
+    kind = text(now, "type") or next((kind for kind in ("text", *sorted(MEDIA)) if kind in now), "")
+    return "" if kind == "edit" else readable(kind, now)
+
+
+def _card(card: Json) -> str:
+    """A contact's name: whole, in parts, or what else the card is known by."""
+    name = mapping(card.get("name"))
+    parts = (text(name, part) for part in ("prefix", "first_name", "middle_name", "last_name", "suffix"))
+    numbers = (text(phone, "phone") for phone in mappings(card.get("phones")))
+    return (
+        text(name, "formatted_name")
+        or " ".join(filter(None, parts))
+        or text(mapping(card.get("org")), "company")
+        or next(filter(None, numbers), "")
+    )
+
+
+def _reply(interactive: Json) -> str:
+    kind = text(interactive, "type")
+    replies = [part for name, part in interactive.items() if name != "type" and isinstance(part, dict)]
+    reply = mapping(interactive.get(kind)) or (replies[0] if len(replies) == 1 else {})
+    said = text(reply, "title") or text(reply, "body")
+    return said or _answers(reply.get("response_json")) or text(reply, "name")
+
+
+def _answers(response: Any) -> str:
+    """What was filled into a form, as `question: answer`; the token is not the person's."""
+    try:
+        decoded = msgspec.json.decode(response) if isinstance(response, str) else response
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return ""
+    given = {name: value for name, value in mapping(decoded).items() if name != "flow_token"}
+    return ", ".join(f"{name}: {_plain(value)}" for name, value in given.items())[:_LONGEST_ANSWERS].replace("\0", "")
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,147 @@
+"""Is a webhook really from Meta, and what does it say?
+
+Meta delivers at least once, in no order, up to a thousand updates a body, and adds fields and values without notice:
+whatever cannot be understood is kept as an `OtherEvent`, and one broken item never costs its neighbours.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from messaging.adapters.providers.whatsapp_cloud.webhooks.authors import Contacts
+from messaging.adapters.providers.whatsapp_cloud.webhooks.decoding import decode
+from messaging.adapters.providers.whatsapp_cloud.webhooks.inbound import read_call, read_message
+from messaging.adapters.providers.whatsapp_cloud.webhooks.kinds import KINDS
+from messaging.adapters.providers.whatsapp_cloud.webhooks.statuses import LONGEST_KIND, read_receipt
+from messaging.adapters.providers.whatsapp_cloud.webhooks.template_events import template_event
+from messaging.adapters.providers.whatsapp_cloud.wire.fields import (
+    Json,
+    bounded,
+    identifier,
+    instant,
+    items,
+    mapping,
+    text,
+)
+from messaging.application.ports.providers import (
+    Credentials,
+    MalformedWebhook,
+    OtherEvent,
+    TemplateChanged,
+    WebhookEvent,
+)
+
+MALFORMED = "malformed"
+
+_SIGNATURE = "x-hub-signature-256"
+_LISTS = ("messages", "statuses", "errors")
+_AROUND = frozenset({"messaging_product", "metadata", "contacts"})
+
+
+class WhatsAppWebhookReader:
+    """The Cloud API's webhooks behind `WebhookReader`."""
+
+    kinds = KINDS
+
+    def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
+        expected, given = credentials.verify_token, query.get("hub.verify_token", "")
+        if not expected or not hmac.compare_digest(_bytes(given), _bytes(expected)):
+            return None
+        return query.get("hub.challenge") if query.get("hub.mode") == "subscribe" else None
+
+    def is_authentic(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> bool:
+        given = _bytes(headers.get(_SIGNATURE, ""))
+        authentic = False
+        for secret in credentials.app_secrets:
+            if secret:
+                signature = "sha256=" + hmac.new(_bytes(secret), body, hashlib.sha256).hexdigest()
+                # Every secret is tried, so that the time taken does not tell which one fits.
+                authentic |= hmac.compare_digest(given, signature.encode())
+        return authentic
+
+    def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
+        document = decode(body)
+        if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
+            raise MalformedWebhook("not an object with a list of entries")
+        return [event for entry in document["entry"] for event in _entry(entry, received_at)]
+
+
+def _bytes(value: str) -> bytes:
+    # What a client wrote need not be encodable; it then equals nothing.
+    return value.encode("utf-8", "surrogatepass")
+
+
+def _entry(entry: Any, received_at: datetime) -> Iterator[WebhookEvent]:
+    changes, at = mapping(entry).get("changes"), instant(mapping(entry), "time")
+    if not isinstance(changes, list | dict):
+        yield _malformed(entry, at=at)
+        return
+    for change in items(changes):
+        field, value = text(mapping(change), "field"), mapping(change).get("value")
+        if not field or not isinstance(value, dict):
+            yield _malformed(change, at=at)
+        elif field == "messages":
+            yield from _messages(value, received_at)
+        else:
+            yield from _management(field, value, at)
+            yield from _calls(value, received_at)
+
+
+def _messages(value: Json, received_at: datetime) -> Iterator[WebhookEvent]:
+    if not any(isinstance(value.get(name), list | dict) for name in _LISTS):
+        yield _other("messages", value)
+        return
+    sender, messages = _sender(value), items(value.get("messages"))
+    contacts = Contacts(value.get("contacts"), messages)
+    for item in messages:
+        yield read_message(item, sender, contacts, received_at) or _malformed(item, sender)
+    for item in items(value.get("statuses")):
+        yield read_receipt(item, sender) or _malformed(item, sender)
+    for item in items(value.get("errors")):
+        yield OtherEvent(kind="errors", payload=item, sender_external_id=sender or None)
+    yield from _beside(value)
+    yield from _calls(value, received_at)
+
+
+def _beside(value: Json) -> Iterator[OtherEvent]:
+    """What stands beside the lists we know, and what is named like one of them and is no list."""
+    for name, member in value.items():
+        if name in _LISTS and (member is None or isinstance(member, list | dict)):
+            continue
+        if name not in _AROUND:
+            yield _other(f"messages.{name}", {"metadata": value.get("metadata"), name: member})
+
+
+def _calls(value: Json, received_at: datetime) -> Iterator[WebhookEvent]:
+    """The calls that people began; what is said of calls is kept as an event besides."""
+    if calls := items(value.get("calls")):
+        contacts, sender = Contacts(value.get("contacts"), calls), _sender(value)
+        yield from filter(None, (read_call(item, sender, contacts, received_at) for item in calls))
+
+
+def _sender(value: Json) -> str:
+    return bounded(identifier(mapping(value.get("metadata")), "phone_number_id"))
+
+
+def _management(field: str, value: Json, at: datetime | None) -> Iterator[WebhookEvent]:
+    """What says only that a template has to be read is kept as it came, too."""
+    event = template_event(field, value, at)
+    if event is not None:
+        yield event
+    if event is None or isinstance(event, TemplateChanged):
+        yield _other(field, value, at)
+
+
+def _other(kind: str, value: Json, at: datetime | None = None) -> OtherEvent:
+    return OtherEvent(
+        kind=kind.replace("\x00", "")[:LONGEST_KIND],
+        payload=value,
+        occurred_at=at,
+        sender_external_id=_sender(value) or None,
+    )
+
+
+def _malformed(item: Any, sender: str = "", *, at: datetime | None = None) -> OtherEvent:
+    return OtherEvent(kind=MALFORMED, payload=item, occurred_at=at, sender_external_id=sender or None)

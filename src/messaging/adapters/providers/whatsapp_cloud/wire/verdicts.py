@@ -1,0 +1,270 @@
+"""What does Meta's answer to a send mean: taken, refused, refused for now, or unclear?
+
+A verdict follows the error code where there is one, hardly ever the HTTP status: Meta answers the same condition with
+different statuses. What is not listed is unclear, except a 4xx with a Graph error, which is a refusal by its form.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import Struct
+
+from messaging.adapters.providers.http import Reply
+from messaging.adapters.providers.whatsapp_cloud.wire import errors
+from messaging.adapters.providers.whatsapp_cloud.wire.fields import bounded
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_WAIT = timedelta(days=1)
+_DEFAULT_WAIT = timedelta(seconds=5)
+_REASON_LENGTH = 300
+# Explanations sometimes quote the number they are about.
+_LOOKS_LIKE_A_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{6,}[0-9]")
+# Codes so general that Meta puts the real reason into the subcode.
+_GENERAL_CODES = frozenset({100, 136024, 136025})
+_NAMES_THE_SETUP = re.compile(r"access[ _]token|phone[ _]number[ _]id", re.IGNORECASE)
+_HELD = frozenset({"held_for_quality_assessment", "paused"})
+
+
+class _Taken(Struct, frozen=True):
+    id: str
+    message_status: Any = None
+
+
+class _Acceptance(Struct, frozen=True):
+    """Only the id is required to be what we expect: a surprise beside it must not hide that the send was taken."""
+
+    messages: tuple[_Taken, ...]
+    contacts: Any = None
+
+
+_acceptance = msgspec.json.Decoder(_Acceptance)
+
+
+class GraphError(Struct, frozen=True, kw_only=True):
+    """Meta's error object, as far as it could be read. `reason` names no number and no content."""
+
+    code: int
+    subcode: int | None
+    reason: str
+    details: str
+    transient: bool
+
+    def entry(self) -> errors.CodeEntry | None:
+        """The line of the table for this error; a very general code is refined by its subcode and details."""
+        if self.code in _GENERAL_CODES and self.subcode is not None:
+            refined = errors.find(self.subcode)
+            if refined is not None:
+                return refined
+        return errors.find(self.code)
+
+
+def judge(reply: Reply) -> SendResult:
+    """The verdict on a send that got a reply."""
+    if 200 <= reply.status < 300:
+        return _judge_success(reply)
+    if reply.body is None:
+        return Uncertain(
+            code=f"http_{reply.status}",
+            reason=f"The provider's answer was incomplete: {reply.flaw}",
+            http_status=reply.status,
+        )
+    error = read_error(reply.body)
+    return _judge_status(reply) if error is None else _judge_error(error, reply)
+
+
+def _judge_success(reply: Reply) -> SendResult:
+    """A 2xx without a readable message id was most likely a success, which is why it is never sent again."""
+    flaw = reply.flaw
+    if reply.body is not None:
+        try:
+            accepted = _acceptance.decode(reply.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            flaw = "not the JSON we expect"
+        else:
+            if len(accepted.messages) == 1 and _usable(accepted.messages[0].id):
+                return _sent(accepted)
+            flaw = "it does not name exactly one message"
+    return Uncertain(
+        code="acceptance_unreadable",
+        reason=f"The provider answered {reply.status}, but the answer could not be read: {flaw}",
+        likely_sent=True,
+        http_status=reply.status,
+    )
+
+
+def _usable(provider_message_id: str) -> bool:
+    return provider_message_id.isprintable() and not provider_message_id.isspace() and provider_message_id != ""
+
+
+def _sent(accepted: _Acceptance) -> Sent:
+    taken = accepted.messages[0]
+    contacts = accepted.contacts
+    contact = contacts[0] if isinstance(contacts, list) and contacts and isinstance(contacts[0], dict) else {}
+    return Sent(
+        # As short as the receipts will name it.
+        provider_message_id=bounded(taken.id),
+        recipient_id=_text(contact.get("wa_id")) or _text(contact.get("user_id")) or None,
+        held=isinstance(taken.message_status, str) and taken.message_status in _HELD,
+    )
+
+
+def _judge_status(reply: Reply) -> SendResult:
+    """Without a Graph error somebody in between may have answered; only two statuses speak for themselves."""
+    code, reason = f"http_{reply.status}", f"HTTP {reply.status} without an explanation from Meta"
+    if reply.status == 401:
+        return Unavailable(code=code, reason=reason, scope=Scope.CREDENTIAL, http_status=reply.status)
+    if reply.status == 429:
+        wait = _told_to_wait(reply.headers) or _DEFAULT_WAIT
+        return Throttled(code=code, reason=reason, scope=Scope.SENDER, retry_after=wait, http_status=reply.status)
+    return Uncertain(code=code, reason=reason, http_status=reply.status)
+
+
+def _judge_error(error: GraphError, reply: Reply) -> SendResult:
+    entry = error.entry()
+    if entry is None:
+        return _judge_unlisted(error, reply)
+    # A refined entry speaks with its own code, so that title and advice can be found again.
+    code = str(error.code) if entry.codes[0] <= error.code <= entry.codes[1] else str(entry.codes[0])
+    reason, status = f"{entry.title}. {error.reason}".strip(), reply.status
+    match entry.kind:
+        case errors.Kind.UNCLEAR:
+            return Uncertain(code=code, reason=reason, http_status=status)
+        case errors.Kind.TRANSIENT:
+            wait = _told_to_wait(reply.headers) or entry.wait
+            return Unavailable(code=code, reason=reason, scope=entry.scope, retry_after=wait, http_status=status)
+        case errors.Kind.THROTTLED:
+            wait = _told_to_wait(reply.headers) or entry.wait or _DEFAULT_WAIT
+            return Throttled(code=code, reason=reason, scope=entry.scope, retry_after=wait, http_status=status)
+        case errors.Kind.MESSAGE | errors.Kind.CONFIGURATION:
+            return _refused(error, entry, code, reason, status)
+        case _:
+            assert_never(entry.kind)
+
+
+def _refused(error: GraphError, entry: errors.CodeEntry, code: str, reason: str, status: int) -> SendResult:
+    if entry.scope is Scope.CREDENTIAL:
+        # The message is fine: it waits for a token that works.
+        return Unavailable(code=code, reason=reason, scope=entry.scope, http_status=status)
+    scope = entry.scope
+    if error.code == 100 and scope is Scope.MESSAGE and _NAMES_THE_SETUP.search(error.details):
+        scope = Scope.SENDER
+    return Rejected(code=code, reason=reason, scope=scope, http_status=status)
+
+
+def _judge_unlisted(error: GraphError, reply: Reply) -> SendResult:
+    code, status = str(error.code), reply.status
+    logger.warning("whatsapp_cloud.unlisted_error", extra={"code": code, "http_status": status})
+    reason = f"An error code we do not know. {error.reason}".strip()
+    if status == 429:
+        wait = _told_to_wait(reply.headers) or _DEFAULT_WAIT
+        return Throttled(code=code, reason=reason, scope=Scope.SENDER, retry_after=wait, http_status=status)
+    if status == 401:
+        return Unavailable(code=code, reason=reason, scope=Scope.CREDENTIAL, http_status=status)
+    if 400 <= status < 500:
+        if error.transient:
+            return Unavailable(code=code, reason=reason, retry_after=_told_to_wait(reply.headers), http_status=status)
+        return Rejected(code=code, reason=reason, http_status=status)
+    return Uncertain(code=code, reason=reason, http_status=status)
+
+
+def async_failure(error: Any) -> ProviderError:
+    """The error of a failed receipt: definitely failed, so only the words matter.
+
+    `error` is one item of Meta's `errors` array, of any shape.
+    """
+    read = _graph_error(error)
+    if read is None:
+        said = _explain(error if isinstance(error, dict) else {"message": error}, "")
+        reason = said or "The provider reported a failure without saying why."
+        return ProviderError(code="unspecified", reason=reason)
+    entry = read.entry()
+    meaning = f"{entry.title}. " if entry else ""
+    return ProviderError(code=str(read.code), reason=f"{meaning}{read.reason}".strip())
+
+
+def read_error(body: bytes) -> GraphError | None:
+    """The Graph error in a reply's body, or None when there is none."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return _graph_error(document.get("error")) if isinstance(document, dict) else None
+
+
+def _graph_error(error: Any) -> GraphError | None:
+    if not isinstance(error, dict) or (code := _whole(error.get("code"))) is None:
+        return None
+    data = error.get("error_data")
+    # Seen as an object, as a plain string, and not at all.
+    details = data.get("details") if isinstance(data, dict) else data
+    subcode = _whole(error.get("error_subcode"))
+    detail_text = details if isinstance(details, str) else ""
+    return GraphError(
+        code=code,
+        subcode=subcode,
+        reason=_explain(error, detail_text),
+        details=detail_text or _text(error.get("message")),
+        transient=error.get("is_transient") is True,
+    )
+
+
+def _explain(error: dict[str, Any], details: str) -> str:
+    said = details or _text(error.get("error_user_msg")) or _text(error.get("message")) or _text(error.get("title"))
+    plain = _LOOKS_LIKE_A_NUMBER.sub("…", " ".join(said[:2000].replace("\x00", "").split()))[:_REASON_LENGTH]
+    trace = _text(error.get("fbtrace_id"))[:64]
+    return f"{plain} [fbtrace_id {trace}]" if trace.isascii() and trace.isprintable() and trace else plain
+
+
+def _told_to_wait(headers: Mapping[str, str]) -> timedelta | None:
+    """How long Meta wants us to wait, where it says so; at least a second, at most a day."""
+    told = _retry_after(headers.get("retry-after", ""))
+    if told is None:
+        told = _usage(headers.get("x-business-use-case-usage", ""))
+    return None if told is None else min(max(told, timedelta(seconds=1)), _LONGEST_WAIT)
+
+
+def _retry_after(value: str) -> timedelta | None:
+    if value.isascii() and value.isdigit():
+        return timedelta(seconds=min(int(value[:9]), 10**6))
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return (until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)
+
+
+def _usage(value: str) -> timedelta | None:
+    """Meta's own estimate, in minutes, per account and use case; the longest counts."""
+    try:
+        accounts = json.loads(value) if value else {}
+    except (ValueError, RecursionError):
+        return None
+    uses = [use for each in accounts.values() if isinstance(each, list) for use in each] if _is_map(accounts) else []
+    minutes = [_whole(use.get("estimated_time_to_regain_access")) or 0 for use in uses if _is_map(use)]
+    longest = max(minutes, default=0)
+    return timedelta(minutes=min(longest, 10**5)) if longest > 0 else None
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9 else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,112 @@
+"""Take up what is due in a lane: fair shares, tokens, and an attempt row for each, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from uuid import UUID
+
+from msgspec import Struct
+
+from messaging.application import crashpoints
+from messaging.application.jobs import DeliverLane
+from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.delivering.isolate_poison import isolation_lease
+from messaging.application.messages.delivering.observed import Observed, after
+from messaging.application.messages.pacing.fair_share import FairShare
+from messaging.application.messages.pacing.rate_limiting import RateLimiting
+from messaging.application.messages.pacing.send_slots import Slot
+from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, SystemUnitOfWork
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.message_state import MessageKey
+from messaging.domain.messages.pacing.fairness import Flow
+from messaging.domain.messages.transitions import lifecycle
+
+
+class Claimed(Struct, frozen=True):
+    """`due` are to be sent, each in its slot, and told with where the claim left it; `maybe_poison` were locked and set
+    apart, to be tried one by one.
+    """
+
+    due: tuple[tuple[Due, Slot, Observed], ...] = ()
+    maybe_poison: tuple[Due, ...] = ()
+    # Those that are to be sent, and those that went elsewhere: expired, or given up with their last worker's lease.
+    moved: int = 0
+
+
+class _Draft(Struct, frozen=True):
+    """What is to become of a locked message: `change` is None for a suspect and for a stale dispatch."""
+
+    due: Due
+    poison_suspect: bool
+    change: Change | None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it is about to be sent, for which it needs tokens."""
+        return self.poison_suspect or (self.change is not None and self.change.epoch > self.due.message.epoch)
+
+
+class ClaimDue:
+    """The claim is committed when the call returns; without a stamp, no byte has left.
+
+    Tokens are taken for rows that are locked already: nobody else can take any for the same messages, and a message
+    that may not leave yet waits in Postgres, not in a worker.
+    """
+
+    def __init__(self, *, open_uow: OpenSystemUnitOfWork, rate_limiting: RateLimiting, terms: DeliveryTerms) -> None:
+        self._open_uow = open_uow
+        self._rate_limiting = rate_limiting
+        self._terms = terms
+        self._fair_share = FairShare(at_once=rate_limiting.at_once)
+
+    async def __call__(self, lane: DeliverLane, concurrency: int) -> Claimed:
+        """Raises StoreUnavailable."""
+        async with self._open_uow() as uow:
+            if not await uow.failovers.claims_are_open():
+                return Claimed()
+            quotas = await self._fair_share.quotas(uow.lifecycles, lane, concurrency, self._throttled(lane))
+            if not quotas:
+                return Claimed()
+            claimed = await self._take_up(uow, lane, quotas)
+            if claimed.moved:
+                crashpoints.reach("claim.before_commit")
+            await uow.commit()
+        if claimed.moved:
+            crashpoints.reach("claim.after_commit")
+        return claimed
+
+    async def _take_up(self, uow: SystemUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
+        at = monotonic()
+        drafts = [self._draft(due) for due in await uow.lifecycles.lock_due(lane, quotas)]
+        admitted = await self._rate_limiting(lane, [builder.due for builder in drafts if builder.leaves])
+        leaving = [builder for builder in drafts if builder.due.message.key in admitted.granted]
+        changes = _changes([builder for builder in drafts if not builder.leaves]) + _changes(leaving)
+        await uow.lifecycles.apply(changes)
+        await uow.lifecycles.unschedule(_stale(drafts))
+        maybe_poison = tuple(builder.due for builder in leaving if builder.poison_suspect)
+        apart = {due.message.key: isolation_lease(self._terms.lease) for due in maybe_poison}
+        await uow.lifecycles.postpone({**admitted.waits, **apart})
+        due = (
+            (builder.due, admitted.granted[builder.due.message.key], after(builder.due.message, builder.change, at))
+            for builder in leaving
+            if builder.change is not None
+        )
+        return Claimed(tuple(due), maybe_poison, moved=len(changes))
+
+    def _draft(self, due: Due) -> _Draft:
+        if lifecycle.is_suspect(due.message):
+            return _Draft(due, poison_suspect=True, change=None)
+        terms = self._terms
+        change = lifecycle.take_up(due.message, worker=terms.worker, lease=terms.lease, grace=terms.grace)
+        return _Draft(due, poison_suspect=False, change=change)
+
+    def _throttled(self, lane: DeliverLane) -> list[UUID]:
+        return [id for throttled, id in self._rate_limiting.throttled() if throttled == lane]
+
+
+def _changes(drafts: Sequence[_Draft]) -> list[Change]:
+    return [builder.change for builder in drafts if builder.change is not None]
+
+
+def _stale(drafts: Sequence[_Draft]) -> list[MessageKey]:
+    return [builder.due.message.key for builder in drafts if builder.change is None and not builder.poison_suspect]

@@ -1,0 +1,138 @@
+"""From a claimed row to what the gateway is given: open the payload, find account, sender and template."""
+
+from datetime import timedelta
+
+import msgspec
+from msgspec import Struct
+
+from messaging.application.messages.reading import payload
+from messaging.application.messages.reading.holds import Hold, hold_by_sender, hold_by_template
+from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.providers import Connection, Outgoing
+from messaging.application.ports.secrets import CannotDecrypt, KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
+from messaging.application.tenants.accounts.connections import open_connection
+from messaging.domain.content.content import TemplateMessage
+from messaging.domain.messages import reference
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import AccountId
+from messaging.domain.templates.template import Template
+from messaging.domain.templates.validation import find_template, send_violations
+from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, TenantStatus
+
+# Something that a person can mend (a suspended tenant, a wrong master key) is looked at again after this.
+_LATER = timedelta(seconds=60)
+# The process that accepted a message may have seen a newer configuration than this one, which follows within a
+# second: the first contradictions between the two are waited out before they are believed.
+_LAG = timedelta(seconds=2)
+_BELIEVED_FROM_CLAIM = 3
+
+
+class Prepared(Struct, frozen=True):
+    """`provider` names the gateway."""
+
+    provider: str
+    outgoing: Outgoing
+
+
+class Unrenderable(Struct, frozen=True):
+    """Without `retry_after` no try could ever work: a dead letter. With it, the message waits untouched."""
+
+    error: ProviderError
+    retry_after: timedelta | None = None
+
+
+class RenderOutgoing:
+    """What was true at acceptance is checked again here: templates are paused and senders withdrawn meanwhile."""
+
+    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._connections: dict[AccountId, tuple[ProviderAccount, Connection]] = {}
+
+    async def __call__(self, due: Due, *, epoch: int) -> Prepared | Unrenderable:
+        message = due.message
+        facts = await self._snapshots.tenant(message.key.tenant_id)
+        if facts is None:
+            return _never("tenant_gone", "Its tenant does not exist any more.")
+        if facts.tenant.status is not TenantStatus.ACTIVE:
+            return _later("tenant_suspended", "Its tenant is suspended.")
+        try:
+            cipher = self._key_ring.cipher(message.key.tenant_id, facts.data_keys)
+            packed = cipher.open(payload.context(message.key.message_id), due.sealed)
+            opened = payload.decode(packed)
+        except CannotDecrypt:
+            return _later("undecryptable", "Its content does not open under the present master key.")
+        except msgspec.DecodeError:
+            return _never("unreadable", "Its stored content cannot be read.")
+        return self._assemble(due, epoch, facts, cipher, opened)
+
+    def _assemble(
+        self, due: Due, epoch: int, facts: TenantSnapshot, cipher: TenantCipher, opened: payload.Payload
+    ) -> Prepared | Unrenderable:
+        message = due.message
+        account = facts.accounts.get(message.account_id)
+        sender = facts.senders.get(message.sender_id)
+        if account is None or sender is None or account.status is AccountStatus.DELETED:
+            return _contradiction(due, "sender_gone", "Its sender does not exist any more.")
+        if (hold := hold_by_sender(account, sender)) is not None:
+            return _held(hold)
+        template = None
+        if isinstance(opened.content, TemplateMessage):
+            found = _template(opened.content, facts, due)
+            if isinstance(found, Unrenderable):
+                return found
+            template = found
+        try:
+            connection = self._connection(account, cipher)
+        except CannotDecrypt:
+            return _later("undecryptable", "The account's credentials do not open under the present master key.")
+        return Prepared(
+            account.provider,
+            Outgoing(
+                connection=connection,
+                sender_external_id=sender.external_id,
+                recipient=opened.to,
+                content=opened.content,
+                template=template,
+                reference=reference.write(message.key.message_id, epoch, cipher.tag),
+            ),
+        )
+
+    def _connection(self, account: ProviderAccount, cipher: TenantCipher) -> Connection:
+        """Opened once: a snapshot shows the same account until something about it changes."""
+        opened = self._connections.get(account.id)
+        if opened is None or opened[0] is not account:
+            opened = self._connections[account.id] = (account, open_connection(account, cipher))
+        return opened[1]
+
+
+def _template(content: TemplateMessage, facts: TenantSnapshot, due: Due) -> Template | Unrenderable:
+    template = find_template(facts.templates_of(due.message.account_id), content.name, content.language)
+    if isinstance(template, Template) and (hold := hold_by_template(template)) is not None:
+        return _held(hold)
+    violations = (template,) if isinstance(template, Violation) else send_violations(template, content.parameters())
+    if violations:
+        return _contradiction(due, violations[0].code, violations[0].detail)
+    assert not isinstance(template, Violation)
+    return template
+
+
+def _contradiction(due: Due, code: str, reason: str) -> Unrenderable:
+    """The configuration says no to what was accepted under it."""
+    if due.message.epoch + 1 < _BELIEVED_FROM_CLAIM:
+        return Unrenderable(ProviderError(code=code, reason=reason), retry_after=_LAG)
+    return _never(code, reason)
+
+
+def _never(code: str, reason: str) -> Unrenderable:
+    return Unrenderable(ProviderError(code=code, reason=reason))
+
+
+def _later(code: str, reason: str) -> Unrenderable:
+    return Unrenderable(ProviderError(code=code, reason=reason), retry_after=_LATER)
+
+
+def _held(hold: Hold) -> Unrenderable:
+    return Unrenderable(ProviderError(code=hold.code, reason=hold.reason), retry_after=hold.look_after)

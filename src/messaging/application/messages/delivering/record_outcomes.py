@@ -1,0 +1,224 @@
+"""Write down what came of sends: concurrent outcomes share one transaction, and none is given up lightly."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from time import monotonic
+
+from msgspec import Struct
+
+from messaging.application import crashpoints
+from messaging.application.gather import Gatherer
+from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.delivering.observed import Observed
+from messaging.application.messages.delivering.outgoing import Unrenderable
+from messaging.application.messages.tracking.reconcile import ReconcileReceipts
+from messaging.application.ports.lifecycles import OptimisticWrites
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.domain.messages.change import Change
+from messaging.domain.messages.message_state import MessageKey, MessageState
+from messaging.domain.messages.retry import SendResult, Sent, Unreachable
+from messaging.domain.messages.state import State
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
+
+log = logging.getLogger(__name__)
+
+# How long a finished send keeps trying to write its outcome down while Postgres is away. After that the lease ends,
+# and the echo has to tell what this process could not.
+_OUTCOME_PATIENCE = 300.0
+# Outcomes trickle in as providers answer, and nobody waits for them but a free place: collected for this long (seconds)
+# they make a batch worth its transaction.
+_COLLECT = 0.015
+_NEVER_LEFT = Unreachable(code="not_departed", reason="The worker died before the first byte was sent.")
+_START_IN_DOUBT = Unreachable(code="start_in_doubt", reason="Whether its start was written down was not known in time.")
+
+
+class Concluded(Struct, frozen=True):
+    """`started` is where its stamp left the message, for who wrote it."""
+
+    key: MessageKey
+    epoch: int
+    account_id: AccountId
+    result: SendResult
+    latency_ms: int | None
+    started: Observed | None = None
+
+
+class Released(Struct, frozen=True):
+    """Not a byte has left, and none will: whatever stands written about a start."""
+
+    key: MessageKey
+    epoch: int
+    reason: str
+
+
+class Undeliverable(Struct, frozen=True):
+    key: MessageKey
+    epoch: int
+    problem: Unrenderable
+
+
+class NeverLeft(Struct, frozen=True):
+    """Of a process that died: its start may be written down, but no byte had left."""
+
+    key: MessageKey
+    epoch: int
+
+
+Outcome = Concluded | Released | Undeliverable | NeverLeft
+
+
+class _Decided(Struct, frozen=True):
+    outcome: Concluded
+    change: Change
+
+
+class WriteOutcomes:
+    """One call for each finished send; it returns when the outcome is committed."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        optimistic_writes: OptimisticWrites,
+        reconcile: ReconcileReceipts,
+        terms: DeliveryTerms,
+    ) -> None:
+        self._open_uow = open_uow
+        self._optimistic_writes = optimistic_writes
+        self._reconcile = reconcile
+        self._terms = terms
+        self._at_once: Gatherer[_Decided, bool] = Gatherer(self._write_decided, writers=1, pause=_COLLECT)
+        self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many, writers=1, pause=_COLLECT)
+
+    async def __call__(self, outcome: Outcome) -> None:
+        """Keep trying while Postgres is away: what a provider said is worth more than a quick end."""
+        give_up_at = monotonic() + _OUTCOME_PATIENCE
+        pause = 0.1
+        # Tried once: if it is not known whether that was written, the next try has to look.
+        unlocked = self._decided(outcome)
+        while True:
+            try:
+                if unlocked is None or not await self._at_once(unlocked):
+                    unlocked = None
+                    await self._outcomes(outcome)
+                return
+            except StoreUnavailable:
+                unlocked = None
+                if monotonic() > give_up_at:
+                    log.exception("message.outcome_not_written", extra=attempt_ids(outcome.key, outcome.epoch))
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def together(self, outcomes: Sequence[Outcome]) -> None:
+        """In one transaction, tried once. Raises StoreUnavailable."""
+        await self._write_many(outcomes)
+
+    def _decided(self, outcome: Outcome) -> "_Decided | None":
+        """Nearly always nothing has happened to a message since its stamp, and what to write follows from that."""
+        if not isinstance(outcome, Concluded) or outcome.started is None:
+            return None
+        change = self._decide(outcome, outcome.started.by_now())
+        return None if change is None else _Decided(outcome, change)
+
+    async def _write_decided(self, batch: "Sequence[_Decided]") -> Sequence[bool]:
+        """Those that are not written have moved meanwhile; they are looked at under lock."""
+        crashpoints.reach("outcome.before_commit")
+        written = await self._optimistic_writes.write([decided.change for decided in batch])
+        crashpoints.reach("outcome.after_commit")
+        learnt = _learnt([decided.outcome for decided in batch if decided.change.key in written])
+        # Nobody waits for this, and what it misses is looked for again: the outcomes themselves are safe.
+        with suppress(StoreUnavailable):
+            await self._match_parked(learnt)
+        return [decided.change.key in written for decided in batch]
+
+    async def _match_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> None:
+        if learnt and await self._optimistic_writes.any_parked(learnt):
+            async with self._open_uow() as uow:
+                await self._reconcile.match_parked(uow, learnt)
+                await uow.commit()
+
+    async def _write_many(self, batch: Sequence[Outcome]) -> Sequence[None]:
+        async with self._open_uow() as uow:
+            for wave in _waves(batch):
+                messages = await uow.lifecycles.lock([outcome.key for outcome in wave])
+                again = [key for key, message in messages.items() if message.possible_duplicate]
+                failed = await uow.lifecycles.failed_attempts(again)
+                changes = [
+                    self._decide(outcome, messages[outcome.key], failed.get(outcome.key, 0))
+                    for outcome in wave
+                    if outcome.key in messages
+                ]
+                await uow.lifecycles.apply([change for change in changes if change is not None])
+            await self._reconcile.match_parked(uow, _learnt(batch))
+            crashpoints.reach("outcome.before_commit")
+            await uow.commit()
+        crashpoints.reach("outcome.after_commit")
+        return [None] * len(batch)
+
+    def _decide(self, outcome: Outcome, message: MessageState, failed_attempt: int = 0) -> Change | None:
+        match outcome:
+            case Concluded(epoch=epoch, result=result, latency_ms=latency):
+                return lifecycle.conclude(
+                    message,
+                    epoch=epoch,
+                    result=result,
+                    latency_ms=latency,
+                    grace=self._terms.grace,
+                    check_every=self._terms.check_every,
+                    failed_attempt=failed_attempt,
+                )
+            case Released(epoch=epoch) if message.epoch == epoch and message.state in (State.SENDING, State.UNKNOWN):
+                # The start was committed, but the answer was lost, and who asked again found it taken: by itself.
+                return lifecycle.conclude(message, epoch=epoch, result=_START_IN_DOUBT, grace=self._terms.grace)
+            case Released(epoch=epoch, reason=reason):
+                return lifecycle.release(message, epoch=epoch, reason=reason, due_at=message.now)
+            case Undeliverable(epoch=epoch, problem=problem):
+                if problem.retry_after is not None:
+                    later = message.now + problem.retry_after
+                    return lifecycle.release(message, epoch=epoch, reason=problem.error.code, due_at=later)
+                return lifecycle.dead_letter(message, epoch=epoch, error=problem.error)
+            case NeverLeft(epoch=epoch):
+                # Without a start the lease tells as much, and whether it is the message that kills.
+                if message.epoch != epoch or message.state is State.CLAIMED:
+                    return None
+                return lifecycle.conclude(message, epoch=epoch, result=_NEVER_LEFT, grace=self._terms.grace)
+
+
+def _learnt(outcomes: Sequence[Outcome]) -> list[tuple[AccountId, str]]:
+    """The provider's ids that these make known."""
+    return [
+        (outcome.account_id, outcome.result.provider_message_id)
+        for outcome in outcomes
+        if isinstance(outcome, Concluded) and isinstance(outcome.result, Sent)
+    ]
+
+
+def _waves(batch: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Split so that no message comes twice in one set: each change is decided on what the one before left behind."""
+    waves: list[dict[MessageKey, Outcome]] = []
+    for outcome in batch:
+        wave = next((wave for wave in waves if outcome.key not in wave), None)
+        if wave is None:
+            wave = {}
+            waves.append(wave)
+        wave[outcome.key] = outcome
+    return [list(wave.values()) for wave in waves]
+
+
+def attempt_ids(key: MessageKey, epoch: int) -> dict[str, str | int | None]:
+    return {
+        "tenant_id": _tenant(key.tenant_id),
+        "message_id": typeid(Prefix.MESSAGE, key.message_id),
+        "attempt": epoch,
+    }
+
+
+@lru_cache(maxsize=4096)
+def _tenant(id: TenantId) -> str:
+    """Named in the log with each of its messages."""
+    return typeid(Prefix.TENANT, id)

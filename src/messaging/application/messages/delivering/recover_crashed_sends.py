@@ -1,0 +1,40 @@
+"""Write down what a process of this machine that died could not: what never left, and what was refused.
+
+Where a start is written down and the process then dies, nobody but its notes can tell whether a byte had left. If none
+had, that is as good a proof as a refused connection, and the message goes out again.
+"""
+
+import logging
+from typing import Final
+
+from messaging.application.messages.delivering.record_outcomes import Concluded, NeverLeft, Outcome, WriteOutcomes
+from messaging.application.ports.send_journal import CrashedJournals, Noted
+
+log = logging.getLogger(__name__)
+
+_BATCH: Final = 200
+
+
+class RecoverCrashedSends:
+    def __init__(self, *, crashed_journals: CrashedJournals, write: WriteOutcomes) -> None:
+        self._crashed_journals = crashed_journals
+        self._write = write
+
+    async def __call__(self) -> int:
+        """How many sends were settled. Raises StoreUnavailable; the notes are kept then."""
+        settled = 0
+        for crashed in self._crashed_journals.found():
+            with crashed as notes:
+                known = [outcome for note in notes if (outcome := _told_by(note)) is not None]
+                for first in range(0, len(known), _BATCH):
+                    await self._write.together(known[first : first + _BATCH])
+            log.info("crashed_sends.recovered", extra={"noted": len(notes), "settled": len(known)})
+            settled += len(known)
+        return settled
+
+
+def _told_by(note: Noted) -> Outcome | None:
+    """None where bytes had left and no answer had come: that is for the echo to tell."""
+    if note.failure is not None:
+        return Concluded(note.key, note.epoch, note.account_id, note.failure, None)
+    return None if note.departed else NeverLeft(note.key, note.epoch)

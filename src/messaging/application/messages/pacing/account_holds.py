@@ -1,0 +1,20 @@
+"""For how long nothing may be sent through an account, as the circuit breakers know it."""
+
+from datetime import timedelta
+
+from messaging.application.messages.pacing.health_cache import HealthCache
+from messaging.domain.messages.pacing.sender_health import Subject, held_until
+from messaging.domain.messages.retry import Scope
+from messaging.domain.shared.ids import AccountId
+
+
+class AccountHolds:
+    def __init__(self, *, health: HealthCache) -> None:
+        self._health = health
+
+    async def __call__(self, account_id: AccountId) -> timedelta:
+        """Zero for an account in order."""
+        subject = Subject(Scope.ACCOUNT, account_id)
+        await self._health.look([subject])
+        seconds = held_until(self._health.of(subject)) - self._health.now()
+        return timedelta(seconds=min(max(seconds, 0.0), 86_400.0))

@@ -1,0 +1,164 @@
+"""How many sends may be under way in this process, and who gets the next free place?"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from itertools import accumulate
+from time import monotonic
+from typing import Final
+
+from msgspec import Struct
+
+from messaging.domain.messages.message import Priority
+
+# What a priority and all below it may take of the concurrency together, so that slow campaign sends never occupy an
+# OTP's place.
+_SHARE: Final = {Priority.LOW: 0.5, Priority.DEFAULT: 0.75, Priority.HIGH: 0.9, Priority.CRITICAL: 1.0}
+_URGENCY: Final = {priority: level for level, priority in enumerate(_SHARE)}
+# A claim that has waited this long for places competes as if it were one priority higher. It is the claim's own wait
+# that counts, not its oldest message's: a campaign's backlog is old all day long.
+AGEING_STEP: Final = 30.0
+
+
+class _Waiting(Struct, eq=False):
+    priority: Priority
+    since: float
+    concurrency: asyncio.Future[int]
+
+    def order(self, now: float) -> tuple[int, float]:
+        """The most urgent first, and among equals who has waited longest."""
+        return -_URGENCY[self.priority] - int((now - self.since) / AGEING_STEP), self.since
+
+
+class ConcurrencyLimit:
+    """Bounds the sends of one process; a claim first reserves its places, its sends then take them over."""
+
+    def __init__(self, *, concurrency: int, batch: int) -> None:
+        self._concurrency = concurrency
+        self._batch = batch
+        self._limits = {priority: max(1, int(concurrency * share)) for priority, share in _SHARE.items()}
+        # A quarter makes a claim a batch; to wait for more than others can leave over might be to wait for ever.
+        room = _room_above(self._limits)
+        self._enough = {level: max(1, min(limit // 4, room[level])) for level, limit in self._limits.items()}
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._taken: dict[asyncio.Task[None], Priority] = {}
+        self._used: Counter[Priority] = Counter()
+        self._waiting: list[_Waiting] = []
+        self._lent = 0
+        self._about_to_hand_out = False
+        self._closed = False
+
+    @property
+    def taken(self) -> int:
+        """Messages claimed by this process whose outcome is not written yet."""
+        return len(self._under_way)
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """No places for claims from now on."""
+        self._closed = True
+        self._hand_out()
+
+    def take(self, send: asyncio.Task[None], priority: Priority) -> None:
+        """`send` has a place until it ends or gives it back."""
+        self._under_way.add(send)
+        self._taken[send] = priority
+        self._used[priority] += 1
+        send.add_done_callback(self._end)
+
+    def give_back(self, send: asyncio.Task[None]) -> None:
+        """`send` goes on without a place."""
+        if (priority := self._taken.pop(send, None)) is not None:
+            self._used[priority] -= 1
+        self._hand_out_soon()
+
+    @contextmanager
+    def lent(self, send: asyncio.Task[None], priority: Priority) -> Iterator[None]:
+        """`send` only waits within the block, and others may have its place. It has one again afterwards, even if there
+        is none: so many may be lent as there are places, and no more than that is ever too much.
+        """
+        if self._lent >= self._concurrency:
+            yield
+            return
+        self._lent += 1
+        self.give_back(send)
+        try:
+            yield
+        finally:
+            self._lent -= 1
+            self._taken[send] = priority
+            self._used[priority] += 1
+
+    @asynccontextmanager
+    async def reserved(self, priority: Priority) -> AsyncIterator[int]:
+        """Free places for this priority, nobody else's meanwhile; 0 once closed.
+
+        Waits while few are free, so that claims stay batches. The sends must take theirs within the block.
+        """
+        waiting = _Waiting(priority, monotonic(), asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._hand_out()
+        try:
+            yield await waiting.concurrency
+        finally:
+            self._resolve_unknown(waiting)
+
+    async def wait_for_one(self) -> None:
+        while len(self._taken) >= self._concurrency:
+            # A send may also have given its place back.
+            await asyncio.wait(self._taken, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+
+    async def wait_for_all(self) -> None:
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def _end(self, send: asyncio.Task[None]) -> None:
+        self._under_way.discard(send)
+        self.give_back(send)
+
+    def _resolve_unknown(self, waiting: _Waiting) -> None:
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+        elif waiting.concurrency.done() and not waiting.concurrency.cancelled():
+            self._used[waiting.priority] -= waiting.concurrency.result()
+        self._hand_out()
+
+    def _hand_out_soon(self) -> None:
+        """Once for all that end in one turn of the event loop: outcomes are written by the batch."""
+        if self._waiting and not self._about_to_hand_out:
+            self._about_to_hand_out = True
+            asyncio.get_running_loop().call_soon(self._hand_out)
+
+    def _hand_out(self) -> None:
+        """The most urgent come first: while they wait for places that anybody could take, nobody else takes them."""
+        self._about_to_hand_out = False
+        now = monotonic()
+        for waiting in sorted(self._waiting, key=lambda waiting: waiting.order(now)):
+            enough, free = self._enough[waiting.priority], self._free(waiting.priority)
+            if self._closed or waiting.concurrency.cancelled():
+                self._grant(waiting, 0)
+            elif free >= enough:
+                self._grant(waiting, min(free, self._batch))
+            elif self._free(Priority.CRITICAL) < enough:
+                return
+
+    def _grant(self, waiting: _Waiting, concurrency: int) -> None:
+        self._waiting.remove(waiting)
+        self._used[waiting.priority] += concurrency
+        if not waiting.concurrency.done():
+            waiting.concurrency.set_result(concurrency)
+
+    def _free(self, priority: Priority) -> int:
+        """Every limit is for a priority and all below it, so the narrowest of those it is part of counts."""
+        at_or_below = dict(zip(self._limits, accumulate(self._used[level] for level in self._limits), strict=True))
+        urgency = _URGENCY[priority]
+        return min(limit - at_or_below[level] for level, limit in self._limits.items() if _URGENCY[level] >= urgency)
+
+
+def _room_above(limits: Mapping[Priority, int]) -> dict[Priority, int]:
+    """What each may have beyond all that those below it can hold."""
+    return {level: limit - below for (level, limit), below in zip(limits.items(), [0, *limits.values()], strict=False)}

@@ -1,0 +1,53 @@
+"""Whose turn is it in a lane? Looks at a stretch of it after the other, and shares places fairly among who is seen."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Final
+from uuid import UUID
+
+from messaging.application.jobs import DeliverLane
+from messaging.application.ports.lifecycles import Lifecycles, View
+from messaging.domain.messages.pacing.fairness import FairShares, Flow
+from messaging.domain.shared.ids import SenderId, TenantId
+
+# What one look costs is bounded; lanes with more tenants, or tenants with more flows, are looked at in turns.
+_VIEW: Final = View(tenants=32, flows=16)
+# Stretches of a lane looked at in one go while nothing in them is due (all postponed or under way).
+_MOST_LOOKS: Final = 50
+
+AtOnce = Callable[[DeliverLane, Iterable[Flow]], Awaitable[Mapping[SenderId, int]]]
+
+
+class FairShare:
+    """Every process takes turns by itself: if each is fair, all of them together are."""
+
+    def __init__(self, *, at_once: AtOnce, view: View = _VIEW) -> None:
+        self._at_once = at_once
+        self._views: defaultdict[DeliverLane, View] = defaultdict(lambda: view)
+        self._shares: defaultdict[DeliverLane, FairShares] = defaultdict(FairShares)
+
+    async def quotas(
+        self, lifecycles: Lifecycles, lane: DeliverLane, concurrency: int, throttled: Collection[UUID]
+    ) -> Mapping[Flow, int]:
+        """How many messages of which flows may take the places."""
+        for _ in range(_MOST_LOOKS):
+            view = self._views[lane]
+            seen = await lifecycles.flows_due(lane, view, concurrency=concurrency, throttled=throttled)
+            self._views[lane] = _next(view, seen)
+            waiting = {flow: count for flow, count in seen.items() if count}
+            if waiting:
+                at_most = await self._at_once(lane, waiting)
+                return self._shares[lane].share(waiting, concurrency, at_most=at_most)
+            if len({flow.tenant_id for flow in seen}) < view.tenants:
+                break
+        return {}
+
+
+def _next(view: View, seen: Iterable[Flow]) -> View:
+    """Go on behind the last tenant seen, and within a tenant that was not seen whole, behind its last flow."""
+    flows: dict[TenantId, list[Flow]] = {}
+    for flow in seen:
+        flows.setdefault(flow.tenant_id, []).append(flow)
+    left_off = {tenant: flow for tenant, flow in view.left_off.items() if tenant not in flows}
+    left_off |= {tenant: of[-1] for tenant, of in flows.items() if len(of) >= view.flows}
+    return View(view.tenants, view.flows, behind=next(reversed(flows), None), left_off=left_off)

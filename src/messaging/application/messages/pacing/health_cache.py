@@ -1,0 +1,123 @@
+"""What does this process know of the health of senders and accounts? Shared by all processes, remembered here.
+
+While the shared memory is away, what is known stays known and what is learnt stays here; when it is back, it is right
+again, even where it has forgotten.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import Final
+
+from msgspec import Struct
+
+from messaging.application.ports.clock import Clock
+from messaging.application.ports.sender_health import HealthChange, HealthRecords, HealthRecordsUnavailable
+from messaging.application.ports.telemetry import Telemetry
+from messaging.domain.messages.pacing.breaker import Breaker, BreakerState
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subject
+from messaging.domain.messages.retry import Scope
+from messaging.domain.shared.ids import Prefix, typeid
+
+log = logging.getLogger(__name__)
+
+# Nobody asks about it any more: what became of it is for others to tell.
+_FORGOTTEN_SECONDS: Final = 60.0
+
+
+class _Known(Struct, frozen=True):
+    health: Health
+    read_at: float
+
+
+class HealthCache:
+    """`fresh_for` is how long (in seconds) a look is believed, so that every claim need not ask anew."""
+
+    def __init__(self, *, records: HealthRecords, clock: Clock, telemetry: Telemetry, fresh_for: float = 0.25) -> None:
+        self._records = records
+        self._clock = clock
+        self._telemetry = telemetry
+        self._fresh_for = fresh_for
+        self._ahead = 0.0
+        self._known: dict[Subject, _Known] = {}
+
+    def now(self) -> float:
+        """The shared clock, in seconds."""
+        return self._clock.now().timestamp() + self._ahead
+
+    def of(self, subject: Subject) -> Health:
+        """As last seen or learnt."""
+        known = self._known.get(subject)
+        return HEALTHY if known is None else known.health
+
+    async def look(self, subjects: Iterable[Subject]) -> None:
+        """Ask for what was not asked for lately."""
+        trusted_since = monotonic() - self._fresh_for
+        stale = [it for it in subjects if (known := self._known.get(it)) is None or known.read_at <= trusted_since]
+        if stale:
+            await self.read(stale)
+
+    async def read(self, subjects: Sequence[Subject]) -> None:
+        try:
+            sight = await self._records.read(subjects)
+        except HealthRecordsUnavailable:
+            found = {subject: self.of(subject) for subject in subjects}
+        else:
+            self._ahead += sight.now - self.now()
+            found = {subject: sight.known.get(subject, HEALTHY) for subject in subjects}
+        for subject, health in found.items():
+            self._remember(subject, health)
+        self._tidy()
+
+    async def change(self, changes: Sequence[HealthChange]) -> frozenset[Subject]:
+        """For whom the change is true now. Where somebody else was faster, the next look tells what is."""
+        if not changes:
+            return frozenset()
+        try:
+            swapped = await self._records.swap(changes)
+        except HealthRecordsUnavailable:
+            swapped = [True] * len(changes)
+        made = [change for change, done in zip(changes, swapped, strict=True) if done]
+        for change in changes:
+            self._known.pop(change.subject, None)
+        for change in made:
+            self._remember(change.subject, change.new)
+            self._announce(change)
+        self._count_open()
+        return frozenset(change.subject for change in made)
+
+    def _remember(self, subject: Subject, health: Health) -> None:
+        self._known[subject] = _Known(health, monotonic())
+
+    def _tidy(self) -> None:
+        oldest = monotonic() - _FORGOTTEN_SECONDS
+        self._known = {subject: known for subject, known in self._known.items() if known.read_at > oldest}
+        self._count_open()
+
+    def _count_open(self) -> None:
+        stopped = Counter(subject.scope for subject, known in self._known.items() if _stopped(known.health.breaker))
+        for scope in (Scope.SENDER, Scope.ACCOUNT):
+            self._telemetry.gauge("breakers_open", stopped[scope], scope=scope)
+
+    def _announce(self, change: HealthChange) -> None:
+        before, after, scope = change.old.breaker, change.new.breaker, change.subject.scope
+        if before.state is not after.state:
+            self._telemetry.count("breaker_changes", scope=scope, state=after.state)
+            told = after if _stopped(after) else before
+            log.warning(
+                f"breaker.{after.state}",
+                extra=_ids(change.subject) | {"trouble": told.trouble, "code": told.code, "openings": told.openings},
+            )
+        if change.old.pace.lowered_at != change.new.pace.lowered_at:
+            log.info("pace.lowered", extra=_ids(change.subject) | {"factor": change.new.pace.factor})
+
+
+def _stopped(breaker: Breaker) -> bool:
+    return breaker.state is not BreakerState.CLOSED
+
+
+def _ids(subject: Subject) -> dict[str, object]:
+    if subject.scope is Scope.ACCOUNT:
+        return {"account_id": typeid(Prefix.ACCOUNT, subject.id)}
+    return {"sender_id": typeid(Prefix.SENDER, subject.id)}

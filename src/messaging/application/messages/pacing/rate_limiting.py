@@ -1,0 +1,244 @@
+"""Which due messages may leave now? A token from each of their limits, and a rest where there is none."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from math import ceil, inf
+from time import monotonic
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from messaging.application.jobs import DeliverLane
+from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
+from messaging.application.messages.pacing.send_slots import Slot
+from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.rate_limits import CALM_SECONDS, Bucket, RateLimits, Verdict
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.domain.channels.address import Channel
+from messaging.domain.messages.message import Priority
+from messaging.domain.messages.message_state import MessageKey
+from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
+from messaging.domain.shared.ids import SenderId
+
+# How many seconds ahead slots are given away: time to claim and stamp a batch, also on a busy machine.
+_AHEAD: Final = 0.5
+# Lower priorities reach less far ahead: so long at most does an urgent message wait behind those of the same sender.
+# Who missed its slot comes before everybody who has none yet.
+_REACH: Final = {Priority.CRITICAL: 1.0, Priority.HIGH: 0.8, Priority.DEFAULT: 0.5, Priority.LOW: 0.4}
+_REACH_OF_THE_LATE: Final = 2.0
+# A slot stays open for this part of what the share leaves, counted in seconds of the limit; the rest is for the way to
+# the provider. And for so long (seconds) at least, lest nobody ever meet his.
+_OPEN: Final = 0.5
+_OPEN_AT_LEAST: Final = 0.02
+# Meta: one message every 6 seconds to one person, or up to 45 within 6 seconds borrowed from the time after.
+_PAIR_INTERVAL: Final = 6.0
+_PAIR_BURST: Final = 45
+
+# Seconds until a sender that is held or stuck is looked at again: its credentials may be new.
+_HOLD: Final = 0.1
+# So many messages of a sender are asked for even if there was no token for any the last time.
+_LEAST_ASKED: Final = 2
+# Who got too few is remembered of no more lanes and senders than this.
+_MEMORY: Final = 10_000
+
+
+class LimitTerms(Struct, frozen=True, kw_only=True):
+    """`share` is the part of each limit that is used; a limit of None does not exist. Rates are per second."""
+
+    share: float = 0.9
+    tenant: float | None = None
+    account: float | None = None
+    flow: float | None = None
+
+
+class Admitted(Struct, frozen=True):
+    """Who has its tokens, and the slot they are for; and who is to come back when, because its recipient's limit says
+    so.
+    """
+
+    granted: Mapping[MessageKey, Slot] = field(default_factory=dict)
+    waits: Mapping[MessageKey, timedelta] = field(default_factory=dict)
+
+
+class _Limit(NamedTuple):
+    """`rests` is whose flows pause when the bucket is empty; None if it is a matter of this message alone."""
+
+    name: str
+    bucket: Bucket
+    rests: UUID | None
+
+
+class RateLimiting:
+    """Asks for tokens once for a whole claim, and remembers per lane who is known to have none for now."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: Snapshots,
+        limits: RateLimits,
+        breakers: CircuitBreakers,
+        is_stuck: Callable[[SenderId, Priority], bool],
+        terms: LimitTerms,
+        telemetry: Telemetry,
+    ) -> None:
+        self._snapshots = snapshots
+        self._limits = limits
+        self._breakers = breakers
+        self._is_stuck = is_stuck
+        self._factors: dict[SenderId, float] = {}
+        self._terms = terms
+        self._telemetry = telemetry
+        self._rests: dict[tuple[DeliverLane, UUID], float] = {}
+        self._given_until: dict[SenderId, float] = {}
+        self._got: dict[tuple[DeliverLane, SenderId], int] = {}
+        self._open = max((1 / terms.share - 1) * _OPEN, _OPEN_AT_LEAST)
+
+    async def __call__(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
+        limits = await self._limits_of(lane, leaving)
+        granted: dict[MessageKey, Slot] = {}
+        waits: dict[MessageKey, timedelta] = {}
+        got: Counter[SenderId] = Counter()
+        short: set[SenderId] = set()
+        for due, of_message, (verdict, slot) in zip(leaving, limits, await self._take(limits), strict=True):
+            if verdict.denied_by is None:
+                granted[due.message.key] = slot
+                self._given_until[due.message.sender_id] = slot.opens
+                got[due.message.sender_id] += 1
+                continue
+            denied_by = of_message[verdict.denied_by]
+            self._telemetry.count("sends_held_back", limit=denied_by.name)
+            if denied_by.rests is None:
+                waits[due.message.key] = verdict.wait
+            else:
+                short.add(due.message.sender_id)
+                self._rest(lane, denied_by.rests, verdict.wait.total_seconds(), denied_by.bucket)
+        for sender in {due.message.sender_id for due in leaving}:
+            self._learn(lane, sender, got[sender] if sender in short else None)
+        return Admitted(granted, waits)
+
+    async def again(self, late: Sequence[Due]) -> Sequence[Slot]:
+        """New slots for messages that missed theirs. Their recipients' limits are no matter of slots, and stay paid."""
+        rates = [await self._rates(due, _REACH_OF_THE_LATE) for due in late]
+        return [slot for _, slot in await self._take(rates)]
+
+    async def _take(self, limits: Sequence[Sequence[_Limit]]) -> list[tuple[Verdict, Slot]]:
+        """The limits' clock was read while they were being asked. What is neither too early if that was at the end, nor
+        too late if it was at the beginning, is in time; unless they take so long to answer that nothing would be.
+        """
+        asked = monotonic()
+        verdicts = await self._limits.take([[limit.bucket for limit in of_message] for of_message in limits])
+        answered = monotonic()
+        return [(verdict, self._slot(verdict, asked, answered)) for verdict in verdicts]
+
+    def _slot(self, verdict: Verdict, asked: float, answered: float) -> Slot:
+        wait = verdict.wait.total_seconds()
+        if verdict.denied_by is not None:
+            return Slot(answered + wait, 0.0)
+        if verdict.calm:
+            return Slot(answered + wait, answered + wait + CALM_SECONDS)
+        return Slot(answered + wait, wait + max(asked + self._open, answered + _OPEN_AT_LEAST))
+
+    async def at_once(self, lane: DeliverLane, flows: Iterable[Flow]) -> Mapping[SenderId, int]:
+        """The most that each sender could be granted now, by its health and its limit: no more need be locked."""
+        senders = {flow.sender_id: flow for flow in flows}
+        stuck = {sender for sender in senders if self._is_stuck(sender, lane.priority)}
+        health = await self._breakers.admit(
+            {sender: flow.tenant_id for sender, flow in senders.items() if sender not in stuck}
+        )
+        self._factors.update((sender, admitted.rate_factor) for sender, admitted in health.items())
+        most = dict.fromkeys(stuck, 0)
+        for sender, admitted in health.items():
+            left = self._left(lane, sender, await self._sender_bucket(senders[sender], _REACH[lane.priority]))
+            most[sender] = left if admitted.concurrency is None else min(left, admitted.concurrency)
+        self._rests.update(
+            ((lane, sender), monotonic() + _HOLD) for sender, concurrency in most.items() if concurrency == 0
+        )
+        return most
+
+    def _learn(self, lane: DeliverLane, sender: SenderId, got: int | None) -> None:
+        """How many it got of too many, None if it got all."""
+        self._got.pop((lane, sender), None)
+        if len(self._got) >= _MEMORY:
+            self._got.clear()
+        if got is not None:
+            self._got[lane, sender] = got
+
+    def _left(self, lane: DeliverLane, sender: SenderId, bucket: Bucket) -> int:
+        """Slots that nobody has yet, as far as is known here. Others may have taken more: if there were too few the
+        last time, no more than twice as many as those, lest rows be locked in vain. One is always asked for, as its
+        denial tells when to come back.
+        """
+        ahead = self._given_until.get(sender, 0.0) - monotonic()
+        likely = max(_LEAST_ASKED, 2 * self._got.get((lane, sender), bucket.burst))
+        return min(bucket.burst, likely, max(1, bucket.burst - ceil(ahead / bucket.interval)))
+
+    def throttled(self) -> Sequence[tuple[DeliverLane, UUID]]:
+        """Tenants, senders and flows that have no token in that lane yet."""
+        now = monotonic()
+        self._rests = {rest: until for rest, until in self._rests.items() if until > now}
+        self._given_until = {sender: until for sender, until in self._given_until.items() if until > now}
+        return list(self._rests)
+
+    def rest_of(self, lane: DeliverLane) -> float:
+        """Seconds until the first of those that rest in the lane has tokens again; infinite if none does."""
+        ends = (self._rests[rest] for rest in self.throttled() if rest[0] == lane)
+        return min(ends, default=inf) - monotonic()
+
+    def _rest(self, lane: DeliverLane, id: UUID, wait: float, bucket: Bucket) -> None:
+        """Until a third of the burst has gathered: claims stay batches, and what they get is still far enough ahead."""
+        self._rests[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 3)
+
+    async def _limits_of(self, lane: DeliverLane, leaving: Sequence[Due]) -> Sequence[Sequence[_Limit]]:
+        """Of each message; but for the pair's they are the same for all of a flow."""
+        of_flow: dict[tuple[UUID, ...], list[_Limit]] = {}
+        limits: list[list[_Limit]] = []
+        for due in leaving:
+            message = due.message
+            flow = (message.key.tenant_id, message.account_id, message.sender_id, due.flow_id)
+            if (rates := of_flow.get(flow)) is None:
+                rates = of_flow[flow] = await self._rates(due, _REACH[lane.priority])
+            limits.append([*rates, *self._pair_limit(lane, due)])
+        return limits
+
+    def _pair_limit(self, lane: DeliverLane, due: Due) -> Sequence[_Limit]:
+        if lane.channel is not Channel.WHATSAPP:
+            return ()
+        return (_Limit("pair", self._pair(f"pair:{due.message.sender_id}:{due.recipient_index.hex()}"), None),)
+
+    async def _rates(self, due: Due, reach: float) -> list[_Limit]:
+        key, account, sender = due.message.key, due.message.account_id, due.message.sender_id
+        terms, flow = self._terms, Flow(key.tenant_id, sender, due.flow_id)
+        limits = [_Limit("sender", await self._sender_bucket(flow, reach), sender)]
+        if terms.tenant is not None:
+            limits.append(_Limit("tenant", self._bucket(f"tenant:{key.tenant_id}", terms.tenant, reach), key.tenant_id))
+        if terms.account is not None:
+            # Dispatches do not name the account, so it is the sender that rests.
+            limits.append(_Limit("account", self._bucket(f"account:{account}", terms.account, reach), sender))
+        if terms.flow is not None and due.flow_id != NO_FLOW:
+            limits.append(_Limit("flow", self._bucket(f"flow:{due.flow_id}", terms.flow, reach), due.flow_id))
+        return limits
+
+    async def _sender_bucket(self, flow: Flow, reach: float) -> Bucket:
+        facts = await self._snapshots.tenant(flow.tenant_id)
+        sender = facts.senders.get(flow.sender_id) if facts else None
+        per_second = float(sender.per_second) if sender else 1.0
+        return self._bucket(f"sender:{flow.sender_id}", per_second * self._factors.get(flow.sender_id, 1.0), reach)
+
+    def _bucket(self, key: str, per_second: float, reach: float) -> Bucket:
+        """Its tokens are slots, and those who hold them leave in them: how far ahead it gives them away does not show
+        at the provider.
+        """
+        used = per_second * self._terms.share
+        return Bucket(key=key, interval=1 / used, burst=max(1, int(used * _AHEAD * reach + 1e-6)))
+
+    def _pair(self, key: str) -> Bucket:
+        share = self._terms.share
+        return Bucket(
+            key=key,
+            interval=_PAIR_INTERVAL / share,
+            burst=int(_PAIR_BURST * share),
+            window=_PAIR_INTERVAL * share,
+        )

@@ -1,0 +1,252 @@
+"""When may the first byte of a message leave? In a slot of its sender; there are as many as there are tokens.
+
+Between the token and the first byte lie two commits and a connection, and on a busy machine nobody knows how long they
+take. What a provider counts is when requests arrive. So tokens are spent on slots, one after the other at the allowed
+pace, and the last thing before the first byte is to wait for one. A slot is for whoever is ready when it opens, the
+most urgent first, whichever message it was got for. For those that are left without, new ones are got behind all
+others: what is late never joins those whose turn it is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from heapq import heapify, heappop, heappush
+from itertools import count
+from time import monotonic
+from typing import Final, NamedTuple
+
+from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.telemetry import Telemetry
+from messaging.domain.messages.message import Priority
+from messaging.domain.shared.ids import SenderId
+
+_URGENCY: Final = {Priority.LOW: 0, Priority.DEFAULT: 1, Priority.HIGH: 2, Priority.CRITICAL: 3}
+_URGENT: Final = (Priority.CRITICAL, Priority.HIGH)
+
+# Not worth a pause.
+_NO_PAUSE: Final = 0.005
+# Timers are no more punctual than that.
+_EARLY: Final = 0.001
+# Seconds that rendering and stamping are begun before the slot; between them it follows what they take. As it is until
+# that is known, at first.
+_HEAD_STARTS: Final = (0.02, 0.3)
+_FIRST_HEAD_START: Final = 0.1
+# A stamped message has a lease that must outlive its request; it waits for a slot no longer than this.
+_LONGEST_WAIT: Final = 5.0
+
+
+class Slot(NamedTuple):
+    """By this process's clock. One that closes before it opens is none, but the time to ask for one."""
+
+    opens: float
+    closes: float
+
+
+# Raises StoreUnavailable.
+Again = Callable[[Sequence[Due]], Awaitable[Sequence[Slot]]]
+
+
+class Slots:
+    """`again` gives a new slot to each of the messages for which there is none."""
+
+    def __init__(self, *, again: Again, telemetry: Telemetry) -> None:
+        self._again = again
+        self._telemetry = telemetry
+        self._gates: dict[SenderId, _Gate] = {}
+        self._head_start = _HeadStart()
+
+    def turn(self, due: Due, slot: Slot | None) -> "Turn":
+        """For a message that was claimed with a slot, or with none."""
+        sender = due.message.sender_id
+        if (gate := self._gates.get(sender)) is None:
+            gate = self._gates[sender] = _Gate(self._again, self._telemetry, close=lambda: self._gates.pop(sender))
+        gate.expect(slot)
+        return Turn(due, slot, gate, self._head_start)
+
+
+class Turn:
+    """One message's way to its first byte; `end` it, whatever came of it. `left_at` says when it was let go, if so."""
+
+    def __init__(self, due: Due, slot: Slot | None, gate: "_Gate", head_start: "_HeadStart") -> None:
+        self._due = due
+        self._slot = slot
+        self._gate = gate
+        self._head_start = head_start
+        self._began = 0.0
+        self.left_at: float | None = None
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it is time to get ready, 0 if that is now. As late as can be: what has no stamp when its worker
+        dies is known not to have been sent. The urgent get ready at once, and take the slots of others that are not.
+        """
+        if self._slot is None or self._due.message.priority in _URGENT:
+            return 0.0
+        pause = self._slot.opens - self._head_start.seconds - monotonic()
+        return pause if pause >= _NO_PAUSE else 0.0
+
+    def get_ready(self) -> None:
+        """Begin to."""
+        self._began = monotonic()
+
+    async def wait(self) -> bool:
+        """Until the first byte may leave, which it then must at once. False if that would be too late.
+
+        Raises StoreUnavailable.
+        """
+        self._head_start.learn(monotonic() - self._began)
+        if in_time := await self._gate.enter(self._due):
+            self.left_at = monotonic()
+        return in_time
+
+    def end(self) -> None:
+        self._gate.leave()
+
+
+class _HeadStart:
+    """How long to get ready takes at most, nearly always: as TCP reckons when an answer is overdue (RFC 6298)."""
+
+    def __init__(self) -> None:
+        self.seconds = _FIRST_HEAD_START
+        self._mean = _FIRST_HEAD_START / 2
+        self._deviation = _FIRST_HEAD_START / 8
+
+    def learn(self, took: float) -> None:
+        self._deviation += (abs(took - self._mean) - self._deviation) / 4
+        self._mean += (took - self._mean) / 8
+        least, most = _HEAD_STARTS
+        self.seconds = min(most, max(least, self._mean + 4 * self._deviation))
+
+
+class _Waiting(NamedTuple):
+    """In the order in which they pass."""
+
+    urgency: int
+    number: int
+    due: Due
+    give_up_at: float
+    slot: "asyncio.Future[Slot | None]"
+
+
+class _Gate:
+    """One sender's slots and those that are ready for them: the most urgent first, then first come, first served.
+
+    It is open while anybody is on the way to it, and then calls `close`.
+    """
+
+    def __init__(self, again: Again, telemetry: Telemetry, *, close: Callable[[], object]) -> None:
+        self._again = again
+        self._telemetry = telemetry
+        self._close = close
+        self._expected = 0
+        self._numbers = count()
+        self._slots: list[Slot] = []
+        self._ready: list[_Waiting] = []
+        self._changed = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def expect(self, slot: Slot | None) -> None:
+        self._expected += 1
+        if slot is not None:
+            heappush(self._slots, slot)
+            self._changed.set()
+
+    def leave(self) -> None:
+        self._expected -= 1
+        if not self._expected:
+            self._close()
+
+    async def enter(self, due: Due) -> bool:
+        give_up_at = monotonic() + _LONGEST_WAIT
+        while True:
+            slot = await self._turn(due, give_up_at)
+            if slot is None:
+                return False
+            if monotonic() <= slot.closes:
+                return True
+
+    async def _turn(self, due: Due, give_up_at: float) -> Slot | None:
+        if not self._ready and (slot := self._open_now()) is not None:
+            return slot
+        urgency = -_URGENCY[due.message.priority]
+        waiting = _Waiting(urgency, next(self._numbers), due, give_up_at, asyncio.get_running_loop().create_future())
+        heappush(self._ready, waiting)
+        self._changed.set()
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep())
+        return await waiting.slot
+
+    async def _keep(self) -> None:
+        """Open for one after the other while anybody is ready."""
+        asks_again_at = 0.0
+        try:
+            while self._ready:
+                self._changed.clear()
+                if self._missing() and asks_again_at <= monotonic():
+                    asks_again_at = await self._get_missing()
+                self._let_pass()
+                if self._ready:
+                    await self._sleep_until(self._next_event(asks_again_at))
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            for waiting in self._ready:
+                _answer(waiting, error)
+            self._ready.clear()
+        finally:
+            self._keeper = None
+
+    def _next_event(self, asks_again_at: float) -> float:
+        moments = [waiting.give_up_at for waiting in self._ready]
+        if self._slots:
+            moments.append(self._slots[0].opens)
+        if self._missing():
+            moments.append(asks_again_at)
+        return min(moments)
+
+    def _missing(self) -> int:
+        """How many of those that are ready have no slot."""
+        self._drop_closed()
+        return max(0, len(self._ready) - len(self._slots))
+
+    async def _get_missing(self) -> float:
+        """Returns the time to ask again for those that got none."""
+        got = await self._again([waiting.due for waiting in self._ready[-self._missing() :]])
+        for slot in got:
+            if slot.closes >= slot.opens:
+                heappush(self._slots, slot)
+        return min((slot.opens for slot in got if slot.closes < slot.opens), default=0.0)
+
+    def _let_pass(self) -> None:
+        while self._ready and (slot := self._open_now()) is not None:
+            _answer(heappop(self._ready), slot)
+        now = monotonic()
+        for waiting in [waiting for waiting in self._ready if waiting.give_up_at <= now]:
+            self._ready.remove(waiting)
+            _answer(waiting, None)
+        heapify(self._ready)
+
+    def _open_now(self) -> Slot | None:
+        self._drop_closed()
+        if self._slots and self._slots[0].opens <= monotonic() + _EARLY:
+            return heappop(self._slots)
+        return None
+
+    def _drop_closed(self) -> None:
+        now = monotonic()
+        while self._slots and self._slots[0].closes < now:
+            heappop(self._slots)
+            self._telemetry.count("slots_missed")
+
+    async def _sleep_until(self, moment: float) -> None:
+        """Or until there is somebody else, or another slot."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(moment - monotonic()):
+                await self._changed.wait()
+
+
+def _answer(waiting: _Waiting, slot: Slot | Exception | None) -> None:
+    if waiting.slot.done():
+        return
+    if isinstance(slot, Exception):
+        waiting.slot.set_exception(slot)
+    else:
+        waiting.slot.set_result(slot)

@@ -1,0 +1,54 @@
+"""What keeps an accepted message back for now: its sender is switched off, or its template may not be sent.
+
+Delivery asks before a send, and whoever reads a message that waits is told the same.
+"""
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.domain.content.content import Content, TemplateMessage
+from messaging.domain.shared.ids import AccountId, SenderId
+from messaging.domain.templates.template import Template, TemplateStatus
+from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, Sender, SenderStatus
+
+
+class Hold(Struct, frozen=True):
+    """`look_after`: when to look again, should nobody tell that it has ended."""
+
+    code: str
+    reason: str
+    look_after: timedelta
+
+
+# A person switches senders on and off.
+SENDER_PAUSED = Hold("sender_paused", "Its sender or provider account is switched off.", timedelta(seconds=60))
+# The news of its return lets the messages go (see `release_held`); this is for news that got lost.
+TEMPLATE_PAUSED = Hold("template_paused", "The provider has paused its template.", timedelta(minutes=10))
+TEMPLATE_CHANGED = Hold(
+    "template_changed", "Its template was changed at the provider and is being read anew.", timedelta(seconds=60)
+)
+
+
+def hold_by_sender(account: ProviderAccount, sender: Sender) -> Hold | None:
+    active = account.status is AccountStatus.ACTIVE and sender.status is SenderStatus.ACTIVE
+    return None if active else SENDER_PAUSED
+
+
+def hold_by_template(template: Template) -> Hold | None:
+    if template.status is TemplateStatus.PAUSED:
+        return TEMPLATE_PAUSED
+    return None if template.changed_at is None else TEMPLATE_CHANGED
+
+
+def hold_of(facts: TenantSnapshot, account_id: AccountId, sender_id: SenderId, content: Content) -> Hold | None:
+    """What keeps a waiting message of this sender back, as far as the configuration tells."""
+    account, sender = facts.accounts.get(account_id), facts.senders.get(sender_id)
+    if account is None or sender is None:
+        return None
+    hold = hold_by_sender(account, sender)
+    if hold is None and isinstance(content, TemplateMessage):
+        template = facts.templates_of(account_id).get((content.name, content.language))
+        hold = None if template is None else hold_by_template(template)
+    return hold

@@ -1,0 +1,37 @@
+"""What of a message is kept encrypted, and how it is packed."""
+
+import msgspec
+from msgspec import Struct
+
+from messaging.domain.channels.address import Recipient
+from messaging.domain.content.content import Content
+from messaging.domain.shared.ids import MessageId, Prefix, typeid
+
+
+class Payload(Struct, frozen=True, kw_only=True):
+    to: Recipient
+    content: Content
+    metadata: dict[str, str]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Payload] = msgspec.msgpack.Decoder(Payload)
+
+
+def encode(payload: Payload) -> bytes:
+    return _encoder.encode(payload)
+
+
+def decode(packed: bytes) -> Payload:
+    """Raises msgspec.DecodeError for bytes that `encode` did not write."""
+    return _decoder.decode(packed)
+
+
+def context(message_id: MessageId) -> str:
+    """Where the ciphertext belongs: sealed under this, it opens nowhere else."""
+    return context_of(typeid(Prefix.MESSAGE, message_id))
+
+
+def context_of(public_id: str) -> str:
+    """The same for a message whose public id is at hand."""
+    return f"messages.contents:{public_id}"

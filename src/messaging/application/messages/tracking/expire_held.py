@@ -1,0 +1,41 @@
+"""Do for held senders what claims do on their way: end what expires, give up what lost workers held.
+
+Nobody claims their messages meanwhile, and a lease that has ended must not wait for a sender to recover.
+"""
+
+from collections.abc import Mapping
+
+from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+from messaging.domain.messages.message import ECHO_GRACE
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.shared.ids import SenderId, TenantId
+
+_BATCH = 200
+
+
+class ExpireHeld:
+    def __init__(
+        self, *, open_uow: OpenSystemUnitOfWork, breakers: CircuitBreakers, grace: lifecycle.EchoGrace = ECHO_GRACE
+    ) -> None:
+        self._open_uow = open_uow
+        self._breakers = breakers
+        self._grace = grace
+
+    async def __call__(self) -> int:
+        """How many messages moved; nothing is asked of Postgres while no sender is held. Raises StoreUnavailable."""
+        moved = 0
+        while (held := self._breakers.held()) and (count := await self._move(held)):
+            moved += count
+            if count < _BATCH:
+                break
+        return moved
+
+    async def _move(self, held: Mapping[SenderId, TenantId]) -> int:
+        async with self._open_uow() as uow:
+            expired = map(lifecycle.expire, await uow.lifecycles.lock_expired(held, _BATCH))
+            lost = [lifecycle.give_up(it, grace=self._grace) for it in await uow.lifecycles.lock_lost(held, _BATCH)]
+            changes = [change for change in (*expired, *lost) if change is not None]
+            await uow.lifecycles.apply(changes)
+            await uow.commit()
+        return len(changes)

@@ -1,0 +1,159 @@
+"""Ask after messages that the provider took and then said nothing more about, for as long as their policy asks.
+
+Nothing is ever sent because of a check. Between the claim and the answer no transaction is open: the claim moves the
+dispatch to the end of a lease, so a worker lost meanwhile costs one lease.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from time import monotonic
+
+from msgspec import Struct
+
+from messaging.application import crashpoints
+from messaging.application.ports.providers import ProviderGateway, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.secrets import CannotDecrypt, KeyRing
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+from messaging.application.tenants.accounts.connections import open_connection
+from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.messages.state import AWAITING_NEWS
+from messaging.domain.messages.transitions.status_polling import Asked, poll_status
+from messaging.domain.shared.ids import AccountId, Prefix, typeid
+
+log = logging.getLogger(__name__)
+
+_BATCH = 200
+_AT_ONCE = 8
+# No new question after this; with the longest provider call it stays well within the lease.
+_ASKING_SECONDS = 20.0
+_LEASE = timedelta(minutes=5)
+
+
+class CheckTerms(Struct, frozen=True, kw_only=True):
+    """`every` overrides the policies' interval. `per_hour` bounds this process's questions for each account."""
+
+    every: timedelta | None = None
+    per_hour: int = 100
+
+
+class _Answer(Struct, frozen=True):
+    asked: Asked
+    receipts: Sequence[Receipt] = ()
+
+
+_NOT_ASKED = _Answer(Asked.NO)
+
+
+class PollStatus:
+    def __init__(
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        gateways: Mapping[str, ProviderGateway],
+        telemetry: Telemetry,
+        terms: CheckTerms | None = None,
+    ) -> None:
+        self._open_uow = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._gateways = gateways
+        self._telemetry = telemetry
+        self._terms = terms or CheckTerms()
+        self._budget = _Budget(self._terms.per_hour)
+
+    async def __call__(self) -> int:
+        """How many were looked at; 0 when none is due. Raises StoreUnavailable."""
+        silent = await self._claim()
+        if not silent:
+            return 0
+        answers = await self._ask(silent)
+        await self._write(answers)
+        return len(silent)
+
+    async def _claim(self) -> Sequence[MessageState]:
+        async with self._open_uow() as uow:
+            due = await uow.lifecycles.lock_for_polling(_BATCH)
+            if not due:
+                return ()
+            await uow.lifecycles.postpone(
+                {message.key: _LEASE for message in due if message.state in AWAITING_NEWS},
+                kind=DispatchKind.CHECK_SILENT,
+            )
+            await uow.lifecycles.unschedule([message.key for message in due if message.state not in AWAITING_NEWS])
+            await uow.commit()
+        crashpoints.reach("poll_status.after_claim")
+        return due
+
+    async def _ask(self, silent: Sequence[MessageState]) -> Mapping[MessageKey, _Answer]:
+        """Each answered, or not asked because time or budget is up."""
+        concurrency, until = asyncio.Semaphore(_AT_ONCE), monotonic() + _ASKING_SECONDS
+
+        async def ask(message: MessageState) -> _Answer:
+            async with concurrency:
+                return await self._ask_one(message) if monotonic() < until else _NOT_ASKED
+
+        async with asyncio.TaskGroup() as group:
+            tasks = {message.key: group.create_task(ask(message)) for message in silent}
+        return {key: task.result() for key, task in tasks.items()}
+
+    async def _ask_one(self, message: MessageState) -> _Answer:
+        attempt, facts = message.attempt, await self._snapshots.tenant(message.key.tenant_id)
+        if attempt is None or attempt.provider_message_id is None or facts is None:
+            return _NOT_ASKED
+        account, sender = facts.accounts.get(message.account_id), facts.senders.get(message.sender_id)
+        gateway = self._gateways.get(account.provider) if account is not None else None
+        if account is None or sender is None or gateway is None or not gateway.has_history:
+            return _NOT_ASKED
+        try:
+            connection = open_connection(account, self._key_ring.cipher(account.tenant_id, facts.data_keys))
+        except CannotDecrypt:
+            return _NOT_ASKED
+        if not self._budget.take(account.id):
+            return _NOT_ASKED
+        try:
+            found = await gateway.history(connection, sender.external_id, attempt.provider_message_id)
+        except (ProviderRefused, ProviderUnavailable) as error:
+            ids = {"message_id": typeid(Prefix.MESSAGE, message.key.message_id), "code": error.code}
+            log.info("message.check_failed", extra=ids)
+            return _Answer(Asked.FAILED)
+        return _Answer(Asked.YES, found)
+
+    async def _write(self, answers: Mapping[MessageKey, _Answer]) -> None:
+        async with self._open_uow() as uow:
+            messages = await uow.lifecycles.lock(list(answers))
+            changes = [
+                poll_status(message, answers[key].receipts, asked=answers[key].asked, check_every=self._terms.every)
+                for key, message in messages.items()
+            ]
+            await uow.lifecycles.apply([change for change in changes if change is not None])
+            crashpoints.reach("poll_status.before_commit")
+            await uow.commit()
+        for change in changes:
+            if change is not None:
+                news = "yes" if change.state is not change.previous else "no"
+                self._telemetry.count("silence_checks", news=news)
+
+
+class _Budget:
+    """So many questions an hour for each account, counted in this process alone; a new hour starts afresh."""
+
+    def __init__(self, per_hour: int) -> None:
+        self._per_hour = per_hour
+        self._spent: dict[AccountId, tuple[int, int]] = {}
+
+    def take(self, account_id: AccountId) -> bool:
+        hour = int(monotonic() // 3600)
+        began, spent = self._spent.get(account_id, (hour, 0))
+        if began != hour:
+            spent = 0
+        if spent >= self._per_hour:
+            return False
+        self._spent[account_id] = (hour, spent + 1)
+        return True

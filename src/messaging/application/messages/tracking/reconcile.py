@@ -1,0 +1,190 @@
+"""Bring receipts home: match each to its attempt, fold them into their messages, park what matches nothing yet."""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from messaging.application.messages.reading import receipt_recipients
+from messaging.application.ports.clock import Clock
+from messaging.application.ports.lifecycles import AttemptRef
+from messaging.application.ports.raw_webhooks import ParkedReceipt
+from messaging.application.ports.secrets import KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import SystemUnitOfWork
+from messaging.domain.messages.message_state import MessageKey, MessageState
+from messaging.domain.messages.receipts import Receipt, ReceiptKind
+from messaging.domain.messages.reference import verify
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
+
+log = logging.getLogger(__name__)
+
+# A receipt can overtake the commit of our own answer by milliseconds, and a lost worker's by as long as its lease.
+# Other apps subscribed to the same account send receipts of messages we never saw: after the last look they go.
+_LOOKS = (
+    timedelta(seconds=10),
+    timedelta(seconds=60),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+    timedelta(days=7),
+)
+
+
+class Arrived(NamedTuple):
+    """A receipt and whose account it came through (the webhook's path tells, not the payload)."""
+
+    tenant_id: TenantId
+    account_id: AccountId
+    receipt: Receipt
+
+
+class ReconcileReceipts:
+    """Works inside the caller's transaction, so that a webhook is processed wholly or not at all."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        clock: Clock,
+        telemetry: Telemetry,
+        check_every: timedelta | None = None,
+    ) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._clock = clock
+        self._telemetry = telemetry
+        self._check_every = check_every
+
+    async def __call__(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> None:
+        """Apply in any order, any number of times: the end is the same."""
+        if not arrived:
+            return
+        unmatched = await self._settle(uow, await self._sealed(arrived))
+        now = self._clock.now()
+        await uow.raw_webhooks.park([_parked(item, now) for item in unmatched])
+        for kind, count in Counter(item.receipt.kind for item in arrived).items():
+            self._telemetry.count("receipts", count, kind=kind)
+
+    async def match_parked(self, uow: SystemUnitOfWork, learnt: Sequence[tuple[AccountId, str]]) -> None:
+        """Provider ids just became known: fetch the receipts that were quicker than we."""
+        if not learnt:
+            return
+        parked = await uow.raw_webhooks.lock_parked(learnt)
+        if parked:
+            await self._look_again(uow, parked)
+
+    async def rematch(self, uow: SystemUnitOfWork, limit: int) -> int:
+        """Look again at parked receipts whose time has come; returns how many were looked at."""
+        parked = await uow.raw_webhooks.lock_parked_due(limit)
+        if parked:
+            await self._look_again(uow, parked)
+        return len(parked)
+
+    async def _look_again(self, uow: SystemUnitOfWork, parked: Sequence[ParkedReceipt]) -> None:
+        arrived = {Arrived(item.tenant_id, item.account_id, item.receipt): item for item in parked}
+        unmatched = set(await self._settle(uow, list(arrived)))
+        await uow.raw_webhooks.unpark([item for key, item in arrived.items() if key not in unmatched])
+        await uow.raw_webhooks.park_again([(arrived[key], _next_look(arrived[key])) for key in unmatched])
+
+    async def _settle(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
+        """Fold what can be matched within its account; returns what matches nothing yet."""
+        located = await self._locate(uow, arrived)
+        messages = await uow.lifecycles.lock(list({place.key for place in located if place is not None}))
+        by_message: dict[MessageKey, list[tuple[int | None, Receipt]]] = defaultdict(list)
+        unmatched: list[Arrived] = []
+        for item, place in zip(arrived, located, strict=True):
+            message = None if place is None else messages.get(place.key)
+            if place is None or message is None:
+                unmatched.append(item)
+            elif message.account_id == item.account_id:
+                by_message[place.key].append((place.epoch, item.receipt))
+            else:
+                self._refuse(item, place.key)
+        failed = await uow.lifecycles.failed_attempts(_sent_again(messages, by_message))
+        changes = [
+            lifecycle.receive(messages[key], receipts, check_every=self._check_every, failed_attempt=failed.get(key, 0))
+            for key, receipts in by_message.items()
+        ]
+        await uow.lifecycles.apply(changes)
+        return unmatched
+
+    def _refuse(self, item: Arrived, key: MessageKey) -> None:
+        """A message that left by another account: whoever signs for this one may not speak for that one.
+
+        It will never match, so it is not parked either; the raw webhook keeps it.
+        """
+        self._telemetry.count("receipts_refused")
+        log.warning(
+            "receipt.of_another_account",
+            extra={
+                "tenant_id": typeid(Prefix.TENANT, item.tenant_id),
+                "account_id": typeid(Prefix.ACCOUNT, item.account_id),
+                "message_id": typeid(Prefix.MESSAGE, key.message_id),
+                "kind": item.receipt.kind,
+            },
+        )
+
+    async def _locate(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[AttemptRef | None]:
+        """By the reference we asked to be echoed; where it is missing, by the provider's own message id."""
+        ciphers = await self._ciphers({item.tenant_id for item in arrived})
+        located = [_by_reference(item, ciphers.get(item.tenant_id)) for item in arrived]
+        wanted = {_provider_id(item) for item, place in zip(arrived, located, strict=True) if place is None}
+        if not wanted:
+            return located
+        attempts = await uow.lifecycles.find_attempts(list(wanted))
+        return [place or attempts.get(_provider_id(item)) for item, place in zip(arrived, located, strict=True)]
+
+    async def _sealed(self, arrived: Sequence[Arrived]) -> list[Arrived]:
+        """With the ids of people as they may be kept in a timeline."""
+        ciphers = await self._ciphers({item.tenant_id for item in arrived})
+        return [
+            item if cipher is None else item._replace(receipt=receipt_recipients.sealed(item.receipt, cipher))
+            for item in arrived
+            for cipher in (ciphers.get(item.tenant_id),)
+        ]
+
+    async def _ciphers(self, tenants: Collection[TenantId]) -> dict[TenantId, TenantCipher]:
+        known = {id: await self._snapshots.tenant(id) for id in tenants}
+        return {id: self._key_ring.cipher(id, facts.data_keys) for id, facts in known.items() if facts is not None}
+
+
+def _sent_again(
+    messages: Mapping[MessageKey, MessageState], receipts: Mapping[MessageKey, Sequence[tuple[int | None, Receipt]]]
+) -> list[MessageKey]:
+    """Those of which it matters what a person knew; hardly ever any, so that nothing more is asked for the others."""
+    delivered = (ReceiptKind.DELIVERED, ReceiptKind.READ)
+    return [
+        key
+        for key, arrived in receipts.items()
+        if messages[key].possible_duplicate and any(receipt.kind not in delivered for _, receipt in arrived)
+    ]
+
+
+def _by_reference(item: Arrived, cipher: TenantCipher | None) -> AttemptRef | None:
+    text = item.receipt.reference
+    # Another tenant's or another platform's reference must not speak for a message of this tenant.
+    if text is None or cipher is None or (echoed := verify(text, cipher.tag)) is None:
+        return None
+    return AttemptRef(key=MessageKey(item.tenant_id, echoed.message_id), epoch=echoed.epoch)
+
+
+def _provider_id(item: Arrived) -> tuple[AccountId, str]:
+    return item.account_id, item.receipt.provider_message_id
+
+
+def _parked(item: Arrived, now: datetime) -> ParkedReceipt:
+    return ParkedReceipt(
+        tenant_id=item.tenant_id, account_id=item.account_id, receipt=item.receipt, parked_at=now, tries=0
+    )
+
+
+def _next_look(parked: ParkedReceipt) -> datetime | None:
+    """Counted from its arrival; None after the last look."""
+    tries = parked.tries + 1
+    return parked.parked_at + _LOOKS[tries] if tries < len(_LOOKS) else None

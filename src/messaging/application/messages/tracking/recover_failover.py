@@ -1,0 +1,75 @@
+"""After a failover or a restored backup, what may have been sent is put aside before anything is claimed."""
+
+import asyncio
+import logging
+
+from messaging.application import crashpoints
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.domain.messages.message import ECHO_GRACE
+from messaging.domain.messages.transitions import failover
+from messaging.domain.messages.transitions.lifecycle import EchoGrace
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500
+_LOOK_EVERY = 1.0
+
+
+class NoticeFailover:
+    """Every process looks, also those that settle nothing: what is accepted from then on is in no doubt."""
+
+    def __init__(self, *, open_uow: OpenSystemUnitOfWork) -> None:
+        self._open_uow = open_uow
+
+    async def __call__(self) -> bool:
+        """Whether a switch is yet to be settled. Raises StoreUnavailable."""
+        async with self._open_uow() as uow:
+            pending = await uow.failovers.notice()
+            if pending:
+                await uow.commit()
+        return pending
+
+    async def watch(self) -> None:
+        """Look every second until cancelled; Postgres being away ends nothing."""
+        while True:
+            try:
+                await self()
+            except StoreUnavailable:
+                log.warning("failover.not_watching", extra={"store": "postgres"})
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+class RecoverFailover:
+    """Safe in several workers at once: one of them does it, the others find nothing to do, and none of them claims."""
+
+    def __init__(
+        self, *, open_uow: OpenSystemUnitOfWork, notice: NoticeFailover, grace: EchoGrace = ECHO_GRACE
+    ) -> None:
+        self._open_uow = open_uow
+        self._notice = notice
+        self._grace = grace
+
+    async def __call__(self) -> int:
+        """How many messages were put aside; when it ends by itself, claims go on. Raises StoreUnavailable."""
+        if not await self._notice():
+            return 0
+        total = 0
+        while (put_aside := await self._put_aside()) is not None:
+            total += put_aside
+        return total
+
+    async def _put_aside(self) -> int | None:
+        """One batch; None when there is nothing more to do here."""
+        async with self._open_uow() as uow:
+            if not await uow.failovers.take_turn():
+                return None
+            keys = await uow.failovers.doubtful(_BATCH)
+            messages = (await uow.lifecycles.lock(keys)).values()
+            changes = [failover.recover_failover(message, grace=self._grace) for message in messages]
+            await uow.lifecycles.apply([change for change in changes if change is not None])
+            if not keys:
+                await uow.failovers.settle()
+            crashpoints.reach("recover_failover.before_commit")
+            await uow.commit()
+        log.warning("failover.put_aside" if keys else "failover.settled", extra={"messages": len(keys)})
+        return len(keys) if keys else None

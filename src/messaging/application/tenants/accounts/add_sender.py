@@ -1,0 +1,171 @@
+"""Adding an identity that messages leave from, and changing its settings."""
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.accounts.set_up_account import CheckSender, placeholder
+from messaging.application.tenants.tell_health import TellHealth
+from messaging.application.tenants.views import SenderView
+from messaging.domain.channels.address import Channel, Phone, parse_recipient
+from messaging.domain.channels.email_address import is_email_address
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.ids import AccountId, SenderId
+from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.refusals import already_exists, invalid, not_found
+from messaging.domain.tenants.carrying import channel_not_carried
+from messaging.domain.tenants.provider_ids import provider_id_violations
+from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
+from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, SenderStatus
+
+
+class NewSender(Struct, frozen=True, kw_only=True):
+    """`account_id` is None when the caller's text is not an account id at all."""
+
+    account_id: AccountId | None
+    channel: Channel
+    external_id: str
+    address: str
+    name: str
+    per_second: int
+    rank: int
+    verify: bool | None = None
+    """Whether the provider is asked for the number first; None: in live mode."""
+
+
+class AddSender:
+    """The sender gets its account's mode, which must be the key's own."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        tell_health: TellHealth,
+        clock: Clock,
+        new_id: NewId,
+        carried: CarriedChannels,
+        quotas: ConfigurationQuotas,
+        check_number: CheckSender,
+    ) -> None:
+        self._open = open_uow
+        self._carried = carried
+        self._quotas = quotas
+        self._check_number = check_number
+        self._tell_health = tell_health
+        self._clock = clock
+        self._new_id = new_id
+
+    async def __call__(self, principal: Principal, new: NewSender) -> SenderView:
+        """Raises DomainError: validation_failed, already_exists, provider_refused, provider_unavailable."""
+        account = await self._account(principal, new)
+        if account.mode is Mode.LIVE if new.verify is None else new.verify:
+            violations = await self._check_number(account, external_id=new.external_id, address=new.address)
+            if violations:
+                raise invalid(*violations)
+        sender = self._sender(account, new)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            if not await uow.configuration.has_room("senders", self._quotas.senders):
+                raise quota_exceeded("senders", self._quotas.senders)
+            try:
+                await uow.configuration.add_sender(sender)
+            except Duplicate as duplicate:
+                raise already_exists("This account has a sender with this external_id already.") from duplicate
+            await uow.commit()
+        return SenderView.of(sender, await self._tell_health.of(sender))
+
+    async def _account(self, principal: Principal, new: NewSender) -> ProviderAccount:
+        """Raises DomainError `validation_failed` with all that can be told without the provider."""
+        account = None
+        if new.account_id is not None:
+            async with self._open(principal.tenant_id, principal.mode) as uow:
+                account = await uow.configuration.account(new.account_id)
+        violations = (*_address_violations(new), *self._account_violations(new, account))
+        if account is None or violations:
+            raise invalid(*violations)
+        return account
+
+    def _account_violations(self, new: NewSender, account: ProviderAccount | None) -> tuple[Violation, ...]:
+        if account is None:
+            return (_ACCOUNT_UNKNOWN,)
+        copied = placeholder("/external_id", new.external_id)
+        ids = provider_id_violations(account.provider, new.external_id) if copied is None else (copied,)
+        carried = self._carried.get(account.provider, frozenset())
+        if new.channel in carried:
+            return ids
+        return (*ids, channel_not_carried(new.channel, account.provider, carried))
+
+    def _sender(self, account: ProviderAccount, new: NewSender) -> Sender:
+        return Sender(
+            id=SenderId(self._new_id()),
+            tenant_id=account.tenant_id,
+            account_id=account.id,
+            channel=new.channel,
+            mode=account.mode,
+            external_id=new.external_id,
+            address=new.address,
+            name=new.name,
+            status=SenderStatus.ACTIVE,
+            created_at=self._clock.now(),
+            per_second=new.per_second,
+            rank=new.rank,
+        )
+
+
+_ACCOUNT_UNKNOWN = Violation(
+    pointer="/account_id",
+    code="account_unknown",
+    detail="No such provider account. GET /v1/provider-accounts lists the ones this key can use.",
+)
+
+
+_NO_EMAIL_ADDRESS = Violation(
+    pointer="/address",
+    code="recipient_invalid",
+    detail="An e-mail sender's address is an e-mail address in ASCII (orders@example.com).",
+)
+
+
+def _address_violations(new: NewSender) -> tuple[Violation, ...]:
+    if new.channel is Channel.EMAIL:
+        return () if is_email_address(new.address) else (_NO_EMAIL_ADDRESS,)
+    found = parse_recipient(new.address)
+    if isinstance(found, Violation):
+        return (Violation(pointer="/address", code=found.code, detail=found.detail),)
+    if not isinstance(found, Phone):
+        detail = "A sender's address is a phone number in E.164 form (+14155550100)."
+        return (Violation(pointer="/address", code="recipient_invalid", detail=detail),)
+    return ()
+
+
+class SenderChanges(Struct, frozen=True, kw_only=True):
+    """What stays UNSET keeps its value."""
+
+    name: str | UnsetType = UNSET
+    status: SenderStatus | UnsetType = UNSET
+    per_second: int | UnsetType = UNSET
+    rank: int | UnsetType = UNSET
+
+
+class ChangeSender:
+    def __init__(self, *, open_uow: OpenUnitOfWork, tell_health: TellHealth) -> None:
+        self._open = open_uow
+        self._tell_health = tell_health
+
+    async def __call__(self, principal: Principal, id: SenderId, changes: SenderChanges) -> SenderView:
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            sender = await uow.configuration.sender(id)
+            if sender is None:
+                raise not_found()
+            changed = replace(
+                sender,
+                name=sender.name if changes.name is UNSET else changes.name,
+                status=sender.status if changes.status is UNSET else changes.status,
+                per_second=sender.per_second if changes.per_second is UNSET else changes.per_second,
+                rank=sender.rank if changes.rank is UNSET else changes.rank,
+            )
+            await uow.configuration.update_sender(changed)
+            await uow.commit()
+        return SenderView.of(changed, await self._tell_health.of(changed))

@@ -1,0 +1,179 @@
+"""Connecting a provider account, and changing or rotating its credentials."""
+
+import secrets
+from collections.abc import Callable
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from messaging.application.ports.clock import Clock, NewId
+from messaging.application.ports.configuration import Duplicate
+from messaging.application.ports.providers import Credentials
+from messaging.application.ports.secrets import KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.accounts.ciphers import cipher_of
+from messaging.application.tenants.accounts.connections import open_credentials, seal_credentials
+from messaging.application.tenants.accounts.set_up_account import Candidate, VerifyAccount, stored_account
+from messaging.application.tenants.views import AccountView
+from messaging.domain.shared.ids import AccountId
+from messaging.domain.shared.refusals import already_exists, not_found
+from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
+from messaging.domain.tenants.tenant import AccountStatus, Principal, ProviderAccount
+
+# 32 characters of base64url: 192 random bits.
+_TOKEN_BYTES = 24
+
+
+def new_webhook_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+class NewAccount(Struct, frozen=True, kw_only=True):
+    provider: str
+    name: str
+    external_id: str
+    credentials: Credentials
+    verify: bool | None = None
+    """Whether the provider is asked first; None: in live mode."""
+
+    def to_candidate(self) -> Candidate:
+        return Candidate(provider=self.provider, external_id=self.external_id, credentials=self.credentials)
+
+
+class ConnectAccount:
+    """The account gets the mode of the key that connects it, so that test traffic cannot reach a live account."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        clock: Clock,
+        new_id: NewId,
+        webhooks_url: str,
+        quotas: ConfigurationQuotas,
+        verify: VerifyAccount,
+        new_token: Callable[[], str] = new_webhook_token,
+    ) -> None:
+        self._open = open_uow
+        self._verify = verify
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._clock = clock
+        self._new_id = new_id
+        self._webhooks_url = webhooks_url
+        self._quotas = quotas
+        self._new_token = new_token
+
+    async def __call__(self, principal: Principal, new: NewAccount) -> AccountView:
+        """Raises DomainError: validation_failed, already_exists, provider_unavailable."""
+        await self._verify.require(principal, new.to_candidate(), ask=new.verify)
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        id = AccountId(self._new_id())
+        account = ProviderAccount(
+            id=id,
+            tenant_id=principal.tenant_id,
+            provider=new.provider,
+            mode=principal.mode,
+            name=new.name,
+            external_id=new.external_id,
+            sealed_credentials=seal_credentials(id, new.credentials, cipher),
+            webhook_token=self._new_token(),
+            status=AccountStatus.ACTIVE,
+            created_at=self._clock.now(),
+        )
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            known = await uow.configuration.account_at(new.provider, new.external_id)
+            if known is not None and known.status is not AccountStatus.DELETED:
+                raise already_exists("This provider account is connected already. Change it with PATCH.")
+            if known is not None:
+                revived = _again(known, new, cipher)
+                await uow.configuration.revive_account(revived)
+                await uow.commit()
+                return AccountView.of(revived, self._webhooks_url, principal.role)
+            if not await uow.configuration.has_room("accounts", self._quotas.accounts):
+                raise quota_exceeded("provider accounts", self._quotas.accounts)
+            try:
+                await uow.configuration.add_account(account)
+            except Duplicate as duplicate:
+                raise already_exists("This provider account is connected already.") from duplicate
+            await uow.commit()
+        return AccountView.of(account, self._webhooks_url, principal.role)
+
+
+def _again(known: ProviderAccount, new: NewAccount, cipher: TenantCipher) -> ProviderAccount:
+    """A deleted account comes back under its id, so that its messages and late receipts are its own again."""
+    sealed = seal_credentials(known.id, new.credentials, cipher)
+    return replace(known, name=new.name, status=AccountStatus.ACTIVE, sealed_credentials=sealed)
+
+
+class AccountChanges(Struct, frozen=True, kw_only=True):
+    """What stays UNSET keeps its value; each credential can be rotated by itself."""
+
+    name: str | UnsetType = UNSET
+    status: AccountStatus | UnsetType = UNSET
+    access_token: str | UnsetType = UNSET
+    app_secrets: tuple[str, ...] | UnsetType = UNSET
+    verify_token: str | UnsetType = UNSET
+    verify: bool | None = None
+
+    @property
+    def rotates(self) -> bool:
+        """Whether there is anything that the provider could be asked about."""
+        return self.access_token is not UNSET or self.app_secrets is not UNSET or self.verify_token is not UNSET
+
+
+class ChangeAccount:
+    """New credentials are tried at the provider first, as those of a new account are."""
+
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        webhooks_url: str,
+        verify: VerifyAccount,
+    ) -> None:
+        self._open = open_uow
+        self._verify = verify
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._webhooks_url = webhooks_url
+
+    async def __call__(self, principal: Principal, id: AccountId, changes: AccountChanges) -> AccountView:
+        """Raises DomainError: not_found, validation_failed, provider_unavailable."""
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        if changes.rotates:
+            await self._try(principal, await stored_account(self._open, principal, id), cipher, changes)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            account = await uow.configuration.account(id)
+            if account is None:
+                raise not_found()
+            credentials = _rotate(open_credentials(account, cipher), changes)
+            changed = replace(
+                account,
+                name=account.name if changes.name is UNSET else changes.name,
+                status=account.status if changes.status is UNSET else changes.status,
+                sealed_credentials=seal_credentials(id, credentials, cipher),
+            )
+            await uow.configuration.update_account(changed)
+            await uow.commit()
+        return AccountView.of(changed, self._webhooks_url, principal.role)
+
+    async def _try(
+        self, principal: Principal, account: ProviderAccount, cipher: TenantCipher, changes: AccountChanges
+    ) -> None:
+        credentials = _rotate(open_credentials(account, cipher), changes)
+        candidate = Candidate(provider=account.provider, external_id=account.external_id, credentials=credentials)
+        await self._verify.require(principal, candidate, ask=changes.verify)
+
+
+def _rotate(old: Credentials, changes: AccountChanges) -> Credentials:
+    return Credentials(
+        access_token=old.access_token if changes.access_token is UNSET else changes.access_token,
+        app_secrets=old.app_secrets if changes.app_secrets is UNSET else changes.app_secrets,
+        verify_token=old.verify_token if changes.verify_token is UNSET else changes.verify_token,
+    )

@@ -1,0 +1,59 @@
+"""Disconnecting a provider account: hidden at once with all that belongs to it, and nothing lost."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from messaging.application.ports.providers import Credentials
+from messaging.application.ports.secrets import KeyRing
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.tenants.accounts.ciphers import cipher_of
+from messaging.application.tenants.accounts.connections import open_credentials, seal_credentials
+from messaging.application.tenants.views import AccountView
+from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.ids import AccountId
+from messaging.domain.shared.refusals import not_found
+from messaging.domain.tenants.tenant import AccountStatus, Principal
+
+_COUNTED: Final = 1_000
+
+
+class DeleteAccount:
+    """Refused while messages are under way. Messages, their history and late receipts stay.
+
+    The access token is forgotten; the app secrets are kept, so that what the provider still tells can be believed.
+    """
+
+    def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing, webhooks_url: str) -> None:
+        self._open = open_uow
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._webhooks_url = webhooks_url
+
+    async def __call__(self, principal: Principal, id: AccountId) -> AccountView:
+        """Raises DomainError: not_found, state_conflict."""
+        cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
+        async with self._open(principal.tenant_id, principal.mode) as uow:
+            account = await uow.configuration.account(id)
+            if account is None:
+                raise not_found()
+            if waiting := await uow.records.under_way(id, most=_COUNTED):
+                raise _messages_under_way(waiting)
+            known = open_credentials(account, cipher)
+            kept = Credentials(access_token="", app_secrets=known.app_secrets, verify_token=known.verify_token)
+            deleted = replace(
+                account, status=AccountStatus.DELETED, sealed_credentials=seal_credentials(id, kept, cipher)
+            )
+            await uow.configuration.delete_account(deleted)
+            await uow.commit()
+        return AccountView.of(deleted, self._webhooks_url, principal.role)
+
+
+def _messages_under_way(count: int) -> DomainError:
+    many = f"{count}" if count < _COUNTED else f"{_COUNTED} or more"
+    detail = (
+        f"{many} messages of this account are under way. Disable it, so that no more are accepted, then wait for them"
+        " or cancel them; GET /v1/messages?status=queued lists those that wait."
+    )
+    return DomainError("state_conflict", detail)

@@ -1,0 +1,75 @@
+"""Keep what a provider told and what has no meaning here yet, with its kind and content."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from messaging.application.ports.clock import NewId
+from messaging.application.ports.provider_events import NewProviderEvent
+from messaging.application.ports.providers import OtherEvent
+from messaging.application.ports.raw_webhooks import RawWebhook
+from messaging.application.ports.secrets import KeyRing, TenantCipher
+from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import SystemUnitOfWork
+from messaging.application.webhooks import event_content
+from messaging.domain.shared.ids import EventId
+
+# A message to a number of the account that is no sender of ours: it becomes an inbound message once the number is.
+SENDER_UNKNOWN = "sender_unknown"
+
+
+class EventArrived(NamedTuple):
+    """An event, the webhook it came in, and what it is counted as: its kind, or `other` for one of no closed set."""
+
+    webhook: RawWebhook
+    event: OtherEvent
+    label: str
+
+
+class KeepEvents:
+    """Works inside the caller's transaction, so that a webhook is processed wholly or not at all."""
+
+    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing, new_id: NewId, telemetry: Telemetry) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._new_id = new_id
+        self._telemetry = telemetry
+
+    async def __call__(self, uow: SystemUnitOfWork, arrived: Sequence[EventArrived]) -> None:
+        """Store them, any number of times with the same effect."""
+        if not arrived:
+            return
+        labels: dict[EventId, str] = {}
+        rows: list[NewProviderEvent] = []
+        for item in arrived:
+            facts = await self._snapshots.tenant(item.webhook.tenant_id)
+            # A webhook of a tenant that is unknown was never read.
+            assert facts is not None
+            cipher = self._key_ring.cipher(item.webhook.tenant_id, facts.data_keys)
+            id = EventId(self._new_id())
+            labels[id] = item.label
+            rows.append(_sealed(item, cipher, id))
+        added = await uow.provider_events.add(rows)
+        for label, count in Counter(labels[id] for id in added).items():
+            self._telemetry.count("provider_events", count, kind=label)
+
+
+def _sealed(item: EventArrived, cipher: TenantCipher, id: EventId) -> NewProviderEvent:
+    webhook, event = item.webhook, item.event
+    packed = event_content.pack(event.payload)
+    # What has no time is told from the same, told another day, by the webhook it came in.
+    told = str(webhook.id) if event.occurred_at is None else event.occurred_at.isoformat()
+    return NewProviderEvent(
+        id=id,
+        tenant_id=webhook.tenant_id,
+        account_id=webhook.account_id,
+        webhook_id=webhook.id,
+        kind=event.kind,
+        sender_external_id=event.sender_external_id,
+        occurred_at=event.occurred_at,
+        received_at=webhook.received_at,
+        size=len(packed),
+        digest=event_content.digest(cipher, event.kind, told, packed),
+        sealed=event_content.seal(cipher, id, packed),
+    )

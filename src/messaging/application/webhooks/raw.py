@@ -1,0 +1,39 @@
+"""What of a webhook is kept, and how it is sealed: the bytes as received, and the headers that explain them."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from messaging.application.ports.secrets import TenantCipher
+from messaging.domain.shared.ids import Prefix, WebhookId, typeid
+
+# Enough to verify the signature again and to see who called; cookies, tokens and proxies' notes are not kept.
+KEPT_HEADERS = frozenset(
+    {"content-type", "content-length", "user-agent", "x-hub-signature", "x-hub-signature-256", "traceparent"}
+)
+
+
+class Raw(Struct, frozen=True, kw_only=True):
+    """A webhook as it arrived. Header names are lower-case."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Raw] = msgspec.msgpack.Decoder(Raw)
+
+
+def seal(cipher: TenantCipher, id: WebhookId, headers: Mapping[str, str], body: bytes) -> bytes:
+    kept = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
+    return cipher.seal(_context(id), _encoder.encode(Raw(headers=kept, body=body)))
+
+
+def unseal(cipher: TenantCipher, id: WebhookId, sealed: bytes) -> Raw:
+    """Raises CannotDecrypt for a ciphertext of another webhook, tenant or key."""
+    return _decoder.decode(cipher.open(_context(id), sealed))
+
+
+def _context(id: WebhookId) -> str:
+    return f"raw_callbacks.payload:{typeid(Prefix.CALLBACK, id)}"

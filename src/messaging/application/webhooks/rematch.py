@@ -1,0 +1,19 @@
+"""Do parked receipts match by now? A receipt can overtake the commit of the very message it is about."""
+
+from messaging.application.messages.tracking.reconcile import ReconcileReceipts
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+
+_BATCH = 200
+
+
+class RematchReceipts:
+    def __init__(self, *, open_uow: OpenSystemUnitOfWork, reconcile: ReconcileReceipts) -> None:
+        self._open_uow = open_uow
+        self._reconcile = reconcile
+
+    async def __call__(self) -> int:
+        """How many parked receipts were looked at; 0 when none is due. Raises StoreUnavailable."""
+        async with self._open_uow() as uow:
+            looked_at = await self._reconcile.rematch(uow, _BATCH)
+            await uow.commit()
+        return looked_at

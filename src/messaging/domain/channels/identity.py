@@ -1,0 +1,55 @@
+"""One person, several spellings of the number: what WhatsApp and people write differently, and one form for it.
+
+The form is for finding and comparing only. A provider is given the number as the tenant wrote it.
+
+- Mexico: ten digits, and the same with the 1 that mobile numbers had before them until 2019.
+- Argentina: ten digits, and the same with the 9 that mobile numbers have when called from abroad.
+- Brazil: area code and eight digits, and the same with the 9 that went before mobile numbers between 2012 and 2016.
+
+In each country the shorter and the longer number belong to one line. Other names are learnt from the provider's answers
+(`messaging.application.contacts`).
+"""
+
+import re
+from typing import Final
+
+from messaging.domain.channels.address import Phone, Recipient, parse_provider_phone
+
+_COUNTRIES: Final = ("+52", "+54", "+55")
+_MEXICO: Final = re.compile(r"\+521?([0-9]{10})")
+_ARGENTINA: Final = re.compile(r"\+549?([1-9][0-9]{9})")
+# Eight digits that begin with 2 to 5 are a landline, which got no 9.
+_BRAZIL: Final = re.compile(r"\+55([1-9][1-9])9?([6-9][0-9]{7})")
+
+
+def spellings(address: str) -> tuple[str, ...]:
+    """All ways to write the address that mean the same person; the first is the form it is found by."""
+    if not address.startswith(_COUNTRIES):
+        return (address,)
+    if found := _MEXICO.fullmatch(address):
+        return f"+52{found[1]}", f"+521{found[1]}"
+    if found := _ARGENTINA.fullmatch(address):
+        return f"+549{found[1]}", f"+54{found[1]}"
+    if found := _BRAZIL.fullmatch(address):
+        return f"+55{found[1]}9{found[2]}", f"+55{found[1]}{found[2]}"
+    return (address,)
+
+
+def identity(address: str) -> str:
+    """The form that all spellings of a person's address have in common."""
+    return spellings(address)[0]
+
+
+def other_name(recipient: Recipient, named: str) -> str | None:
+    """Whom a provider says it sent to, if that is another identity than the one it was given; None if it is the same.
+
+    `named` is a wa_id (digits) or a business-scoped id.
+    """
+    given = recipient.value
+    if named == given or (isinstance(recipient, Phone) and named == given[1:]):
+        return None
+    phone = parse_provider_phone(named)
+    # A number's business-scoped id says nothing about how the number is spelt.
+    if phone is None or identity(phone.value) == identity(given):
+        return None
+    return identity(phone.value)

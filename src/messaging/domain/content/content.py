@@ -1,0 +1,53 @@
+"""What a message says: a tagged union that decodes once from the request and is stored as it is."""
+
+from msgspec import Struct, field
+
+from messaging.domain.content.parameters import ButtonValue, HeaderValue, MediaRef, TemplateParameters
+
+
+class Text(Struct, frozen=True, kw_only=True, tag="text", forbid_unknown_fields=True):
+    body: str
+    preview_url: bool = False
+
+
+class TemplateMessage(Struct, frozen=True, kw_only=True, tag="template", forbid_unknown_fields=True):
+    """An approved template by name and language, with the values of its blanks."""
+
+    name: str
+    language: str
+    variables: dict[str, str] = field(default_factory=dict)
+    header: HeaderValue | None = None
+    buttons: tuple[ButtonValue, ...] = ()
+
+    def parameters(self) -> TemplateParameters:
+        return TemplateParameters(variables=self.variables, header=self.header, buttons=self.buttons)
+
+
+class Image(MediaRef, frozen=True, kw_only=True, tag="image", forbid_unknown_fields=True):
+    caption: str | None = None
+
+
+class Document(MediaRef, frozen=True, kw_only=True, tag="document", forbid_unknown_fields=True):
+    caption: str | None = None
+    filename: str | None = None
+
+
+Content = Text | TemplateMessage | Image | Document
+
+
+def is_free_form(content: Content) -> bool:
+    """Free-form content may only be sent inside the recipient's 24-hour window; templates at any time."""
+    return not isinstance(content, TemplateMessage)
+
+
+def summary(content: Content) -> str:
+    """What a log may say of the content: its kind, and a template's name and language; never a value."""
+    match content:
+        case TemplateMessage():
+            return f"template {content.name} ({content.language})"
+        case Text():
+            return "text"
+        case Image():
+            return "image"
+        case Document():
+            return "document"

@@ -1,0 +1,162 @@
+"""A change in the making: signals through the table, one timeline entry each, and the endings several steps share."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from msgspec import UNSET, UnsetType
+
+from messaging.domain.messages.change import (
+    AttemptChange,
+    AttemptUpdated,
+    Change,
+    Detail,
+    Entry,
+    Schedule,
+    Unschedule,
+)
+from messaging.domain.messages.message import ECHO_GRACE, Category
+from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.retry import POLICIES
+from messaging.domain.messages.state import AWAITING_NEWS, RANK, Move, Refusal, Signal, State, Stay, advance
+from messaging.domain.shared.errors import DomainError
+
+# How long an unclear outcome may wait for the provider's echo, by category.
+EchoGrace = Mapping[Category, timedelta]
+
+
+class ChangeBuilder:
+    """Applies signals through `advance`; what it brings together `change` hands to the store."""
+
+    def __init__(
+        self, message: MessageState, grace: EchoGrace = ECHO_GRACE, check_every: timedelta | None = None
+    ) -> None:
+        self.message = message
+        self.grace = grace
+        self.check_every = check_every
+        self.state = message.state
+        self.entries: list[Entry] = []
+
+    def signal(self, signal: Signal, type_: str, detail: Detail | None = None, at: datetime | None = None) -> bool:
+        """Move and note it. Returns False when the signal brings no news; then nothing is noted."""
+        match advance(self.state, signal):
+            case Move(state=state):
+                self.state = state
+                self.note(type_, detail, at)
+                return True
+            case Stay():
+                return False
+            case Refusal():
+                raise IllegalSignal(self.state, signal)
+
+    def counted(self) -> int:
+        """Tries so far: one counts when the message leaves `sending`, however that comes about."""
+        left = self.message.state is State.SENDING and self.state is not State.SENDING
+        return self.message.attempts + left
+
+    def note(self, type_: str, detail: Detail | None = None, at: datetime | None = None) -> None:
+        self.entries.append(Entry(type=type_, state=self.state, detail=detail or {}, occurred_at=at))
+
+    def change(
+        self,
+        *,
+        dispatch: Schedule | Unschedule | None,
+        attempt: tuple[AttemptChange, ...] = (),
+        epoch: int | None = None,
+        attempts: int | None = None,
+        checks: int | None = None,
+        claim_failures: int | None = None,
+        error: ProviderError | UnsetType | None = UNSET,
+        possible_duplicate: bool | None = None,
+    ) -> Change:
+        message = self.message
+        return Change(
+            key=message.key,
+            expected_seq=message.seq,
+            previous=message.state,
+            state=self.state,
+            entries=tuple(self.entries),
+            epoch=message.epoch if epoch is None else epoch,
+            attempts=message.attempts if attempts is None else attempts,
+            checks=message.checks if checks is None else checks,
+            claim_failures=message.claim_failures if claim_failures is None else claim_failures,
+            error=error,
+            possible_duplicate=message.possible_duplicate if possible_duplicate is None else possible_duplicate,
+            attempt=attempt,
+            dispatch=dispatch,
+        )
+
+
+class IllegalSignal(DomainError):
+    """The action makes no sense in the message's present state; it answers 409."""
+
+    def __init__(self, state: State, signal: Signal) -> None:
+        super().__init__("state_conflict", f"The message is {state}; {signal} is not possible from there.")
+        self.state = state
+        self.signal = signal
+
+
+def end_expired(builder: ChangeBuilder) -> Change:
+    builder.signal(Signal.EXPIRE, "message.expired")
+    error = ProviderError(code="expired", reason="It could not be sent before expires_at.")
+    return builder.change(dispatch=Unschedule(), error=error)
+
+
+def lose_track(
+    builder: ChangeBuilder, attempt: tuple[AttemptChange, ...], error: ProviderError, detail: Detail
+) -> Change:
+    message = builder.message
+    if not builder.signal(Signal.LOSE_TRACK, "message.unknown", detail):
+        # Its lease had ended before: the wait for the echo is under way and is not begun anew.
+        builder.note("attempt.late_result", detail)
+        return builder.change(attempt=attempt, error=error, dispatch=None)
+    return builder.change(
+        attempt=attempt,
+        attempts=builder.counted(),
+        error=error,
+        dispatch=Schedule(kind=DispatchKind.STOP_WAITING, due_at=message.now + builder.grace[message.category]),
+    )
+
+
+def end_dead(
+    builder: ChangeBuilder,
+    error: ProviderError,
+    attempt: tuple[AttemptChange, ...] = (),
+    *,
+    attempts: int | None = None,
+    claim_failures: int | None = None,
+) -> Change:
+    builder.signal(Signal.GIVE_UP, "message.dead", {"code": error.code, "reason": error.reason})
+    return builder.change(
+        attempt=attempt, attempts=attempts, claim_failures=claim_failures, error=error, dispatch=Unschedule()
+    )
+
+
+def await_news(builder: ChangeBuilder) -> tuple[Schedule | Unschedule | None, int]:
+    """What waits once the provider has the message, and the count of checks to write.
+
+    While it says nothing final, its silence is checked as long as the policy checks at all; what had been counted
+    before were tries, so the count starts afresh. A check that is arranged already stays where it is.
+    """
+    message = builder.message
+    if builder.state not in AWAITING_NEWS:
+        return (Unschedule() if builder.state in RANK else None), message.checks
+    if message.state in AWAITING_NEWS:
+        return None, message.checks
+    policy = POLICIES[message.policy]
+    if policy.checks == 0:
+        return Unschedule(), message.checks
+    due_at = message.now + (builder.check_every or policy.check_every)
+    return Schedule(kind=DispatchKind.CHECK_SILENT, due_at=due_at), 0
+
+
+def closing(message: MessageState, phase: Phase, outcome: Outcome) -> tuple[AttemptChange, ...]:
+    return (AttemptUpdated(epoch=message.epoch, phase=phase, outcome=outcome),)
+
+
+def close_overtaken(message: MessageState, epoch: int) -> tuple[AttemptChange, ...]:
+    """Close a newer, unsent attempt when an older one turns out to have been accepted."""
+    attempt = message.attempt
+    if attempt is None or attempt.epoch == epoch or attempt.phase is not Phase.CLAIMED:
+        return ()
+    return (AttemptUpdated(epoch=attempt.epoch, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)

@@ -1,0 +1,93 @@
+"""Where a message stands: what the store reads under lock and the core decides upon."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from messaging.domain.channels.address import Channel
+from messaging.domain.messages.message import Category, Priority
+from messaging.domain.messages.state import State
+from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TenantId
+from messaging.domain.shared.unclear import OnUnknown
+
+
+class MessageKey(NamedTuple):
+    """The primary key of everything about a message."""
+
+    tenant_id: TenantId
+    message_id: MessageId
+
+
+class Phase(StrEnum):
+    """Where an attempt is. `claimed`, `started` and `unknown` are open: at most one such attempt per message."""
+
+    CLAIMED = "claimed"
+    STARTED = "started"
+    UNKNOWN = "unknown"
+    CLOSED = "closed"
+
+
+class Outcome(StrEnum):
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNAVAILABLE = "unavailable"
+    THROTTLED = "throttled"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+    PRESUMED_ABSENT = "presumed_absent"
+
+
+# Outcomes that prove the provider does not have the message: only then may it be handed over again.
+PROVEN_NOT_ACCEPTED = frozenset({Outcome.REJECTED, Outcome.UNAVAILABLE, Outcome.THROTTLED, Outcome.NOT_SENT})
+
+
+class DispatchKind(StrEnum):
+    """What a dispatch asks for when it is due. `deliver` also takes over leases that ran out."""
+
+    DELIVER = "deliver"
+    STOP_WAITING = "stop_waiting"
+    CHECK_SILENT = "check_silent"
+    PROCESS_WEBHOOK = "process_callback"
+    REMATCH = "rematch"
+    SYNC_TEMPLATES = "sync_templates"
+    RELEASE_HELD = "release_held"
+
+
+class LastAttempt(Struct, frozen=True, kw_only=True):
+    """The newest attempt; `lease_live` compares its lease with the database's clock."""
+
+    epoch: int
+    phase: Phase
+    outcome: Outcome | None
+    lease_owner: str
+    lease_live: bool
+    provider_message_id: str | None = None
+    # When its request may have begun, by the database's clock; None if it never was.
+    started_at: datetime | None = None
+    http_status: int | None = None
+
+
+class MessageState(Struct, frozen=True, kw_only=True):
+    """Where a message stands, read under lock. `seq` numbers its events; `epoch` its attempts."""
+
+    key: MessageKey
+    state: State
+    seq: int
+    epoch: int
+    attempts: int
+    checks: int
+    claim_failures: int
+    channel: Channel
+    priority: Priority
+    category: Category
+    policy: str
+    on_unknown: OnUnknown
+    account_id: AccountId
+    sender_id: SenderId
+    expires_at: datetime | None
+    attempt: LastAttempt | None
+    now: datetime
+    # It was sent again, by a person or by `on_unknown`, although an earlier attempt may have been accepted.
+    possible_duplicate: bool = False

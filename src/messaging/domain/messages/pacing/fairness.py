@@ -1,0 +1,93 @@
+"""Who gets how much of what is free? Deficit round robin between tenants, their senders, and the flows of a sender."""
+
+from collections.abc import Hashable, Mapping
+from math import floor
+from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
+
+from messaging.domain.shared.ids import SenderId, TenantId
+
+# The flow of what belongs to no template or campaign.
+NO_FLOW: Final = UUID(int=0)
+
+# More children than this are not remembered; to forget costs each of them at most one message.
+_MEMORY: Final = 10_000
+_ROUNDING: Final = 1e-9
+
+Child = TypeVar("Child", bound=Hashable)
+
+
+class Flow(NamedTuple):
+    """What takes turns within a lane: messages of one sender that belong together, such as those of a template."""
+
+    tenant_id: TenantId
+    sender_id: SenderId
+    flow_id: UUID
+
+
+class FairShares:
+    """Every division credits each child its fair part; whole messages are served, and the fraction stays as its
+    deficit for the next time. Thus equal children are served equally even when there are fewer places than children.
+    """
+
+    def __init__(self) -> None:
+        self._deficits: dict[Hashable, float] = {}
+
+    def share(
+        self, waiting: Mapping[Flow, int], concurrency: int, *, at_most: Mapping[SenderId, int] | None = None
+    ) -> dict[Flow, int]:
+        """How many of each flow's waiting messages may take a place; all places are used while anybody waits.
+
+        `at_most` bounds what a sender can use now. Among equals the order of `waiting` decides.
+        """
+        if len(self._deficits) > _MEMORY:
+            self._deficits.clear()
+        tenants: dict[TenantId, dict[SenderId, dict[Flow, int]]] = {}
+        for flow, count in waiting.items():
+            tenants.setdefault(flow.tenant_id, {}).setdefault(flow.sender_id, {})[flow] = count
+        wants = {
+            tenant: {sender: _bounded(sum(flows.values()), sender, at_most) for sender, flows in senders.items()}
+            for tenant, senders in tenants.items()
+        }
+        shares: dict[Flow, int] = {}
+        for tenant, of_tenant in self._divide({tenant: sum(of.values()) for tenant, of in wants.items()}, concurrency):
+            for sender, of_sender in self._divide(wants[tenant], of_tenant):
+                shares.update(self._divide(tenants[tenant][sender], of_sender))
+        return shares
+
+    def _divide(self, wants: Mapping[Child, int], concurrency: int) -> list[tuple[Child, int]]:
+        left = min(concurrency, sum(wants.values()))
+        owed = {child: self._deficits.get(child, 0.0) + fair for child, fair in _max_min(wants, left).items()}
+        served = dict.fromkeys(wants, 0)
+        for child in sorted(wants, key=owed.__getitem__, reverse=True):
+            served[child] = min(wants[child], max(0, floor(owed[child] + _ROUNDING)), left)
+            left -= served[child]
+        while left:
+            hungry = [child for child in wants if served[child] < wants[child]]
+            for child in sorted(hungry, key=lambda child: owed[child] - served[child], reverse=True)[:left]:
+                served[child] += 1
+                left -= 1
+        for child, count in served.items():
+            self._carry(child, 0.0 if count == wants[child] else owed[child] - count)
+        return [(child, count) for child, count in served.items() if count]
+
+    def _carry(self, child: Hashable, deficit: float) -> None:
+        """Who has got all it wanted is owed nothing, and nobody is owed more than one message."""
+        if deficit:
+            self._deficits[child] = max(-1.0, min(1.0, deficit))
+        else:
+            self._deficits.pop(child, None)
+
+
+def _bounded(count: int, sender: SenderId, at_most: Mapping[SenderId, int] | None) -> int:
+    return count if at_most is None else min(count, at_most.get(sender, count))
+
+
+def _max_min(wants: Mapping[Child, int], concurrency: int) -> dict[Child, float]:
+    """Equal parts; what those who want little leave over goes to the others."""
+    left = float(concurrency)
+    parts: dict[Child, float] = {}
+    for number, (child, want) in enumerate(sorted(wants.items(), key=lambda item: item[1])):
+        parts[child] = min(float(want), left / (len(wants) - number))
+        left -= parts[child]
+    return parts

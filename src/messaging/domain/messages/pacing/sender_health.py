@@ -1,0 +1,98 @@
+"""What does a finished send teach about its sender and its account, and what may leave in the light of that?"""
+
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from messaging.domain.messages.pacing import breaker, pace
+from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble
+from messaging.domain.messages.pacing.pace import Pace
+from messaging.domain.messages.retry import (
+    Rejected,
+    Scope,
+    SendResult,
+    Sent,
+    Throttled,
+    Unavailable,
+    Uncertain,
+    Unreachable,
+)
+
+# Nothing left the process for a reason of its own, which says nothing about the provider.
+OUR_OWN: Final = frozenset({"internal_error", "no_free_connection", "no_slot", "start_not_written"})
+
+
+class Subject(NamedTuple):
+    """Whose health: `scope` is SENDER or ACCOUNT."""
+
+    scope: Scope
+    id: UUID
+
+
+class Health(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    breaker: Breaker = Breaker()
+    pace: Pace = Pace()
+
+
+HEALTHY: Final = Health()
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One result and when its send began; `credentials` is a print of those the account has now."""
+
+    result: SendResult
+    began: float
+    credentials: str | None = None
+
+
+def learn(health: Health, scope: Scope, observation: Observation, *, now: float) -> Health:
+    """The health of the lesson's sender or account (`scope`) after it; equal to `health` when it teaches nothing."""
+    return Health(
+        breaker=_breaker_after(health.breaker, scope, observation, now),
+        pace=_pace_after(health.pace, scope, observation, now),
+    )
+
+
+def _breaker_after(known: Breaker, scope: Scope, observation: Observation, now: float) -> Breaker:
+    result, began = observation.result, observation.began
+    if isinstance(result, Sent):
+        return breaker.succeed(known, began=began, now=now)
+    if (blamed := blame(result)) is not None:
+        blamed_scope, trouble = blamed
+        if blamed_scope is not scope:
+            return known
+        return breaker.fail(known, trouble, code=result.code, began=began, now=now, credentials=observation.credentials)
+    if isinstance(result, Unreachable):
+        return known
+    return breaker.answer(known, began=began, now=now)
+
+
+def _pace_after(known: Pace, scope: Scope, observation: Observation, now: float) -> Pace:
+    result = observation.result
+    if isinstance(result, Throttled) and result.scope is scope:
+        return pace.slow_down(known, wait=result.retry_after.total_seconds(), began=observation.began, now=now)
+    return known
+
+
+def blame(result: SendResult) -> tuple[Scope, Trouble] | None:
+    """Whose fault, and which, unless it is the message's, its recipient's, our own or nobody's."""
+    match result:
+        case Rejected(scope=Scope.CREDENTIAL) | Unavailable(scope=Scope.CREDENTIAL):
+            return Scope.ACCOUNT, Trouble.UNAUTHORIZED
+        case Rejected(scope=Scope.SENDER | Scope.ACCOUNT):
+            return result.scope, Trouble.RESTRICTED
+        case Unavailable(scope=Scope.SENDER | Scope.ACCOUNT):
+            return result.scope, Trouble.UNAVAILABLE
+        case Uncertain():
+            return Scope.SENDER, Trouble.UNAVAILABLE
+        case Unreachable(code=code) if code not in OUR_OWN:
+            return Scope.SENDER, Trouble.UNAVAILABLE
+        case _:
+            return None
+
+
+def held_until(health: Health) -> float:
+    """Nothing may leave before."""
+    stopped = health.breaker.state is not BreakerState.CLOSED
+    return max(health.pace.paused_until, health.breaker.retry_at if stopped else 0.0)

@@ -1,0 +1,58 @@
+"""What becomes of a message when the database may have forgotten that it was sent?
+
+A restored backup and a promoted replica both lack the end of the story: claims, stamps and outcomes that were durable
+where they were written. Whatever might have left meanwhile waits for its echo, and is never sent again by itself.
+"""
+
+from datetime import timedelta
+
+from messaging.domain.messages.change import AttemptChange, AttemptOpened, Change, Detail, Schedule
+from messaging.domain.messages.change_builder import ChangeBuilder, EchoGrace, closing
+from messaging.domain.messages.message import ECHO_GRACE
+from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.state import Signal, State
+
+FAILOVER = ProviderError(
+    code="failover",
+    reason="The database was restored or failed over, and may have forgotten that this message was sent.",
+)
+
+
+def recover_failover(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
+    """T22 for a message that was due before the switch, or that a worker held; None when it was past sending.
+
+    A message without an open attempt is given the one that may be missing, so that an echo of it finds its place and
+    a person who sends the message again is asked to accept the risk.
+    """
+    builder = ChangeBuilder(message, grace)
+    epoch = message.epoch
+    attempt: tuple[AttemptChange, ...]
+    match message.state:
+        case State.SCHEDULED | State.QUEUED:
+            epoch += 1
+            attempt = (_forgotten(message, epoch),)
+        case State.CLAIMED | State.SENDING:
+            attempt = closing(message, Phase.UNKNOWN, Outcome.UNKNOWN)
+        case _:
+            return None
+    detail: Detail = {"attempt": epoch, "code": FAILOVER.code, "reason": FAILOVER.reason}
+    builder.signal(Signal.DUE, "message.queued")
+    builder.signal(Signal.QUARANTINE, "message.unknown", detail)
+    return builder.change(
+        epoch=epoch,
+        attempt=attempt,
+        attempts=builder.counted(),
+        error=FAILOVER,
+        dispatch=Schedule(kind=DispatchKind.STOP_WAITING, due_at=message.now + grace[message.category]),
+    )
+
+
+def _forgotten(message: MessageState, epoch: int) -> AttemptOpened:
+    return AttemptOpened(
+        epoch=epoch,
+        lease_owner=FAILOVER.code,
+        lease=timedelta(0),
+        possible_duplicate=message.possible_duplicate,
+        forgotten=True,
+    )

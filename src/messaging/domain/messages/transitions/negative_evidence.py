@@ -1,0 +1,108 @@
+"""Does silence about a send prove that the provider never had it?
+
+It can only be told from what was heard of others: sends of the same sender that began later and of which the provider
+has spoken since, while nothing that could hold this one's echo lies unread.
+"""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from messaging.domain.messages.message_state import MessageState, Phase
+from messaging.domain.messages.state import State
+from messaging.domain.shared.unclear import OnUnknown
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """What the store knows about a sender since an attempt began.
+
+    `later_receipts` counts messages accepted after that which got a receipt, as far as the rule asks; `heard_until` is
+    the newest of their receipts, by the provider's clock. `unread` tells of webhooks that pile up or were set aside,
+    `unmatched` of receipts nobody could place, `paused` that a person has switched the sender or its account off.
+    """
+
+    later_receipts: int
+    heard_until: datetime | None
+    unread: bool = False
+    unmatched: bool = False
+    paused: bool = False
+
+
+class NegativeEvidenceRule(Struct, frozen=True, kw_only=True):
+    """How much it takes. `margin` covers what the provider's clock may differ from ours and what overtakes what.
+
+    `settling` is how long after the margin the first receipts that can be evidence are expected to be here. `waits` is
+    how often more, after the first look that could find a proof, evidence is looked for before a person is asked.
+    """
+
+    later_receipts: int = 20
+    margin: timedelta = timedelta(minutes=5)
+    settling: timedelta = timedelta(seconds=30)
+    waits: int = 3
+
+    def earliest(self, grace: timedelta) -> timedelta:
+        """How long after the start of an unclear send the first look for evidence can find a proof.
+
+        The echo may take the whole grace, and the newest receipt must be younger than the send by the margin.
+        """
+        return max(grace, self.margin + min(self.settling, grace))
+
+
+NEGATIVE_EVIDENCE_RULE = NegativeEvidenceRule()
+
+
+def may_resend(message: MessageState) -> bool:
+    """Whether evidence could lead to a resend: the customer wants it, it is the first, and it would not be too late.
+
+    An answer that began like a success (2xx) but could not be read is never taken for a refusal.
+    """
+    attempt = message.attempt
+    return (
+        message.state is State.UNKNOWN
+        and message.on_unknown is OnUnknown.RESEND
+        and not message.possible_duplicate
+        and (message.expires_at is None or message.expires_at > message.now)
+        and attempt is not None
+        and attempt.phase is Phase.UNKNOWN
+        and attempt.started_at is not None
+        and not (attempt.http_status is not None and 200 <= attempt.http_status < 300)
+    )
+
+
+def next_look(message: MessageState, *, grace: timedelta, rule: NegativeEvidenceRule) -> datetime | None:
+    """When to look for evidence again; None after the last look, or where the message expires before any can be.
+
+    The first look comes as soon as there can be evidence (see `WitnessRule.earliest`). The others follow one grace
+    apart, or closer together where the message would expire meanwhile: a code that is valid for ten minutes is looked
+    after every minute.
+    """
+    attempt = message.attempt
+    if attempt is None or attempt.started_at is None:
+        return None
+    first = attempt.started_at + rule.earliest(grace)
+    apart = grace
+    if message.expires_at is not None:
+        if message.expires_at <= max(first, message.now):
+            return None
+        apart = min(grace, (message.expires_at - first) / (rule.waits + 1))
+    if message.now < first:
+        return first
+    return message.now + apart if message.now < first + apart * rule.waits else None
+
+
+def lacking(message: MessageState, evidence: Evidence, *, grace: timedelta, rule: NegativeEvidenceRule) -> str | None:
+    """The first thing that is missing for a proof, as a code; None when it is complete."""
+    attempt = message.attempt
+    if attempt is None or attempt.started_at is None or message.now < attempt.started_at + grace:
+        return "too_early"
+    if evidence.paused:
+        return "sender_paused"
+    if evidence.unread:
+        return "webhooks_unread"
+    if evidence.unmatched:
+        return "receipts_unmatched"
+    if evidence.later_receipts < rule.later_receipts:
+        return "too_few_later_receipts"
+    if evidence.heard_until is None or evidence.heard_until <= attempt.started_at + rule.margin:
+        return "nothing_heard_lately"
+    return None

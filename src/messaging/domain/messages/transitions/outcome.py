@@ -1,0 +1,167 @@
+"""What a try came to: the provider's answer, or its absence, turned into the next step of the message."""
+
+from datetime import timedelta
+from typing import assert_never
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from messaging.domain.messages import retry
+from messaging.domain.messages.change import AttemptUpdated, Change, Detail, Schedule, Unschedule
+from messaging.domain.messages.change_builder import (
+    ChangeBuilder,
+    EchoGrace,
+    await_news,
+    close_overtaken,
+    end_dead,
+    end_expired,
+    lose_track,
+)
+from messaging.domain.messages.message import ECHO_GRACE
+from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.state import RANK, Signal, State
+
+
+def conclude(
+    message: MessageState,
+    *,
+    epoch: int,
+    result: retry.SendResult,
+    latency_ms: int | None = None,
+    grace: EchoGrace = ECHO_GRACE,
+    check_every: timedelta | None = None,
+    failed_attempt: int = 0,
+) -> Change:
+    """Write down what attempt `epoch` came to, and what follows from it.
+
+    Late or overtaken results (a receipt was quicker, a sweep took the lease) still close their attempt; they move the
+    message only if it is still waiting for exactly this attempt, or if they prove acceptance. That an attempt up to
+    `failed_attempt` was accepted is no news: it had failed when a person sent the message again.
+    """
+    builder = ChangeBuilder(message, grace, check_every)
+    match result:
+        case retry.Sent():
+            return _accepted(builder, epoch, result, latency_ms, is_news=epoch > failed_attempt)
+        case retry.Rejected() | retry.Unavailable() | retry.Throttled() | retry.Unreachable() | retry.Uncertain():
+            return _failed(builder, epoch, result, latency_ms)
+        case _:
+            assert_never(result)
+
+
+def _accepted(builder: ChangeBuilder, epoch: int, sent: retry.Sent, latency_ms: int | None, *, is_news: bool) -> Change:
+    update = AttemptUpdated(
+        epoch=epoch,
+        phase=Phase.CLOSED,
+        outcome=Outcome.ACCEPTED,
+        provider_message_id=sent.provider_message_id,
+        latency_ms=latency_ms,
+        http_status=200,
+    )
+    detail: Detail = {
+        "attempt": epoch,
+        "provider_message_id": sent.provider_message_id,
+        "latency_ms": latency_ms,
+    }
+    if sent.held:
+        detail["held"] = "held_for_quality_assessment"
+    if not is_news:
+        builder.note("attempt.late_result", detail)
+        return builder.change(attempt=(update,), dispatch=None)
+    if not builder.signal(Signal.ACCEPT, "message.submitted", detail):
+        builder.note("attempt.accepted", detail)
+    dispatch, checks = await_news(builder)
+    return builder.change(
+        attempt=(*close_overtaken(builder.message, epoch), update),
+        dispatch=dispatch,
+        checks=checks,
+        error=None if RANK.get(builder.state, 0) != RANK[State.FAILED] else UNSET,
+        attempts=builder.counted(),
+    )
+
+
+def _failed(builder: ChangeBuilder, epoch: int, failure: retry.Failure, latency_ms: int | None) -> Change:
+    message = builder.message
+    waiting = (State.CLAIMED,) if isinstance(failure, retry.Unreachable) else ()
+    current = message.epoch == epoch and message.state in (*waiting, State.SENDING, State.UNKNOWN)
+    outcome, signal = _VERDICTS[type(failure)]
+    closed = AttemptUpdated(
+        epoch=epoch,
+        phase=Phase.UNKNOWN if outcome is Outcome.UNKNOWN else Phase.CLOSED,
+        outcome=outcome,
+        error_code=failure.code,
+        error_reason=failure.reason,
+        http_status=failure.http_status,
+        latency_ms=latency_ms,
+    )
+    detail: Detail = {
+        "attempt": epoch,
+        "outcome": outcome.value,
+        "code": failure.code,
+        "reason": failure.reason,
+        "http_status": failure.http_status,
+        "latency_ms": latency_ms,
+    }
+    if not current:
+        # Something surer (a receipt, an operator) has already settled the message; an `unknown` would reopen it.
+        builder.note("attempt.late_result", detail)
+        settled = replace(closed, phase=Phase.CLOSED, outcome=None if outcome is Outcome.UNKNOWN else outcome)
+        return builder.change(attempt=(settled,), dispatch=None)
+    if isinstance(failure, retry.Uncertain):
+        return lose_track(builder, (closed,), ProviderError(code=failure.code, reason=failure.reason), detail)
+    return _follow(builder, failure, signal, closed, detail)
+
+
+_VERDICTS: dict[type, tuple[Outcome, Signal]] = {
+    retry.Rejected: (Outcome.REJECTED, Signal.REFUSE),
+    retry.Unavailable: (Outcome.UNAVAILABLE, Signal.REFUSE_FOR_NOW),
+    retry.Throttled: (Outcome.THROTTLED, Signal.REFUSE_FOR_NOW),
+    retry.Unreachable: (Outcome.NOT_SENT, Signal.NOT_SENT),
+    retry.Uncertain: (Outcome.UNKNOWN, Signal.LOSE_TRACK),
+}
+
+
+def _follow(
+    builder: ChangeBuilder,
+    failure: retry.Failure,
+    signal: Signal,
+    closed: AttemptUpdated,
+    detail: Detail,
+) -> Change:
+    message = builder.message
+    # Losing track counted the try already; what it really came to must not count it again.
+    before = max(0, message.attempts - (message.state is State.UNKNOWN))
+    decision = retry.classify(
+        failure,
+        policy=retry.POLICIES[message.policy],
+        attempts=before,
+        checks=message.checks,
+        now=message.now,
+        expires_at=message.expires_at,
+    )
+    error = ProviderError(code=failure.code, reason=failure.reason)
+    match decision:
+        case retry.RetryAt(at=at, attempts=attempts, checks=checks):
+            wait = int((at - message.now).total_seconds())
+            told: Detail = detail | {"retry_in_seconds": wait, "retry": attempts, "check": checks}
+            builder.signal(signal, "attempt.refused", told)
+            return builder.change(
+                attempt=(closed,),
+                attempts=attempts,
+                checks=checks,
+                error=error,
+                dispatch=Schedule(kind=DispatchKind.DELIVER, due_at=at),
+            )
+        case retry.Fail():
+            builder.signal(signal, "message.failed", detail)
+            return builder.change(attempt=(closed,), attempts=before + 1, error=error, dispatch=Unschedule())
+        case retry.Expire():
+            builder.signal(signal, "attempt.refused", detail)
+            return replace(end_expired(builder), attempt=(closed,), attempts=before + 1)
+        case retry.DeadLetter():
+            builder.signal(signal, "attempt.refused", detail)
+            return end_dead(builder, error, (closed,), attempts=before + 1)
+        case retry.AwaitEcho():
+            raise AssertionError("an uncertain outcome is handled before policies are asked")
+        case _:
+            assert_never(decision)

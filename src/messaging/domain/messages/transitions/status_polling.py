@@ -1,0 +1,71 @@
+"""The provider has the message and says nothing more: how long do we ask, and what is written down about it?
+
+T21: however long the silence, the state stays the truth we know, and nothing is ever sent again because of it.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import UNSET, UnsetType
+
+from messaging.domain.messages.change import Change, Schedule, Unschedule
+from messaging.domain.messages.change_builder import ChangeBuilder
+from messaging.domain.messages.message_state import DispatchKind, MessageState
+from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
+from messaging.domain.messages.retry import POLICIES
+from messaging.domain.messages.state import AWAITING_NEWS
+
+
+class Asked(StrEnum):
+    """Whether the provider was asked: `no` where it has no such call, or where the budget for it is used up."""
+
+    YES = "yes"
+    NO = "no"
+    FAILED = "failed"
+
+
+def poll_status(
+    message: MessageState, found: Sequence[Receipt], *, asked: Asked, check_every: timedelta | None = None
+) -> Change | None:
+    """One check of a message without news, and what the provider's history told. None when news came first.
+
+    Only what moves the message is taken from the history; the rest of it is known already.
+    """
+    if message.state not in AWAITING_NEWS:
+        return None
+    policy = POLICIES[message.policy]
+    builder = ChangeBuilder(message)
+    error = _fold(builder, found)
+    news = builder.state is not message.state
+    check = message.checks + 1
+    builder.note(
+        "message.checked", {"check": check, "of": policy.checks, "news": "yes" if news else "no", "asked": asked}
+    )
+    dispatch: Schedule | Unschedule = Unschedule()
+    if builder.state in AWAITING_NEWS:
+        if check < policy.checks:
+            due_at = message.now + (check_every or policy.check_every)
+            dispatch = Schedule(kind=DispatchKind.CHECK_SILENT, due_at=due_at)
+        else:
+            builder.note("message.silent", {"checks": check})
+    return builder.change(checks=check, error=error, dispatch=dispatch)
+
+
+def _fold(builder: ChangeBuilder, found: Sequence[Receipt]) -> ProviderError | UnsetType | None:
+    error: ProviderError | UnsetType | None = UNSET
+    for receipt in found:
+        detail: dict[str, str | int | None] = {
+            "provider_message_id": receipt.provider_message_id,
+            # A receipt that had to be fetched does not witness that webhooks arrive.
+            "source": "history",
+        }
+        if receipt.error is not None:
+            detail |= {"code": receipt.error.code, "reason": receipt.error.reason}
+        if not builder.signal(receipt.kind.signal, f"receipt.{receipt.kind}", detail, receipt.occurred_at):
+            continue
+        failed = receipt.kind is ReceiptKind.FAILED
+        error = (
+            (receipt.error or ProviderError(code="failed", reason="The provider gave no reason.")) if failed else None
+        )
+    return error

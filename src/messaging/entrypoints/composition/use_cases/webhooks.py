@@ -1,0 +1,58 @@
+"""What are the use cases about providers' webhooks made of?"""
+
+from typing import Any
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Singleton
+
+from messaging.application.gather import Gatherer
+from messaging.application.webhooks.keep_events import KeepEvents
+from messaging.application.webhooks.process import ProcessWebhooks
+from messaging.application.webhooks.queries import FindProviderEvent, ListProviderEvents
+from messaging.application.webhooks.receive import StoreWebhook
+from messaging.application.webhooks.rematch import RematchReceipts
+from messaging.application.webhooks.replay import ReplayWebhooks, TakeInConnected
+
+
+class WebhookUseCases(DeclarativeContainer):
+    adapters: Any = DependenciesContainer()
+    conversations: Any = DependenciesContainer()
+    messages: Any = DependenciesContainer()
+
+    accept = Singleton(
+        StoreWebhook,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        readers=adapters.readers,
+        # A provider waits for the answer, but not for its milliseconds; a commit costs more than ten rows in it.
+        store=Singleton(Gatherer, adapters.webhook_store.provided.store_many, writers=1, pause=0.005),
+        new_id=adapters.new_id,
+        clock=adapters.clock,
+        telemetry=adapters.telemetry,
+    )
+    process = Singleton(
+        ProcessWebhooks,
+        open_uow=adapters.open_system_uow,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        readers=adapters.readers,
+        reconcile=messages.reconcile,
+        receive=conversations.receive,
+        keep=Singleton(
+            KeepEvents,
+            snapshots=adapters.snapshots,
+            key_ring=adapters.key_ring,
+            new_id=adapters.new_id,
+            telemetry=adapters.telemetry,
+        ),
+        telemetry=adapters.telemetry,
+    )
+    replay = Singleton(ReplayWebhooks, open_uow=adapters.open_system_uow)
+    take_in_connected = Singleton(TakeInConnected, open_uow=adapters.open_system_uow)
+    list_events = Singleton(
+        ListProviderEvents, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
+    )
+    find_event = Singleton(
+        FindProviderEvent, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
+    )
+    rematch = Singleton(RematchReceipts, open_uow=adapters.open_system_uow, reconcile=messages.reconcile)

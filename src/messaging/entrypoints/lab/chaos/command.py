@@ -1,0 +1,210 @@
+"""`app chaos`: does every promise hold while everything that can fail fails?"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+from msgspec.structs import replace
+
+from messaging.entrypoints.lab.chaos import rest
+from messaging.entrypoints.lab.chaos.clients import Clients
+from messaging.entrypoints.lab.chaos.evidence import ECHO_GRACE_SECONDS, Evidence
+from messaging.entrypoints.lab.chaos.figures import figures
+from messaging.entrypoints.lab.chaos.inflict import Inflict
+from messaging.entrypoints.lab.chaos.invariants import judge
+from messaging.entrypoints.lab.chaos.links import WORKERS, Links
+from messaging.entrypoints.lab.chaos.pace import Pace
+from messaging.entrypoints.lab.chaos.plan import SENDERS, TENANTS, Storm, draw
+from messaging.entrypoints.lab.chaos.planted import PLANTS, planted_in
+from messaging.entrypoints.lab.chaos.report import Report
+from messaging.entrypoints.lab.dev.client import LocalClient
+from messaging.entrypoints.lab.dev.keeper import Say
+from messaging.entrypoints.lab.dev.loopback import HOST
+from messaging.entrypoints.lab.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
+from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.seeding import admin_key_of
+from messaging.entrypoints.lab.dev.stack import Stack
+
+# Leases and waits short enough to see their ends within a storm; the code that watches over them is the same.
+_SETTINGS: Final = {
+    "APP_LOG_LEVEL": "info",
+    "APP_CLAIM_LEASE_SECONDS": "8",
+    "APP_SENDING_LEASE_SECONDS": "12",
+    "APP_ECHO_GRACE_SECONDS": str(ECHO_GRACE_SECONDS),
+    "APP_RESEND_MIN_LATER_RECEIPTS": "5",
+    "APP_RESEND_CLOCK_MARGIN_SECONDS": "1",
+}
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What to do: so many messages and faults, drawn from `seed`; `evidence` is a file to keep what was found.
+
+    `quiet_within` is how many seconds after the storm everything must have come to rest.
+    """
+
+    messages: int = 20_000
+    faults: int = 60
+    seed: int
+    planted: str | None = None
+    evidence: Path | None = None
+    quiet_within: float = 120.0
+
+
+def a_seed() -> int:
+    return random.SystemRandom().randrange(1, 10**9)
+
+
+async def run_chaos(order: Order, *, say: Say) -> Report:
+    """Starts a platform of its own, lets the storm pass over it, and judges; everything is stopped when it returns."""
+
+    def brief(text: str) -> None:
+        """Processes die all the time here; the ends of their logs would drown the rest."""
+        say(text.partition("\n")[0])
+
+    more = free_ports()
+    ports = replace(free_ports(), postgres=more.api, redis=more.webhooks)
+    links = Links(ports, planted=planted_in(order.planted))
+    storm = draw(
+        messages=order.messages,
+        faults=order.faults,
+        seed=order.seed,
+        links=sorted(links.proxies),
+        focus=PLANTS[order.planted].focus if order.planted else None,
+    )
+    await links.open()
+    try:
+        async with Stack(ports=ports, say=brief, overrides=_SETTINGS, adjust=links.adjust) as stack:
+            await stack.add_worker(WORKERS[1], port=more.worker)
+            worker_ports = dict(zip(WORKERS, (ports.worker, more.worker), strict=True))
+            return await _Run(order, storm, stack, links, worker_ports, brief).judged()
+    finally:
+        await links.close()
+
+
+class _Run:
+    """One storm over one running platform."""
+
+    def __init__(
+        self, order: Order, storm: Storm, stack: Stack, links: Links, worker_ports: dict[str, int], say: Say
+    ) -> None:
+        self._order = order
+        self._storm = storm
+        self._stack = stack
+        self._links = links
+        self._worker_ports = worker_ports
+        self._say = say
+
+    async def judged(self) -> Report:
+        businesses = await self._onboarded()
+        pace = Pace(url=self._database)
+        api = f"http://{self._links.address('client', 'api')}"
+        clients = Clients(api=api, businesses=businesses, storm=self._storm, pace=pace)
+        async with LocalClient(self._stack.sandbox) as sandbox:
+            inflict = Inflict(
+                stack=self._stack, links=self._links, storm=self._storm, pace=pace, sandbox=sandbox, say=self._say
+            )
+            await inflict.calm()
+            before = rest.held(self._processes())
+            took = await self._pass_over(pace, clients, inflict)
+            last = max((done.ended for done in inflict.done), default=time.time())
+            # Only now: a crash of the database ends every connection to it.
+            async with self._superuser() as connection:
+                waiting = await rest.until_quiescent(sandbox, connection, within=self._order.quiet_within)
+                quiescent_after = None if waiting else time.time() - last
+                evidence = Evidence(self._storm, businesses)
+                await evidence.add_platform(connection)
+                evidence.add_rest(rest.grown(before, rest.held(self._processes())))
+                evidence.add_rest(await rest.busy(connection, self._listeners()))
+        self._complete(evidence, clients, inflict)
+        return self._report(evidence, clients, inflict, took, quiescent_after, waiting)
+
+    async def _pass_over(self, pace: Pace, clients: Clients, inflict: Inflict) -> float:
+        """The storm itself; returns how many seconds it took."""
+        self._say(f"storm of {self._storm.seconds:.0f} s begins")
+        began = time.monotonic()
+        pace.begin()
+        keeping = asyncio.create_task(pace.keep())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(clients.run())
+                group.create_task(inflict.run())
+        finally:
+            keeping.cancel()
+        return time.monotonic() - began
+
+    def _complete(self, evidence: Evidence, clients: Clients, inflict: Inflict) -> None:
+        evidence.add_clients(clients.answers)
+        evidence.add_provider(self._stack.home / "sandbox")
+        evidence.add_faults(inflict.done)
+        evidence.add_processes({name: keeper.child.pids for name, keeper in self._stack.keepers.items()})
+        evidence.add_logs((self._stack.home / "logs").glob("*.log"))
+        evidence.complete()
+        if self._order.evidence is not None:
+            evidence.save(self._order.evidence)
+
+    def _report(
+        self,
+        evidence: Evidence,
+        clients: Clients,
+        inflict: Inflict,
+        took: float,
+        quiescent_after: float | None,
+        waiting: str,
+    ) -> Report:
+        return Report(
+            seed=self._storm.seed,
+            planted=self._order.planted,
+            messages_planned=self._order.messages,
+            storm_seconds=took,
+            quiescent_after=quiescent_after,
+            still_waiting=waiting,
+            faults=dict(Counter(done.kind for done in inflict.done)),
+            answers=clients.tries,
+            unanswered=len(clients.unanswered),
+            figures=figures(evidence.database),
+            invariants=tuple(judge(evidence.database)),
+        )
+
+    def _processes(self) -> dict[str, int]:
+        return {name: keeper.child.pid for name, keeper in self._stack.keepers.items()}
+
+    def _listeners(self) -> dict[str, str]:
+        """Where each process of ours tells its metrics."""
+        workers = {name: f"http://{HOST}:{port}" for name, port in self._worker_ports.items()}
+        return {**workers, "api": self._stack.api, "webhooks": self._stack.webhooks}
+
+    @property
+    def _database(self) -> str:
+        """Past the proxies, past row-level security."""
+        assert self._stack.postgres is not None
+        return self._stack.postgres.url("messaging")
+
+    @asynccontextmanager
+    async def _superuser(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        connection = await asyncpg.connect(self._database)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def _onboarded(self) -> tuple[Business, ...]:
+        admin_key = await admin_key_of(self._stack)
+        return tuple([await self._onboard(admin_key, tenant) for tenant in range(TENANTS)])
+
+    async def _onboard(self, admin_key: str, tenant: int) -> Business:
+        numbers = tuple(
+            Number(address=f"+1500555{tenant}{index:03d}", name=f"Storm {tenant}.{index}", per_second=1_000)
+            for index in range(SENDERS)
+        )
+        plan = Plan(tenant=f"Storm {tenant}", numbers=numbers, refused=())
+        onboard = Onboarding(
+            api=self._stack.api, sandbox=self._stack.sandbox, plan=plan, seed=new_seed(), say=lambda _: None
+        )
+        return await onboard(admin_key)

@@ -1,0 +1,236 @@
+"""How does a business come to be able to send? Tenant, keys, WhatsApp account, senders, templates: through the API.
+
+Every creating call carries an Idempotency-Key made from one seed, so that onboarding that was interrupted goes on
+where it stopped instead of making a second tenant.
+"""
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from messaging.entrypoints.lab.dev.client import CallFailed, LocalClient
+from messaging.entrypoints.lab.dev.keeper import Say
+
+_TEMPLATES: Final = Path(__file__).with_name("templates.json")
+_REVIEW_PATIENCE_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.1
+
+
+class Number(Struct, frozen=True, kw_only=True):
+    """A business number: `prefixes` are those of the recipients it serves, none for all others."""
+
+    address: str
+    name: str
+    per_second: int = 80
+    prefixes: tuple[str, ...] = ()
+
+
+class Refused(Struct, frozen=True):
+    """A template version that the reviewers do not let through."""
+
+    name: str
+    language: str
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Whom to onboard."""
+
+    tenant: str
+    numbers: tuple[Number, ...]
+    refused: tuple[Refused, ...] = (Refused("order_shipped", "fr"),)
+
+
+class Seed(Struct, frozen=True, kw_only=True):
+    """What is made up beforehand: names of requests, and the identity at the (sandbox) provider."""
+
+    id: str
+    waba_id: str
+    access_token: str
+    app_secret: str
+    verify_token: str
+
+
+class Business(Struct, frozen=True, kw_only=True):
+    """An onboarded tenant. `senders` are ids of ours, `phone_number_ids` the provider's, in the same order."""
+
+    seed: Seed
+    tenant: str
+    api_key: str
+    admin_key: str
+    account: str
+    senders: tuple[str, ...]
+    phone_number_ids: tuple[str, ...]
+
+
+def new_seed() -> Seed:
+    return Seed(
+        id=secrets.token_hex(8),
+        waba_id=str(10**14 + secrets.randbelow(9 * 10**14)),
+        access_token="EAA" + secrets.token_hex(24),
+        app_secret=secrets.token_hex(16),
+        verify_token=secrets.token_urlsafe(12),
+    )
+
+
+class Onboarding:
+    """One business, step by step; `say` is told each step in plain words."""
+
+    def __init__(self, *, api: str, sandbox: str, plan: Plan, seed: Seed, say: Say) -> None:
+        self._api = api
+        self._sandbox = sandbox
+        self._plan = plan
+        self._seed = seed
+        self._say = say
+
+    async def __call__(self, admin_key: str) -> Business:
+        """Returns when the first message could be sent. Raises CallFailed."""
+        async with LocalClient(self._api, key=admin_key) as admin:
+            tenant = await admin.post(
+                "/admin/v1/tenants", {"name": self._plan.tenant}, idempotency_key=self._key("tenant")
+            )
+            issued = await admin.post(
+                f"/admin/v1/tenants/{tenant['id']}/keys",
+                {"name": "test key", "mode": "test"},
+                idempotency_key=self._key("key"),
+            )
+        self._say(f"tenant {tenant['name']} ({tenant['id']}) with a test key")
+        async with LocalClient(self._api, key=issued["key"]) as client:
+            account = await self._connect_account(client)
+            phone_number_ids = self._phone_number_ids()
+            await self.meet_sandbox(account["webhook_url"], phone_number_ids)
+            senders = await self._add_senders(client, account["id"], phone_number_ids)
+            await self._create_templates(client, account["id"])
+        return Business(
+            seed=self._seed,
+            tenant=tenant["id"],
+            api_key=issued["key"],
+            admin_key=admin_key,
+            account=account["id"],
+            senders=senders,
+            phone_number_ids=phone_number_ids,
+        )
+
+    async def meet_sandbox(self, webhook_url: str, phone_number_ids: tuple[str, ...]) -> None:
+        """Register the account at the sandbox and have its webhooks verified, as one does in Meta's dashboard."""
+        numbers = [
+            {
+                "id": id_,
+                "display_phone_number": number.address,
+                "verified_name": self._plan.tenant,
+                "throughput_mps": number.per_second,
+            }
+            for id_, number in zip(phone_number_ids, self._plan.numbers, strict=True)
+        ]
+        body = {
+            "waba_id": self._seed.waba_id,
+            "access_token": self._seed.access_token,
+            "app_secret": self._seed.app_secret,
+            "verify_token": self._seed.verify_token,
+            "callback_url": webhook_url,
+            "phone_numbers": numbers,
+        }
+        async with LocalClient(self._sandbox) as sandbox:
+            await sandbox.post("/_control/accounts", body)
+
+    async def _connect_account(self, client: LocalClient) -> Any:
+        body = {
+            "provider": "whatsapp_cloud",
+            "name": f"{self._plan.tenant} WhatsApp",
+            "external_id": self._seed.waba_id,
+            "access_token": self._seed.access_token,
+            "app_secrets": [self._seed.app_secret],
+            "verify_token": self._seed.verify_token,
+        }
+        account = await client.post("/v1/provider-accounts", body, idempotency_key=self._key("account"))
+        self._say(f"WhatsApp account {account['id']} (sandbox), its webhooks are signed")
+        return account
+
+    def _phone_number_ids(self) -> tuple[str, ...]:
+        return tuple(f"{self._seed.waba_id}{index}" for index in range(len(self._plan.numbers)))
+
+    async def _add_senders(
+        self, client: LocalClient, account_id: str, phone_number_ids: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        senders = []
+        for rank, (external_id, number) in enumerate(zip(phone_number_ids, self._plan.numbers, strict=True)):
+            body = {
+                "account_id": account_id,
+                "channel": "whatsapp",
+                "external_id": external_id,
+                "address": number.address,
+                "name": number.name,
+                "per_second": number.per_second,
+                "rank": rank,
+            }
+            added = await client.post("/v1/senders", body, idempotency_key=self._key(f"sender-{rank}"))
+            senders.append(added["id"])
+        rules = [
+            {"channel": "whatsapp", "sender_id": sender, "prefixes": list(number.prefixes)}
+            for sender, number in zip(senders, self._plan.numbers, strict=True)
+            if number.prefixes
+        ]
+        await client.put("/v1/routing-rules", {"rules": rules}, idempotency_key=self._key("rules"))
+        self._say(f"{len(senders)} senders: " + ", ".join(f"{n.name} {n.address}" for n in self._plan.numbers))
+        return tuple(senders)
+
+    # --- templates --------------------------------------------------------------------------------------------------
+
+    async def _create_templates(self, client: LocalClient, account_id: str) -> None:
+        wanted = msgspec.json.decode(_TEMPLATES.read_bytes())
+        for template in wanted:
+            name = f"template-{template['name']}-{template['language']}"
+            await client.post("/v1/templates", {"account_id": account_id, **template}, idempotency_key=self._key(name))
+        await self._turn_down()
+        self._say(f"{len(wanted)} templates submitted for review")
+        reviewed = await self._reviewed(client, len(wanted))
+        approved = sum(template["status"] == "approved" for template in reviewed)
+        others = [f"{t['name']} ({t['language']}) {t['status']}" for t in reviewed if t["status"] != "approved"]
+        self._say(f"{approved} templates approved" + (f"; {', '.join(others)}" if others else ""))
+        await self._until_sendable(client, reviewed)
+
+    async def _turn_down(self) -> None:
+        """Play the reviewer for the versions that shall not pass."""
+        async with LocalClient(self._sandbox, key=self._seed.access_token) as sandbox:
+            for refused in self._plan.refused:
+                path = f"/{self._seed.waba_id}/message_templates"
+                listed = await sandbox.get(path, name=refused.name, limit=100)
+                for template in listed["data"]:
+                    if template["language"] == refused.language:
+                        change = {"status": "REJECTED", "reason": "INVALID_FORMAT"}
+                        await sandbox.post(f"/_control/templates/{template['id']}", change)
+
+    async def _reviewed(self, client: LocalClient, count: int) -> list[Any]:
+        give_up_at = time.monotonic() + _REVIEW_PATIENCE_SECONDS
+        while True:
+            templates = await client.pages("/v1/templates", limit=100)
+            pending = [template for template in templates if template["status"] == "pending"]
+            if len(templates) >= count and not pending:
+                return templates
+            if time.monotonic() > give_up_at:
+                raise CallFailed(
+                    f"{len(pending)} templates are still under review; see the logs of webhooks and worker"
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _until_sendable(self, client: LocalClient, templates: list[Any]) -> None:
+        """The processes follow a change of configuration within a second."""
+        names = {(t["name"], t["language"]) for t in templates if t["status"] == "approved"}
+        give_up_at = time.monotonic() + _REVIEW_PATIENCE_SECONDS
+        while names and time.monotonic() < give_up_at:
+            name, language = next(iter(names))
+            content = {"type": "template", "name": name, "language": language}
+            answer = await client.post(
+                "/v1/messages/check", {"to": "+14155550100", "channel": "whatsapp", "content": content}
+            )
+            if any(error["code"].startswith(("template_", "no_sender")) for error in answer["errors"]):
+                await asyncio.sleep(_POLL_SECONDS)
+            else:
+                names.discard((name, language))
+
+    def _key(self, step: str) -> str:
+        return f"onboarding-{self._seed.id}-{step}"

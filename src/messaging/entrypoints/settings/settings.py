@@ -1,0 +1,383 @@
+"""What can an operator set, how is it read from the environment, and what is wrong with it?
+
+Every setting is one annotated field: its type, bounds, default and description are the documentation
+(`docs/settings.md` is generated from them). Names in the environment are `APP_` and the field in capitals. A value can
+also be read from a file: `APP_MASTER_KEY_FILE=/run/secrets/master_key`.
+"""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from messaging.domain.messages.message import DEFAULT_OTP_VALIDITY, ECHO_GRACE, Category
+from messaging.domain.messages.transitions.negative_evidence import NegativeEvidenceRule
+from messaging.entrypoints.settings.edge import EdgeSettings
+from messaging.entrypoints.settings.renamed import RENAMED
+from messaging.entrypoints.settings.values import (
+    CrashPoints,
+    DatabaseUrl,
+    Environment,
+    HttpUrl,
+    LogLevel,
+    MasterKey,
+    Networks,
+    Port,
+    Positive,
+    RedisUrl,
+    RetentionDays,
+    Seconds,
+    Secret,
+    Unlimited,
+    Url,
+)
+
+PREFIX: Final = "APP_"
+_FILE: Final = "_FILE"
+
+
+def _about(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class Settings(EdgeSettings, frozen=True, kw_only=True):
+    """What `api`, `worker`, `webhooks` and the administrative commands are given."""
+
+    database_url: Annotated[
+        DatabaseUrl,
+        _about(
+            "PostgreSQL, with the login for the work of one tenant: it may assume the role messaging_app, no other."
+        ),
+    ]
+    redis_url: Annotated[
+        RedisUrl, _about("Redis or Valkey that wakes the workers. Losing it delays, and loses nothing.")
+    ]
+    master_key: Annotated[
+        MasterKey,
+        _about("32 random bytes, base64 or hex, that protect all stored credentials and contents. Keep a copy."),
+    ]
+    database_system_url: Annotated[
+        DatabaseUrl | None,
+        _about(
+            "The same database, with the login for work across tenants: it may assume messaging_system, no other."
+            " Unset: APP_DATABASE_URL serves both, in development only."
+        ),
+    ] = None
+    database_owner_url: Annotated[
+        DatabaseUrl | None,
+        _about(
+            "The login that owns the tables, for `app migrate` alone; unset: APP_DATABASE_URL, in development only."
+        ),
+    ] = None
+    environment: Annotated[
+        Environment | None,
+        _about(
+            "`production` refuses to start with a database login that may do more than its work; `development` warns."
+            " Unset: production, unless APP_WEBHOOKS_PUBLIC_URL is a loopback address."
+        ),
+    ] = None
+    database_pool_size: Annotated[
+        Positive, _about("Connections per process in each of its pools: accepting, tenants, platform.")
+    ] = 8
+    whatsapp_base_url: Annotated[HttpUrl, _about("Where accounts in live mode are reached.")] = HttpUrl(
+        "https://graph.facebook.com"
+    )
+    sandbox_base_url: Annotated[HttpUrl, _about("The sandbox provider, where accounts in test mode are reached.")] = (
+        HttpUrl("http://127.0.0.1:8003")
+    )
+    whatsapp_graph_version: Annotated[
+        str, Meta(pattern=r"^v[0-9]{1,3}\.[0-9]$"), _about("Version of the Graph API to call.")
+    ] = "v25.0"
+    webhooks_public_url: Annotated[
+        HttpUrl, _about("How providers reach `app webhooks` from outside; the accounts' webhook_url starts with it.")
+    ] = HttpUrl("http://127.0.0.1:8001")
+    api_host: Annotated[str, _about("Address `app api` listens on.")] = "127.0.0.1"
+    api_port: Annotated[Port, _about("Port `app api` listens on.")] = 8000
+    webhooks_host: Annotated[str, _about("Address `app webhooks` listens on.")] = "127.0.0.1"
+    webhooks_port: Annotated[Port, _about("Port `app webhooks` listens on.")] = 8001
+    worker_host: Annotated[str, _about("Address of the worker's health and metrics listener.")] = "127.0.0.1"
+    worker_port: Annotated[Port, _about("Port of the worker's health and metrics listener.")] = 8002
+    accept_batch: Annotated[
+        Positive, _about("Submissions committed in one transaction, at most; 1 turns group commit off.")
+    ] = 200
+    accept_writers: Annotated[
+        Positive,
+        _about("Such transactions under way at once in one `app api`; no more than APP_DATABASE_POOL_SIZE."),
+    ] = 2
+    delivery_concurrency: Annotated[Positive, _about("Sends under way at once in one worker.")] = 128
+    delivery_batch: Annotated[Positive, _about("Messages claimed in one transaction.")] = 100
+    claim_lease_seconds: Annotated[
+        Seconds, _about("How long a claimed message may wait for its send to start before another worker takes it.")
+    ] = 30.0
+    sending_lease_seconds: Annotated[
+        Seconds, _about("How long a started send may take before its outcome counts as unknown.")
+    ] = 60.0
+    send_journal_directory: Annotated[
+        str | None,
+        _about(
+            "Where a worker notes how far its sends have come, for the workers of the same machine to read if it dies;"
+            " the same for all of one installation. Unset: no notes."
+        ),
+    ] = None
+    echo_grace_seconds: Annotated[
+        Seconds | None,
+        _about("How long to wait for the provider's echo of an unclear send, for every category; unset: by category."),
+    ] = None
+    resend_min_later_receipts: Annotated[
+        Positive,
+        _about("For `on_unknown: resend`: later messages of the same sender that must have been heard of."),
+    ] = 20
+    resend_clock_margin_seconds: Annotated[
+        Seconds,
+        _about(
+            "How long after the unclear send the newest of their receipts must be, by the provider's clock. A `resend`"
+            " message waits at least this long and half a minute more."
+        ),
+    ] = 300.0
+    check_every_seconds: Annotated[
+        Seconds, _about("How often a message that the provider took and says nothing more of is checked: 28 times.")
+    ] = 21_600.0
+    whatsapp_message_history: Annotated[
+        bool, _about("Whether such a check asks Meta's `message_history`, which few accounts have.")
+    ] = False
+    history_requests_per_hour: Annotated[
+        Positive, _about("The most such questions for one account in an hour from one worker.")
+    ] = 100
+    template_sync_seconds: Annotated[
+        Unlimited,
+        _about("How often each account's templates are read from its provider; 0: only when its news asks for it."),
+    ] = 3600
+    rate_limit_share: Annotated[
+        float, Meta(gt=0, le=1), _about("Part of every provider's limit that is used, such as a sender's throughput.")
+    ] = 0.9
+    retention_days: Annotated[
+        RetentionDays,
+        _about("How long messages with all their rows, and inbound messages, are kept, in whole weeks; 0: for ever."),
+    ] = RetentionDays(365)
+    webhook_retention_days: Annotated[
+        RetentionDays, _about("How long providers' raw webhooks are kept, in whole weeks; 0: for ever.")
+    ] = RetentionDays(90)
+    tenant_messages_per_minute: Annotated[
+        Unlimited, _about("The most messages a tenant may submit in a minute, unless told otherwise; 0: any number.")
+    ] = 1_500_000
+    key_messages_per_minute: Annotated[Unlimited, _about("The same for each of its keys by itself; 0: any number.")] = 0
+    tenant_per_second: Annotated[Positive | None, _about("Messages of one tenant per second; unset: no limit.")] = None
+    account_per_second: Annotated[
+        Positive | None, _about("Messages through one provider account per second; unset: no limit.")
+    ] = None
+    flow_per_second: Annotated[
+        Positive | None, _about("Messages of one template or campaign per second; unset: no limit.")
+    ] = None
+    shutdown_grace_seconds: Annotated[
+        Seconds, _about("How long requests under way may take after SIGTERM (`api`, `webhooks`).")
+    ] = 25.0
+    drain_grace_seconds: Annotated[
+        Seconds, _about("How long started sends may take after SIGTERM (`worker`): longer than any provider call.")
+    ] = 75.0
+    instance: Annotated[
+        str | None,
+        _about("What `/healthz` calls this installation, for whoever must know that it reached no other one."),
+    ] = None
+    log_level: Annotated[LogLevel, _about("Least severe level that is logged.")] = LogLevel.INFO
+    crashpoint: Annotated[
+        CrashPoints | None,
+        _about("For tests of recovery: where the process kills itself, such as `stamp.after_commit:17`."),
+    ] = None
+
+    @property
+    def is_production(self) -> bool:
+        if self.environment is not None:
+            return self.environment is Environment.PRODUCTION
+        return not self.webhooks_public_url.is_loopback
+
+
+class MigrationSettings(Struct, frozen=True, kw_only=True):
+    """All that `app migrate` needs."""
+
+    database_url: DatabaseUrl
+    database_system_url: DatabaseUrl | None = None
+    database_owner_url: DatabaseUrl | None = None
+
+    @property
+    def owner_url(self) -> DatabaseUrl:
+        return self.database_owner_url or self.database_url
+
+
+class ClientSettings(Struct, frozen=True, kw_only=True):
+    """What `app send` and `app trace` need: they are ordinary callers of the HTTP API."""
+
+    api_url: Annotated[HttpUrl, _about("API that `app send` and `app trace` call.")] = HttpUrl("http://127.0.0.1:8000")
+    api_key: Annotated[Secret, _about("Tenant key that `app send` and `app trace` use.")]
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """One thing wrong with the environment; `detail` never quotes a value."""
+
+    name: str
+    detail: str
+
+
+class BadSettings(Exception):
+    """The environment cannot be used; every problem is listed, not only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{problem.name}: {problem.detail}" for problem in problems))
+        self.problems = problems
+
+
+T = TypeVar("T", bound=Struct)
+_WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints, Networks, RetentionDays}
+_GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
+
+
+def load(kind: type[T], environ: Mapping[str, str]) -> T:
+    """Read one group of settings; raises BadSettings. Unknown `APP_*` names are refused, since most are typing errors.
+
+    The names of the other groups are allowed, so that one environment can serve every command.
+    """
+    problems = _unknown_names(environ)
+    values: dict[str, Any] = {}
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        name = env_name(field.name)
+        text = _read(name, environ, problems)
+        if text is None:
+            if field.required and not any(problem.name.startswith(name) for problem in problems):
+                problems.append(Problem(name=name, detail=f"is not set. {_HINTS.get(name, '')}"))
+            continue
+        try:
+            values[field.name] = _convert(text, hints[field.name])
+        except msgspec.ValidationError as error:
+            problems.append(Problem(name=name, detail=_reason(error)))
+    if problems:
+        raise BadSettings(tuple(problems))
+    settings = kind(**values)
+    if isinstance(settings, Settings) and (excluded := tuple(_exclusions(settings))):
+        raise BadSettings(excluded)
+    return settings
+
+
+def _exclusions(settings: Settings) -> Iterator[Problem]:
+    """Settings that are each allowed and cannot work together."""
+    if settings.accept_writers > settings.database_pool_size:
+        yield Problem(
+            name="APP_ACCEPT_WRITERS",
+            detail=f"and APP_DATABASE_POOL_SIZE exclude each other: {settings.accept_writers} transactions at once "
+            f"need as many connections, and the pool has {settings.database_pool_size}. Lower one or raise the other.",
+        )
+    grace = settings.echo_grace_seconds or ECHO_GRACE[Category.AUTHENTICATION].total_seconds()
+    rule = NegativeEvidenceRule(margin=timedelta(seconds=settings.resend_clock_margin_seconds))
+    earliest = rule.earliest(timedelta(seconds=grace))
+    if earliest >= DEFAULT_OTP_VALIDITY:
+        yield Problem(
+            name="APP_RESEND_CLOCK_MARGIN_SECONDS",
+            detail=f"and APP_ECHO_GRACE_SECONDS exclude `on_unknown: resend` for authentication messages: with a "
+            f"margin of {settings.resend_clock_margin_seconds:g} s and a grace of {grace:g} s a proof can be found "
+            f"after {earliest.total_seconds():g} s at the earliest, and a code expires after "
+            f"{DEFAULT_OTP_VALIDITY.total_seconds():g} s. Lower them so that a proof comes first.",
+        )
+
+
+def _convert(text: str, hint: Any) -> object:
+    value = {"value": text} if _WRAPPERS.intersection(_members(hint)) else text
+    return msgspec.convert(value, hint, strict=False)
+
+
+def _members(hint: Any) -> Iterator[Any]:
+    """The plain types in an annotation, however nested."""
+    if not get_args(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from _members(part) if isinstance(part, type) or get_args(part) else ()
+
+
+def env_name(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+_HINTS: Final = {
+    "APP_DATABASE_URL": "Set it to postgresql://user:password@host/database, or run `app dev` to need none.",
+    "APP_REDIS_URL": "Set it to redis://host:6379/0, or run `app dev` to need none.",
+    "APP_MASTER_KEY": "Make one with `openssl rand -base64 32` and keep a copy.",
+    "APP_API_KEY": "Make one with `app keys create`, or run `app dev` to need none.",
+}
+
+
+def _read(name: str, environ: Mapping[str, str], problems: list[Problem]) -> str | None:
+    """The value itself, or the content of the file it is in; an empty value counts as not set."""
+    direct, path = environ.get(name) or None, environ.get(name + _FILE) or None
+    if direct is not None and path is not None:
+        problems.append(Problem(name=name, detail=f"is set twice: drop either {name} or {name}{_FILE}."))
+        return None
+    if path is None:
+        return direct
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(name=name + _FILE, detail=f"cannot be read: {error}"))
+        return None
+
+
+def _unknown_names(environ: Mapping[str, str]) -> list[Problem]:
+    known = {env_name(field.name) for group in _GROUPS for field in msgspec.structs.fields(group)}
+    problems = []
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in known or name.removesuffix(_FILE) in known:
+            continue
+        problems.append(Problem(name=name, detail=_what_instead(name, known)))
+    return problems
+
+
+def _what_instead(name: str, known: Collection[str]) -> str:
+    if (renamed := RENAMED.get(name)) is not None:
+        return f"is called {renamed} now; set that instead."
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"is not a setting. {f'Did you mean {close[0]}?' if close else '`app config` lists every name.'}"
+
+
+def _reason(error: Exception) -> str:
+    """msgspec's words without the part that would repeat the value."""
+    text = str(error).partition(" - at ")[0]
+    return text if text.startswith(("is ", "names ", "has ")) else f"is not valid: {text}"
+
+
+class Described(Struct, frozen=True, kw_only=True):
+    """One line of the settings reference."""
+
+    name: str
+    default: str
+    description: str
+
+
+def describe() -> tuple[Described, ...]:
+    """Every setting there is, in the order of declaration."""
+    return tuple(_described(group, field) for group in _GROUPS for field in msgspec.structs.fields(group))
+
+
+def _described(group: type[Struct], field: msgspec.structs.FieldInfo) -> Described:
+    annotated = get_type_hints(group, include_extras=True)[field.name]
+    texts = [meta.description for meta in annotated.__metadata__ if isinstance(meta, Meta) and meta.description]
+    default = "required" if field.required else show(field.default)
+    return Described(name=env_name(field.name), default=default, description=" ".join(texts))
+
+
+def show(value: object) -> str:
+    """A value as `app config` prints it: secrets redacted."""
+    match value:
+        case None:
+            return "unset"
+        case Url():
+            return value.shown
+        case Secret() | MasterKey():
+            return "***"
+        case _:
+            return str(value)
+
+
+def effective(settings: Struct) -> dict[str, str]:
+    """What is in force, by name in the environment, redacted."""
+    return {env_name(name): show(getattr(settings, name)) for name in settings.__struct_fields__}

@@ -1,0 +1,158 @@
+"""Which webhooks are taken in, and what is kept of them?"""
+
+import hashlib
+
+import pytest
+
+from messaging.application.ports.raw_webhooks import RawWebhook
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.webhooks import raw
+from messaging.application.webhooks.receive import (
+    Arriving,
+    Challenge,
+    Duplicate,
+    Forged,
+    Stored,
+    StoreWebhook,
+    Unknown,
+)
+from messaging.domain.shared.ids import Prefix, WebhookId, typeid
+from tests.builders import ACCOUNT, NOON, TENANT
+from tests.unit.application.webhooks.doubles import CIPHER, KEY_RING, Counts, FixedClock, JsonReader, KnownTenants
+
+CALLBACK = WebhookId(ACCOUNT)
+TOKEN = KnownTenants().account.webhook_token
+BODY = b'["delivered"]'
+
+
+class Door:
+    """Stands for the group commit: remembers what it stored, knows bytes again, fails on request."""
+
+    def __init__(self) -> None:
+        self.stored: list[RawWebhook] = []
+        self.away = False
+
+    async def __call__(self, webhook: RawWebhook) -> bool:
+        if self.away:
+            raise StoreUnavailable
+        fresh = webhook.digest not in {known.digest for known in self.stored}
+        if fresh:
+            self.stored.append(webhook)
+        return fresh
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+@pytest.fixture
+def accept(door: Door, counts: Counts) -> StoreWebhook:
+    return StoreWebhook(
+        snapshots=KnownTenants(),
+        key_ring=KEY_RING,
+        readers={"whatsapp_cloud": JsonReader()},
+        store=door,
+        new_id=lambda: CALLBACK,
+        clock=FixedClock(),
+        telemetry=counts,
+    )
+
+
+def arriving(
+    *, provider: str = "whatsapp_cloud", token: str = TOKEN, signature: str | None = "s3cret", body: bytes = BODY
+) -> Arriving:
+    headers = {"content-type": "application/json", "cookie": "secret=1"}
+    if signature is not None:
+        headers["x-signature"] = signature
+    return Arriving(provider=provider, token=token, headers=headers, body=body)
+
+
+async def test_an_authentic_callback_is_stored_sealed_with_the_headers_worth_keeping(
+    accept: StoreWebhook, door: Door
+) -> None:
+    outcome = await accept(arriving())
+
+    (stored,) = door.stored
+    assert outcome == Stored()
+    assert (stored.tenant_id, stored.account_id, stored.provider) == (TENANT, ACCOUNT, "whatsapp_cloud")
+    assert stored.received_at == NOON
+    assert stored.digest == hashlib.sha256(BODY).digest()
+    assert BODY not in stored.sealed
+    kept = raw.unseal(CIPHER, stored.id, stored.sealed)
+    assert kept == raw.Raw(headers={"content-type": "application/json"}, body=BODY)
+
+
+async def test_the_same_bytes_again_are_a_duplicate(accept: StoreWebhook, door: Door, counts: Counts) -> None:
+    await accept(arriving())
+
+    assert await accept(arriving()) == Duplicate()
+    assert len(door.stored) == 1
+    assert counts.seen["webhooks_received{outcome=duplicate,provider=whatsapp_cloud}"] == 1
+
+
+@pytest.mark.parametrize("signature", [None, "", "S3CRET", "s3cret "])
+async def test_without_the_right_signature_nothing_is_stored(
+    accept: StoreWebhook, door: Door, signature: str | None
+) -> None:
+    assert await accept(arriving(signature=signature)) == Forged()
+    assert door.stored == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"token": "wht_0000000000000000"},
+        {"token": ""},
+        {"token": "x" * 201},
+        {"token": TOKEN + "\u0661"},
+        {"provider": "whatsapp"},
+        {"provider": "twilio"},
+    ],
+    ids=str,
+)
+async def test_an_unknown_path_is_unknown_whatever_it_carries(
+    accept: StoreWebhook, door: Door, wrong: dict[str, str]
+) -> None:
+    assert await accept(arriving(**wrong)) == Unknown()  # type: ignore[arg-type]  # str into str parameters
+    assert door.stored == []
+
+
+async def test_a_path_nobody_has_does_not_become_a_label(accept: StoreWebhook, counts: Counts) -> None:
+    await accept(arriving(provider="guess-1"))
+    await accept(arriving(provider="guess-2"))
+
+    assert counts.seen == {"webhooks_received{outcome=unknown,provider=unknown}": 2}
+
+
+async def test_when_the_store_is_away_nobody_is_told_that_it_was_stored(accept: StoreWebhook, door: Door) -> None:
+    door.away = True
+
+    with pytest.raises(StoreUnavailable):
+        await accept(arriving())
+
+
+async def test_a_subscription_check_with_our_token_gets_its_challenge_back(accept: StoreWebhook) -> None:
+    query = {"token": "let-me-in", "challenge": "1158201444"}
+
+    assert await accept.handshake("whatsapp_cloud", TOKEN, query) == Challenge("1158201444")
+    assert await accept.handshake("whatsapp_cloud", TOKEN, query | {"token": "let-me"}) == Forged()
+    assert await accept.handshake("whatsapp_cloud", "wht_0000", query) == Unknown()
+
+
+async def test_what_is_refused_leaves_a_line_with_the_account_and_nothing_else(
+    accept: StoreWebhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    await accept(arriving(signature="wrong"))
+    await accept.handshake("whatsapp_cloud", TOKEN, {"token": "let-me", "challenge": "1"})
+    await accept.handshake("whatsapp_cloud", "wht_0000", {"token": "let-me", "challenge": "1"})
+
+    told = [(record.getMessage(), vars(record)["account"]) for record in caplog.records]
+    account = typeid(Prefix.ACCOUNT, KnownTenants().account.id)
+    assert told == [("webhook.forged", account), ("webhook.handshake_refused", account)]
+    assert "let-me" not in caplog.text + str([vars(record) for record in caplog.records])
