@@ -1,1 +1,1 @@
-"""Which processes exist, and how is each wired?"""
+"""The processes of the platform: how each is configured, built and started."""

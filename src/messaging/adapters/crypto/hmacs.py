@@ -1,4 +1,4 @@
-"""HMAC-SHA256 as every message needs it several times: what depends on the key alone is done once."""
+"""HMAC-SHA256 with the key set up once, for keys that are used many times."""
 
 import hmac
 

@@ -1,8 +1,9 @@
-"""How are content and credentials kept unreadable at rest? AES-256-GCM under data keys that the master key wraps.
+"""Encryption of content and credentials at rest: AES-256-GCM under data keys that the master key wraps.
 
 Layout of everything sealed: format (1 byte), version of the data key (4, big-endian), nonce (12), ciphertext and tag.
-Each context gets a key of its own, derived from the tenant's data key: so a data key never wears out by the number of
-messages (a random 96-bit nonce is good for 2**32 of them), and a ciphertext opens in its own place only.
+Each context (such as one message's content) gets a key of its own, derived from the tenant's data key. So the number
+of messages never wears out a data key (a random 96-bit nonce is good for 2**32 encryptions under one key), and a
+ciphertext can be opened only with the context it was sealed for.
 """
 
 import base64

@@ -1,4 +1,8 @@
-"""What must have happened before the first byte of a request may leave, and how do we know that it has not?"""
+"""Asks for permission before the first byte of a request is written, and records whether bytes may have been written.
+
+`may_start` is the permission: a function that commits the start of the attempt to the database and answers whether the
+request may be sent.
+"""
 
 import asyncio
 import select

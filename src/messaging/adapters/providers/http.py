@@ -1,8 +1,8 @@
-"""How does one request reach a provider at most once, and what do we know about it afterwards?
+"""Sends one HTTP request to a provider at most once, and reports what is certain about it afterwards.
 
-What is known comes from the way the request took, never from the class of an exception, because the same exceptions
-occur before and after the first byte. This is the one door to providers: connections are built behind it, in
-`transport`, and what may leave through them is decided in `departure`.
+What is certain is judged by how far the request had come, never by the class of an exception, because the same
+exceptions occur before and after the first byte. Every request to a provider goes through this module: `transport`
+builds its connections, and `departure` decides when a request may be written to one.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
-"""How does a request of httpx's get to a socket of aiohttp's, with little in between?
+"""Carries an httpx request over an aiohttp connection, with as little work in between as possible.
 
-httpx gives the types and the place where tests put their own transport (respx). Between the two nothing happens that
-we have switched off or never use. Left out of httpx's client: authentication flows, event hooks, cookies, redirects
-(they are answers like any other) and a line of log below our level. Left out of the `httpx-aiohttp` transport:
-translating exceptions, which we would have to undo to say what happened, and reading address, headers and time limits
-anew for each request.
+httpx gives the types, and the place where tests put their own transport (respx). Features that we have switched off or
+never use are left out. Of httpx's client: authentication flows, event hooks, cookies, redirects (a redirect is
+returned like any other answer) and a log line below our level. Of the `httpx-aiohttp` transport: the translation of
+exceptions, which would hide how far the request had come, and parsing address, headers and time limits anew for each
+request.
 """
 
 from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""Connections to Redis that fail in one language: what a network does to them is a RedisError or an OSError."""
+"""Redis connection pools whose network failures are always a RedisError or an OSError."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,4 +1,4 @@
-"""The rule of the rate limits in this process's memory, by its own clock, for a fraction of each limit."""
+"""Rate limits in this process's memory, by its own clock, at a fraction of each limit: used while Redis is away."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Asking Redis without being held up by it: soon or not at all, and after a failure not again for a while."""
+"""Calls to Redis with a short time limit, and a pause after a failure during which Redis is not asked at all."""
 
 import asyncio
 import logging

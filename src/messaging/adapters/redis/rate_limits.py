@@ -1,10 +1,11 @@
-"""How fast may messages leave, across all processes? GCRA over all buckets of a batch in one script call.
+"""Rate limits of sending, shared by all processes: GCRA over all buckets of a batch in one script call.
 
-Per bucket Redis holds one number, the theoretical arrival time (TAT): how far into the future the granted messages
-reach at the allowed pace. A message is granted while the TAT is at most the burst ahead of now, and leaves at the
-latest TAT of its buckets, from which all of them go on: in none of them do two leave closer than its interval. Beside
-it stands the TAT of a quarter of the pace: while that is hardly ahead of now, the bucket is calm. A borrowing bucket
-holds two numbers as well: its TAT is when the debt is paid, and beside it stands when the borrowing began.
+Per bucket Redis holds one number, the theoretical arrival time (TAT): the moment up to which the granted messages use
+up the allowed rate. A message is granted while each of its buckets' TATs is at most the burst ahead of now. It may be
+sent at the latest of these TATs, and all of its buckets continue from there: so in no bucket are two messages closer
+than its interval. Redis also holds the TAT at a quarter of the rate: while that one is hardly ahead of now, the bucket
+is calm. A borrowing bucket holds two numbers too: its TAT, which is when the debt is paid, and when the borrowing
+began.
 """
 
 from collections.abc import Sequence

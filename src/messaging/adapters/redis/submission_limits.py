@@ -1,8 +1,9 @@
-"""How many messages may still be submitted, over all API processes, without asking Redis for every request?
+"""Quotas of submitted messages, shared by all API processes, without a call to Redis for every request.
 
-Redis counts what a window has handed out; a process takes portions of it in advance and grants from those. Nothing is
-granted that Redis has not counted, so all processes together never exceed a quota. The price is that a portion lies
-unused where no requests come: a caller may be refused while other processes still hold up to a fiftieth each.
+Redis counts what a window has handed out. A process takes portions of it in advance and grants requests from those.
+Nothing is granted that Redis has not counted, so all processes together never exceed a quota. The price is that a
+portion lies unused in a process that gets no requests: a caller may be refused while other processes still hold up to
+a fiftieth of the quota each.
 """
 
 import asyncio

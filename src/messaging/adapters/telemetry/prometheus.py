@@ -1,7 +1,7 @@
-"""Which metrics exist, under which names and labels, and how are they counted?
+"""Every metric with its help text and labels, and their implementation with the Prometheus client.
 
 Every metric is declared here once. An undeclared name or label is an error, not a new time series: dashboards and
-alerts depend on these names, and an open set of labels is how a metrics store dies.
+alerts depend on these names, and an open set of labels grows without bound in the metrics store.
 """
 
 from collections.abc import Mapping

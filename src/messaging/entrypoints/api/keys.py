@@ -1,4 +1,4 @@
-"""Whose key is this? /v1/key."""
+"""GET /v1/key: the tenant, mode and role of the key that asks."""
 
 from litestar import Controller, get
 from litestar.di import NamedDependency

@@ -1,4 +1,4 @@
-"""Which roles of a tenant's keys open which operation? This table, and nothing else, decides."""
+"""The table of which roles of a tenant's keys may call which operation; nothing else decides it."""
 
 from collections.abc import Set as AbstractSet
 from typing import Final

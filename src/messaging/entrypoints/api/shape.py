@@ -1,7 +1,7 @@
-"""What is wrong with the shape of a request? Every violation, not just the first.
+"""Lists every violation in the shape of a refused request, not just the first.
 
-The compiled decoder stops at the first one, which is right for the good requests. Only when it has refused is the value
-walked along its type: each part that does not convert is looked into, and the innermost ones are reported.
+The compiled decoder stops at the first violation, which is right for good requests. Only after it has refused is the
+value walked along its type: each part that does not convert is searched for the innermost values that do not.
 """
 
 from collections.abc import Collection, Iterator

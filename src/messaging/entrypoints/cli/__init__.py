@@ -1,4 +1,4 @@
-"""What can be asked of `app`? Commands only: what they start is imported when they run, so `app --help` is quick."""
+"""The commands of `app`. What a command starts is imported when it runs, so that `app --help` is quick."""
 
 import sys
 

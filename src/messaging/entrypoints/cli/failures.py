@@ -1,4 +1,4 @@
-"""How does a command that fails say why, what to do next, and with which exit code?"""
+"""Tells why a command failed and what to do next, and chooses its exit code."""
 
 import traceback
 from enum import IntEnum

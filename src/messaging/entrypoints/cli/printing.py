@@ -1,4 +1,4 @@
-"""How does a command print its data: a JSON document for programs, aligned lines for people?"""
+"""Prints a command's data: a JSON document for programs, aligned lines for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How does a long-running command run: event loop, signals, and an HTTP server that finishes what it began?"""
+"""Runs a long command: the event loop, signals, and an HTTP server that finishes requests it has begun."""
 
 import asyncio
 import contextlib

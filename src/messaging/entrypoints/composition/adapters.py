@@ -1,4 +1,4 @@
-"""What stands behind each port?"""
+"""The container that builds the adapter behind each port."""
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Dict, Object, Singleton

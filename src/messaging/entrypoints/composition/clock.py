@@ -1,4 +1,4 @@
-"""Which clock and which ids do the processes use?"""
+"""The system clock and the UUIDv7 ids that the processes use."""
 
 from datetime import UTC, datetime
 from uuid import UUID

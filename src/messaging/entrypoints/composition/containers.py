@@ -1,4 +1,4 @@
-"""What is built from what? The whole object graph of a process as a list; nothing is looked up anywhere else."""
+"""The whole object graph of a process as a list of containers; nothing is looked up anywhere else."""
 
 from typing import Any
 

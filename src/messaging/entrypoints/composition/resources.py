@@ -1,4 +1,4 @@
-"""What does a process hold open, and in which order is it let go?"""
+"""The connections a process holds open (Postgres, Redis, HTTP to providers), and the order in which they close."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""Where do notes about sends go, and whose are read?"""
+"""Chooses the send journal that a worker writes, and the journals of crashed workers that it reads, by the settings."""
 
 from pathlib import Path
 

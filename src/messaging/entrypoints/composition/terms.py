@@ -1,4 +1,4 @@
-"""What do the settings mean to the adapters and use cases, in their own terms?"""
+"""Converts settings to the values that adapters and use cases take."""
 
 from datetime import timedelta
 

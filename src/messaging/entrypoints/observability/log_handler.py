@@ -1,4 +1,4 @@
-"""When are log lines written? Those of one turn of the event loop together: a write takes longer than to log."""
+"""A log handler that writes all lines of one turn of the event loop with a single write, which saves time."""
 
 import asyncio
 import logging

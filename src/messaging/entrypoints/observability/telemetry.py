@@ -1,4 +1,4 @@
-"""How does a process say what it does (JSON logs) and how it is (health, readiness, metrics)?
+"""A process's view of itself for operators: JSON logs, health, readiness and metrics.
 
 A log line carries ids and never what a message says or whom it reaches: the last processor before rendering blanks
 fields that name secrets or people, and anything inside a text that looks like a key, a token, a phone number or a

@@ -1,4 +1,4 @@
-"""Is the content of a send well-formed? Every message type the sandbox takes, but for templates."""
+"""Checks that the content of a send is well-formed: every message type the sandbox takes, except templates."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""May this number send to this user right now? Throughput, pair rate and the 24-hour window."""
+"""Decides whether a number may send to a user now: throughput, pair rate and the 24-hour window."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""May this template be created? The documented rules, answered as Meta answers them."""
+"""Checks a new template against Meta's documented rules, and refuses it as Meta does."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""Does a template send fit its template? The checks Meta makes before it takes the message."""
+"""Checks that a template send fits its template, as Meta does before it takes the message."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What can an operator set, how is it read from the environment, and what is wrong with it?
+"""Every setting of the platform, read from the environment, with all that is wrong with it listed at once.
 
 Every setting is one annotated field: its type, bounds, default and description are the documentation
 (`docs/settings.md` is generated from them). Names in the environment are `APP_` and the field in capitals. A value can

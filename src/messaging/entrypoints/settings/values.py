@@ -1,4 +1,4 @@
-"""What kinds of values can a setting have? Each refuses what it cannot mean, and shows nothing secret."""
+"""The kinds of values a setting can have; each refuses what it cannot mean, and shows nothing secret."""
 
 import base64
 import binascii

@@ -1,4 +1,7 @@
-"""How do answers leave a socket? uvicorn writes an answer's head and its body apart: two system calls, two packets."""
+"""Joins the head and the body of an answer to one write to the socket.
+
+uvicorn writes the two apart: two system calls, two packets.
+"""
 
 import asyncio
 from typing import Any

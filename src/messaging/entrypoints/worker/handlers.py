@@ -1,4 +1,4 @@
-"""Which use case does each kind of job call, and for how long does one wakeup keep it going?"""
+"""Calls the use case of each kind of job, again and again while one wakeup's time budget lasts."""
 
 import asyncio
 import logging

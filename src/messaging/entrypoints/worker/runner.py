@@ -1,4 +1,4 @@
-"""Which jobs are running in this process, and may another one start?"""
+"""Runs jobs as tasks of this process, up to a fixed number per queue."""
 
 import asyncio
 import logging

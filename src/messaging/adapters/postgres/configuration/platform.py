@@ -1,4 +1,4 @@
-"""How does the platform read and write what belongs to no single tenant?"""
+"""Tenants and senders, read and written by the platform's role across all tenants."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID

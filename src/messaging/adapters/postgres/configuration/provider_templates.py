@@ -1,4 +1,4 @@
-"""Templates of all tenants, locked and written by what their provider said of them."""
+"""Templates of all tenants, locked and updated with the status changes that a provider reported."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""What does the database say a tenant's configuration is, and at which version?
+"""Reads a tenant's configuration, or one key or account, together with the configuration's version.
 
-The version is read before the rest: if something changes in between, what was read counts as older than it is, and is
-read once more.
+The version is read before the rest. If the configuration changes in between, what was read is labelled with the older
+version, and the caller reads it again.
 """
 
 from collections import defaultdict

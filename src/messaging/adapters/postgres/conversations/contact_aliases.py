@@ -1,4 +1,4 @@
-"""Postgres knows which addresses are the same person's."""
+"""Which addresses belong to the same person, in Postgres."""
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet

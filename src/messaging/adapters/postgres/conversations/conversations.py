@@ -1,4 +1,4 @@
-"""What did people write to a tenant's senders, and when last?"""
+"""Inbound messages of people, and the time of each person's latest one per sender, in Postgres."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,9 +1,11 @@
-"""How are decided changes written? In one statement for the whole set, which is checked and decides nothing.
+"""Writes a set of decided changes in one statement, which checks them against the rows and decides nothing.
 
-Mostly the caller holds the messages' locks, and the set is written as a whole. `seq` is compared all the same: a change
-decided on an old standing is refused. By that alone changes can also be written without locks, each for itself.
+Usually the caller holds the messages' locks, and the set is written as a whole or refused as a whole. The statement
+compares `seq` even then: a change that was decided on an older state of its message is refused. This comparison also
+allows changes to be written without locks, each accepted or refused by itself.
 
-Wide rows are given as one array of a row type: as an array per column they take twice as long on both sides.
+Wide rows are passed as one array of a row type: one array per column takes twice as long in the driver and in the
+server.
 """
 
 from collections.abc import Sequence

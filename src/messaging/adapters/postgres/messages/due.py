@@ -1,6 +1,7 @@
-"""What is due in which lane? Steps from tenant to tenant and from flow to flow of an index, never along a backlog.
+"""Queries for due dispatches: which tenants and flows of a lane have some, and which to claim first.
 
-All of it lives on dispatches_lane_idx: (channel, priority, tenant_id, sender_id, flow_id, due_at) of `deliver` rows.
+The queries step through an index from tenant to tenant and from flow to flow; they never scan a backlog. The index is
+dispatches_lane_idx: (channel, priority, tenant_id, sender_id, flow_id, due_at) of `deliver` rows.
 """
 
 from typing import Final

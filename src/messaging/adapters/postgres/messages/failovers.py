@@ -1,4 +1,4 @@
-"""How does Postgres tell that it is another server than before, and which messages does that leave in doubt?"""
+"""Detects a failover or restore of Postgres, and finds the messages whose state it puts in doubt."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,7 +1,7 @@
-"""How do messages move in Postgres? Lock rows, hand out where they stand, write decided changes as sets.
+"""Messages under lock: locks rows, returns each message's state, and writes decided changes as sets.
 
-Locks are taken on the message (and its dispatch) first; attempts change only under their message's lock, so they are
-read afterwards, in a statement that sees what the lock waited for.
+Locks are taken on the message (and its dispatch) first. Attempts change only under their message's lock, so they are
+read afterwards, in a second statement, which sees what was committed while the lock was waited for.
 """
 
 from collections import defaultdict

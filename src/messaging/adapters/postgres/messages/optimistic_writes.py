@@ -1,4 +1,4 @@
-"""How are stamps and outcomes written without a transaction around them? In one statement that compares."""
+"""Writes starts and outcomes of attempts without row locks, in one statement that refuses changes of stale messages."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet

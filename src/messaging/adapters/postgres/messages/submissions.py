@@ -1,4 +1,4 @@
-"""How do accepted messages become durable? Every request of a batch, whole or not at all, in one commit."""
+"""Stores accepted messages: many requests in one commit, each request of the batch whole or not at all."""
 
 from collections.abc import Sequence
 from itertools import groupby

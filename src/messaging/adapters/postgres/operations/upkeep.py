@@ -1,4 +1,4 @@
-"""What must be done to the tables every now and then?"""
+"""Periodic maintenance: makes weekly partitions ahead, drops old ones, and deletes expired rows."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How one mode of a tenant is getting on: a few bounded looks, each down an index."""
+"""Figures of one mode of a tenant for its health page: lanes, dead letters, unconfirmed messages, webhooks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Who works: a row per worker, written by itself every few seconds, forgotten after a day of silence."""
+"""The list of live workers: each worker writes its own row every few seconds; rows a day old are deleted."""
 
 from collections.abc import Collection, Sequence
 from typing import Final

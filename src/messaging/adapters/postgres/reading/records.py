@@ -1,4 +1,4 @@
-"""How are messages read back: one, newest first by filter, their timelines, their dead letters?"""
+"""Reads messages back: one by id, lists newest first, timelines of events, and dead letters."""
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet

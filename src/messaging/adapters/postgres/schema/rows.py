@@ -1,4 +1,4 @@
-"""How does a row of configuration become a domain value, and back?"""
+"""Converts rows of the configuration tables to domain values, and back."""
 
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,7 @@
-"""What do the tables of configuration look like to code? The migrations make them; a test compares the two.
+"""The configuration tables as SQLAlchemy Core declares them; migrations make them, and a test compares the two.
 
-Only what is read and written through SQLAlchemy Core is declared here. The big tables are touched by set-based
-statements alone, which stand beside the code that runs them.
+Only tables that are read and written through SQLAlchemy Core are declared here. The big tables (messages, attempts,
+events, dispatches) are touched by set-based statements alone, which are written beside the code that runs them.
 """
 
 from typing import Any, Final

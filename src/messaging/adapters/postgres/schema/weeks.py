@@ -1,8 +1,9 @@
-"""In which week's own tables does a set of messages live?
+"""Finds the one week's partitions in which a set of messages lives, so that a statement can name them directly.
 
-Messages, their contents, attempts and events are cut by week. A statement on the whole table gets ready to change any
-of its weeks each time it runs, and is planned anew over all of them whenever one was analyzed: with the year that is
-kept by default it costs twice what it does on the one week that nearly every set belongs to (docs/decisions/0022).
+Messages, their contents, attempts and events are partitioned by week. A statement on a parent table prepares to change
+any partition each time it runs, and is planned again over all of them whenever one was analyzed. With the default
+retention of a year that costs twice as much as naming the one week to which nearly every set belongs
+(docs/decisions/0022).
 """
 
 from collections.abc import Collection

@@ -1,10 +1,10 @@
-"""How does a statement over a set of keys leave alone the weeks that none of them belongs to?
+"""A condition on the first and last id of a set, with which PostgreSQL skips partitions that hold none of its ids.
 
-By the keys, PostgreSQL passes over the other weeks row by row, after it has opened every week with its indexes. By the
-first and the last id of the set, which it knows before it begins, it opens only what lies between them.
+Given only `= ANY` of the ids, PostgreSQL opens every week's partition with its indexes before it finds them empty.
+Given the bounds as well, which it knows before execution, it opens only the partitions between them.
 
-Only for statements that take their keys as `= ANY`. Where keys are joined, a plan that was made while the table was
-small may read everything between the bounds, and compare it with each key.
+The condition is for statements that take their keys as `= ANY`. Where keys are joined instead, a plan made while the
+table was small may read every row between the bounds and compare it with each key.
 """
 
 from collections.abc import Collection

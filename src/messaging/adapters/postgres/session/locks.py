@@ -1,6 +1,6 @@
-"""How are messages locked, and what is read of them meanwhile?
+"""Statements that find and lock messages, and one that reads the newest attempts of locked ones.
 
-`{week}` stands for the week whose tables they live in (see `weeks`).
+`{week}` stands for the suffix of the week's partitions in which the messages live (see `weeks`).
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""How does work become one transaction, and what is said when the database is not there?"""
+"""Opens, commits and rolls back transactions, and turns the driver's errors of an absent database into one."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

@@ -1,4 +1,4 @@
-"""How is the operator's database URL spelt for the drivers that will use it?"""
+"""Converts the operator's database URL to the spellings that SQLAlchemy and asyncpg expect."""
 
 from typing import Any
 

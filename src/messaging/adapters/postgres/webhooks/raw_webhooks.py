@@ -1,4 +1,4 @@
-"""Where do the provider's bytes wait, and the receipts that came before their time?"""
+"""Stored webhooks until they are processed, and receipts parked until their message is known, in Postgres."""
 
 import hashlib
 from collections.abc import Sequence

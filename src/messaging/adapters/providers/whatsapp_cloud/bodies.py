@@ -1,4 +1,4 @@
-"""How is one of our messages spelled as the body of a Cloud API send?"""
+"""Builds the JSON body of a Cloud API send from a rendered message."""
 
 import re
 from typing import Any, assert_never

@@ -1,4 +1,4 @@
-"""How do we hand a message to Meta, and keep templates and numbers in step with it?"""
+"""The Cloud API client: sends messages, and keeps templates and phone numbers in step with Meta."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, assert_never

@@ -1,4 +1,4 @@
-"""What does Meta's `message_history` say of one message, in our words?"""
+"""Reads Meta's `message_history` of one message into receipts."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""How does each process get what it needs? A module per process: none pays for the imports of another at its start.
+"""Builds each process from the object graph, one module per process, so that none imports what only another needs.
 
-The one place that sees both the object graph and the processes' doors.
+This is the one place that imports both the composition and the processes' entry points.
 """
 
 from messaging.application import crashpoints

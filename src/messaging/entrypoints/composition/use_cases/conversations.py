@@ -1,4 +1,4 @@
-"""What are the use cases about conversations made of?"""
+"""The container that builds the use cases about conversations."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What are the use cases about messages made of?"""
+"""The container that builds the use cases about messages."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What are the use cases about templates made of?"""
+"""The container that builds the use cases about templates."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What are the use cases about tenants, keys, accounts and senders made of?"""
+"""The container that builds the use cases about tenants, keys, accounts and senders."""
 
 from typing import Any
 

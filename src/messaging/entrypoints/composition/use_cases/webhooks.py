@@ -1,4 +1,4 @@
-"""What are the use cases about providers' webhooks made of?"""
+"""The container that builds the use cases about providers' webhooks."""
 
 from typing import Any
 

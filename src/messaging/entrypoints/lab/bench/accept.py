@@ -1,4 +1,4 @@
-"""What does it cost to promise? Messages accepted with no worker beside the API, one by one and in batches."""
+"""Measures accepting: messages submitted one by one and in batches, with no worker running beside the API."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What does the database say happened in a stretch of time? Its clock, its rows; read as a superuser."""
+"""Figures of a stretch of time as the database tells them: its clock and its rows, read as a superuser."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""`app bench`: how fast is this machine with our platform on it, next to how fast it could be at all?"""
+"""`app bench`: measures this machine with our platform on it, next to how fast it could be without."""
 
 import os
 import platform

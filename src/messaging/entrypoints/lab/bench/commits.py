@@ -1,4 +1,4 @@
-"""How many messages a second would be accepted if each were committed by itself?"""
+"""Measures how many messages a second would be accepted if each were committed by itself."""
 
 import asyncio
 import time

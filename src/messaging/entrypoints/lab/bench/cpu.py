@@ -1,4 +1,4 @@
-"""How much processor time have given processes used so far? From /proc, so Linux only."""
+"""The processor time that given processes have used so far, from /proc, so on Linux only."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What does it cost to send? A backlog and workers: from claim to recorded outcome, webhooks held back."""
+"""Measures delivery of a backlog from claim to recorded outcome, while the sandbox sends no webhooks."""
 
 import asyncio
 

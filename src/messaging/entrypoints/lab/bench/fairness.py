@@ -1,4 +1,4 @@
-"""Does a one-time password wait behind campaigns, and does any campaign wait behind another's?"""
+"""Measures whether one-time passwords wait behind campaigns, and whether a campaign waits behind another's."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
-"""How does a table get old within minutes? Messages of past weeks, copied from real ones straight into the database.
+"""Fills the tables with messages of past weeks, copied from real ones straight into the database, within minutes.
 
-Each is a whole message: its row, content, attempt and events, sealed under its own id, found by its own recipient. Only
-the times, the recipient and the reference differ from the prototype. Columns are read from the catalogue, so that this
-keeps up with migrations.
+Each copy is a whole message: its row, content, attempt and events, sealed under its own id, found by its own recipient.
+Only the times, the recipient and the reference differ from the prototype. Columns are read from the catalogue, so that
+this keeps up with migrations.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Does the platform stay fast when its tables are full? Accept and deliver before and after, lists, scans."""
+"""Measures whether the platform stays fast with full tables: accept and deliver before and after, lists, scans."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Are a provider's limits respected by four workers at once, and is what they allow used up?"""
+"""Measures whether four workers together keep to a provider's limits, and how much of the limits they use."""
 
 from messaging.entrypoints.lab.bench import bodies
 from messaging.entrypoints.lab.bench.report import Findings, MeasurementFailed

@@ -1,4 +1,4 @@
-"""What does the whole platform bear for minutes: accept, send, three receipts, everything on one machine?"""
+"""Finds the rate that the whole platform sustains for minutes: accept, send, three receipts, on one machine."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Does memory stay bounded with a long queue behind the workers?"""
+"""Measures the workers' resident memory before and after sending with a long queue."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What do more processes bring on this machine? Workers on one backlog, and API processes side by side."""
+"""Measures what more processes gain on this machine: workers on one backlog, and API processes side by side."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""What do the customers' systems do in a storm? They submit, and repeat with the same key until they are answered."""
+"""The customers' systems in a storm: they submit, and repeat with the same key until they are answered."""
 
 import asyncio
 import hashlib

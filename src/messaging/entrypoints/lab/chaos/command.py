@@ -1,4 +1,4 @@
-"""`app chaos`: does every promise hold while everything that can fail fails?"""
+"""`app chaos`: checks every promise of the platform while everything that can fail fails."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What is known after a storm, from all sides? Clients, provider and database, brought together in one SQLite."""
+"""What clients, provider and database know after a storm, brought together in one SQLite database."""
 
 import sqlite3
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How is each kind of fault done to a running platform, and undone?"""
+"""Does each kind of fault to a running platform, and undoes it."""
 
 import asyncio
 import signal

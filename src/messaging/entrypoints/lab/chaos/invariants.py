@@ -1,4 +1,4 @@
-"""What must hold after every storm? Each promise as a query that returns what breaks it, over all the evidence.
+"""The promises that must hold after every storm, each as a query that returns what breaks it, over all the evidence.
 
 The numbers are those of the reliability page (docs/reliability.md). A query returns one row for each violation; its
 columns are what a person needs to look further.

@@ -1,4 +1,4 @@
-"""Over which wires do the processes of a storm talk? Every one leads through a proxy of its own."""
+"""The connections between the processes of a storm, each led through a proxy of its own."""
 
 from collections.abc import Mapping
 from typing import Final

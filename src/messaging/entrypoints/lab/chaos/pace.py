@@ -1,4 +1,4 @@
-"""How fast does a storm go by? As fast as the machine can follow: its clock stands still while too much is waiting."""
+"""The clock of a storm, which stands still while too many messages wait, so that slow machines can follow."""
 
 import asyncio
 import time

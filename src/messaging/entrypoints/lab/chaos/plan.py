@@ -1,4 +1,4 @@
-"""What will happen in a storm? Everything that is drawn by lot is drawn here, before it begins, from one seed."""
+"""The plan of a storm: everything that is drawn by lot is drawn here, before it begins, from one seed."""
 
 import itertools
 import random

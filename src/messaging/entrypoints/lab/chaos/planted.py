@@ -1,4 +1,4 @@
-"""Would the storm notice? Five classic mistakes, made on purpose in the memory of a child process of the storm.
+"""Five classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
 
 No command and no setting of `app` leads here: `python -m messaging.entrypoints.lab.chaos.planted BUG COMMAND…` is
 what the storm starts instead of `app COMMAND…`, and only when asked to test itself.

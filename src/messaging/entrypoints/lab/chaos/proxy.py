@@ -1,4 +1,4 @@
-"""How does a network misbehave on demand? A TCP proxy for one link that delays, cuts, swallows and refuses."""
+"""A TCP proxy for one link that misbehaves on demand: it delays, cuts, swallows and refuses."""
 
 import asyncio
 import contextlib

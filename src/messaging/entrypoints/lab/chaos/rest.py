@@ -1,4 +1,4 @@
-"""Has the platform come to rest, and what does it still hold then?"""
+"""Waits until the platform has come to rest after a storm, and looks what it still holds then."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Do the provider's ledger and our database tell the same story, message by message?
+"""Compares the provider's ledger with our database, message by message.
 
 Both are read directly, past our API: the ledger is what the sandbox accepted, `attempts` what we believe it accepted.
 """

@@ -1,4 +1,4 @@
-"""Has every message come to its end? Asked of the API, until it is so."""
+"""Asks the API until every message has reached its final state."""
 
 import asyncio
 import time

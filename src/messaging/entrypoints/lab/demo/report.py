@@ -1,4 +1,4 @@
-"""What did the demo show? The figures, and how they are printed for a person."""
+"""The figures of a demo, and how they are printed for a person."""
 
 import statistics
 from collections import Counter

@@ -1,1 +1,1 @@
-"""How does everything run on one machine with nothing installed?"""
+"""Runs the whole platform on one machine with nothing else installed."""

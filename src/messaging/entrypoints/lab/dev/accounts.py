@@ -1,4 +1,4 @@
-"""As whom does PostgreSQL run when we are root, and which paths can that account reach?
+"""The account that PostgreSQL runs as when we are root, and the paths that this account can reach.
 
 PostgreSQL refuses to run as root. We use an existing unprivileged account and never create one, and never widen
 the permissions of a directory that is not ours.

@@ -1,4 +1,4 @@
-"""How is another program started, watched and ended so that it never outlives us?"""
+"""Starts, watches and ends another program so that it never outlives this process."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""How do the local commands talk to our own API and to the sandbox? As any caller would, with patience."""
+"""Calls of the local commands to our own API and to the sandbox, repeated until they are answered."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Who starts a process of ours again when it dies?"""
+"""Starts a child process again when it dies."""
 
 import asyncio
 import time

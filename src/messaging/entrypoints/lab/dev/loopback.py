@@ -1,4 +1,4 @@
-"""Which TCP port of this machine can a local server take?"""
+"""Finds a free TCP port of this machine for a local server."""
 
 import socket
 from typing import Final

@@ -1,4 +1,4 @@
-"""How much memory do given processes hold? From /proc, so Linux only."""
+"""The memory that given processes hold, from /proc, so on Linux only."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How does a business come to be able to send? Tenant, keys, WhatsApp account, senders, templates: through the API.
+"""Onboards a business through the API until it can send: tenant, keys, WhatsApp account, senders, templates.
 
 Every creating call carries an Idempotency-Key made from one seed, so that onboarding that was interrupted goes on
 where it stopped instead of making a second tenant.

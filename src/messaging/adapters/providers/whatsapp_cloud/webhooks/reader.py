@@ -1,7 +1,7 @@
-"""Is a webhook really from Meta, and what does it say?
+"""Verifies that a webhook was signed for Meta's app, and reads it into receipts, inbound messages and events.
 
-Meta delivers at least once, in no order, up to a thousand updates a body, and adds fields and values without notice:
-whatever cannot be understood is kept as an `OtherEvent`, and one broken item never costs its neighbours.
+Meta delivers at least once, in no order, up to a thousand updates in a body, and adds fields and values without
+notice. What cannot be understood is kept as an `OtherEvent`, and one broken item never costs the others.
 """
 
 import hashlib

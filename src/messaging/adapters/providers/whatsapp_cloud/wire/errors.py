@@ -1,4 +1,4 @@
-"""What does each of Meta's error codes mean, whom does it concern, and what should a person do about it?
+"""Meta's error codes: what each one means, whom it concerns, how long to wait, and what a person should do about it.
 
 The classes apply to a synchronous refusal. In a failed receipt the message has definitely failed, whatever the class.
 Source: Meta, "Error codes" (2026-09) and the Graph API error reference; codes Meta no longer lists come from its

@@ -1,7 +1,8 @@
-"""What does Meta's answer to a send mean: taken, refused, refused for now, or unclear?
+"""Classifies Meta's answer to a send: accepted, refused for good, refused for now, or unclear.
 
-A verdict follows the error code where there is one, hardly ever the HTTP status: Meta answers the same condition with
-different statuses. What is not listed is unclear, except a 4xx with a Graph error, which is a refusal by its form.
+The classification follows the error code where there is one, hardly ever the HTTP status: Meta answers the same
+condition with different statuses. An unlisted answer is unclear, except a 4xx with a Graph error in its body, which is
+a refusal by its form.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Until when does Meta serve the Graph version we are set to?"""
+"""The dates until which Meta serves each version of the Graph API."""
 
 import re
 from datetime import date, timedelta
