@@ -1,8 +1,8 @@
-"""Where can a process be made to die, so that what a crash leaves behind can be tried instead of argued about?
+"""Named crash points, at which tests make a process die as in a power cut.
 
-`APP_CRASHPOINT=stamp.after_commit:17` ends the process, as a power cut would, when it passes that place for the 17th
-time; without a number the first time. `claim.after_commit@msg_…` ends it whenever that very message comes by. Several
-are separated by commas. Nothing is flushed, closed or rolled back.
+`APP_CRASHPOINT=stamp.after_commit:17` ends the process when it passes that point for the 17th time; without a number,
+the first time. `claim.after_commit@msg_…` ends it whenever that message passes. Several are separated by commas.
+Nothing is flushed, closed or rolled back.
 """
 
 import logging

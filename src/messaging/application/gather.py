@@ -1,8 +1,8 @@
-"""Group commit: concurrent calls become one batch; an idle gatherer flushes at once.
+"""Group commit: concurrent calls are written as one batch; an idle gatherer writes at once.
 
-A lone call never waits. While a batch is being written, newcomers collect and go down together, so the batch size
-follows the load by itself. If a batch fails, its members are tried one by one: the error belongs to whoever caused it,
-never to a neighbour.
+A lone call never waits. While a batch is being written, new calls collect and are written together, so the batch size
+follows the load. If a batch fails, its members are tried one by one, so that an error reaches only the call that
+caused it.
 """
 
 import asyncio

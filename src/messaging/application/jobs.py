@@ -1,4 +1,4 @@
-"""The queue's contract: wakeups about where work is waiting. Losing, repeating or reordering them changes nothing."""
+"""Jobs on the queue: wakeups that name where work is waiting. Losing, repeating or reordering them loses no work."""
 
 import msgspec
 from msgspec import Struct

@@ -1,7 +1,7 @@
-"""Keys of the platform's administrators: issue, list, revoke and rotate them.
+"""Issues, lists, revokes and rotates the keys of the platform's administrators.
 
 `by` is the key that asks; the command line asks without one, because whoever reaches the database may do everything. A
-key that others have just revoked changes nothing any more, also where a process still remembers it as good.
+key that another administrator has just revoked can change nothing, even where a process still has it in its cache.
 """
 
 import logging

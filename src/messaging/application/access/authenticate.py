@@ -1,4 +1,4 @@
-"""Whose key is this? Answered from memory: format and check sum first, then the snapshot, then the secret."""
+"""Identifies the holder of a key from memory: format and checksum first, then the snapshot, then the secret."""
 
 import hashlib
 import hmac

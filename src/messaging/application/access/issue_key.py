@@ -1,4 +1,4 @@
-"""A new key for a tenant; the secret leaves in the answer and nowhere else."""
+"""Issues a key for a tenant; the response is the only place where the secret appears."""
 
 import secrets
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""What an API key looks like: `mpk_<kind>_<public id>_<secret><check>`.
+"""Format of API keys: `mpk_<kind>_<public id>_<secret><check>`.
 
 The public id (12 of base32) finds the row, the secret (32 of base62, 190 bits) proves possession, and the check (CRC-32
-as 6 of base62) lets a typing error be refused, and a leaked key be recognised by scanners, without asking anybody.
+as 6 of base62) lets typing errors be refused and leaked keys be recognised by scanners, without a database query.
 """
 
 import hashlib

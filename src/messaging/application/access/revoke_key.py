@@ -1,4 +1,4 @@
-"""Taking a key out of service: it stops working everywhere within five seconds."""
+"""Revokes a tenant's key: within five seconds no process accepts it."""
 
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.unit_of_work import OpenUnitOfWork

@@ -1,4 +1,4 @@
-"""Under which blind indexes a person is stored and looked for."""
+"""Blind indexes under which a person's address is stored and looked up."""
 
 from messaging.application.ports.secrets import TenantCipher
 from messaging.domain.channels.identity import identity, spellings

@@ -1,4 +1,4 @@
-"""Learn which addresses are the same person's from what providers tell, and write down only what is new."""
+"""Records which addresses providers report as the same person's; only new aliases are written."""
 
 from collections.abc import Sequence
 from contextlib import suppress

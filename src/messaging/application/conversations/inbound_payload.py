@@ -1,4 +1,4 @@
-"""How what a person wrote is packed before it is sealed, and under which name."""
+"""Encodes the content of an inbound message for sealing, and names the encryption context it is sealed under."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Reading what people wrote to a tenant's senders."""
+"""Reads inbound messages: what people wrote to a tenant's senders."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Keep what people write to a tenant's senders, and open their 24-hour windows."""
+"""Stores inbound messages and opens the 24-hour windows of the people who wrote them."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence

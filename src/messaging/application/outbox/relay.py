@@ -1,7 +1,7 @@
-"""Turn due rows into wakeups: which lanes have work now, and do the workers know?
+"""Turns due dispatches in Postgres into wakeups on the queue, one for each job that has work.
 
-Every pass asks Postgres, never a memory of what was woken before: a lost wakeup, a flushed Redis or a crash between
-two passes costs one pass.
+Every pass asks Postgres and remembers nothing of earlier passes: a lost wakeup, a flushed Redis or a crash between
+two passes delays work by one pass.
 """
 
 from collections.abc import Callable, Collection, Sequence

@@ -1,4 +1,4 @@
-"""Where the keys of the platform's administrators are kept."""
+"""Port for storing the keys of the platform's administrators."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What time it is, for decisions outside a transaction (inside one, the database's clock rules)."""
+"""Port for the time and for new ids outside a transaction; inside one, the database's clock is used."""
 
 from datetime import datetime
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""A tenant's own settings: provider accounts, senders, templates, routing rules, keys."""
+"""Ports for a tenant's configuration: provider accounts, senders, templates, routing rules, keys."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""Names that providers have told to be the same person's: another spelling of a number, a business-scoped id.
+"""Port for addresses that providers report as the same person's: spellings of a number, business-scoped ids.
 
-A row says that two addresses are one person, who said so and when: contacts and their points can be made from it.
+A row says that two addresses are one person, who said so and when: contacts and their addresses can be made from it.
 """
 
 from collections.abc import Collection, Sequence

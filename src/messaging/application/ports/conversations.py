@@ -1,4 +1,4 @@
-"""What people wrote to a tenant's senders, and when: the 24-hour window stands on it."""
+"""Port for inbound messages and the times at which people last wrote, which decide the 24-hour window."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

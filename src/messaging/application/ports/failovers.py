@@ -1,4 +1,4 @@
-"""Is this still the database that we wrote to, with everything we wrote?"""
+"""Port that tells whether the database is the server that was written to, or a restored or promoted copy of it."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Whether a process may take traffic, and how deep the lanes are."""
+"""Ports that tell whether a process may take traffic and how many dispatches wait in each lane."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Remembering answers: so that a repeated mutating request has the effect of one (7 days)."""
+"""Port for stored replies: a mutating request that is repeated within 7 days has the effect of one."""
 
 from datetime import datetime
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""How messages move: lock where they stand, let the core decide, write the changes as one set."""
+"""Port through which messages change: lock states, let the domain decide, write the changes in bulk."""
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet

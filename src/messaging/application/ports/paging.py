@@ -1,4 +1,4 @@
-"""How a list is handed over: a page of it, and where the next page starts."""
+"""A page of a list, and the cursor at which the next page starts."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar

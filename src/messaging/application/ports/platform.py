@@ -1,4 +1,4 @@
-"""What belongs to the platform and not to one tenant: tenants, wrapped data keys."""
+"""Port for what belongs to the platform and not to one tenant: tenants, wrapped data keys, senders by external id."""
 
 from collections.abc import Sequence
 from typing import Protocol

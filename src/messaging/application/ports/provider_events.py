@@ -1,4 +1,4 @@
-"""Events of providers that have no meaning here yet: kept with their content, listed, and forgotten in the end."""
+"""Port for provider events that the platform does not interpret yet: stored with content, listed, deleted later."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""What the core asks of a provider, in the core's words; vendors' JSON never crosses."""
+"""Ports that a provider's adapter implements, in the platform's own types; vendors' JSON stays in the adapter."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet

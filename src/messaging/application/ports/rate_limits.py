@@ -1,4 +1,4 @@
-"""How fast may messages leave, across all processes?"""
+"""Port for rate limits that hold across all processes."""
 
 from collections.abc import Sequence
 from datetime import timedelta

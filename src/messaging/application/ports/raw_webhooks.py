@@ -1,4 +1,4 @@
-"""The provider's bytes: stored before anyone parses them, processed later, replayable."""
+"""Port for webhooks as received: the bytes are stored before they are parsed, processed later, and replayable."""
 
 from collections.abc import Sequence
 from datetime import datetime

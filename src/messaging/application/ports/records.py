@@ -1,4 +1,4 @@
-"""Reading messages back: one, many by filter, the timeline, dead letters. Views come as they leave the API."""
+"""Port for reading messages: one, many by filter, the timeline, dead letters, with encrypted content."""
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""Keeping content and credentials unreadable at rest, and recipients findable all the same."""
+"""Ports for encryption at rest and for blind indexes, by which encrypted addresses can still be found."""
 
 from collections.abc import Sequence
 from typing import Protocol

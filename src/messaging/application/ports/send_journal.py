@@ -1,4 +1,4 @@
-"""How far has each send of this process come? Noted where it outlives the process, for whoever looks after a crash."""
+"""Port for a journal of sends that outlives its process and tells, after a crash, how far each send had come."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager

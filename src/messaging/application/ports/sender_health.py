@@ -1,4 +1,4 @@
-"""What all processes know of the health of senders and accounts. Losing it costs learning it again."""
+"""Port for the health of senders and accounts, shared by all processes. Lost health is rebuilt from later sends."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

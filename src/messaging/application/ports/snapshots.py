@@ -1,4 +1,4 @@
-"""What every process remembers of the configuration, so that the hot paths read nothing."""
+"""Port for in-memory snapshots of the configuration, from which accepting and delivering read without a query."""
 
 from collections.abc import Mapping
 from functools import cached_property

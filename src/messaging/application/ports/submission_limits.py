@@ -1,4 +1,4 @@
-"""How much of a caller's limits is left, counted across all processes."""
+"""Port for submission quotas, counted across all processes."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""How accepted messages become durable: everything of a request in one transaction, many requests in one commit."""
+"""Port that stores accepted messages: everything of a request in one transaction, many requests in one commit."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A look over all tenants, for whoever keeps the installation: read now and then, never on a message's way."""
+"""Port for figures over all tenants, for operators of the installation; it is never asked while handling a message."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the core reports about itself. Labels are few and closed sets: never a tenant, a message or a person."""
+"""Port for metrics. Label values are few and fixed: never a tenant, a message or a person."""
 
 from typing import Protocol
 

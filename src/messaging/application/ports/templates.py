@@ -1,4 +1,4 @@
-"""Templates as the provider sees them: news to take in, accounts whose templates are to be read anew."""
+"""Ports for templates as the provider reports them: reports to apply, and accounts whose templates are to be listed."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta

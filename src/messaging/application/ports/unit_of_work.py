@@ -1,4 +1,4 @@
-"""One transaction: which doors it opens, for one tenant in one mode or for the platform's own work."""
+"""Unit of work: one transaction and its repositories, for one tenant in one mode or for the platform's own work."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

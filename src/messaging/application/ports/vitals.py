@@ -1,6 +1,6 @@
-"""How one mode of a tenant is getting on: what waits, what waits for a person, what was heard of its accounts.
+"""Port for the condition of one mode of a tenant: waiting messages, decisions due, last webhooks of its accounts.
 
-Asked now and then, never on a message's way. Every look is bounded, however much there is.
+It is asked now and then, never while handling a message. Every query is bounded, however much there is.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Carrying wakeups to the workers; Postgres remembers everything, so any of them may be lost."""
+"""Port that carries wakeups to the workers; any of them may be lost, because the work itself is in Postgres."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which workers there are, and which lanes they take: every one of them tells it every few seconds."""
+"""Port for the list of live workers and the lanes they serve, which each worker reports every few seconds."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime

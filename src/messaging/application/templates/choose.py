@@ -1,4 +1,4 @@
-"""What a tenant chooses for all messages of a template; the provider is not told."""
+"""Changes a tenant's own settings for all messages of a template; the provider is not told."""
 
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.templates.views import TemplateView

@@ -1,4 +1,4 @@
-"""A new template: checked here, submitted to the provider for review, and only then stored."""
+"""Creates a template: checks it, submits it to the provider for review, and stores it once the provider accepted it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""One template of ours beside the provider's listing of it: what becomes of ours."""
+"""Merges the provider's listing of one template into the stored template."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Taking in what providers said about templates, in the transaction of the webhooks that said it."""
+"""Applies reports about templates in the transaction of the webhooks that brought them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Reading templates: one, or a page of them, newest first."""
+"""Reads templates: one, or a page of them, newest first."""
 
 from uuid import UUID
 

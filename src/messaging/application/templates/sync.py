@@ -1,4 +1,4 @@
-"""Bringing our picture of an account's templates up to date with the provider's."""
+"""Brings the stored templates of one account up to date with the provider's listing."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

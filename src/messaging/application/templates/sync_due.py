@@ -1,7 +1,7 @@
-"""Reading templates from providers by itself: at intervals, and at once when news asks for it.
+"""Lists templates from providers on schedule: at intervals, and at once when a report cannot be applied by itself.
 
-An account is claimed by moving its dispatch to the end of a lease, so no transaction is open while the provider
-answers, and a worker lost meanwhile costs one lease.
+An account is claimed by moving its dispatch to the end of a lease, so no transaction is open during the provider call,
+and a worker lost meanwhile delays the listing by one lease.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What a template looks like from outside."""
+"""Public view of a template."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""Renaming, suspending, reactivating and limiting a tenant."""
+"""Renames, suspends, reactivates and limits a tenant."""
 
 from collections.abc import Mapping
 

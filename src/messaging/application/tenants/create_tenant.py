@@ -1,4 +1,4 @@
-"""A new tenant: its row and its data key, together."""
+"""Creates a tenant: its row and its data key, in one transaction."""
 
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing

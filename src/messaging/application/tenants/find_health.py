@@ -1,4 +1,4 @@
-"""How one mode of a tenant is getting on: its senders, accounts, templates and lanes, and what waits for a person."""
+"""Gathers the condition of one mode of a tenant: senders, accounts, templates, lanes, and decisions due."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How often a tenant may change its configuration: each change has every process read it anew."""
+"""Limits how often a tenant may change its configuration, because every process reads it again after each change."""
 
 import math
 

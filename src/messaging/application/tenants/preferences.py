@@ -1,4 +1,4 @@
-"""What a tenant chooses for all messages of one mode, and may change by itself: /v1/settings."""
+"""Reads and changes the settings that a tenant chooses for all messages of one mode: /v1/settings."""
 
 from msgspec import UNSET, Struct, UnsetType
 

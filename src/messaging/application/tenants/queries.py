@@ -1,4 +1,4 @@
-"""Reading tenants, keys, provider accounts and senders: one, or a page of them, newest first."""
+"""Reads tenants, keys, provider accounts and senders: one, or a page of them, newest first."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Which sender serves which recipients by default: the tenant's rules, read and replaced as one list."""
+"""Reads a tenant's routing rules and replaces them as one list; they choose the default sender for a recipient."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""How are these senders, as far as the workers know? Told beside their settings."""
+"""Reads the shared health of senders, to be shown beside their settings."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What a tenant's settings look like from outside: public ids, no secrets."""
+"""Public views of a tenant's configuration: public ids, no secrets."""
 
 from datetime import UTC, datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""How the content of a provider's event is packed before it is sealed, and what tells it from others."""
+"""Encodes the content of a provider event for sealing, and computes the digest by which repetitions are found."""
 
 from typing import Any
 

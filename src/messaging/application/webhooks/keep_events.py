@@ -1,4 +1,4 @@
-"""Keep what a provider told and what has no meaning here yet, with its kind and content."""
+"""Stores provider events that the platform does not interpret yet, with their kind and content."""
 
 from collections import Counter
 from collections.abc import Sequence

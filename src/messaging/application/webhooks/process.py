@@ -1,7 +1,7 @@
-"""Turn stored webhooks into what they mean: receipts, inbound messages, news about templates, and events to keep.
+"""Processes stored webhooks into receipts, inbound messages, reports about templates, and provider events to keep.
 
-A batch is one transaction. Should it fail, its members are tried one by one, and one that keeps failing alone is set
-aside with its problem, so that neither its neighbours nor its successors wait for it.
+A batch is one transaction. If it fails, its members are tried one by one, and a webhook that keeps failing alone is
+marked as failed with its problem, so that the others do not wait for it.
 """
 
 import logging

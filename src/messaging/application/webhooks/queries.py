@@ -1,4 +1,4 @@
-"""Reading the events of providers that have no meaning here yet."""
+"""Reads provider events that the platform does not interpret yet."""
 
 from datetime import datetime
 from typing import Any

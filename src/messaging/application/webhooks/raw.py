@@ -1,4 +1,4 @@
-"""What of a webhook is kept, and how it is sealed: the bytes as received, and the headers that explain them."""
+"""Seals a received webhook: the bytes as received, and the headers needed to interpret them."""
 
 from collections.abc import Mapping
 

@@ -1,6 +1,6 @@
-"""Take a provider's webhook in: is it for one of our accounts, is it authentic, and is it stored?
+"""Receives a provider's webhook: finds the account, verifies the signature, and stores the bytes.
 
-Nothing of the body is parsed here. What was answered with `Stored` or `Duplicate` is committed.
+Nothing of the body is parsed here. A webhook answered with `Stored` or `Duplicate` is committed.
 """
 
 import hashlib

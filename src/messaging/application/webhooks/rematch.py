@@ -1,4 +1,4 @@
-"""Do parked receipts match by now? A receipt can overtake the commit of the very message it is about."""
+"""Matches parked receipts again: a receipt can arrive before the commit of the message it is about."""
 
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork

@@ -1,4 +1,4 @@
-"""Have webhooks processed once more, when what kept them, or a message in them, from it has been mended."""
+"""Makes stored webhooks due again: those that failed, and those that came before their sender was connected."""
 
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 

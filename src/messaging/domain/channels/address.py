@@ -1,4 +1,4 @@
-"""Who a message goes to: a phone number, or a person known only by a business-scoped id."""
+"""Addresses a message can be sent to: phone numbers, and people known only by a provider's business-scoped id."""
 
 import re
 import unicodedata

@@ -1,13 +1,13 @@
-"""One person, several spellings of the number: what WhatsApp and people write differently, and one form for it.
+"""One canonical form for a phone number that WhatsApp and people spell in several ways.
 
-The form is for finding and comparing only. A provider is given the number as the tenant wrote it.
+The canonical form is for finding and comparing only. A provider is given the number as the tenant wrote it.
 
 - Mexico: ten digits, and the same with the 1 that mobile numbers had before them until 2019.
 - Argentina: ten digits, and the same with the 9 that mobile numbers have when called from abroad.
 - Brazil: area code and eight digits, and the same with the 9 that went before mobile numbers between 2012 and 2016.
 
-In each country the shorter and the longer number belong to one line. Other names are learnt from the provider's answers
-(`messaging.application.contacts`).
+In each country the shorter and the longer number belong to one line. Other aliases are recorded from the provider's
+answers (`messaging.application.contacts`).
 """
 
 import re

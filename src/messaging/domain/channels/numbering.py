@@ -1,7 +1,7 @@
-"""Whether a country's numbering plan can hold a phone number, and what of it belongs to dialling inside the country.
+"""Checks whether a country's numbering plan can hold a phone number, and finds prefixes used only inside the country.
 
-Numbers are judged by their length and prefixes, not by whether their range has been given out: ranges are opened every
-month, and a number refused though it exists is worse than one the provider refuses.
+Numbers are judged by their length and prefixes, not by whether their range has been assigned: new ranges are opened
+every month, and refusing a number that exists is worse than sending one that the provider refuses.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a message says: a tagged union that decodes once from the request and is stored as it is."""
+"""Content of a message: a tagged union that is decoded once from the request and stored in that form."""
 
 from msgspec import Struct, field
 

@@ -1,6 +1,6 @@
-"""What must hold for content and its envelope, whatever the configuration says? Limits are those of the Cloud API.
+"""Rules for a message's content, reference and metadata that need no configuration; the limits are the Cloud API's.
 
-Templates have rules of their own, which need the template: see `messaging.domain.templates.validation`.
+Template messages have further rules that need the template: see `messaging.domain.templates.validation`.
 """
 
 from typing import assert_never

@@ -1,6 +1,6 @@
-"""Links that a provider or a person's phone can follow from the public internet, and why others cannot be followed.
+"""Checks that a link can be followed from the public internet, by a provider or by a recipient's phone.
 
-Names are judged by their form; nothing is resolved. A public name that leads to a private address passes.
+Host names are judged by their form; nothing is resolved. A public name that resolves to a private address passes.
 """
 
 import re

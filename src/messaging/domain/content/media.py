@@ -1,4 +1,4 @@
-"""Does a reference to media lead somewhere: exactly one of a link the provider can fetch and an uploaded id?"""
+"""Checks of media references: each has exactly one of a link the provider can fetch and the id of an uploaded file."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What fills a template's blanks: the values a submission carries and a template's rules are checked against."""
+"""Values that a submission gives for a template's placeholders, header and buttons."""
 
 from msgspec import Struct, field
 

@@ -1,4 +1,4 @@
-"""What a person wrote to a sender, as far as we understand it and never less than the provider told."""
+"""A message that a person sent to a sender; what the platform does not understand is kept as the provider sent it."""
 
 from datetime import datetime
 from enum import StrEnum

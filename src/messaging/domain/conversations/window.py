@@ -1,4 +1,4 @@
-"""Whether free-form content may be sent: WhatsApp's 24-hour customer service window."""
+"""WhatsApp's 24-hour customer service window, within which free-form content may be sent."""
 
 from datetime import datetime, timedelta
 

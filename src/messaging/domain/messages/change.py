@@ -1,4 +1,4 @@
-"""What a decided change of a message looks like: the core's order to the store."""
+"""Values that describe a decided change of one message: the domain builds them, the store writes them."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A change in the making: signals through the table, one timeline entry each, and the endings several steps share."""
+"""Builds a message's change: applies signals, notes a timeline entry for each, and holds steps that decisions share."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

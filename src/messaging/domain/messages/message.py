@@ -1,4 +1,4 @@
-"""What a message is from the moment it is accepted, and what must hold for it to be accepted."""
+"""An accepted message, its priorities and categories, and the rules for when it may be sent."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum

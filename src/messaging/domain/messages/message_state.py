@@ -1,4 +1,4 @@
-"""Where a message stands: what the store reads under lock and the core decides upon."""
+"""The state of a message: the row that is read under lock and that decisions are made on."""
 
 from datetime import datetime
 from enum import StrEnum

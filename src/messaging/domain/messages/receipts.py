@@ -1,4 +1,4 @@
-"""The provider's word about an attempt, in our vocabulary."""
+"""A provider's status update about one attempt, in the platform's own vocabulary."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,8 +1,8 @@
-"""What we ask the provider to echo: which attempt of which message, provably ours.
+"""The reference that the provider is asked to echo: it names one attempt of one message, and carries a MAC.
 
-`v1.<message id, base32>.<epoch>.<tag>`: 39 or so ASCII characters, well under Meta's 256 bytes for
+`v1.<message id, base32>.<epoch>.<tag>`: about 39 ASCII characters, well under Meta's 256 bytes for
 `biz_opaque_callback_data`. The tag is keyed per tenant, so that a tenant with its own app at the provider cannot
-speak for another tenant's attempts.
+forge a reference to another tenant's attempts.
 """
 
 from collections.abc import Callable

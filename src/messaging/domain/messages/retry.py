@@ -1,4 +1,4 @@
-"""What a failed attempt means and when to try again: named policies, exact waits, no clock and no dice."""
+"""Retry decisions: what a failed attempt means and when to try again, as named policies without clock or randomness."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""How the core says no: a code a program can match, a sentence a person can act on, and every violation at once."""
+"""Errors of the domain: a code for programs, a sentence for people, and all violations of an input at once."""
 
 from msgspec import Struct
 

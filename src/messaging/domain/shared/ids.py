@@ -1,4 +1,4 @@
-"""Which ids exist, and how a UUIDv7 inside becomes a TypeID outside.
+"""Identifier types, and the conversion between a UUIDv7 (internal) and a TypeID (public).
 
 TypeID: a lower-case prefix, an underscore and 26 characters of Crockford base32 (https://github.com/jetify-com/typeid,
 spec 0.3). The text sorts like the UUID, and a UUIDv7 sorts by its time of creation.

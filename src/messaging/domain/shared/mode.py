@@ -1,4 +1,4 @@
-"""Whether something is for real: keys, accounts, senders and messages each have exactly one mode."""
+"""Live and test mode: each key, account, sender and message belongs to exactly one."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Refusals that several slices make, so that each is said the same everywhere."""
+"""Errors that several slices raise, defined once so that their wording is the same everywhere."""
 
 from messaging.domain.shared.errors import DomainError, Violation
 

@@ -1,4 +1,4 @@
-"""How long is a text, and does it hold anything that no message may hold?"""
+"""Measures texts in UTF-16 units and finds characters that no message may hold."""
 
 import re
 

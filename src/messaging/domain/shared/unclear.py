@@ -1,4 +1,4 @@
-"""What shall happen to a send whose outcome stays unclear, and whose choice that is."""
+"""Choices of what happens to a send whose outcome stays unknown: hold it for a person, or resend it on proof."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""May this template be submitted for review? Meta's documented rules, all checked before it is asked.
+"""Checks a new template against Meta's documented rules before it is submitted for review.
 
 Pointers are relative to the body of the creation request, whose `components` are those of the template.
 """

@@ -1,8 +1,8 @@
-"""News of templates: what the provider told of one, when, and what becomes of ours.
+"""Applies a provider's reports about a template (status, quality, category) in the order of the provider's clock.
 
 A webhook may come late, twice and in any order, and so may the answer to a listing. Therefore each of status, quality
-and category remembers the provider's time of its newest news, the account remembers when its templates were last
-listed, and what is older than that is not believed. Times are whole seconds, as the provider gives them.
+and category keeps the provider's time of its newest report, the account keeps when its templates were last listed, and
+older reports are ignored. Times are whole seconds, as the provider gives them.
 """
 
 from collections.abc import Iterable

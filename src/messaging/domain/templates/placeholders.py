@@ -1,7 +1,7 @@
-"""Where are the blanks of a template's text, and what does the text say once they are filled?
+"""Finds the `{{placeholders}}` of a template's text and fills them.
 
-There is no expression language: a placeholder is a name between `{{` and `}}`, anything else is
-text. Reading takes linear time.
+There is no expression language: a placeholder is a name between `{{` and `}}`, anything else is text. Parsing takes
+time proportional to the length of the text.
 """
 
 from collections.abc import Mapping

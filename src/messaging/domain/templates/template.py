@@ -1,4 +1,4 @@
-"""A template as the provider holds it: its parts, its blanks, and whether it may be sent."""
+"""A template as the provider holds it: components, placeholders, category and review status."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,7 +1,7 @@
-"""May this template be sent with these values, and what will it say?
+"""Checks a template message against its template before anything is queued, and renders a preview of it.
 
-The rules are those by which Meta refuses a send (codes 132000, 132001, 132005, 132012, 132018), checked before anything
-is queued; every violation is listed. Pointers are relative to the message's content.
+The rules are those by which Meta refuses a send (codes 132000, 132001, 132005, 132012, 132018); every violation is
+listed. Pointers are relative to the message's content.
 """
 
 import re

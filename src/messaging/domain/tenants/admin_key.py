@@ -1,4 +1,4 @@
-"""A platform administrator's key: when it opens, and which changes of keys could lock all administrators out."""
+"""A platform administrator's key: when it is valid, and which changes of keys could lock all administrators out."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""What a provider's account can carry, and what it cannot: a message there would wait until it expires."""
+"""Violations for channels that no provider here, or not the provider of a sender's account, can carry."""
 
 from collections.abc import Set as AbstractSet
 

@@ -1,4 +1,4 @@
-"""How many messages may a tenant submit in how much time?"""
+"""Submission limits of a tenant: how many messages per time window, in total and per key, channel and category."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What a provider's ids look like. They become parts of addresses, where `..` or `/` would lead elsewhere."""
+"""Checks the form of a provider's ids. They become parts of URLs, where `..` or `/` would lead elsewhere."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""How much configuration a tenant may have: all of it is held in the memory of every process."""
+"""Limits on how much configuration a tenant may have: every process holds all of it in memory."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""Which sender a message leaves from: the caller's choice, else the tenant's rules, else its first active sender."""
+"""Chooses a message's sender: the caller's choice, else the tenant's routing rules, else its first active sender."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Who owns what: a tenant, its keys, its provider accounts and its senders."""
+"""A tenant and what belongs to it: API keys, provider accounts and senders."""
 
 import hashlib
 import hmac

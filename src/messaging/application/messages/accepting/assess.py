@@ -1,4 +1,4 @@
-"""What becomes of a submission: a message ready to store, or everything that is wrong with it."""
+"""Checks a submission against the configuration: a message ready to store, or all of its violations."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Say what would happen to a message, and why, without sending it."""
+"""Reports what would happen to a message, and why, without sending it."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""A reply as it is kept for repetitions: the very bytes, packed so that a long one takes little room.
+"""Packs a reply that is kept for idempotent repetitions: its exact bytes, compressed when long.
 
-A batch's reply says nearly the same of each of its messages, and takes a tenth of its length.
+A batch's reply says nearly the same of each of its messages, and compresses to a tenth of its length.
 """
 
 import zlib

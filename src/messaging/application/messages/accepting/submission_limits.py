@@ -1,4 +1,4 @@
-"""May this caller submit so many messages now? Asked before anything is stored."""
+"""Applies a caller's submission limits (messages per time window) before anything is stored."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Accept messages durably: checked, sealed, committed with their dispatches, and only then answered."""
+"""Accepts messages durably: checks and seals them, commits them with their dispatches, and only then answers."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta

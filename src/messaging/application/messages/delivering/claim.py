@@ -1,4 +1,4 @@
-"""Take up what is due in a lane: fair shares, tokens, and an attempt row for each, in one transaction."""
+"""Claims due messages of a lane in one transaction: fair shares, rate-limit tokens, and an attempt row for each."""
 
 from collections.abc import Mapping, Sequence
 from time import monotonic

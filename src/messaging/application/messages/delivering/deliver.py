@@ -1,8 +1,7 @@
-"""Hand due messages to their providers: claim, stamp, send, write down what came of it.
+"""Delivers due messages: claims them, records the start of each send, calls the provider, records the outcome.
 
-Two commits are durable before the first byte of a request: the claim (with its attempt row) and the stamp. No
-connection or transaction is held while a provider is being asked. Stamps and outcomes of concurrent sends share their
-commits through gatherers.
+Two commits precede the first byte of a request: the claim (with its attempt row) and the start. No connection or
+transaction is held during the provider call. Starts and outcomes of concurrent sends share commits through gatherers.
 """
 
 import asyncio

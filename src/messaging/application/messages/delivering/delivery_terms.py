@@ -1,4 +1,4 @@
-"""Under what terms does one process deliver?"""
+"""Settings for delivery in one process: batch size, concurrency, leases and intervals."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How is a message claimed that may be what its last worker died of? Alone, one after the other in this process."""
+"""Claims messages that may have crashed their last worker, one at a time in each process."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What is known of a message that was written just now and is locked by nobody any more."""
+"""A message's state as this process last read or wrote it, without a lock on the row."""
 
 from datetime import timedelta
 from time import monotonic

@@ -1,4 +1,4 @@
-"""From a claimed row to what the gateway is given: open the payload, find account, sender and template."""
+"""Renders a claimed message for its gateway: opens the payload, finds and re-checks account, sender and template."""
 
 from datetime import timedelta
 

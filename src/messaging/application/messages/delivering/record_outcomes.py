@@ -1,4 +1,4 @@
-"""Write down what came of sends: concurrent outcomes share one transaction, and none is given up lightly."""
+"""Records outcomes of sends: concurrent ones share a transaction, and writing is retried while Postgres is away."""
 
 import asyncio
 import logging

@@ -1,7 +1,7 @@
-"""Write down what a process of this machine that died could not: what never left, and what was refused.
+"""Records outcomes from the send journals of crashed processes on this machine: sends that never left, and refusals.
 
-Where a start is written down and the process then dies, nobody but its notes can tell whether a byte had left. If none
-had, that is as good a proof as a refused connection, and the message goes out again.
+After a crash between the commit of a start and the first byte, only the journal tells that no byte had left. That is
+as good a proof as a refused connection, and the message is sent again.
 """
 
 import logging

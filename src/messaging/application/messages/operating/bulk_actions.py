@@ -1,7 +1,7 @@
-"""What does a person decide about messages that will not go on by themselves: send again, settle as failed, discard?
+"""Applies an operator's decision to many messages: send again, settle as failed, or discard.
 
-One transaction: choose, lock, decide each by itself, write what was decided as sets. What is refused stays as it was
-and holds nobody up. A dry run takes the same steps and writes nothing.
+One transaction selects and locks the messages, decides each by itself, and writes the changes in bulk. A refused
+message stays as it was and does not stop the others. A dry run takes the same steps and writes nothing.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Calling a message back before a worker has taken it up."""
+"""Cancels a message before a worker has claimed it."""
 
 from messaging.application.messages.operating.locked_state import lock_one
 from messaging.application.messages.reading.queries import own_message

@@ -1,4 +1,4 @@
-"""Settling a dead letter without sending: a person has decided that it is no longer wanted."""
+"""Settles a dead letter without sending it, by an operator's decision."""
 
 from messaging.application.messages.operating.locked_state import lock_one
 from messaging.application.messages.reading.queries import own_message

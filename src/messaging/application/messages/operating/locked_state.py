@@ -1,4 +1,4 @@
-"""Where does one message stand? Read under lock, for a person's action upon it."""
+"""Locks and reads the state of one message, for an operator's action on it."""
 
 from messaging.application.ports.lifecycles import Lifecycles
 from messaging.domain.messages.message_state import MessageKey, MessageState

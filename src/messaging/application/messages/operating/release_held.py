@@ -1,4 +1,4 @@
-"""Let messages go whose template may be sent again."""
+"""Releases held messages whose template may be sent again."""
 
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 

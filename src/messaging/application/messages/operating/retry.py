@@ -1,4 +1,4 @@
-"""A person sends a dead, unconfirmed or failed message again."""
+"""Sends a dead, unconfirmed or failed message again, by an operator's decision."""
 
 from messaging.application.messages.operating.locked_state import lock_one
 from messaging.application.messages.reading.queries import own_message

@@ -1,4 +1,4 @@
-"""For how long nothing may be sent through an account, as the circuit breakers know it."""
+"""Looks up for how long the circuit breakers let nothing be sent through an account."""
 
 from datetime import timedelta
 

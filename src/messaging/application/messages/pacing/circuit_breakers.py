@@ -1,7 +1,7 @@
-"""Which senders may be claimed for, and how fast? Learnt from what providers answered, in whichever process.
+"""Decides before each claim which senders may send and how fast, from the results of sends in all processes.
 
-The messages of a held sender stay in the queue: not claimed, no attempt used up. The healthy path costs one look per
-batch of claims and nothing per message.
+Messages of a held sender stay in the queue: they are not claimed and use up no attempt. A healthy sender costs one
+look-up per batch of claims and nothing per message.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""How many sends may be under way in this process, and who gets the next free place?"""
+"""Bounds the sends under way in one process, and grants free capacity to waiting claims by priority."""
 
 import asyncio
 from collections import Counter

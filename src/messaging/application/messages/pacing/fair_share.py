@@ -1,4 +1,4 @@
-"""Whose turn is it in a lane? Looks at a stretch of it after the other, and shares places fairly among who is seen."""
+"""Decides how many messages of each flow a claim takes, looking at a bounded part of the lane at a time."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping

@@ -1,7 +1,7 @@
-"""What does this process know of the health of senders and accounts? Shared by all processes, remembered here.
+"""This process's copy of the health of senders and accounts, which all processes share in Redis.
 
-While the shared memory is away, what is known stays known and what is learnt stays here; when it is back, it is right
-again, even where it has forgotten.
+While Redis is away, the last known health stays in use and changes are kept here only; once Redis is back, what it
+holds counts again, even where it has lost data.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Which due messages may leave now? A token from each of their limits, and a rest where there is none."""
+"""Takes rate-limit tokens for due messages, and remembers which senders, tenants and flows are throttled until when."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

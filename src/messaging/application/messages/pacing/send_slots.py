@@ -1,10 +1,10 @@
-"""When may the first byte of a message leave? In a slot of its sender; there are as many as there are tokens.
+"""Send slots: short intervals of time, one per rate-limit token, in which the first byte of a message may leave.
 
-Between the token and the first byte lie two commits and a connection, and on a busy machine nobody knows how long they
-take. What a provider counts is when requests arrive. So tokens are spent on slots, one after the other at the allowed
-pace, and the last thing before the first byte is to wait for one. A slot is for whoever is ready when it opens, the
-most urgent first, whichever message it was got for. For those that are left without, new ones are got behind all
-others: what is late never joins those whose turn it is.
+Between the token and the first byte lie two commits and a connection, whose duration is unknown on a busy machine, but
+a provider counts when requests arrive. Each token is therefore spent on a slot, slots follow each other at the allowed
+rate, and the last step before the first byte is to wait for one. An open slot goes to the most urgent message that is
+ready, whichever message it was requested for. Messages left without one get new slots behind all slots given so far,
+so that late messages never add to the rate.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Which sends are slow, and has a sender too many of them?
+"""Tracks slow sends, and tells whether a sender has too many of them to begin another.
 
-A place is for a send that moves. One that has been under way for long gives its place back and counts only against its
-own sender, which may have so many of those and no more: a provider that hangs stops itself, and not the others.
+A send that has been under way for long gives its concurrency back and counts only against its own sender, whose slow
+sends are bounded. A provider that hangs thus stops its own senders and no others.
 """
 
 import asyncio

@@ -1,9 +1,8 @@
-"""How many sends may leave before the first of them is answered?
+"""Slow start: bounds the sends of an account that are unanswered at once, starting low and widening with each answer.
 
-What breaks between us and a provider takes with it whatever is on its way at that moment, and nobody can say what
-became of it. A burst that leaves all at once is on its way all at once. So an account's sends begin few at a time, and
-each answer lets two more follow, as TCP opens a connection: twice as many with every round trip, up to all of them.
-Where no clear answer comes, or nothing was sent for a while, it begins anew.
+When a provider connection breaks, every send under way ends with an unknown outcome. An account's sends therefore begin
+few at a time, and each clear answer lets two more begin, as TCP opens a connection: twice as many each round trip, up
+to the maximum. After an unclear answer or an idle pause the bound starts low again.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What keeps an accepted message back for now: its sender is switched off, or its template may not be sent.
+"""Reasons that hold an accepted message back: its sender is switched off, or its template may not be sent.
 
-Delivery asks before a send, and whoever reads a message that waits is told the same.
+Delivery asks before a send, and whoever reads a waiting message is told the same reason.
 """
 
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What of a message is kept encrypted, and how it is packed."""
+"""The encrypted part of a message, how it is encoded, and the encryption context it is sealed under."""
 
 import msgspec
 from msgspec import Struct

@@ -1,4 +1,4 @@
-"""Reading messages back: one, a filtered page, a timeline, dead letters. Only those of the key's own mode are seen."""
+"""Reads messages: one, a filtered page, a timeline, dead letters. Only those of the key's own mode are seen."""
 
 from datetime import datetime
 from uuid import UUID

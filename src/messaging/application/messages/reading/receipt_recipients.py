@@ -1,4 +1,4 @@
-"""Whom a receipt is about, as it is kept in the message's timeline: the provider's ids, sealed for the tenant."""
+"""Seals the recipient ids of a receipt for the message's timeline, and opens them for the tenant."""
 
 import base64
 

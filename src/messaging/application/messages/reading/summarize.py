@@ -1,4 +1,4 @@
-"""How many messages of a range stand where, and for which reasons: what one asks when something has gone wrong."""
+"""Counts the messages of a time range by status and by error code."""
 
 from collections import Counter
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a message, its timeline and a dead letter look like from outside: public names, public ids, opened content."""
+"""Public views of a message, its timeline and a dead letter: public names, public ids, decrypted content."""
 
 from datetime import datetime
 

@@ -1,6 +1,6 @@
-"""Do for held senders what claims do on their way: end what expires, give up what lost workers held.
+"""Expires messages of held senders and ends their expired leases, which otherwise happens when messages are claimed.
 
-Nobody claims their messages meanwhile, and a lease that has ended must not wait for a sender to recover.
+Messages of a held sender are not claimed, and an expired lease must not wait for the sender to recover.
 """
 
 from collections.abc import Mapping

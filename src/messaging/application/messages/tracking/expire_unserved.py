@@ -1,4 +1,4 @@
-"""Expiry where nobody works: messages of lanes that no live worker takes end on time all the same."""
+"""Expires due messages of lanes that no live worker serves."""
 
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import Place

@@ -1,7 +1,7 @@
-"""Ask after messages that the provider took and then said nothing more about, for as long as their policy asks.
+"""Asks providers about accepted messages without a final receipt, as long as the message's retry policy says.
 
-Nothing is ever sent because of a check. Between the claim and the answer no transaction is open: the claim moves the
-dispatch to the end of a lease, so a worker lost meanwhile costs one lease.
+A check never sends anything. Between the claim of a check and its answer no transaction is open: the claim moves the
+dispatch to the end of a lease, so a worker lost meanwhile delays the check by one lease.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Bring receipts home: match each to its attempt, fold them into their messages, park what matches nothing yet."""
+"""Matches receipts to their attempts, applies them to the messages, and parks receipts that match nothing yet."""
 
 import logging
 from collections import Counter, defaultdict

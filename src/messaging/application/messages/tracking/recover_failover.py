@@ -1,4 +1,4 @@
-"""After a failover or a restored backup, what may have been sent is put aside before anything is claimed."""
+"""After a failover or a restore, marks messages that may have been sent as unknown before anything is claimed."""
 
 import asyncio
 import logging

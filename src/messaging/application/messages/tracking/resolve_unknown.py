@@ -1,4 +1,4 @@
-"""End the wait for an echo: what stayed unclear past its grace is sent again on proof, or put before a person."""
+"""Ends the wait for an echo: an unknown outcome past its grace leads to a resend on proof, or waits for a person."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Adding an identity that messages leave from, and changing its settings."""
+"""Adds a sender, the identity that messages leave from, and changes its settings."""
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""The cipher that opens a tenant's secrets; its data keys come from memory."""
+"""Builds the cipher for a tenant's secrets from data keys held in memory."""
 
 from messaging.application.ports.providers import Connection
 from messaging.application.ports.secrets import KeyRing, TenantCipher

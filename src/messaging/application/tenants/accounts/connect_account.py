@@ -1,4 +1,4 @@
-"""Connecting a provider account, and changing or rotating its credentials."""
+"""Connects a provider account, and changes or rotates its credentials."""
 
 import secrets
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Provider credentials at rest: how an account's are sealed, and opened for one call."""
+"""Seals a provider account's credentials for storage, and opens them for a call."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Disconnecting a provider account: hidden at once with all that belongs to it, and nothing lost."""
+"""Disconnects a provider account: it is hidden at once with its senders and templates; messages and history stay."""
 
 from typing import Final
 

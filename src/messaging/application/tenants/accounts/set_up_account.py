@@ -1,4 +1,4 @@
-"""What has to be true at the provider before an account can send: asked for before it is stored, done afterwards."""
+"""Checks at the provider what an account needs before it is stored, and sets up the rest afterwards."""
 
 import re
 from collections.abc import Mapping, Sequence

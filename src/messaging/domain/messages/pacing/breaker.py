@@ -1,7 +1,7 @@
-"""May a sender, or an account, be tried at all? Closed, open and half-open, by what became of its last sends.
+"""Circuit breaker of a sender or an account: closed, open or half-open, by the results of its last sends.
 
-Pure: times are seconds of one clock that all processes share. A send that began before the present state did belongs to
-an earlier one and says nothing about it.
+All functions are pure; times are seconds of one clock that all processes share. A send that began before the breaker
+entered its present state does not count.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Who gets how much of what is free? Deficit round robin between tenants, their senders, and the flows of a sender."""
+"""Deficit round robin that divides free send capacity between tenants, their senders, and the flows of each sender."""
 
 from collections.abc import Hashable, Mapping
 from math import floor

@@ -1,9 +1,9 @@
-"""How much of its limit may a sender use after the provider said "too fast"? Down at once, and back as CUBIC does.
+"""Fraction of its rate limit that a sender may use: lowered when the provider throttles it, raised again as CUBIC does.
 
-A limit is declared, so one complaint more likely says "a little less" than "a fraction of it": fast back to just below
-where the complaint came, slowly past it, and then ever faster, should there be more than was thought (RFC 9438, 4.2).
+A declared limit is rarely wrong by much. The fraction therefore rises fast to just below the value at which the
+provider throttled, slowly past it, and then ever faster in case the provider allows more (RFC 9438, section 4.2).
 
-Pure: times are seconds of one clock that all processes share.
+All functions are pure; times are seconds of one clock that all processes share.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What does a finished send teach about its sender and its account, and what may leave in the light of that?"""
+"""Health of a sender or an account: its circuit breaker and its pace, and how the result of a send changes both."""
 
 from typing import Final, NamedTuple
 from uuid import UUID

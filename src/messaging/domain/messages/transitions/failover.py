@@ -1,7 +1,7 @@
-"""What becomes of a message when the database may have forgotten that it was sent?
+"""Decides what happens to a message after a failover or a restore, when the database may lack the record of its send.
 
-A restored backup and a promoted replica both lack the end of the story: claims, stamps and outcomes that were durable
-where they were written. Whatever might have left meanwhile waits for its echo, and is never sent again by itself.
+A restored backup and a promoted replica can miss the newest claims, starts and outcomes, although the old server had
+committed them. A message that may have been sent meanwhile waits for its echo and is not sent again automatically.
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
-"""One message's next step: from where it stands and what has just been learnt to the change to be written.
+"""Decides a message's next step: from its locked state and one event (due, receipt, person) to the change to write.
 
 Every function is pure: it takes a `MessageState` read under lock and returns a `Change`, or None when there is nothing
-to write. The store writes changes set by set and never decides anything. `MessageState.now` is the database's clock.
+to write. The store writes changes in bulk and decides nothing. `MessageState.now` is the database's clock.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Does silence about a send prove that the provider never had it?
+"""Negative evidence: decides whether the lack of any receipt proves that the provider never accepted a send.
 
-It can only be told from what was heard of others: sends of the same sender that began later and of which the provider
-has spoken since, while nothing that could hold this one's echo lies unread.
+The proof rests on receipts for other messages: the same sender sent them later and the provider has reported on them,
+while no stored webhook that could hold this message's echo is unprocessed.
 """
 
 from datetime import datetime, timedelta

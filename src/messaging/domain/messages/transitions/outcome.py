@@ -1,4 +1,4 @@
-"""What a try came to: the provider's answer, or its absence, turned into the next step of the message."""
+"""Turns the result of an attempt (the provider's answer, or that none came) into the next change of the message."""
 
 from datetime import timedelta
 from typing import assert_never

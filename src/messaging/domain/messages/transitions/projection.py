@@ -1,4 +1,4 @@
-"""Where does a change leave its message? What the store would show, for who has just written it."""
+"""Computes a message's state after a change, so that the process that wrote the change need not read the row again."""
 
 from datetime import datetime
 

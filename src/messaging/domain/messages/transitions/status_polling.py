@@ -1,6 +1,6 @@
-"""The provider has the message and says nothing more: how long do we ask, and what is written down about it?
+"""Decides what one status check of an accepted message without a final receipt records, and when the next check is due.
 
-T21: however long the silence, the state stays the truth we know, and nothing is ever sent again because of it.
+T21: a message without further receipts keeps its state, and a status check never causes it to be sent again.
 """
 
 from collections.abc import Sequence
