@@ -11,7 +11,7 @@ from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import Due, Lifecycles, View
+from messaging.application.ports.due_messages import Due, DueMessages, View
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.submissions import Acceptance, Fingerprint, IdempotencyClaim, NewMessage, Stored
 from messaging.domain.messages.message_state import MessageKey
@@ -66,11 +66,11 @@ def a_new_message(**changes: Any) -> NewMessage:
 
 
 async def lock_due(
-    lifecycles: Lifecycles, lane: DeliverLane, *, quota: int = 100, sender: SenderId = SENDER
+    due_messages: DueMessages, lane: DeliverLane, *, quota: int = 100, sender: SenderId = SENDER
 ) -> Sequence[Due]:
     """Up to `quota` of each of the sender's flows."""
-    flows = await lifecycles.flows_due(lane, View(100, 100), concurrency=100, throttled=())
-    return await lifecycles.lock_due(lane, {flow: quota for flow in flows if flow.sender_id == sender})
+    flows = await due_messages.flows_due(lane, View(100, 100), concurrency=100, throttled=())
+    return await due_messages.lock_due(lane, {flow: quota for flow in flows if flow.sender_id == sender})
 
 
 def a_claim(key: str = "order-1042", **changes: Any) -> IdempotencyClaim:

@@ -64,7 +64,7 @@ async def work_through(application: Application, sender: SenderId, fate: Fate, *
 
 async def _take_up(application: Application, sender: SenderId) -> list[MessageKey]:
     async with application.adapters.open_system_uow()() as uow:
-        due = await lock_due(uow.lifecycles, _LANE, sender=sender)
+        due = await lock_due(uow.due_messages, _LANE, sender=sender)
         assert due, "nothing was due"
         changes = [lifecycle.take_up(item.message, worker="test", lease=_LEASE) for item in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])

@@ -17,7 +17,7 @@ from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.claim import ClaimDue
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.domain.channels.address import Channel, Phone
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId, SenderId, TemplateId, TenantId

@@ -42,7 +42,7 @@ async def test_both_spellings_share_the_limit_of_their_recipient(delivery: Deliv
     )
 
     async with delivery.open() as uow:
-        due = await lock_due(uow.lifecycles, LANE)
+        due = await lock_due(uow.due_messages, LANE)
 
     assert [one.recipient_index for one in due] == [index_of(CIPHER, WA_ID)] * 2
 

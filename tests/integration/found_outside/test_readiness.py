@@ -15,7 +15,7 @@ from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.redis.connections import pool_of
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.ports.workers import SeenWorker
 from messaging.entrypoints.composition.health import ProcessHealth

@@ -59,7 +59,7 @@ async def claims_are_open(engines: Engines) -> bool:
 
 async def claim(engines: Engines, *, start: bool = False) -> Sequence[MessageKey]:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = [item.message for item in await lock_due(uow.lifecycles, LANE)]
+        due = [item.message for item in await lock_due(uow.due_messages, LANE)]
         changes = [lifecycle.take_up(message, worker="w1", lease=LEASE) for message in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])
         keys = [message.key for message in due]

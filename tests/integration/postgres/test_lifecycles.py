@@ -9,11 +9,14 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
+from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import AttemptRef, StaleChange, View
+from messaging.application.ports.attempts import AttemptRef
+from messaging.application.ports.due_messages import View
+from messaging.application.ports.lifecycles import StaleChange
 from messaging.application.ports.records import EventRow, MessageRow
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
@@ -75,7 +78,7 @@ async def record(engines: Engines, key: MessageKey) -> tuple[MessageRow, Sequenc
 
 async def claim(engines: Engines, *, quota: int = 10, lease: timedelta = LEASE) -> Sequence[MessageKey]:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = await lock_due(uow.lifecycles, LANE, quota=quota)
+        due = await lock_due(uow.due_messages, LANE, quota=quota)
         changes = [lifecycle.take_up(one.message, worker="w1", lease=lease) for one in due]
         await uow.lifecycles.apply([change for change in changes if change is not None])
         await uow.commit()
@@ -147,7 +150,7 @@ async def test_an_ended_lease_makes_the_message_due_again(engines: Engines) -> N
 async def test_a_postponed_message_is_not_due_before_its_time(engines: Engines) -> None:
     keys = await accept(engines, [a_new_message(), a_new_message()])
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.lifecycles.postpone({keys[0]: timedelta(seconds=60), keys[1]: timedelta(seconds=-1)})
+        await uow.dispatches.postpone({keys[0]: timedelta(seconds=60), keys[1]: timedelta(seconds=-1)})
         await uow.commit()
 
     assert await claim(engines) == keys[1:]
@@ -169,7 +172,7 @@ async def test_each_flow_gives_no_more_than_its_quota(engines: Engines) -> None:
     others = await accept(engines, [a_new_message(**THEIRS) for _ in range(5)])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = await uow.lifecycles.lock_due(LANE, {FLOW: 2, Flow(OTHER_TENANT, OTHER_SENDER, NO_FLOW): 3})
+        due = await uow.due_messages.lock_due(LANE, {FLOW: 2, Flow(OTHER_TENANT, OTHER_SENDER, NO_FLOW): 3})
 
     assert {one.message.key for one in due} == {*mine[:2], *others[:3]}
     assert {one.sealed for one in due} == {b"sealed"}
@@ -183,9 +186,9 @@ async def test_flows_are_counted_up_to_twice_a_fair_share_and_not_while_they_res
     await accept(engines, [a_new_message(template_id=None)])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        few = await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=1, throttled=())
-        all_of_them = await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=50, throttled=(other,))
-        throttled = await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=50, throttled=(TEMPLATE,))
+        few = await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=1, throttled=())
+        all_of_them = await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=50, throttled=(other,))
+        throttled = await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=50, throttled=(TEMPLATE,))
 
     alone = Flow(TENANT, SENDER, NO_FLOW)
     assert (few[FLOW], few[alone]) == (2, 1)
@@ -201,7 +204,7 @@ async def test_a_view_goes_on_where_the_last_one_ended_and_comes_round(engines: 
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         seen = [
-            list(await uow.lifecycles.flows_due(LANE, view, concurrency=5, throttled=()))
+            list(await uow.due_messages.flows_due(LANE, view, concurrency=5, throttled=()))
             for view in (
                 View(10, 10),
                 View(10, 10, behind=TENANT),
@@ -219,8 +222,8 @@ async def test_lanes_whose_flows_all_rest_have_no_work(engines: Engines) -> None
     urgent = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        elsewhere = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], throttled=[(urgent, SENDER)])
-        here = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER], throttled=[(LANE, SENDER)])
+        elsewhere = await uow.dispatches.lanes_with_work([DispatchKind.DELIVER], throttled=[(urgent, SENDER)])
+        here = await uow.dispatches.lanes_with_work([DispatchKind.DELIVER], throttled=[(LANE, SENDER)])
 
     assert elsewhere == [LANE]
     assert here == []
@@ -231,7 +234,7 @@ async def test_a_scheduled_message_waits_for_its_hour(engines: Engines) -> None:
     [key] = await accept(engines, [new])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        work = await uow.lifecycles.lanes_with_work(list(DispatchKind))
+        work = await uow.dispatches.lanes_with_work(list(DispatchKind))
 
     assert work == []
     assert await claim(engines) == []
@@ -242,7 +245,7 @@ async def test_a_due_scheduled_message_is_queued_and_claimed_in_one_go(engines: 
     [key] = await accept(engines, [a_new_message(state=State.SCHEDULED)])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        work = await uow.lifecycles.lanes_with_work([DispatchKind.DELIVER])
+        work = await uow.dispatches.lanes_with_work([DispatchKind.DELIVER])
     await claim(engines)
 
     assert work == [LANE]
@@ -290,8 +293,8 @@ async def test_an_unclear_outcome_waits_and_then_stops_waiting(engines: Engines)
         await opened.commit()
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        work = await uow.lifecycles.lanes_with_work(list(DispatchKind))
-        [over] = await uow.lifecycles.lock_waits_over(10)
+        work = await uow.dispatches.lanes_with_work(list(DispatchKind))
+        [over] = await uow.awaited_messages.lock_waits_over(10)
         change = lifecycle.resolve_unknown(over)
         assert change is not None
         await uow.lifecycles.apply([change])
@@ -383,7 +386,7 @@ async def test_an_attempt_is_found_by_the_providers_id(engines: Engines) -> None
     await move(engines, key, sent)
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        found = await uow.lifecycles.find_attempts([(ACCOUNT, WAMID), (ACCOUNT, "wamid.unknown")])
+        found = await uow.attempts.find([(ACCOUNT, WAMID), (ACCOUNT, "wamid.unknown")])
 
     assert found == {(ACCOUNT, WAMID): AttemptRef(key=key, epoch=1)}
 
@@ -392,7 +395,7 @@ async def test_a_stale_dispatch_can_be_withdrawn(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message()])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.lifecycles.unschedule([key])
+        await uow.dispatches.unschedule([key])
         await uow.commit()
 
     assert await claim(engines) == []
@@ -400,12 +403,12 @@ async def test_a_stale_dispatch_can_be_withdrawn(engines: Engines) -> None:
 
 async def test_locking_nothing_and_withdrawing_nothing_is_nothing(engines: Engines) -> None:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.lifecycles.unschedule([])
+        await uow.dispatches.unschedule([])
         await uow.lifecycles.apply([])
 
         assert await uow.lifecycles.lock([]) == {}
-        assert await uow.lifecycles.find_attempts([]) == {}
-        assert await uow.lifecycles.lock_due(LANE, {}) == ()
+        assert await uow.attempts.find([]) == {}
+        assert await uow.due_messages.lock_due(LANE, {}) == ()
 
 
 async def test_the_database_itself_refuses_an_impossible_move(engines: Engines) -> None:
@@ -454,7 +457,7 @@ async def test_locks_are_seen_through_a_tenants_own_transaction_only(engines: En
     [key] = await accept(engines, [a_new_message()])
 
     async with transaction(engines.app, scope=TenantScope(OTHER_TENANT, Mode.LIVE)) as opened:
-        seen = await PostgresLifecycles(opened.driver).lock([key])
+        seen = await PostgresLifecycles(opened.driver, MessageStates(opened.driver, None)).lock([key])
 
     assert seen == {}
 
@@ -475,7 +478,7 @@ async def test_what_a_lock_waited_for_is_what_it_returns(engines: Engines) -> No
     [key] = await accept(engines, [a_new_message()])
 
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as first:
-        [due] = await first.lifecycles.lock_due(LANE, {FLOW: 1})
+        [due] = await first.due_messages.lock_due(LANE, {FLOW: 1})
         waiting = asyncio.create_task(message(engines, key))
         await _until_somebody_waits(engines)
         change = lifecycle.take_up(due.message, worker="w1", lease=LEASE)
@@ -497,5 +500,5 @@ async def _until_somebody_waits(engines: Engines) -> None:
 
 async def test_unknown_flows_have_nothing_due(engines: Engines) -> None:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        assert await uow.lifecycles.lock_due(LANE, {FLOW: 5}) == ()
-        assert await uow.lifecycles.flows_due(LANE, View(10, 10), concurrency=5, throttled=()) == {}
+        assert await uow.due_messages.lock_due(LANE, {FLOW: 5}) == ()
+        assert await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=5, throttled=()) == {}

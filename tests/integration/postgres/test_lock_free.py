@@ -61,7 +61,7 @@ async def claimed(engines: Engines, number: int) -> list[MessageState]:
     """Where the claims of new messages left them."""
     await accept(engines, [a_new_message() for _ in range(number)])
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = await lock_due(uow.lifecycles, LANE, quota=number)
+        due = await lock_due(uow.due_messages, LANE, quota=number)
         changes = [lifecycle.take_up(one.message, worker="w1", lease=LEASE) for one in due]
         decided = [(one.message, change) for one, change in zip(due, changes, strict=True) if change is not None]
         await uow.lifecycles.apply([change for _, change in decided])
@@ -188,7 +188,7 @@ async def test_messages_of_several_tenants_are_written_together(
     await accept(engines, [a_new_message(**THEIRS)])
     [ours] = await claimed(engines, 1)
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        [theirs] = await lock_due(uow.lifecycles, LANE, sender=OTHER_SENDER)
+        [theirs] = await lock_due(uow.due_messages, LANE, sender=OTHER_SENDER)
     take_up = lifecycle.take_up(theirs.message, worker="w1", lease=LEASE)
     assert take_up is not None
 

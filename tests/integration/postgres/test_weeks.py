@@ -129,7 +129,7 @@ async def test_a_set_of_messages_goes_its_way_whatever_weeks_it_is_of(engines: E
         PostgresOptimisticWrites(engines.system),
     )
     async with open_uow() as uow:
-        due = await lock_due(uow.lifecycles, LANE, quota=10)
+        due = await lock_due(uow.due_messages, LANE, quota=10)
         claims = [lifecycle.take_up(found.message, worker="w", lease=LEASE) for found in due]
         await uow.lifecycles.apply([claim for claim in claims if claim is not None])
         await uow.commit()

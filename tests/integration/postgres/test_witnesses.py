@@ -79,7 +79,7 @@ def reported(kind: ReceiptKind, at: MessageState) -> Change:
 async def evidence(engines: Engines, *keys: MessageKey, enough: int = 20) -> Evidence:
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         messages = await uow.lifecycles.lock(keys)
-        found = await uow.lifecycles.later_receipts(list(messages.values()), enough=enough)
+        found = await uow.awaited_messages.later_receipts(list(messages.values()), enough=enough)
     return found[SENDER]
 
 

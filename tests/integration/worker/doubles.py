@@ -39,7 +39,7 @@ class Work:
         self.let_sends_end = asyncio.Event()
         self.let_sends_end.set()
         self.draining = asyncio.Event()
-        self.lifecycles = self
+        self.dispatches = self
 
     @asynccontextmanager
     async def open_uow(self) -> AsyncIterator[SystemUnitOfWork]:

@@ -11,7 +11,7 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.isolate_poison import IsolatePoison
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable, SystemUnitOfWork
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
@@ -69,7 +69,7 @@ async def maybe_poison(engines: Engines, open_uow: OpenSystemUnitOfWork, *marks:
                 messages = await uow.lifecycles.lock(again)
                 changes = [lifecycle.take_up(messages[key], worker="w1", lease=timedelta(0)) for key in again]
                 await uow.lifecycles.apply([change for change in changes if change is not None])
-        found = {due.message.key: due for due in await lock_due(uow.lifecycles, LANE)}
+        found = {due.message.key: due for due in await lock_due(uow.due_messages, LANE)}
         await uow.commit()
     assert all(lifecycle.is_suspect(due.message) for due in found.values())
     return [found[key] for key in keys]

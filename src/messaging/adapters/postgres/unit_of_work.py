@@ -17,8 +17,14 @@ from messaging.adapters.postgres.configuration.template_work import (
 )
 from messaging.adapters.postgres.conversations.contact_aliases import PostgresContactAliases
 from messaging.adapters.postgres.conversations.conversations import PostgresConversations
+from messaging.adapters.postgres.dispatches.awaited_messages import PostgresAwaitedMessages
+from messaging.adapters.postgres.dispatches.dispatches import PostgresDispatches
+from messaging.adapters.postgres.dispatches.due_messages import PostgresDueMessages
+from messaging.adapters.postgres.dispatches.unserved_messages import PostgresUnservedMessages
+from messaging.adapters.postgres.messages.attempts import PostgresAttempts
 from messaging.adapters.postgres.messages.failovers import PostgresFailovers
 from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
+from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.operations.vitals import PostgresVitals
 from messaging.adapters.postgres.reading.records import PostgresRecords
 from messaging.adapters.postgres.schema.weeks import Weeks
@@ -70,7 +76,11 @@ class PostgresUnitOfWork:
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
-        return PostgresLifecycles(self._opened.driver)
+        return PostgresLifecycles(self._opened.driver, MessageStates(self._opened.driver, None))
+
+    @cached_property
+    def attempts(self) -> PostgresAttempts:
+        return PostgresAttempts(self._opened.driver)
 
     @cached_property
     def conversations(self) -> PostgresConversations:
@@ -102,12 +112,32 @@ class PostgresSystemUnitOfWork:
 
     def __init__(self, opened: Transaction, weeks: Weeks, changed: Changed) -> None:
         self._opened = opened
-        self._weeks = weeks
+        self._states = MessageStates(opened.driver, weeks)
         self._change = _Change(changed)
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
-        return PostgresLifecycles(self._opened.driver, self._weeks)
+        return PostgresLifecycles(self._opened.driver, self._states)
+
+    @cached_property
+    def attempts(self) -> PostgresAttempts:
+        return PostgresAttempts(self._opened.driver)
+
+    @cached_property
+    def due_messages(self) -> PostgresDueMessages:
+        return PostgresDueMessages(self._opened.driver, self._states)
+
+    @cached_property
+    def dispatches(self) -> PostgresDispatches:
+        return PostgresDispatches(self._opened.driver)
+
+    @cached_property
+    def unserved_messages(self) -> PostgresUnservedMessages:
+        return PostgresUnservedMessages(self._opened.driver, self._states)
+
+    @cached_property
+    def awaited_messages(self) -> PostgresAwaitedMessages:
+        return PostgresAwaitedMessages(self._opened.driver, self._states)
 
     @cached_property
     def raw_webhooks(self) -> PostgresRawWebhooks:

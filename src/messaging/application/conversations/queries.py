@@ -8,8 +8,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from messaging.application.conversations import inbound_payload
+from messaging.application.ports.attempts import AttemptRef
 from messaging.application.ports.conversations import InboundRow
-from messaging.application.ports.lifecycles import AttemptRef
 from messaging.application.ports.paging import Page, page_of
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.snapshots import Snapshots
@@ -81,5 +81,5 @@ class ListInbound:
             rows = await uow.conversations.page(before=before, limit=limit + 1)
             messages = {row.id: inbound_payload.unseal(cipher, row.id, row.sealed) for row in rows}
             asked = {(row.account_id, reply) for row in rows if (reply := messages[row.id].in_reply_to)}
-            answered = await uow.lifecycles.find_attempts(sorted(asked)) if asked else {}
+            answered = await uow.attempts.find(sorted(asked)) if asked else {}
         return page_of(rows, limit, lambda row: row.id, lambda row: InboundView.of(row, messages[row.id], answered))

@@ -53,7 +53,7 @@ class RelayDueWork:
     async def __call__(self) -> int:
         """How many jobs have work waiting, all of them woken or started. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
-            found = await uow.lifecycles.lanes_with_work(self._kinds, throttled=self._throttled())
+            found = await uow.dispatches.lanes_with_work(self._kinds, throttled=self._throttled())
         jobs = self._jobs(found)
         if not jobs:
             return 0

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 
 
 class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):

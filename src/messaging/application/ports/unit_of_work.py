@@ -5,9 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from messaging.application.ports.admin_keys import AdminKeys
+from messaging.application.ports.attempts import Attempts
+from messaging.application.ports.awaited_messages import AwaitedMessages
 from messaging.application.ports.configuration import Configuration
 from messaging.application.ports.contact_aliases import ContactAliases
 from messaging.application.ports.conversations import Conversations
+from messaging.application.ports.dispatches import Dispatches
+from messaging.application.ports.due_messages import DueMessages
 from messaging.application.ports.failovers import Failovers
 from messaging.application.ports.lifecycles import Lifecycles
 from messaging.application.ports.platform import Platform
@@ -15,6 +19,7 @@ from messaging.application.ports.provider_events import ProviderEvents
 from messaging.application.ports.raw_webhooks import RawWebhooks
 from messaging.application.ports.records import Records
 from messaging.application.ports.templates import HeldMessages, ProviderTemplates, TemplateRequests, TemplateSyncs
+from messaging.application.ports.unserved_messages import UnservedMessages
 from messaging.application.ports.vitals import Vitals
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Reach
@@ -32,6 +37,8 @@ class UnitOfWork(Protocol):
     def records(self) -> Records: ...
     @property
     def lifecycles(self) -> Lifecycles: ...
+    @property
+    def attempts(self) -> Attempts: ...
     @property
     def conversations(self) -> Conversations: ...
     @property
@@ -51,6 +58,16 @@ class SystemUnitOfWork(Protocol):
 
     @property
     def lifecycles(self) -> Lifecycles: ...
+    @property
+    def attempts(self) -> Attempts: ...
+    @property
+    def due_messages(self) -> DueMessages: ...
+    @property
+    def dispatches(self) -> Dispatches: ...
+    @property
+    def unserved_messages(self) -> UnservedMessages: ...
+    @property
+    def awaited_messages(self) -> AwaitedMessages: ...
     @property
     def raw_webhooks(self) -> RawWebhooks: ...
     @property

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.domain.shared.ids import AccountId, TenantId
 
 

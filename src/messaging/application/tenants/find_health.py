@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.ports.vitals import Heard, WebhooksHeard

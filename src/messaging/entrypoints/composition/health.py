@@ -9,7 +9,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check, Health
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.ports.workers import SeenWorker, Workers, served

@@ -25,7 +25,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import ProcessState
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from messaging.adapters.postgres.configuration import snapshots, template_work
 from messaging.adapters.postgres.conversations import contact_aliases, conversations
-from messaging.adapters.postgres.messages import apply_changes, due, idempotency, lifecycles, submissions
+from messaging.adapters.postgres.dispatches import awaited_messages, dispatches, due
+from messaging.adapters.postgres.messages import apply_changes, attempts, idempotency, locks, submissions
 from messaging.adapters.postgres.operations import health, upkeep, vitals
 from messaging.adapters.postgres.reading import message_counts, message_lists, records
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks
-from messaging.adapters.postgres.session import locks
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.adapters.postgres.webhooks import provider_events, raw_webhooks
 from messaging.application.ports.provider_events import ProviderEventFilter
@@ -144,23 +144,23 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         "flows due": (due.FLOWS_DUE, (*lane, one[0], 32, 16, one, one, one, 50, one), ["dispatches_lane_idx"]),
         "lock waits": (locks.LOCK_OTHERS, ("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
         "witnesses": (
-            lifecycles.WITNESSES,
+            awaited_messages.WITNESSES,
             (tenants[:1], tenants[:1], tenants[:1], w[:1], w[:1], 20),
             [
                 *("messages_pkey", "events_pkey", "attempts_pkey", "raw_callbacks_pkey"),
                 "parked_receipts_provider_message_idx",
             ],
         ),
-        "failed attempts": (lifecycles.FAILED_ATTEMPTS, (tenants, ids, *bounds), ["events_pkey"]),
-        "find attempts": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
+        "failed attempts": (attempts.FAILED_ATTEMPTS, (tenants, ids, *bounds), ["events_pkey"]),
+        "find attempts": (attempts.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "lanes due": (due.LANES_DUE, (["whatsapp"], ["low"], ["whatsapp"], ["low"], one), ["dispatches_lane_idx"]),
         "kinds due": (
-            lifecycles.KINDS_DUE,
+            dispatches.KINDS_DUE,
             (["stop_waiting", "rematch"],),
             ["dispatches_other_idx", "parked_receipts_next_look_idx"],
         ),
         "arrange": (apply_changes.ARRANGE, (change,), ["messages_pkey"]),
-        "postpone": (lifecycles.POSTPONE, (tenants, ids, waits, "deliver"), ["dispatches_pkey"]),
+        "postpone": (dispatches.POSTPONE, (tenants, ids, waits, "deliver"), ["dispatches_pkey"]),
         "withdraw": (apply_changes.WITHDRAW, (tenants, ids), ["dispatches_pkey"]),
         "flag": (apply_changes.FLAG_DUPLICATES, (tenants, ids), ["messages_pkey"]),
         "resolve": (apply_changes.RESOLVE, (tenants, ids, t), ["dead_letters_open_idx"]),
@@ -257,7 +257,7 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
             ),
         }
     app = {
-        "by a provider's id": (lifecycles.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
+        "by a provider's id": (attempts.FIND_ATTEMPTS, (tenants, t), ["attempts_provider_message_idx"]),
         "known keys": (submissions.KNOWN_KEYS, (TENANT, keys), ["idempotency_keys_pkey"]),
         "still known": (submissions.STILL_KNOWN, (TENANT, keys), ["idempotency_keys_pkey"]),
         "known messages": (submissions.KNOWN_MESSAGES, (TENANT, ids), ["messages_pkey"]),

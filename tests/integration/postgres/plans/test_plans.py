@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from messaging.adapters.postgres.messages import due
+from messaging.adapters.postgres.dispatches import due
+from messaging.adapters.postgres.messages import locks
 from messaging.adapters.postgres.reading import message_lists
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS
-from messaging.adapters.postgres.session import locks
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.webhooks import raw_webhooks

@@ -13,7 +13,7 @@ from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.rate_limits import Bucket
 from messaging.application.ports.snapshots import Snapshots
 from messaging.domain.channels.address import Channel

@@ -10,7 +10,7 @@ import pytest
 
 from messaging.application.messages.pacing import send_slots as slots_module
 from messaging.application.messages.pacing.send_slots import Slot, Slots, Turn
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey

@@ -22,14 +22,14 @@ BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
 
 
 class Outbox:
-    """Says what is due; doubles as the unit of work and its lifecycles."""
+    """Says what is due; doubles as the unit of work and its dispatches."""
 
     def __init__(self) -> None:
         self.due: list[DispatchKind | DeliverLane] = []
         self.asked: Sequence[DispatchKind] = ()
         self.throttled: Collection[tuple[DeliverLane, UUID]] = ()
         self.away = False
-        self.lifecycles = self
+        self.dispatches = self
 
     async def lanes_with_work(
         self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]]

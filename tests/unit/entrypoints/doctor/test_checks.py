@@ -9,7 +9,7 @@ import pytest
 
 from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.survey import AccountSeen
 from messaging.application.tenants.views import SenderHealthView
 from messaging.domain.channels.address import Channel

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.session.transactions import Driver, transaction
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.vitals import Heard
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority

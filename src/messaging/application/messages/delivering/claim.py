@@ -14,7 +14,7 @@ from messaging.application.messages.delivering.observed import Observed, after
 from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.rate_limiting import RateLimiting
 from messaging.application.messages.pacing.send_slots import Slot
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, SystemUnitOfWork
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey
@@ -64,7 +64,7 @@ class ClaimDue:
         async with self._open_uow() as uow:
             if not await uow.failovers.claims_are_open():
                 return Claimed()
-            quotas = await self._fair_share.quotas(uow.lifecycles, lane, concurrency, self._throttled(lane))
+            quotas = await self._fair_share.quotas(uow.due_messages, lane, concurrency, self._throttled(lane))
             if not quotas:
                 return Claimed()
             claimed = await self._take_up(uow, lane, quotas)
@@ -77,15 +77,15 @@ class ClaimDue:
 
     async def _take_up(self, uow: SystemUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
         at = monotonic()
-        drafts = [self._draft(due) for due in await uow.lifecycles.lock_due(lane, quotas)]
+        drafts = [self._draft(due) for due in await uow.due_messages.lock_due(lane, quotas)]
         admitted = await self._rate_limiting(lane, [builder.due for builder in drafts if builder.leaves])
         leaving = [builder for builder in drafts if builder.due.message.key in admitted.granted]
         changes = _changes([builder for builder in drafts if not builder.leaves]) + _changes(leaving)
         await uow.lifecycles.apply(changes)
-        await uow.lifecycles.unschedule(_stale(drafts))
+        await uow.dispatches.unschedule(_stale(drafts))
         maybe_poison = tuple(builder.due for builder in leaving if builder.poison_suspect)
         apart = {due.message.key: isolation_lease(self._terms.lease) for due in maybe_poison}
-        await uow.lifecycles.postpone({**admitted.waits, **apart})
+        await uow.dispatches.postpone({**admitted.waits, **apart})
         due = (
             (builder.due, admitted.granted[builder.due.message.key], after(builder.due.message, builder.change, at))
             for builder in leaving

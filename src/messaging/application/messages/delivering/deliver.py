@@ -37,7 +37,8 @@ from messaging.application.messages.pacing.slow_sends import SlowSends
 from messaging.application.messages.pacing.slow_start import SlowStart
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.ports.contact_aliases import AliasSource
-from messaging.application.ports.lifecycles import Due, OptimisticWrites
+from messaging.application.ports.due_messages import Due
+from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.providers import NotStarted, Outgoing, ProviderGateway
 from messaging.application.ports.rate_limits import RateLimits
 from messaging.application.ports.send_journal import JournalEntry, NoSendJournal, SendJournal

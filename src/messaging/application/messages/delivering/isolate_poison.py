@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from messaging.application import crashpoints
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.transitions import lifecycle

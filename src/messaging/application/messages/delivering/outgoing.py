@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from messaging.application.messages.reading import payload
 from messaging.application.messages.reading.holds import Hold, hold_by_sender, hold_by_template
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.providers import Connection, Outgoing
 from messaging.application.ports.secrets import CannotDecrypt, KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot

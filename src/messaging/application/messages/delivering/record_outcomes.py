@@ -15,7 +15,7 @@ from messaging.application.messages.delivering.delivery_terms import DeliveryTer
 from messaging.application.messages.delivering.observed import Observed
 from messaging.application.messages.delivering.outgoing import Unrenderable
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
-from messaging.application.ports.lifecycles import OptimisticWrites
+from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
@@ -147,7 +147,7 @@ class WriteOutcomes:
             for wave in _waves(batch):
                 messages = await uow.lifecycles.lock([outcome.key for outcome in wave])
                 again = [key for key, message in messages.items() if message.possible_duplicate]
-                failed = await uow.lifecycles.failed_attempts(again)
+                failed = await uow.attempts.known_failed(again)
                 changes = [
                     self._decide(outcome, messages[outcome.key], failed.get(outcome.key, 0))
                     for outcome in wave

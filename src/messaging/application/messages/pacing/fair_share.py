@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import Lifecycles, View
+from messaging.application.ports.due_messages import DueMessages, View
 from messaging.domain.messages.pacing.fairness import FairShares, Flow
 from messaging.domain.shared.ids import SenderId, TenantId
 
@@ -27,12 +27,12 @@ class FairShare:
         self._shares: defaultdict[DeliverLane, FairShares] = defaultdict(FairShares)
 
     async def quotas(
-        self, lifecycles: Lifecycles, lane: DeliverLane, concurrency: int, throttled: Collection[UUID]
+        self, due_messages: DueMessages, lane: DeliverLane, concurrency: int, throttled: Collection[UUID]
     ) -> Mapping[Flow, int]:
         """How many messages of which flows may take the places."""
         for _ in range(_MOST_LOOKS):
             view = self._views[lane]
-            seen = await lifecycles.flows_due(lane, view, concurrency=concurrency, throttled=throttled)
+            seen = await due_messages.flows_due(lane, view, concurrency=concurrency, throttled=throttled)
             self._views[lane] = _next(view, seen)
             waiting = {flow: count for flow, count in seen.items() if count}
             if waiting:

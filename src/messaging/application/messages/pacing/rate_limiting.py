@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.send_slots import Slot
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.rate_limits import CALM_SECONDS, Bucket, RateLimits, Verdict
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry

@@ -15,7 +15,7 @@ from itertools import count
 from time import monotonic
 from typing import Final, NamedTuple
 
-from messaging.application.ports.lifecycles import Due
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import SenderId

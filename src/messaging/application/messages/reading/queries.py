@@ -113,7 +113,7 @@ class ListMessages:
         """An id is unique at the provider; if several accounts knew it, the newest of their messages."""
         facts = await self._snapshots.tenant(principal.tenant_id)
         accounts = () if facts is None else facts.accounts
-        found = await uow.lifecycles.find_attempts([(id, provider_id) for id in accounts])
+        found = await uow.attempts.find([(id, provider_id) for id in accounts])
         return max((attempt.key.message_id for attempt in found.values()), default=None)
 
 

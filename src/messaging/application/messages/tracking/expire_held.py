@@ -33,8 +33,10 @@ class ExpireHeld:
 
     async def _move(self, held: Mapping[SenderId, TenantId]) -> int:
         async with self._open_uow() as uow:
-            expired = map(lifecycle.expire, await uow.lifecycles.lock_expired(held, _BATCH))
-            lost = [lifecycle.give_up(it, grace=self._grace) for it in await uow.lifecycles.lock_lost(held, _BATCH)]
+            expired = map(lifecycle.expire, await uow.unserved_messages.lock_expired(held, _BATCH))
+            lost = [
+                lifecycle.give_up(it, grace=self._grace) for it in await uow.unserved_messages.lock_lost(held, _BATCH)
+            ]
             changes = [change for change in (*expired, *lost) if change is not None]
             await uow.lifecycles.apply(changes)
             await uow.commit()

@@ -1,8 +1,8 @@
 """Expires due messages of lanes that no live worker serves."""
 
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.lifecycles import Place
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+from messaging.application.ports.unserved_messages import Place
 from messaging.application.ports.workers import Workers, served
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
@@ -30,7 +30,7 @@ class ExpireUnserved:
         place: Place | None = Place()
         while place is not None:
             async with self._open_uow() as uow:
-                page = await uow.lifecycles.lock_expired_in(lane, after=place, limit=_PAGE)
+                page = await uow.unserved_messages.lock_expired_in(lane, after=place, limit=_PAGE)
                 changes = [change for message in page.messages if (change := lifecycle.expire(message)) is not None]
                 await uow.lifecycles.apply(changes)
                 await uow.commit()

@@ -79,14 +79,14 @@ class PollStatus:
 
     async def _claim(self) -> Sequence[MessageState]:
         async with self._open_uow() as uow:
-            due = await uow.lifecycles.lock_for_polling(_BATCH)
+            due = await uow.awaited_messages.lock_for_polling(_BATCH)
             if not due:
                 return ()
-            await uow.lifecycles.postpone(
+            await uow.dispatches.postpone(
                 {message.key: _LEASE for message in due if message.state in AWAITING_NEWS},
                 kind=DispatchKind.CHECK_SILENT,
             )
-            await uow.lifecycles.unschedule([message.key for message in due if message.state not in AWAITING_NEWS])
+            await uow.dispatches.unschedule([message.key for message in due if message.state not in AWAITING_NEWS])
             await uow.commit()
         crashpoints.reach("poll_status.after_claim")
         return due

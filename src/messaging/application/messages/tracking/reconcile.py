@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from messaging.application.messages.reading import receipt_recipients
+from messaging.application.ports.attempts import AttemptRef
 from messaging.application.ports.clock import Clock
-from messaging.application.ports.lifecycles import AttemptRef
 from messaging.application.ports.raw_webhooks import ParkedReceipt
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
@@ -106,7 +106,7 @@ class ReconcileReceipts:
                 by_message[place.key].append((place.epoch, item.receipt))
             else:
                 self._refuse(item, place.key)
-        failed = await uow.lifecycles.failed_attempts(_sent_again(messages, by_message))
+        failed = await uow.attempts.known_failed(_sent_again(messages, by_message))
         changes = [
             lifecycle.receive(messages[key], receipts, check_every=self._check_every, failed_attempt=failed.get(key, 0))
             for key, receipts in by_message.items()
@@ -137,7 +137,7 @@ class ReconcileReceipts:
         wanted = {_provider_id(item) for item, place in zip(arrived, located, strict=True) if place is None}
         if not wanted:
             return located
-        attempts = await uow.lifecycles.find_attempts(list(wanted))
+        attempts = await uow.attempts.find(list(wanted))
         return [place or attempts.get(_provider_id(item)) for item, place in zip(arrived, located, strict=True)]
 
     async def _sealed(self, arrived: Sequence[Arrived]) -> list[Arrived]:

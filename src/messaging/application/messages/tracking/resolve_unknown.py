@@ -38,14 +38,14 @@ class ResolveUnknown:
     async def __call__(self) -> int:
         """How many waits were looked at; fewer than a batch means that none is left for now."""
         async with self._open_uow() as uow:
-            messages = await uow.lifecycles.lock_waits_over(_BATCH)
+            messages = await uow.awaited_messages.lock_waits_over(_BATCH)
             if not messages:
                 return 0
             evidence = await self._evidence(uow, messages)
             decided = [(message.key, self._decide(message, evidence)) for message in messages]
             changes = [change for _, change in decided if change is not None]
             await uow.lifecycles.apply(changes)
-            await uow.lifecycles.unschedule([key for key, change in decided if change is None])
+            await uow.dispatches.unschedule([key for key, change in decided if change is None])
             crashpoints.reach("resolve_unknown.before_commit")
             await uow.commit()
         crashpoints.reach("resolve_unknown.after_commit")
@@ -58,7 +58,7 @@ class ResolveUnknown:
         doubtful = [message for message in messages if may_resend(message)]
         if not doubtful:
             return {}
-        return await uow.lifecycles.later_receipts(doubtful, enough=self._rule.later_receipts)
+        return await uow.awaited_messages.later_receipts(doubtful, enough=self._rule.later_receipts)
 
     def _decide(self, message: MessageState, evidence: Mapping[SenderId, Evidence]) -> Change | None:
         return lifecycle.resolve_unknown(message, evidence.get(message.sender_id), grace=self._grace, rule=self._rule)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from messaging.application.ports.health import Health
-from messaging.application.ports.lifecycles import LaneDepth
+from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.survey import Survey
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine, some

@@ -6,6 +6,11 @@ dispatches_lane_idx: (channel, priority, tenant_id, sender_id, flow_id, due_at) 
 
 from typing import Final
 
+from messaging.domain.channels.address import Channel
+from messaging.domain.messages.message import Priority
+
+LANES: Final = tuple((channel.value, priority.value) for channel in Channel for priority in Priority)
+
 # Wherever the next row of the index is wanted it is ordered by the whole rest of the key: by a part of it, the planner
 # might read the primary key instead.
 _NEXT_TENANT: Final = """

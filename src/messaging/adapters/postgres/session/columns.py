@@ -1,0 +1,9 @@
+"""Rows turned into one array per column, which is how `unnest` wants them."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+
+def transposed(rows: Collection[tuple[Any, ...]], width: int) -> Sequence[Sequence[Any]]:
+    """Rows as one array per column, also when there are none."""
+    return list(zip(*rows, strict=True)) or [()] * width
