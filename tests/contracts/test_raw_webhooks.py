@@ -8,15 +8,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 import pytest
-from msgspec.structs import replace
 
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.adapters.postgres.webhooks.raw_webhooks import PostgresWebhookStore
-from messaging.application.ports.raw_webhooks import ParkedReceipt, RawWebhook, RawWebhooks, WebhookStore
-from messaging.domain.messages.receipts import Receipt, ReceiptKind
+from messaging.application.ports.raw_webhooks import RawWebhook, RawWebhooks, WebhookStore
 from messaging.domain.shared.ids import WebhookId
-from tests.builders import ACCOUNT, NOON, TENANT, WAMID, a_receipt
+from tests.builders import ACCOUNT, NOON, TENANT
 from tests.fakes.raw_webhooks import InMemoryRawWebhooks
 from tests.seeding import seed_tenant
 
@@ -62,16 +60,6 @@ def a_callback(id: WebhookId = FIRST, body: bytes = b"{}") -> RawWebhook:
         digest=hashlib.sha256(body).digest(),
         sealed=b"sealed " + body,
         received_at=NOON,
-    )
-
-
-def parked(receipt: Receipt | None = None) -> ParkedReceipt:
-    return ParkedReceipt(
-        tenant_id=TENANT,
-        account_id=ACCOUNT,
-        receipt=receipt or a_receipt(recipient_ids=()),
-        parked_at=NOON,
-        tries=0,
     )
 
 
@@ -132,54 +120,3 @@ async def test_what_was_set_aside_can_be_put_back_the_longest_waiting_first(webh
     async with webhooks.open() as raw_webhooks:
         assert {webhook.id for webhook in await raw_webhooks.lock_due(10)} == {FIRST, SECOND}
         assert await raw_webhooks.put_back(10) == 0
-
-
-async def test_a_parked_receipt_is_found_by_the_providers_id_once(webhooks: Inbox) -> None:
-    async with webhooks.open() as raw_webhooks:
-        await raw_webhooks.park([parked(), parked()])
-        await raw_webhooks.park([parked()])
-
-    async with webhooks.open() as raw_webhooks:
-        [found] = await raw_webhooks.lock_parked([(ACCOUNT, WAMID), (ACCOUNT, "wamid.other")])
-        assert replace(found, digest=b"") == parked()
-        assert list(await raw_webhooks.lock_parked([(ACCOUNT, "wamid.other")])) == []
-
-
-async def test_different_receipts_of_one_message_are_all_kept(webhooks: Inbox) -> None:
-    delivered, read = (parked(a_receipt(kind, recipient_ids=())) for kind in (ReceiptKind.DELIVERED, ReceiptKind.READ))
-
-    async with webhooks.open() as raw_webhooks:
-        await raw_webhooks.park([delivered, read])
-
-    async with webhooks.open() as raw_webhooks:
-        assert len(await raw_webhooks.lock_parked([(ACCOUNT, WAMID)])) == 2
-
-
-async def test_a_matched_receipt_is_forgotten(webhooks: Inbox) -> None:
-    async with webhooks.open() as raw_webhooks:
-        await raw_webhooks.park([parked()])
-        await raw_webhooks.unpark([parked()])
-
-    async with webhooks.open() as raw_webhooks:
-        assert list(await raw_webhooks.lock_parked([(ACCOUNT, WAMID)])) == []
-
-
-async def test_a_receipt_is_looked_at_again_when_its_time_has_come(webhooks: Inbox) -> None:
-    async with webhooks.open() as raw_webhooks:
-        await raw_webhooks.park([parked()])
-        assert list(await raw_webhooks.lock_parked_due(10)) == []
-        await raw_webhooks.park_again([(parked(), YESTERDAY)])
-
-    async with webhooks.open() as raw_webhooks:
-        [due] = await raw_webhooks.lock_parked_due(10)
-
-    assert (due.receipt, due.tries) == (parked().receipt, 1)
-
-
-async def test_a_receipt_without_another_look_is_dropped(webhooks: Inbox) -> None:
-    async with webhooks.open() as raw_webhooks:
-        await raw_webhooks.park([parked()])
-        await raw_webhooks.park_again([(parked(), None)])
-
-    async with webhooks.open() as raw_webhooks:
-        assert list(await raw_webhooks.lock_parked([(ACCOUNT, WAMID)])) == []

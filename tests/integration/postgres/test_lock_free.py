@@ -12,7 +12,7 @@ from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptim
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.raw_webhooks import ParkedReceipt
+from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
@@ -213,7 +213,7 @@ async def test_parked_receipts_are_found_by_the_providers_id(
     receipt = a_receipt(provider_message_id="wamid.early")
     parked = ParkedReceipt(tenant_id=TENANT, account_id=ACCOUNT, receipt=receipt, parked_at=NOON, tries=0)
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.raw_webhooks.park([parked])
+        await uow.parked_receipts.park([parked])
         await uow.commit()
 
     assert await optimistic_writes.any_parked([(ACCOUNT, "wamid.late"), (ACCOUNT, "wamid.early")])

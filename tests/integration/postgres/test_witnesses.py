@@ -12,7 +12,7 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
-from messaging.application.ports.raw_webhooks import ParkedReceipt
+from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.message_state import MessageKey, MessageState, Outcome
@@ -167,7 +167,7 @@ async def test_a_receipt_nobody_could_place_may_be_the_echo(engines: Engines) ->
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
         now = (await uow.lifecycles.lock([key]))[key].now
         parked = ParkedReceipt(tenant_id=TENANT, account_id=ACCOUNT, receipt=a_receipt(), parked_at=now, tries=0)
-        await uow.raw_webhooks.park([parked])
+        await uow.parked_receipts.park([parked])
         await uow.commit()
 
     assert (await evidence(engines, key)).unmatched

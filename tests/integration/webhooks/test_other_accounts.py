@@ -6,8 +6,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.application.ports.providers import Credentials
-from messaging.application.ports.raw_webhooks import ParkedReceipt
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.reference import write
@@ -67,7 +67,7 @@ async def test_a_parked_receipt_of_another_account_moves_nothing_when_its_messag
     long_ago = datetime.now(UTC) - timedelta(hours=1)
     parked = ParkedReceipt(tenant_id=TENANT, account_id=TEST_ACCOUNT, receipt=receipt, parked_at=long_ago, tries=0)
     async with platform.application.adapters.open_system_uow()() as uow:
-        await uow.raw_webhooks.park([parked])
+        await uow.parked_receipts.park([parked])
         await uow.commit()
     await platform.rows("UPDATE parked_receipts SET next_look_at = clock_timestamp()")
 

@@ -29,6 +29,7 @@ from messaging.adapters.postgres.operations.vitals import PostgresVitals
 from messaging.adapters.postgres.reading.records import PostgresRecords
 from messaging.adapters.postgres.schema.weeks import Weeks
 from messaging.adapters.postgres.session.transactions import Transaction, transaction
+from messaging.adapters.postgres.webhooks.parked_receipts import PostgresParkedReceipts
 from messaging.adapters.postgres.webhooks.provider_events import PostgresProviderEvents
 from messaging.adapters.postgres.webhooks.raw_webhooks import PostgresRawWebhooks
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
@@ -142,6 +143,10 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def raw_webhooks(self) -> PostgresRawWebhooks:
         return PostgresRawWebhooks(self._opened.driver)
+
+    @cached_property
+    def parked_receipts(self) -> PostgresParkedReceipts:
+        return PostgresParkedReceipts(self._opened.driver)
 
     @cached_property
     def conversations(self) -> PostgresConversations:

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.domain.messages.receipts import Receipt
 from messaging.domain.shared.ids import AccountId, TenantId, WebhookId
 
 
@@ -20,20 +19,6 @@ class RawWebhook(Struct, frozen=True, kw_only=True):
     digest: bytes
     sealed: bytes
     received_at: datetime
-
-
-class ParkedReceipt(Struct, frozen=True, kw_only=True):
-    """A receipt that matches no attempt yet: it overtook our own commit, or another app sent the message.
-
-    `digest` is what the store knows a receipt by that it has kept; empty for one that it has not.
-    """
-
-    tenant_id: TenantId
-    account_id: AccountId
-    receipt: Receipt
-    parked_at: datetime
-    tries: int
-    digest: bytes = b""
 
 
 class WebhookStore(Protocol):
@@ -61,20 +46,4 @@ class RawWebhooks(Protocol):
 
     async def put_back_connected(self, limit: int) -> int:
         """The same for webhooks with messages to a number that is a sender by now; their events of it are deleted."""
-        ...
-
-    async def park(self, parked: Sequence[ParkedReceipt]) -> None:
-        """Keep receipts until their attempt is known; repeats of the same receipt are kept once."""
-        ...
-
-    async def lock_parked(self, provider_ids: Sequence[tuple[AccountId, str]]) -> Sequence[ParkedReceipt]: ...
-
-    async def lock_parked_due(self, limit: int) -> Sequence[ParkedReceipt]:
-        """Parked receipts whose next look is due."""
-        ...
-
-    async def unpark(self, matched: Sequence[ParkedReceipt]) -> None: ...
-
-    async def park_again(self, unmatched: Sequence[tuple[ParkedReceipt, datetime | None]]) -> None:
-        """Look again at the given instant; None drops the receipt for good (unknown to us after 7 days)."""
         ...

@@ -14,6 +14,7 @@ from messaging.application.ports.dispatches import Dispatches
 from messaging.application.ports.due_messages import DueMessages
 from messaging.application.ports.failovers import Failovers
 from messaging.application.ports.lifecycles import Lifecycles
+from messaging.application.ports.parked_receipts import ParkedReceipts
 from messaging.application.ports.platform import Platform
 from messaging.application.ports.provider_events import ProviderEvents
 from messaging.application.ports.raw_webhooks import RawWebhooks
@@ -70,6 +71,8 @@ class SystemUnitOfWork(Protocol):
     def awaited_messages(self) -> AwaitedMessages: ...
     @property
     def raw_webhooks(self) -> RawWebhooks: ...
+    @property
+    def parked_receipts(self) -> ParkedReceipts: ...
     @property
     def conversations(self) -> Conversations: ...
     @property

@@ -13,7 +13,7 @@ from messaging.adapters.postgres.operations import health, upkeep, vitals
 from messaging.adapters.postgres.reading import message_counts, message_lists, records
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.adapters.postgres.webhooks import provider_events, raw_webhooks
+from messaging.adapters.postgres.webhooks import parked_receipts, provider_events, raw_webhooks
 from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.application.ports.records import CountedRange, MessageFilter
 from messaging.domain.messages.message import Priority
@@ -170,10 +170,10 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
             (tenants, ids, *bounds, "processed", None),
             ["raw_callbacks_pkey", "dispatches_pkey"],
         ),
-        "lock parked": (raw_webhooks.LOCK_PARKED, (tenants, t), ["parked_receipts_provider_message_idx"]),
-        "lock parked due": (raw_webhooks.LOCK_PARKED_DUE, (20,), ["parked_receipts_next_look_idx"]),
-        "unpark": (raw_webhooks.UNPARK, digests, ["parked_receipts_provider_message_idx"]),
-        "park again": (raw_webhooks.PARK_AGAIN, (*digests, w), ["parked_receipts_provider_message_idx"]),
+        "lock parked": (parked_receipts.LOCK_PARKED, (tenants, t), ["parked_receipts_provider_message_idx"]),
+        "lock parked due": (parked_receipts.LOCK_PARKED_DUE, (20,), ["parked_receipts_next_look_idx"]),
+        "unpark": (parked_receipts.UNPARK, digests, ["parked_receipts_provider_message_idx"]),
+        "park again": (parked_receipts.PARK_AGAIN, (*digests, w), ["parked_receipts_provider_message_idx"]),
         "last inbound": (
             conversations.LAST_INBOUND,
             (TENANT, tenants, b),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from messaging.application.messages.reading import receipt_recipients
 from messaging.application.ports.attempts import AttemptRef
 from messaging.application.ports.clock import Clock
-from messaging.application.ports.raw_webhooks import ParkedReceipt
+from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
@@ -67,7 +67,7 @@ class ReconcileReceipts:
             return
         unmatched = await self._settle(uow, await self._sealed(arrived))
         now = self._clock.now()
-        await uow.raw_webhooks.park([_parked(item, now) for item in unmatched])
+        await uow.parked_receipts.park([_parked(item, now) for item in unmatched])
         for kind, count in Counter(item.receipt.kind for item in arrived).items():
             self._telemetry.count("receipts", count, kind=kind)
 
@@ -75,13 +75,13 @@ class ReconcileReceipts:
         """Provider ids just became known: fetch the receipts that were quicker than we."""
         if not learnt:
             return
-        parked = await uow.raw_webhooks.lock_parked(learnt)
+        parked = await uow.parked_receipts.lock(learnt)
         if parked:
             await self._look_again(uow, parked)
 
     async def rematch(self, uow: SystemUnitOfWork, limit: int) -> int:
         """Look again at parked receipts whose time has come; returns how many were looked at."""
-        parked = await uow.raw_webhooks.lock_parked_due(limit)
+        parked = await uow.parked_receipts.lock_due(limit)
         if parked:
             await self._look_again(uow, parked)
         return len(parked)
@@ -89,8 +89,8 @@ class ReconcileReceipts:
     async def _look_again(self, uow: SystemUnitOfWork, parked: Sequence[ParkedReceipt]) -> None:
         arrived = {Arrived(item.tenant_id, item.account_id, item.receipt): item for item in parked}
         unmatched = set(await self._settle(uow, list(arrived)))
-        await uow.raw_webhooks.unpark([item for key, item in arrived.items() if key not in unmatched])
-        await uow.raw_webhooks.park_again([(arrived[key], _next_look(arrived[key])) for key in unmatched])
+        await uow.parked_receipts.unpark([item for key, item in arrived.items() if key not in unmatched])
+        await uow.parked_receipts.park_again([(arrived[key], _next_look(arrived[key])) for key in unmatched])
 
     async def _settle(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
         """Fold what can be matched within its account; returns what matches nothing yet."""
