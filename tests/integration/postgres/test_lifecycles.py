@@ -325,13 +325,13 @@ async def test_the_dead_are_listed_and_rise_again(engines: Engines) -> None:
     await move(engines, key, lambda at: lifecycle.dead_letter(at, epoch=1, error=error))
 
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        [letter] = await uow.records.dead_letters(before=None, limit=10, open_only=True)
+        [letter] = await uow.dead_letters.page(before=None, limit=10, open_only=True)
     await move(engines, key, lambda at: lifecycle.requeue(at, by="key_1"))
 
     assert (letter.message_id, letter.code, letter.resolved_at) == (key.message_id, "unrenderable", None)
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        assert await uow.records.dead_letters(before=None, limit=10, open_only=True) == []
-        resolved = await uow.records.dead_letter(key.message_id)
+        assert await uow.dead_letters.page(before=None, limit=10, open_only=True) == []
+        resolved = await uow.dead_letters.find(key.message_id)
     assert resolved is not None
     assert resolved.resolution == "retried"
     assert await claim(engines) == [key]
@@ -344,8 +344,8 @@ async def test_a_discarded_letter_stays_dead_and_says_who_discarded_it(engines: 
     await move(engines, key, lambda at: lifecycle.dead_letter(at, epoch=1, error=error))
 
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        first = await uow.records.discard_dead_letters([key.message_id], by="key_1", reason="obsolete")
-        second = await uow.records.discard_dead_letters([key.message_id], by="key_1", reason="obsolete")
+        first = await uow.dead_letters.discard([key.message_id], by="key_1", reason="obsolete")
+        second = await uow.dead_letters.discard([key.message_id], by="key_1", reason="obsolete")
         await uow.commit()
 
     assert (first, second) == ({key.message_id}, set())

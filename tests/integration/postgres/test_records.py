@@ -287,10 +287,10 @@ async def test_dead_letters_are_paged_newest_first(engines: Engines) -> None:
         await opened.commit()
 
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        newest = await uow.records.dead_letters(before=None, limit=2, open_only=False)
-        oldest = await uow.records.dead_letters(before=newest[-1].message_id, limit=2, open_only=False)
-        still_open = await uow.records.dead_letters(before=None, limit=5, open_only=True)
-        nothing = await uow.records.dead_letter(MESSAGE)
+        newest = await uow.dead_letters.page(before=None, limit=2, open_only=False)
+        oldest = await uow.dead_letters.page(before=newest[-1].message_id, limit=2, open_only=False)
+        still_open = await uow.dead_letters.page(before=None, limit=5, open_only=True)
+        nothing = await uow.dead_letters.find(MESSAGE)
 
     assert [letter.message_id for letter in (*newest, *oldest)] == [key.message_id for key in reversed(keys)]
     assert [letter.message_id for letter in still_open] == [keys[2].message_id, keys[0].message_id]

@@ -26,7 +26,9 @@ from messaging.adapters.postgres.messages.failovers import PostgresFailovers
 from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.operations.vitals import PostgresVitals
+from messaging.adapters.postgres.reading.dead_letters import PostgresDeadLetters
 from messaging.adapters.postgres.reading.records import PostgresRecords
+from messaging.adapters.postgres.reading.selections import PostgresSelections
 from messaging.adapters.postgres.schema.weeks import Weeks
 from messaging.adapters.postgres.session.transactions import Transaction, transaction
 from messaging.adapters.postgres.webhooks.parked_receipts import PostgresParkedReceipts
@@ -74,6 +76,14 @@ class PostgresUnitOfWork:
     @cached_property
     def records(self) -> PostgresRecords:
         return PostgresRecords(self._opened.driver, self._scope)
+
+    @cached_property
+    def dead_letters(self) -> PostgresDeadLetters:
+        return PostgresDeadLetters(self._opened.driver, self._scope)
+
+    @cached_property
+    def selections(self) -> PostgresSelections:
+        return PostgresSelections(self._opened.driver, self._scope)
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:

@@ -1,14 +1,13 @@
 """Port for reading messages: one, many by filter, the timeline, dead letters, with encrypted content."""
 
-from collections.abc import Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
 
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import AccountId, MessageId
+from messaging.domain.shared.ids import MessageId
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):
@@ -50,15 +49,6 @@ class EventRow(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     occurred_at: datetime | None
     detail: dict[str, str | int | None]
-
-
-class DeadLetterRow(Struct, frozen=True, kw_only=True):
-    message_id: MessageId
-    code: str
-    reason: str
-    died_at: datetime
-    resolved_at: datetime | None
-    resolution: str | None
 
 
 class MessageFilter(Struct, frozen=True, kw_only=True):
@@ -122,30 +112,4 @@ class Records(Protocol):
 
     async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:
         """Oldest first, after the given seq."""
-        ...
-
-    async def dead_letters(
-        self, *, before: MessageId | None, limit: int, open_only: bool
-    ) -> Sequence[DeadLetterRow]: ...
-
-    async def dead_letter(self, id: MessageId) -> DeadLetterRow | None: ...
-
-    async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
-        """Messages in one of the wanted states, newest first; dead ones only while their letter is open."""
-        ...
-
-    async def under_way(self, account_id: AccountId, *, most: int) -> int:
-        """How many messages of an account may still be handed over or are unclear; counts up to `most`."""
-        ...
-
-    async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
-        """Those of the messages that exist."""
-        ...
-
-    async def open_dead_letters(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
-        """Those of the messages whose dead letter nobody has settled; certain while the messages are locked."""
-        ...
-
-    async def discard_dead_letters(self, ids: Collection[MessageId], *, by: str, reason: str) -> AbstractSet[MessageId]:
-        """Settle open letters of locked messages without sending, with a timeline entry each; returns which."""
         ...

@@ -10,6 +10,7 @@ from messaging.application.ports.awaited_messages import AwaitedMessages
 from messaging.application.ports.configuration import Configuration
 from messaging.application.ports.contact_aliases import ContactAliases
 from messaging.application.ports.conversations import Conversations
+from messaging.application.ports.dead_letters import DeadLetters
 from messaging.application.ports.dispatches import Dispatches
 from messaging.application.ports.due_messages import DueMessages
 from messaging.application.ports.failovers import Failovers
@@ -19,6 +20,7 @@ from messaging.application.ports.platform import Platform
 from messaging.application.ports.provider_events import ProviderEvents
 from messaging.application.ports.raw_webhooks import RawWebhooks
 from messaging.application.ports.records import Records
+from messaging.application.ports.selections import Selections
 from messaging.application.ports.templates import HeldMessages, ProviderTemplates, TemplateRequests, TemplateSyncs
 from messaging.application.ports.unserved_messages import UnservedMessages
 from messaging.application.ports.vitals import Vitals
@@ -36,6 +38,10 @@ class UnitOfWork(Protocol):
     def configuration(self) -> Configuration: ...
     @property
     def records(self) -> Records: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+    @property
+    def selections(self) -> Selections: ...
     @property
     def lifecycles(self) -> Lifecycles: ...
     @property

@@ -10,7 +10,7 @@ from messaging.adapters.postgres.conversations import contact_aliases, conversat
 from messaging.adapters.postgres.dispatches import awaited_messages, dispatches, due
 from messaging.adapters.postgres.messages import apply_changes, attempts, idempotency, locks, submissions
 from messaging.adapters.postgres.operations import health, upkeep, vitals
-from messaging.adapters.postgres.reading import message_counts, message_lists, records
+from messaging.adapters.postgres.reading import dead_letters, message_counts, message_lists, records, selections
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.adapters.postgres.webhooks import parked_receipts, provider_events, raw_webhooks
@@ -263,15 +263,15 @@ async def hot_statements_and_lists(driver: Driver) -> dict[str, Statement]:
         "known messages": (submissions.KNOWN_MESSAGES, (TENANT, ids), ["messages_pkey"]),
         "one message": (records.MESSAGE, (TENANT, last, "live"), ["messages_pkey", "contents_pkey"]),
         "timeline": (records.EVENTS, (TENANT, last, 0, 50, "live"), ["events_pkey", "messages_pkey"]),
-        "open letters": (records.OPEN_LETTERS, (*SCOPE, last, 50), ["dead_letters_open_idx", "messages_pkey"]),
+        "open letters": (dead_letters.OPEN_LETTERS, (*SCOPE, last, 50), ["dead_letters_open_idx", "messages_pkey"]),
         "lanes of a tenant": (vitals.LANES, (*SCOPE, list(Priority), 100), ["dispatches_lane_idx"]),
         "open letters counted": (vitals.OPEN_LETTERS, (*SCOPE, 100), ["dead_letters_open_idx", "messages_pkey"]),
         "unconfirmed counted": (vitals.UNCONFIRMED, (*SCOPE, 100), ["events_rare_state_idx", "messages_pkey"]),
-        "all letters": (records.ALL_LETTERS, (*SCOPE, last, 50), ["dead_letters_pkey", "messages_pkey"]),
-        "one letter": (records.ONE_LETTER, (*SCOPE, last), ["dead_letters_pkey", "messages_pkey"]),
-        "known": (records.KNOWN, (TENANT, ids, *bounds, "live"), ["messages_pkey"]),
-        "open among": (records.OPEN_AMONG, (TENANT, ids), ["dead_letters_open_idx"]),
-        "discard": (records.DISCARD, (TENANT, ids, *bounds, "{}"), ["messages_pkey", "dead_letters_pkey"]),
+        "all letters": (dead_letters.ALL_LETTERS, (*SCOPE, last, 50), ["dead_letters_pkey", "messages_pkey"]),
+        "one letter": (dead_letters.ONE_LETTER, (*SCOPE, last), ["dead_letters_pkey", "messages_pkey"]),
+        "known": (selections.KNOWN, (TENANT, ids, *bounds, "live"), ["messages_pkey"]),
+        "open among": (dead_letters.OPEN_AMONG, (TENANT, ids), ["dead_letters_open_idx"]),
+        "discard": (dead_letters.DISCARD, (TENANT, ids, *bounds, "{}"), ["messages_pkey", "dead_letters_pkey"]),
         "inbound page": (
             conversations.PAGE,
             (TENANT, None, 50, "live"),

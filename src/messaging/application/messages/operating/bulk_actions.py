@@ -11,7 +11,8 @@ from typing import Final, assert_never
 
 from msgspec import Struct
 
-from messaging.application.ports.records import MessageFilter, Records
+from messaging.application.ports.records import MessageFilter
+from messaging.application.ports.selections import Selections
 from messaging.application.ports.unit_of_work import OpenUnitOfWork, UnitOfWork
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
@@ -119,7 +120,7 @@ class ActOnMessages:
     async def __call__(self, principal: Principal, order: Order) -> ActedView:
         by = typeid(Prefix.KEY, principal.key_id)
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            ids, has_more = await _chosen(uow.records, order)
+            ids, has_more = await _chosen(uow.selections, order)
             judged = await _judge(uow, principal, order, [id for id in ids.values() if id is not None], by)
             if not order.dry_run:
                 await _carry_out(uow, order, judged, by)
@@ -151,15 +152,15 @@ _Verdict = Change | _Discarded | _Refused
 _Judged = Mapping[MessageId, _Verdict]
 
 
-async def _chosen(records: Records, order: Order) -> tuple[dict[str, MessageId | None], bool]:
+async def _chosen(selections: Selections, order: Order) -> tuple[dict[str, MessageId | None], bool]:
     """Public ids with what they name, in order, and whether there are more."""
     match order.upon:
         case Named(ids=texts):
             named = {text: parse_typeid(Prefix.MESSAGE, text) for text in texts}
-            own = await records.known([MessageId(id) for id in named.values() if id is not None])
+            own = await selections.known([MessageId(id) for id in named.values() if id is not None])
             return {text: MessageId(id) if id in own and id is not None else None for text, id in named.items()}, False
         case Matching() as wanted:
-            found = await records.undecided(_filter(wanted, order.action), limit=wanted.limit + 1)
+            found = await selections.undecided(_filter(wanted, order.action), limit=wanted.limit + 1)
             shown = {typeid(Prefix.MESSAGE, id): id for id in found[: wanted.limit]}
             return dict(shown), len(found) > wanted.limit
         case _:
@@ -191,7 +192,7 @@ def _filter(wanted: Matching, action: Action) -> MessageFilter:
 async def _judge(uow: UnitOfWork, principal: Principal, order: Order, ids: Sequence[MessageId], by: str) -> _Judged:
     """Locks the messages first: what is decided stays true until it is written."""
     messages = await uow.lifecycles.lock([MessageKey(principal.tenant_id, id) for id in ids])
-    undecided = await uow.records.open_dead_letters(ids)
+    undecided = await uow.dead_letters.open_among(ids)
     judged: dict[MessageId, _Verdict] = {}
     for key, message in messages.items():
         try:
@@ -223,7 +224,7 @@ async def _carry_out(uow: UnitOfWork, order: Order, judged: _Judged, by: str) ->
     await uow.lifecycles.apply([verdict for verdict in judged.values() if isinstance(verdict, Change)])
     discarded = [id for id, verdict in judged.items() if isinstance(verdict, _Discarded)]
     if discarded:
-        await uow.records.discard_dead_letters(discarded, by=by, reason=order.reason)
+        await uow.dead_letters.discard(discarded, by=by, reason=order.reason)
 
 
 def _item(text: str, verdict: _Verdict | None) -> ActedItem:

@@ -22,8 +22,8 @@ class DiscardDeadLetter:
             await own_message(uow.records, id)
             await lock_one(uow.lifecycles, principal.tenant_id, id)
             by = typeid(Prefix.KEY, principal.key_id)
-            discarded = await uow.records.discard_dead_letters([id], by=by, reason=reason)
-            letter = await uow.records.dead_letter(id)
+            discarded = await uow.dead_letters.discard([id], by=by, reason=reason)
+            letter = await uow.dead_letters.find(id)
             if letter is None:
                 raise not_found()
             if not discarded:

@@ -38,6 +38,6 @@ class RetryDeadLetter:
 
     async def __call__(self, principal: Principal, id: MessageId, *, possible_duplicate: bool) -> StatusView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            if await uow.records.dead_letter(id) is None:
+            if await uow.dead_letters.find(id) is None:
                 raise not_found()
         return await self._retry_message(principal, id, possible_duplicate=possible_duplicate)

@@ -150,7 +150,7 @@ class ListDeadLetters:
         self, principal: Principal, *, before: MessageId | None, limit: int, open_only: bool
     ) -> Page[DeadLetterView, UUID]:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            rows = await uow.records.dead_letters(before=before, limit=limit + 1, open_only=open_only)
+            rows = await uow.dead_letters.page(before=before, limit=limit + 1, open_only=open_only)
         return page_of(rows, limit, lambda row: row.message_id, DeadLetterView.of)
 
 
@@ -161,7 +161,7 @@ class FindDeadLetter:
     async def __call__(self, principal: Principal, id: MessageId) -> DeadLetterView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
             await own_message(uow.records, id)
-            row = await uow.records.dead_letter(id)
+            row = await uow.dead_letters.find(id)
         if row is None:
             raise not_found()
         return DeadLetterView.of(row)

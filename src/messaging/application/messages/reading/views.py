@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from messaging.application.messages.reading import receipt_recipients
 from messaging.application.messages.reading.payload import Payload
-from messaging.application.ports.records import DeadLetterRow, EventRow, MessageRow
+from messaging.application.ports.dead_letters import DeadLetterRow
+from messaging.application.ports.records import EventRow, MessageRow
 from messaging.application.ports.secrets import TenantCipher
 from messaging.domain.content.content import Content
 from messaging.domain.messages.state import public

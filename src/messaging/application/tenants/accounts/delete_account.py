@@ -38,7 +38,7 @@ class DeleteAccount:
             account = await uow.configuration.account(id)
             if account is None:
                 raise not_found()
-            if waiting := await uow.records.under_way(id, most=_COUNTED):
+            if waiting := await uow.selections.under_way(id, most=_COUNTED):
                 raise _messages_under_way(waiting)
             known = open_credentials(account, cipher)
             kept = Credentials(access_token="", app_secrets=known.app_secrets, verify_token=known.verify_token)

@@ -1,0 +1,53 @@
+"""Which messages an action upon many is about: undecided by filter, known by id, under way of an account."""
+
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from messaging.adapters.postgres.reading.message_lists import LIST_SETTINGS, PageQuery
+from messaging.adapters.postgres.session.transactions import Driver
+from messaging.application.ports.records import MessageFilter
+from messaging.domain.shared.ids import AccountId, MessageId
+from messaging.domain.shared.mode import TenantScope
+
+# Index: messages_pkey.
+KNOWN: Final = """
+SELECT m.id FROM messages m
+WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) AND m.id BETWEEN $3 AND $4 AND m.mode = $5
+"""
+
+# Indexes: senders_pkey, dispatches_pkey: the tenant's part of the outbox. Messages that wait only to be heard of again
+# (`poll_status`) have been taken by the provider.
+UNDER_WAY: Final = """
+SELECT count(*) FROM (
+    SELECT FROM dispatches d JOIN senders s ON s.tenant_id = d.tenant_id AND s.id = d.sender_id
+    WHERE d.tenant_id = $1 AND d.kind IN ('deliver', 'stop_waiting') AND s.account_id = $2 AND s.mode = $3 LIMIT $4
+) AS waiting
+"""
+
+
+class PostgresSelections:
+    """Bound to the open transaction of one tenant in one mode; in one of both modes it sees nothing."""
+
+    def __init__(self, driver: Driver, scope: TenantScope) -> None:
+        self._driver = driver
+        self._scope = scope
+        self._tenant_id, self._mode = scope
+
+    async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
+        await self._driver.execute(LIST_SETTINGS)
+        rows = await self._driver.fetch(*PageQuery(self._scope, wanted, None).undecided(limit))
+        return [MessageId(row["id"]) for row in rows]
+
+    async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
+        rows = await self._driver.fetch(KNOWN, self._tenant_id, *with_bounds(ids), self._mode)
+        return {MessageId(row["id"]) for row in rows}
+
+    async def under_way(self, account_id: AccountId, *, most: int) -> int:
+        count: int = await self._driver.fetchval(UNDER_WAY, self._tenant_id, account_id, self._mode, most)
+        return count
+
+
+def with_bounds(ids: Collection[MessageId]) -> tuple[list[MessageId], MessageId | None, MessageId | None]:
+    """The bounds let Postgres skip the other weeks' partitions."""
+    return list(ids), min(ids, default=None), max(ids, default=None)
