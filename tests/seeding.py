@@ -42,9 +42,9 @@ async def seed_tenant(
     own: dict[str, Any] = {"tenant_id": tenant_id}
     async with PostgresUnitOfWorkFactory(engines.app)(tenant_id, Mode.LIVE) as uow:
         token = f"wht_{account_id}"
-        await uow.configuration.add_account(builders.an_account(id=account_id, webhook_token=token, **own))
-        await uow.configuration.add_sender(builders.a_sender(id=sender_id, account_id=account_id, **own))
-        await uow.configuration.add_template(builders.a_template(id=template_id, account_id=account_id, **own))
+        await uow.accounts.add_account(builders.an_account(id=account_id, webhook_token=token, **own))
+        await uow.senders.add_sender(builders.a_sender(id=sender_id, account_id=account_id, **own))
+        await uow.templates.add_template(builders.a_template(id=template_id, account_id=account_id, **own))
         await uow.commit()
 
 

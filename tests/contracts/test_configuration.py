@@ -2,18 +2,31 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import get_args
+from typing import Protocol, get_args
 from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
 
+from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
 from messaging.adapters.postgres.session.engine import Engines
-from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.application.ports.configuration import Configuration, Counted, Duplicate
+from messaging.adapters.postgres.session.transactions import transaction
+from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
+from messaging.application.ports.configuration import (
+    Accounts,
+    ApiKeys,
+    Counted,
+    DeletedAccounts,
+    Duplicate,
+    ReviewedTemplates,
+    Room,
+    RoutingRules,
+    Senders,
+    Templates,
+)
 from messaging.application.ports.platform import WrappedKey
 from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId
-from messaging.domain.shared.mode import Mode
+from messaging.domain.shared.mode import Mode, TenantScope
 from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import TemplateStatus
 from messaging.domain.tenants.tenant import AccountStatus, SenderStatus
@@ -38,6 +51,12 @@ from tests.fakes.configuration import InMemoryConfiguration
 SECOND = UUID("019df2d9-4c00-7000-8000-0000000000ff")
 
 
+class Configuration(
+    Accounts, DeletedAccounts, Senders, Templates, ReviewedTemplates, RoutingRules, ApiKeys, Room, Protocol
+):
+    """All roles in one, as they are kept together."""
+
+
 @pytest.fixture(params=["in_memory", "postgres"])
 async def configuration(request: pytest.FixtureRequest, engines: Engines) -> AsyncIterator[Configuration]:
     """With one account already there."""
@@ -49,9 +68,11 @@ async def configuration(request: pytest.FixtureRequest, engines: Engines) -> Asy
     async with PostgresSystemUnitOfWorkFactory(engines.system)() as system:
         await system.platform.add_tenant(a_tenant(), WrappedKey(tenant_id=TENANT, version=1, wrapped=b"w"))
         await system.commit()
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.add_account(an_account())
-        yield uow.configuration
+    scope = TenantScope(TENANT, Mode.LIVE)
+    async with transaction(engines.app, scope=scope) as opened:
+        settings = PostgresConfiguration(opened.core, scope, lambda: None)
+        await settings.add_account(an_account())
+        yield settings
 
 
 async def test_an_account_is_found_changed_and_listed_newest_first(configuration: Configuration) -> None:

@@ -20,9 +20,9 @@ async def delivery(engines: Engines) -> Delivery:
     cipher = RING.cipher(TENANT, KEYS)
     sealed = seal_credentials(ACCOUNT, Credentials(access_token="t0ken"), cipher)
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.add_account(builders.an_account(sealed_credentials=sealed))
-        await uow.configuration.add_sender(builders.a_sender())
-        await uow.configuration.add_sender(builders.a_sender(id=BUSY_SENDER, external_id="106540352242923"))
-        await uow.configuration.add_template(builders.a_template())
+        await uow.accounts.add_account(builders.an_account(sealed_credentials=sealed))
+        await uow.senders.add_sender(builders.a_sender())
+        await uow.senders.add_sender(builders.a_sender(id=BUSY_SENDER, external_id="106540352242923"))
+        await uow.templates.add_template(builders.a_template())
         await uow.commit()
     return Delivery(engines)

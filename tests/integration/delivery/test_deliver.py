@@ -262,7 +262,7 @@ async def test_a_configuration_that_contradicts_is_believed_only_after_it_had_ti
 ) -> None:
     key = await submitted(delivery)
     async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.update_template(builders.a_template(status=TemplateStatus.REJECTED))
+        await uow.reviewed_templates.update_template(builders.a_template(status=TemplateStatus.REJECTED))
         await uow.commit()
 
     states = []

@@ -79,10 +79,10 @@ class Claims:
         async with PostgresUnitOfWorkFactory(self.engines.app)(tenant_id, Mode.LIVE) as uow:
             own: dict[str, Any] = {"tenant_id": tenant_id, "id": id, "external_id": str(id), "account_id": account_id}
             sender = builders.a_sender(per_second=per_second, **own)
-            if await uow.configuration.sender(id):
-                await uow.configuration.update_sender(sender)
+            if await uow.senders.sender(id):
+                await uow.senders.update_sender(sender)
             else:
-                await uow.configuration.add_sender(sender)
+                await uow.senders.add_sender(sender)
             await uow.commit()
 
     async def template(self, ids: dict[str, Any], name: str) -> TemplateId:
@@ -92,7 +92,7 @@ class Claims:
             "account_id": ids["account_id"],
         }
         async with PostgresUnitOfWorkFactory(self.engines.app)(ids["tenant_id"], Mode.LIVE) as uow:
-            await uow.configuration.add_template(builders.a_template(name=name, **own))
+            await uow.templates.add_template(builders.a_template(name=name, **own))
             await uow.commit()
         return TemplateId(own["id"])
 

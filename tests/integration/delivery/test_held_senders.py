@@ -48,7 +48,7 @@ async def states(delivery: Delivery, keys: list[MessageKey]) -> list[State]:
 async def rotate(delivery: Delivery) -> None:
     sealed = seal_credentials(ACCOUNT, Credentials(access_token="an0ther"), RING.cipher(TENANT, KEYS))
     async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.update_account(builders.an_account(sealed_credentials=sealed))
+        await uow.accounts.update_account(builders.an_account(sealed_credentials=sealed))
         await uow.commit()
     # As the watcher of the snapshots does twice a second.
     await delivery.snapshots.look()

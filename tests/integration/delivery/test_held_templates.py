@@ -31,7 +31,7 @@ APPROVED = TemplateNews(
 
 async def set_template(delivery: Delivery, **changes: Any) -> None:
     async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.update_template(builders.a_template(**changes))
+        await uow.reviewed_templates.update_template(builders.a_template(**changes))
         await uow.commit()
     await delivery.snapshots.look()
 

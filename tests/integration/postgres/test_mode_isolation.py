@@ -13,8 +13,11 @@ from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import autocommit, transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
+from messaging.application.ports.unit_of_work import UnitOfWork
 from messaging.domain.shared.ids import AccountId, SenderId, TemplateId
 from messaging.domain.shared.mode import BOTH_MODES, Mode, Reach, TenantScope
+from messaging.domain.templates.template import Template
+from messaging.domain.tenants.tenant import ProviderAccount, Sender
 from tests.builders import TENANT, a_rule, a_sender, a_template, an_account
 from tests.integration.postgres.test_tenant_isolation import APP_GRANTS, TENANT_TABLES
 from tests.seeding import a_claim, a_new_message, an_acceptance, seed_tenant
@@ -69,9 +72,9 @@ async def both(engines: Engines) -> Engines:
     """A tenant with an account, a sender, a template, a message and an idempotency record of each mode."""
     await seed_tenant(engines)
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.TEST) as uow:
-        await uow.configuration.add_account(an_account(id=TEST_ACCOUNT, mode=Mode.TEST, webhook_token="test"))
-        await uow.configuration.add_sender(a_sender(id=TEST_SENDER, account_id=TEST_ACCOUNT, mode=Mode.TEST))
-        await uow.configuration.add_template(a_template(id=TEST_TEMPLATE, account_id=TEST_ACCOUNT))
+        await uow.accounts.add_account(an_account(id=TEST_ACCOUNT, mode=Mode.TEST, webhook_token="test"))
+        await uow.senders.add_sender(a_sender(id=TEST_SENDER, account_id=TEST_ACCOUNT, mode=Mode.TEST))
+        await uow.templates.add_template(a_template(id=TEST_TEMPLATE, account_id=TEST_ACCOUNT))
         await uow.commit()
     test = a_new_message(mode=Mode.TEST, account_id=TEST_ACCOUNT, sender_id=TEST_SENDER, template_id=TEST_TEMPLATE)
     await PostgresSubmissions(engines.app).accept_many(
@@ -142,9 +145,18 @@ async def test_rows_of_the_other_mode_can_be_neither_changed_nor_written(both: E
         a_template(id=TemplateId(UUID(int=7)), name="seven"),
     ):
         async with PostgresUnitOfWorkFactory(both.app)(TENANT, Mode.TEST) as uow:
-            add = {"ProviderAccount": "add_account", "Sender": "add_sender", "Template": "add_template"}
             with pytest.raises(ProgrammingError, match="row-level security"):
-                await getattr(uow.configuration, add[type(refused).__name__])(refused)
+                await add(uow, refused)
+
+
+async def add(uow: UnitOfWork, setting: ProviderAccount | Sender | Template) -> None:
+    match setting:
+        case ProviderAccount():
+            await uow.accounts.add_account(setting)
+        case Sender():
+            await uow.senders.add_sender(setting)
+        case Template():
+            await uow.templates.add_template(setting)
 
 
 async def test_a_test_requests_statement_cannot_store_a_live_message(both: Engines) -> None:
@@ -154,13 +166,13 @@ async def test_a_test_requests_statement_cannot_store_a_live_message(both: Engin
 
 async def test_rules_are_replaced_in_their_mode_only(both: Engines) -> None:
     async with PostgresUnitOfWorkFactory(both.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.replace_rules([a_rule()])
+        await uow.routing_rules.replace_rules([a_rule()])
         await uow.commit()
 
     async with PostgresUnitOfWorkFactory(both.app)(TENANT, Mode.TEST) as uow:
-        assert list(await uow.configuration.rules()) == []
-        await uow.configuration.replace_rules([])
+        assert list(await uow.routing_rules.rules()) == []
+        await uow.routing_rules.replace_rules([])
         await uow.commit()
 
     async with PostgresUnitOfWorkFactory(both.app)(TENANT, Mode.LIVE) as uow:
-        assert list(await uow.configuration.rules()) == [a_rule()]
+        assert list(await uow.routing_rules.rules()) == [a_rule()]

@@ -71,14 +71,14 @@ async def test_a_session_ended_in_the_middle_of_a_transaction_is_unavailable(eng
 
     async def lose_the_session() -> None:
         async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-            await uow.configuration.rules()
+            await uow.routing_rules.rules()
             await _end_sessions(database)
-            await uow.configuration.rules()
+            await uow.routing_rules.rules()
 
     with pytest.raises(StoreUnavailable):
         await lose_the_session()
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        assert await uow.configuration.rules() == []
+        assert await uow.routing_rules.rules() == []
 
 
 async def _end_sessions(database: str) -> None:

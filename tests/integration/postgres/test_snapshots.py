@@ -73,7 +73,7 @@ async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_a_snapshot_holds_the_whole_configuration(engines: Engines, snapshots: PostgresSnapshots) -> None:
-    await change(engines, lambda uow: uow.configuration.replace_rules([a_rule()]))
+    await change(engines, lambda uow: uow.routing_rules.replace_rules([a_rule()]))
 
     found = await snapshots.tenant(TENANT)
 
@@ -98,10 +98,10 @@ async def test_nothing_is_read_twice_while_nothing_changes(snapshots: PostgresSn
 @pytest.mark.parametrize(
     "do",
     [
-        lambda uow: uow.configuration.update_account(an_account(webhook_token=TOKEN, name="changed")),
-        lambda uow: uow.configuration.update_sender(a_sender(name="changed")),
-        lambda uow: uow.configuration.update_template(a_template(quality="changed")),
-        lambda uow: uow.configuration.replace_rules([a_rule()]),
+        lambda uow: uow.accounts.update_account(an_account(webhook_token=TOKEN, name="changed")),
+        lambda uow: uow.senders.update_sender(a_sender(name="changed")),
+        lambda uow: uow.reviewed_templates.update_template(a_template(quality="changed")),
+        lambda uow: uow.routing_rules.replace_rules([a_rule()]),
     ],
     ids=["account", "sender", "template", "rules"],
 )
@@ -120,10 +120,10 @@ async def test_every_change_of_configuration_is_seen(
 
 async def test_a_revoked_key_is_seen(engines: Engines, snapshots: PostgresSnapshots) -> None:
     key = an_api_key()
-    await change(engines, lambda uow: uow.configuration.add_key(key))
+    await change(engines, lambda uow: uow.api_keys.add_key(key))
     assert await snapshots.api_key(key.public_id) == key
 
-    await change(engines, lambda uow: uow.configuration.revoke_key(KEY, at=NOON))
+    await change(engines, lambda uow: uow.api_keys.revoke_key(KEY, at=NOON))
 
     async def revoked() -> bool:
         found = await snapshots.api_key(key.public_id)
@@ -151,7 +151,7 @@ async def test_an_account_is_found_by_its_token_and_its_changes_are_seen(
     assert await snapshots.account_by_token(TOKEN) == an_account(webhook_token=TOKEN)
 
     renamed = an_account(webhook_token=TOKEN, name="changed")
-    await change(engines, lambda uow: uow.configuration.update_account(renamed))
+    await change(engines, lambda uow: uow.accounts.update_account(renamed))
 
     async def seen() -> bool:
         return await snapshots.account_by_token(TOKEN) == renamed
@@ -187,7 +187,7 @@ async def test_what_did_not_exist_is_found_soon_after_it_does(engines: Engines, 
 async def test_a_change_that_commits_late_is_not_missed(engines: Engines, snapshots: PostgresSnapshots) -> None:
     """Its transaction began before, and ends after, others whose changes the watcher has seen already."""
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as late:
-        await late.configuration.update_sender(a_sender(name="late"))
+        await late.senders.update_sender(a_sender(name="late"))
         await snapshots.tenant(TENANT)
         await seed_other_tenant(engines)
         other = await snapshots.tenant(OTHER_TENANT)
@@ -212,7 +212,7 @@ async def test_without_a_watcher_nothing_old_is_trusted(engines: Engines) -> Non
     await seed_tenant(engines)
     snapshots = PostgresSnapshots(engines.system)
     before = await snapshots.tenant(TENANT)
-    await change(engines, lambda uow: uow.configuration.update_sender(a_sender(name="changed")))
+    await change(engines, lambda uow: uow.senders.update_sender(a_sender(name="changed")))
 
     async def seen() -> bool:
         return await snapshots.tenant(TENANT) != before
@@ -237,7 +237,7 @@ async def test_while_postgres_is_away_answers_end_and_afterwards_they_come_back(
 
             assert await snapshots.tenant(TENANT) is not None
             before = await snapshots.tenant(TENANT)
-            await change(engines, lambda uow: uow.configuration.update_sender(a_sender(name="changed")))
+            await change(engines, lambda uow: uow.senders.update_sender(a_sender(name="changed")))
 
             async def seen() -> bool:
                 return await snapshots.tenant(TENANT) != before
@@ -262,7 +262,7 @@ async def test_the_version_rises_with_every_change_and_only_for_its_tenant(engin
         return {row["tenant_id"]: row["version"] for row in rows}
 
     before = await versions()
-    await change(engines, lambda uow: uow.configuration.update_sender(a_sender(name="changed")))
+    await change(engines, lambda uow: uow.senders.update_sender(a_sender(name="changed")))
     after = await versions()
 
     assert after[TENANT] == before[TENANT] + 1

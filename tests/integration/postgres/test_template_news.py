@@ -45,7 +45,7 @@ async def tell(engines: Engines, *items: TemplateNews) -> Template:
 
 async def template(engines: Engines) -> Template:
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, BOTH_MODES) as uow:
-        found = await uow.configuration.template(TEMPLATE)
+        found = await uow.templates.template(TEMPLATE)
     assert found is not None
     return found
 
@@ -85,7 +85,7 @@ async def test_news_of_another_id_under_the_same_name_is_about_another_template(
 
 async def test_a_template_whose_id_is_not_known_yet_is_found_by_its_name(engines: Engines) -> None:
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, BOTH_MODES) as uow:
-        await uow.configuration.update_template(a_template(external_id=None))
+        await uow.reviewed_templates.update_template(a_template(external_id=None))
         await uow.commit()
 
     found = await tell(engines, news(external_id="learnt", status=PAUSED), news(external_id="learnt", quality="RED"))

@@ -146,7 +146,7 @@ async def test_an_account_that_is_held_is_left_alone(world: World) -> None:
 
 async def test_an_account_that_may_not_read_its_templates_sends_them_all_the_same(world: World) -> None:
     async with PostgresUnitOfWorkFactory(world.engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.update_template(a_template(changed_at=NOON))
+        await uow.reviewed_templates.update_template(a_template(changed_at=NOON))
         await uow.commit()
     await world.ask()
     world.result = ProviderRefused("provider_refused", "Missing permission.")
@@ -154,13 +154,13 @@ async def test_an_account_that_may_not_read_its_templates_sends_them_all_the_sam
     await world.due()
 
     async with PostgresUnitOfWorkFactory(world.engines.app)(TENANT, Mode.LIVE) as uow:
-        assert await uow.configuration.template(TEMPLATE) == a_template()
+        assert await uow.templates.template(TEMPLATE) == a_template()
     assert world.outcomes == ["template_syncs{outcome=refused}"]
 
 
 async def test_an_account_that_is_switched_off_has_no_turn(world: World) -> None:
     async with PostgresUnitOfWorkFactory(world.engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.update_account(an_account(status=AccountStatus.DISABLED))
+        await uow.accounts.update_account(an_account(status=AccountStatus.DISABLED))
         await uow.commit()
     await world.ask()
 

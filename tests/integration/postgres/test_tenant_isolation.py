@@ -253,8 +253,8 @@ async def test_without_a_tenant_nothing_can_be_written(two_tenants: Engines) -> 
 
 async def test_a_tenant_sees_its_own_rows_only(two_tenants: Engines) -> None:
     async with PostgresUnitOfWorkFactory(two_tenants.app)(OTHER_TENANT, Mode.LIVE) as uow:
-        assert await uow.configuration.account(ACCOUNT) is None
-        assert await uow.configuration.account(OTHER_ACCOUNT) is not None
+        assert await uow.accounts.account(ACCOUNT) is None
+        assert await uow.accounts.account(OTHER_ACCOUNT) is not None
     async with transaction(two_tenants.app, scope=TenantScope(TENANT, Mode.LIVE)) as opened:
         for table in ("messages", "contents", "events", "dispatches", "communications_log"):
             seen = await opened.driver.fetch(f"SELECT DISTINCT tenant_id FROM {table}")
@@ -274,7 +274,7 @@ async def test_a_tenant_cannot_change_or_delete_anothers_rows(two_tenants: Engin
 async def test_a_tenant_cannot_write_in_anothers_name(two_tenants: Engines) -> None:
     async with PostgresUnitOfWorkFactory(two_tenants.app)(OTHER_TENANT, Mode.LIVE) as uow:
         with pytest.raises(ProgrammingError, match="row-level security"):
-            await uow.configuration.add_account(an_account(webhook_token="mine"))
+            await uow.accounts.add_account(an_account(webhook_token="mine"))
 
 
 async def test_a_tenant_cannot_hand_its_rows_to_another(two_tenants: Engines) -> None:
@@ -293,7 +293,7 @@ async def test_a_message_cannot_refer_to_anothers_sender(two_tenants: Engines) -
 async def test_a_message_cannot_refer_to_a_sender_of_another_account(two_tenants: Engines) -> None:
     async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT, Mode.LIVE) as uow:
         second = an_account(id=OTHER_ACCOUNT, webhook_token="second")
-        await uow.configuration.add_account(second)
+        await uow.accounts.add_account(second)
         await uow.commit()
 
     with pytest.raises(asyncpg.ForeignKeyViolationError, match="messages_sender_fkey"):
@@ -305,14 +305,14 @@ async def test_a_message_cannot_refer_to_a_sender_of_another_account(two_tenants
 async def test_a_sender_cannot_refer_to_anothers_account(two_tenants: Engines) -> None:
     async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT, Mode.LIVE) as uow:
         with pytest.raises(IntegrityError, match="senders_account_fkey"):
-            await uow.configuration.add_sender(a_sender(id=OTHER_SENDER, account_id=OTHER_ACCOUNT))
+            await uow.senders.add_sender(a_sender(id=OTHER_SENDER, account_id=OTHER_ACCOUNT))
 
 
 async def test_a_template_cannot_refer_to_anothers_account(two_tenants: Engines) -> None:
     async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT, Mode.LIVE) as uow:
         # The account is not there for this tenant, so the policy refuses before the reference does.
         with pytest.raises(ProgrammingError, match="row-level security"):
-            await uow.configuration.add_template(a_template(id=TemplateId(OTHER_SENDER), account_id=OTHER_ACCOUNT))
+            await uow.templates.add_template(a_template(id=TemplateId(OTHER_SENDER), account_id=OTHER_ACCOUNT))
 
 
 async def test_partitions_cannot_be_entered_by_the_side_door(two_tenants: Engines) -> None:

@@ -87,14 +87,14 @@ async def tenant(snapshots: PostgresSnapshots) -> object:
 
 TENANTS: dict[str, tuple[Callable[[Any], Awaitable[object]], Look]] = {
     "account": (
-        lambda uow: uow.configuration.update_account(an_account(webhook_token=TOKEN, name="changed")),
+        lambda uow: uow.accounts.update_account(an_account(webhook_token=TOKEN, name="changed")),
         lambda snapshots: snapshots.account_by_token(TOKEN),
     ),
-    "sender": (lambda uow: uow.configuration.update_sender(a_sender(name="changed")), tenant),
-    "template": (lambda uow: uow.configuration.update_template(a_template(quality="changed")), tenant),
-    "rules": (lambda uow: uow.configuration.replace_rules([a_rule()]), tenant),
+    "sender": (lambda uow: uow.senders.update_sender(a_sender(name="changed")), tenant),
+    "template": (lambda uow: uow.reviewed_templates.update_template(a_template(quality="changed")), tenant),
+    "rules": (lambda uow: uow.routing_rules.replace_rules([a_rule()]), tenant),
     "key": (
-        lambda uow: uow.configuration.add_key(an_api_key()),
+        lambda uow: uow.api_keys.add_key(an_api_key()),
         lambda snapshots: snapshots.api_key(an_api_key().public_id),
     ),
 }
@@ -162,7 +162,7 @@ async def test_what_was_being_read_during_the_change_is_read_anew(here: Process)
     early = asyncio.create_task(here.snapshots.tenant(TENANT))
     await reading.wait()
 
-    await here.change(lambda uow: uow.configuration.update_sender(a_sender(name="changed")))
+    await here.change(lambda uow: uow.senders.update_sender(a_sender(name="changed")))
     late = await here.snapshots.tenant(TENANT)
     ended.set()
     before = await early
@@ -183,10 +183,10 @@ async def test_a_commit_without_a_change_looks_for_nothing(engines: Engines) -> 
         looks += 1
 
     async with PostgresUnitOfWorkFactory(engines.app, changed=changed)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.account(ACCOUNT)
+        await uow.accounts.account(ACCOUNT)
         await uow.commit()
     async with PostgresUnitOfWorkFactory(engines.app, changed=changed)(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.update_sender(replace(a_sender(), name="rolled back"))
+        await uow.senders.update_sender(replace(a_sender(), name="rolled back"))
 
     assert looks == 0
 

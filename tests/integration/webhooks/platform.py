@@ -81,8 +81,8 @@ async def _connect_tenant(application: Application) -> TenantCipher:
         await system.commit()
     async with adapters.open_uow()(TENANT, Mode.LIVE) as uow:
         sealed = seal_credentials(ACCOUNT, credentials, cipher)
-        await uow.configuration.add_account(an_account(sealed_credentials=sealed))
-        await uow.configuration.add_sender(a_sender())
-        await uow.configuration.add_template(a_template())
+        await uow.accounts.add_account(an_account(sealed_credentials=sealed))
+        await uow.senders.add_sender(a_sender())
+        await uow.templates.add_template(a_template())
         await uow.commit()
     return cipher

@@ -28,9 +28,7 @@ async def connect(platform: Platform, id: AccountId, mode: Mode) -> None:
     credentials = Credentials(access_token="other", app_secrets=(SECRET,), verify_token="other")
     sealed = seal_credentials(id, credentials, platform.cipher)
     async with platform.application.adapters.open_uow()(TENANT, mode) as uow:
-        await uow.configuration.add_account(
-            an_account(id=id, mode=mode, webhook_token="other", sealed_credentials=sealed)
-        )
+        await uow.accounts.add_account(an_account(id=id, mode=mode, webhook_token="other", sealed_credentials=sealed))
         await uow.commit()
 
 

@@ -207,9 +207,7 @@ async def test_a_message_to_a_number_that_is_not_connected_waits_as_an_event_unt
     assert await platform.application.webhooks.take_in_connected()() == 0
 
     async with platform.application.adapters.open_uow()(TENANT, Mode.LIVE) as uow:
-        await uow.configuration.add_sender(
-            a_sender(id=SenderId(UUID(int=9)), external_id="999", address="+15550000999")
-        )
+        await uow.senders.add_sender(a_sender(id=SenderId(UUID(int=9)), external_id="999", address="+15550000999"))
         await uow.commit()
     assert await platform.application.webhooks.take_in_connected()() == 1
     assert await platform.process() == 1

@@ -34,6 +34,16 @@ from messaging.adapters.postgres.session.transactions import Transaction, transa
 from messaging.adapters.postgres.webhooks.parked_receipts import PostgresParkedReceipts
 from messaging.adapters.postgres.webhooks.provider_events import PostgresProviderEvents
 from messaging.adapters.postgres.webhooks.raw_webhooks import PostgresRawWebhooks
+from messaging.application.ports.configuration import (
+    Accounts,
+    ApiKeys,
+    DeletedAccounts,
+    ReviewedTemplates,
+    Room,
+    RoutingRules,
+    Senders,
+    Templates,
+)
 from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWork
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Reach, TenantScope
@@ -70,8 +80,40 @@ class PostgresUnitOfWork:
         self._change = _Change(changed)
 
     @cached_property
-    def configuration(self) -> PostgresConfiguration:
+    def _configuration(self) -> PostgresConfiguration:
         return PostgresConfiguration(self._opened.core, self._scope, self._change.note)
+
+    @property
+    def accounts(self) -> Accounts:
+        return self._configuration
+
+    @property
+    def deleted_accounts(self) -> DeletedAccounts:
+        return self._configuration
+
+    @property
+    def senders(self) -> Senders:
+        return self._configuration
+
+    @property
+    def templates(self) -> Templates:
+        return self._configuration
+
+    @property
+    def reviewed_templates(self) -> ReviewedTemplates:
+        return self._configuration
+
+    @property
+    def routing_rules(self) -> RoutingRules:
+        return self._configuration
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        return self._configuration
+
+    @property
+    def room(self) -> Room:
+        return self._configuration
 
     @cached_property
     def records(self) -> PostgresRecords:

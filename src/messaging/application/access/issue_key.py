@@ -62,9 +62,9 @@ class IssueKey:
             role=role,
         )
         async with self._open(tenant_id, BOTH_MODES) as uow_of_tenant:
-            if not await uow_of_tenant.configuration.has_room("keys", self._quotas.keys):
+            if not await uow_of_tenant.room.has_room("keys", self._quotas.keys):
                 raise quota_exceeded("keys", self._quotas.keys)
-            await uow_of_tenant.configuration.add_key(key)
+            await uow_of_tenant.api_keys.add_key(key)
             await uow_of_tenant.commit()
         return IssuedKeyView(
             id=typeid(Prefix.KEY, key.id),

@@ -17,7 +17,7 @@ class RevokeKey:
 
     async def __call__(self, tenant_id: TenantId, id: KeyId) -> KeyView:
         async with self._open(tenant_id, BOTH_MODES) as uow:
-            key = await uow.configuration.revoke_key(id, at=self._clock.now())
+            key = await uow.api_keys.revoke_key(id, at=self._clock.now())
             if key is None:
                 raise not_found()
             await uow.commit()

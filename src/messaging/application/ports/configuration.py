@@ -1,4 +1,11 @@
-"""Ports for a tenant's configuration: provider accounts, senders, templates, routing rules, keys."""
+"""A tenant's own settings, a role each: provider accounts, senders, templates, routing rules, keys.
+
+All are bound to a tenant and a mode, as the unit of work is. Every write raises the tenant's configuration version, so
+that snapshots follow: here with the commit, everywhere else within a second.
+
+What is deleted, and what belongs to it, does not exist here unless said otherwise. Pages are newest first, after the
+given id (exclusive).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,20 +29,20 @@ class Duplicate(Exception):
         self.what = what
 
 
-class Configuration(Protocol):
-    """Bound to a tenant and a mode, as the unit of work is.
-
-    Every write raises the tenant's configuration version, so that snapshots follow: here with the commit,
-    everywhere else within a second.
-
-    What is deleted, and what belongs to it, does not exist here unless said otherwise.
-    Pages are newest first, after the given id (exclusive).
-    """
+class Accounts(Protocol):
+    """Provider accounts in use."""
 
     async def add_account(self, account: ProviderAccount) -> None: ...
+
     async def update_account(self, account: ProviderAccount) -> None: ...
+
     async def account(self, id: AccountId) -> ProviderAccount | None: ...
+
     async def accounts(self, *, before: UUID | None, limit: int) -> Sequence[ProviderAccount]: ...
+
+
+class DeletedAccounts(Protocol):
+    """How provider accounts go, and come back."""
 
     async def account_at(self, provider: str, external_id: str) -> ProviderAccount | None:
         """By the provider's own id, deleted ones included; of several one that is in use, then the newest."""
@@ -49,25 +56,39 @@ class Configuration(Protocol):
         """Bring a deleted one back, with its senders and templates."""
         ...
 
+
+class Senders(Protocol):
+    """Senders of accounts in use."""
+
     async def add_sender(self, sender: Sender) -> None: ...
+
     async def update_sender(self, sender: Sender) -> None: ...
+
     async def sender(self, id: SenderId) -> Sender | None: ...
+
     async def senders(self, *, before: UUID | None, limit: int) -> Sequence[Sender]: ...
 
+
+class Templates(Protocol):
+    """Templates of accounts in use."""
+
     async def add_template(self, template: Template) -> None: ...
-    async def update_template(self, template: Template) -> None:
-        """What the provider says about it; `on_unknown`, which is the tenant's, stays as it is."""
-        ...
 
     async def choose_on_unknown(self, id: TemplateId, choice: OnUnknown | None) -> Template | None:
         """The template afterwards; None when there is no such template."""
         ...
 
     async def template(self, id: TemplateId) -> Template | None: ...
+
     async def template_named(self, account_id: AccountId, name: str, language: str) -> Template | None: ...
+
     async def templates(
         self, *, before: UUID | None, limit: int, name: str | None = None, status: str | None = None
     ) -> Sequence[Template]: ...
+
+
+class ReviewedTemplates(Protocol):
+    """Templates while the provider's news of them are taken in."""
 
     async def lock_templates(self, account_id: AccountId) -> tuple[Sequence[Template], datetime | None]:
         """All of an account's templates, locked, and the time of the newest listing that was taken in."""
@@ -77,15 +98,34 @@ class Configuration(Protocol):
         """Note when the provider was asked for the account's templates."""
         ...
 
-    async def has_room(self, what: Counted, most: int) -> bool:
-        """Whether there are fewer than `most` in sight; whoever else asks waits until the transaction ends."""
+    async def update_template(self, template: Template) -> None:
+        """What the provider says about it; `on_unknown`, which is the tenant's, stays as it is."""
         ...
 
+
+class RoutingRules(Protocol):
+    """Which sender serves which recipients."""
+
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None: ...
+
     async def rules(self) -> Sequence[RoutingRule]: ...
 
+
+class ApiKeys(Protocol):
+    """Keys of one mode."""
+
     async def add_key(self, key: ApiKey) -> None: ...
+
     async def keys(self, *, before: UUID | None, limit: int) -> Sequence[ApiKey]: ...
+
     async def revoke_key(self, id: KeyId, *, at: datetime) -> ApiKey | None:
         """None when there is no such key; revoking twice keeps the first instant."""
+        ...
+
+
+class Room(Protocol):
+    """How much of each there may be."""
+
+    async def has_room(self, what: Counted, most: int) -> bool:
+        """Whether there are fewer than `most` in sight; whoever else asks waits until the transaction ends."""
         ...

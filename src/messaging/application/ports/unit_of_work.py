@@ -7,7 +7,16 @@ from typing import Protocol
 from messaging.application.ports.admin_keys import AdminKeys
 from messaging.application.ports.attempts import Attempts
 from messaging.application.ports.awaited_messages import AwaitedMessages
-from messaging.application.ports.configuration import Configuration
+from messaging.application.ports.configuration import (
+    Accounts,
+    ApiKeys,
+    DeletedAccounts,
+    ReviewedTemplates,
+    Room,
+    RoutingRules,
+    Senders,
+    Templates,
+)
 from messaging.application.ports.contact_aliases import ContactAliases
 from messaging.application.ports.conversations import Conversations
 from messaging.application.ports.dead_letters import DeadLetters
@@ -35,7 +44,21 @@ class UnitOfWork(Protocol):
     """
 
     @property
-    def configuration(self) -> Configuration: ...
+    def accounts(self) -> Accounts: ...
+    @property
+    def deleted_accounts(self) -> DeletedAccounts: ...
+    @property
+    def senders(self) -> Senders: ...
+    @property
+    def templates(self) -> Templates: ...
+    @property
+    def reviewed_templates(self) -> ReviewedTemplates: ...
+    @property
+    def routing_rules(self) -> RoutingRules: ...
+    @property
+    def api_keys(self) -> ApiKeys: ...
+    @property
+    def room(self) -> Room: ...
     @property
     def records(self) -> Records: ...
     @property

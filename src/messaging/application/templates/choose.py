@@ -17,7 +17,7 @@ class ChooseForTemplate:
     async def __call__(self, principal: Principal, id: TemplateId, *, on_unknown: OnUnknown | None) -> TemplateView:
         """`None` leaves it to category and tenant. Raises DomainError: not_found."""
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            template = await uow.configuration.choose_on_unknown(id, on_unknown)
+            template = await uow.templates.choose_on_unknown(id, on_unknown)
             if template is None:
                 raise not_found()
             await uow.commit()

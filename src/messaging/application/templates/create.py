@@ -60,14 +60,14 @@ class CreateTemplate:
         """Raises DomainError: validation_failed, already_exists, provider_refused, provider_unavailable."""
         violations = _violations(new)
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            account = None if new.account_id is None else await uow.configuration.account(new.account_id)
+            account = None if new.account_id is None else await uow.accounts.account(new.account_id)
             if account is None:
                 raise invalid(*violations, _ACCOUNT_UNKNOWN)
             if violations:
                 raise invalid(*violations)
-            if await uow.configuration.template_named(account.id, new.name, new.language) is not None:
+            if await uow.templates.template_named(account.id, new.name, new.language) is not None:
                 raise already_exists(_TAKEN)
-            if not await uow.configuration.has_room("templates", self._quotas.templates):
+            if not await uow.room.has_room("templates", self._quotas.templates):
                 raise quota_exceeded("templates", self._quotas.templates)
         builder = self._draft(principal, new, account.id)
         connection = await self._open_connection(account)
@@ -101,11 +101,11 @@ class CreateTemplate:
         """A listing may have brought it in first; then it is there already, under its id at the provider."""
         try:
             async with self._open(principal.tenant_id, principal.mode) as uow:
-                await uow.configuration.add_template(template)
+                await uow.templates.add_template(template)
                 await uow.commit()
         except Duplicate as duplicate:
             async with self._open(principal.tenant_id, principal.mode) as uow:
-                known = await uow.configuration.template_named(template.account_id, template.name, template.language)
+                known = await uow.templates.template_named(template.account_id, template.name, template.language)
             if known is None or known.external_id != template.external_id:
                 raise already_exists(_TAKEN) from duplicate
             return known

@@ -19,7 +19,7 @@ class FindTemplate:
 
     async def __call__(self, principal: Principal, id: TemplateId) -> TemplateView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            template = await uow.configuration.template(id)
+            template = await uow.templates.template(id)
         if template is None:
             raise not_found()
         return TemplateView.of(template)
@@ -39,7 +39,7 @@ class ListTemplates:
         status: TemplateStatus | None = None,
     ) -> Page[TemplateView, UUID]:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            rows = await uow.configuration.templates(
+            rows = await uow.templates.templates(
                 before=before, limit=limit + 1, name=name, status=None if status is None else status.value
             )
         return page_of(rows, limit, lambda template: template.id, TemplateView.of)

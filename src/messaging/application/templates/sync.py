@@ -55,7 +55,7 @@ class SyncAccount:
         asked_at: datetime,
     ) -> Counter[Effect]:
         effects: Counter[Effect] = Counter()
-        ours, listed_at = await uow.configuration.lock_templates(account.id)
+        ours, listed_at = await uow.reviewed_templates.lock_templates(account.id)
         if listed_at is not None and whole_second(asked_at) < listed_at:
             effects["unchanged"] = len(ours)
             return effects
@@ -71,8 +71,8 @@ class SyncAccount:
         for name, theirs in reported.items():
             if name not in known:
                 effects["added"] += 1
-                await uow.configuration.add_template(self._new(account, theirs))
-        await uow.configuration.templates_listed(account.id, at=whole_second(asked_at))
+                await uow.templates.add_template(self._new(account, theirs))
+        await uow.reviewed_templates.templates_listed(account.id, at=whole_second(asked_at))
         return effects
 
     async def _write(
@@ -80,7 +80,7 @@ class SyncAccount:
     ) -> None:
         changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
         for _, template in changed:
-            await uow.configuration.update_template(template)
+            await uow.reviewed_templates.update_template(template)
         await uow.template_requests.release(
             [(new.tenant_id, new.id) for old, new in changed if may_be_sent_again(old, new)]
         )
@@ -119,7 +119,7 @@ class SyncTemplates:
     async def __call__(self, principal: Principal, account_id: AccountId) -> SyncView:
         """Raises DomainError: not_found, provider_refused, provider_unavailable."""
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            account = await uow.configuration.account(account_id)
+            account = await uow.accounts.account(account_id)
         if account is None:
             raise not_found()
         connection = await self._open_connection(account)

@@ -108,10 +108,10 @@ class SyncDueTemplates:
     async def _disregard_changes(self, account: ProviderAccount) -> None:
         """An account that may not read its templates could else never send one again that was changed."""
         async with self._open(account.tenant_id, account.mode) as uow:
-            ours, _ = await uow.configuration.lock_templates(account.id)
+            ours, _ = await uow.reviewed_templates.lock_templates(account.id)
             changing = [template for template in ours if template.changed_at is not None]
             for template in changing:
-                await uow.configuration.update_template(disregard_change(template))
+                await uow.reviewed_templates.update_template(disregard_change(template))
             await uow.template_requests.release([(template.tenant_id, template.id) for template in changing])
             await uow.commit()
 

@@ -45,7 +45,7 @@ class ListKeys:
     async def __call__(self, tenant_id: TenantId, *, before: UUID | None, limit: int) -> Page[KeyView, UUID]:
         await self._find_tenant(tenant_id)
         async with self._open(tenant_id, BOTH_MODES) as uow:
-            rows = await uow.configuration.keys(before=before, limit=limit + 1)
+            rows = await uow.api_keys.keys(before=before, limit=limit + 1)
         return page_of(rows, limit, lambda key: key.id, KeyView.of)
 
 
@@ -56,7 +56,7 @@ class FindAccount:
 
     async def __call__(self, principal: Principal, id: AccountId) -> AccountView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            account = await uow.configuration.account(id)
+            account = await uow.accounts.account(id)
         if account is None:
             raise not_found()
         return AccountView.of(account, self._webhooks_url, principal.role)
@@ -71,7 +71,7 @@ class ListAccounts:
 
     async def __call__(self, principal: Principal, *, before: UUID | None, limit: int) -> Page[AccountView, UUID]:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            rows = await uow.configuration.accounts(before=before, limit=limit + 1)
+            rows = await uow.accounts.accounts(before=before, limit=limit + 1)
         return page_of(
             rows,
             limit,
@@ -87,7 +87,7 @@ class FindSender:
 
     async def __call__(self, principal: Principal, id: SenderId) -> SenderView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            sender = await uow.configuration.sender(id)
+            sender = await uow.senders.sender(id)
         if sender is None:
             raise not_found()
         return SenderView.of(sender, await self._tell_health.of(sender))
@@ -102,7 +102,7 @@ class ListSenders:
 
     async def __call__(self, principal: Principal, *, before: UUID | None, limit: int) -> Page[SenderView, UUID]:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            rows = await uow.configuration.senders(before=before, limit=limit + 1)
+            rows = await uow.senders.senders(before=before, limit=limit + 1)
         page = page_of(rows, limit, lambda sender: sender.id, lambda sender: sender)
         healths = await self._tell_health(page.items)
         return Page(tuple(SenderView.of(sender, healths.get(sender.id)) for sender in page.items), page.next_after)

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from messaging.application.ports.clock import NewId
-from messaging.application.ports.configuration import Configuration
+from messaging.application.ports.configuration import Senders
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.views import RulesView, RuleView
 from messaging.domain.channels.address import Channel
@@ -33,7 +33,7 @@ class ListRules:
 
     async def __call__(self, principal: Principal) -> RulesView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            own = await uow.configuration.rules()
+            own = await uow.routing_rules.rules()
         return RulesView(data=tuple(RuleView.of(rule) for rule in own))
 
 
@@ -46,11 +46,11 @@ class ReplaceRules:
 
     async def __call__(self, principal: Principal, new: Sequence[NewRule]) -> RulesView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            senders = await _senders(uow.configuration, [rule.sender_id for rule in new])
+            senders = await _senders(uow.senders, [rule.sender_id for rule in new])
             rules, violations = self._build(new, senders)
             if violations:
                 raise invalid(*violations)
-            await uow.configuration.replace_rules(
+            await uow.routing_rules.replace_rules(
                 [replace(rule, position=position) for position, rule in enumerate(rules)]
             )
             await uow.commit()
@@ -83,9 +83,9 @@ class ReplaceRules:
         return rules, violations
 
 
-async def _senders(configuration: Configuration, wanted: Sequence[SenderId | None]) -> dict[SenderId, Sender]:
+async def _senders(senders: Senders, wanted: Sequence[SenderId | None]) -> dict[SenderId, Sender]:
     found: dict[SenderId, Sender] = {}
     for id in dict.fromkeys(wanted):
-        if id is not None and (sender := await configuration.sender(id)) is not None:
+        if id is not None and (sender := await senders.sender(id)) is not None:
             found[id] = sender
     return found

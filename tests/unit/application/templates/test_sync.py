@@ -41,7 +41,7 @@ class World:
     """An account in memory; `asked` are the requests for work that were committed with it."""
 
     def __init__(self, *ours: Template) -> None:
-        self.configuration = InMemoryConfiguration()
+        self.configuration = self.accounts = self.templates = self.reviewed_templates = InMemoryConfiguration()
         self.configuration.accounts_[ACCOUNT] = an_account()
         self.configuration.templates_ = {template.id: template for template in ours}
         self.template_requests = self

@@ -67,10 +67,10 @@ class AddSender:
                 raise invalid(*violations)
         sender = self._sender(account, new)
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            if not await uow.configuration.has_room("senders", self._quotas.senders):
+            if not await uow.room.has_room("senders", self._quotas.senders):
                 raise quota_exceeded("senders", self._quotas.senders)
             try:
-                await uow.configuration.add_sender(sender)
+                await uow.senders.add_sender(sender)
             except Duplicate as duplicate:
                 raise already_exists("This account has a sender with this external_id already.") from duplicate
             await uow.commit()
@@ -81,7 +81,7 @@ class AddSender:
         account = None
         if new.account_id is not None:
             async with self._open(principal.tenant_id, principal.mode) as uow:
-                account = await uow.configuration.account(new.account_id)
+                account = await uow.accounts.account(new.account_id)
         violations = (*_address_violations(new), *self._account_violations(new, account))
         if account is None or violations:
             raise invalid(*violations)
@@ -156,7 +156,7 @@ class ChangeSender:
 
     async def __call__(self, principal: Principal, id: SenderId, changes: SenderChanges) -> SenderView:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            sender = await uow.configuration.sender(id)
+            sender = await uow.senders.sender(id)
             if sender is None:
                 raise not_found()
             changed = replace(
@@ -166,6 +166,6 @@ class ChangeSender:
                 per_second=sender.per_second if changes.per_second is UNSET else changes.per_second,
                 rank=sender.rank if changes.rank is UNSET else changes.rank,
             )
-            await uow.configuration.update_sender(changed)
+            await uow.senders.update_sender(changed)
             await uow.commit()
         return SenderView.of(changed, await self._tell_health.of(changed))

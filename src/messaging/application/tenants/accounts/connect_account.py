@@ -85,18 +85,18 @@ class ConnectAccount:
             created_at=self._clock.now(),
         )
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            known = await uow.configuration.account_at(new.provider, new.external_id)
+            known = await uow.deleted_accounts.account_at(new.provider, new.external_id)
             if known is not None and known.status is not AccountStatus.DELETED:
                 raise already_exists("This provider account is connected already. Change it with PATCH.")
             if known is not None:
                 revived = _again(known, new, cipher)
-                await uow.configuration.revive_account(revived)
+                await uow.deleted_accounts.revive_account(revived)
                 await uow.commit()
                 return AccountView.of(revived, self._webhooks_url, principal.role)
-            if not await uow.configuration.has_room("accounts", self._quotas.accounts):
+            if not await uow.room.has_room("accounts", self._quotas.accounts):
                 raise quota_exceeded("provider accounts", self._quotas.accounts)
             try:
-                await uow.configuration.add_account(account)
+                await uow.accounts.add_account(account)
             except Duplicate as duplicate:
                 raise already_exists("This provider account is connected already.") from duplicate
             await uow.commit()
@@ -149,7 +149,7 @@ class ChangeAccount:
         if changes.rotates:
             await self._try(principal, await stored_account(self._open, principal, id), cipher, changes)
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            account = await uow.configuration.account(id)
+            account = await uow.accounts.account(id)
             if account is None:
                 raise not_found()
             credentials = _rotate(open_credentials(account, cipher), changes)
@@ -159,7 +159,7 @@ class ChangeAccount:
                 status=account.status if changes.status is UNSET else changes.status,
                 sealed_credentials=seal_credentials(id, credentials, cipher),
             )
-            await uow.configuration.update_account(changed)
+            await uow.accounts.update_account(changed)
             await uow.commit()
         return AccountView.of(changed, self._webhooks_url, principal.role)
 

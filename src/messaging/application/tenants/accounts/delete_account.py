@@ -35,7 +35,7 @@ class DeleteAccount:
         """Raises DomainError: not_found, state_conflict."""
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            account = await uow.configuration.account(id)
+            account = await uow.accounts.account(id)
             if account is None:
                 raise not_found()
             if waiting := await uow.selections.under_way(id, most=_COUNTED):
@@ -45,7 +45,7 @@ class DeleteAccount:
             deleted = replace(
                 account, status=AccountStatus.DELETED, sealed_credentials=seal_credentials(id, kept, cipher)
             )
-            await uow.configuration.delete_account(deleted)
+            await uow.deleted_accounts.delete_account(deleted)
             await uow.commit()
         return AccountView.of(deleted, self._webhooks_url, principal.role)
 

@@ -177,7 +177,7 @@ class CheckNumber:
 async def stored_account(open_uow: OpenUnitOfWork, principal: Principal, id: AccountId) -> ProviderAccount:
     """Raises DomainError `not_found`."""
     async with open_uow(principal.tenant_id, principal.mode) as uow:
-        account = await uow.configuration.account(id)
+        account = await uow.accounts.account(id)
     if account is None:
         raise not_found()
     return account
