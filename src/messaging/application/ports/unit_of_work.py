@@ -37,11 +37,43 @@ from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Reach
 
 
-class UnitOfWork(Protocol):
-    """A tenant's transaction in one mode: row-level security lets it reach that tenant's rows of that mode only.
+class TenantTransaction(Protocol):
+    """Work of one tenant in one mode: row-level security lets it reach that tenant's rows of that mode only.
 
     Leaving the block without `commit` rolls back. No provider or Redis call may happen inside.
     """
+
+    async def commit(self) -> None: ...
+
+
+class MessageRoles(Protocol):
+    """What a tenant's transaction offers to whoever reads messages or acts upon them."""
+
+    @property
+    def records(self) -> Records: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+    @property
+    def selections(self) -> Selections: ...
+    @property
+    def lifecycles(self) -> Lifecycles: ...
+    @property
+    def attempts(self) -> Attempts: ...
+
+
+class ConversationRoles(Protocol):
+    """What it offers to whoever asks what people and providers told."""
+
+    @property
+    def conversations(self) -> Conversations: ...
+    @property
+    def contact_aliases(self) -> ContactAliases: ...
+    @property
+    def provider_events(self) -> ProviderEvents: ...
+
+
+class ConfigurationRoles(Protocol):
+    """What it offers to whoever reads or changes the tenant's settings."""
 
     @property
     def accounts(self) -> Accounts: ...
@@ -55,36 +87,35 @@ class UnitOfWork(Protocol):
     def reviewed_templates(self) -> ReviewedTemplates: ...
     @property
     def routing_rules(self) -> RoutingRules: ...
+
+
+class AccessRoles(Protocol):
+    """What it offers to whoever gives access, keeps quotas, asks for work or looks after the tenant's health."""
+
     @property
     def api_keys(self) -> ApiKeys: ...
     @property
     def room(self) -> Room: ...
     @property
-    def records(self) -> Records: ...
-    @property
-    def dead_letters(self) -> DeadLetters: ...
-    @property
-    def selections(self) -> Selections: ...
-    @property
-    def lifecycles(self) -> Lifecycles: ...
-    @property
-    def attempts(self) -> Attempts: ...
-    @property
-    def conversations(self) -> Conversations: ...
-    @property
     def template_requests(self) -> TemplateRequests: ...
-    @property
-    def contact_aliases(self) -> ContactAliases: ...
-    @property
-    def provider_events(self) -> ProviderEvents: ...
     @property
     def vitals(self) -> Vitals: ...
 
-    async def commit(self) -> None: ...
+
+class UnitOfWork(TenantTransaction, MessageRoles, ConversationRoles, ConfigurationRoles, AccessRoles, Protocol):
+    """A tenant's transaction with every role; a use case that needs few of them may name those instead."""
 
 
-class SystemUnitOfWork(Protocol):
-    """The platform's transaction, across tenants, under the least-privileged `messaging_system` role."""
+class SystemTransaction(Protocol):
+    """Work across tenants, under the least-privileged `messaging_system` role; it is undone unless committed."""
+
+    async def commit(self, *, durable: bool = True) -> None:
+        """`durable=False` is for what stays due until it is committed: a crash of the database may undo it."""
+        ...
+
+
+class DeliveryUnitOfWork(SystemTransaction, Protocol):
+    """The platform's transaction as whoever delivers messages and follows them to their end needs it."""
 
     @property
     def lifecycles(self) -> Lifecycles: ...
@@ -95,25 +126,45 @@ class SystemUnitOfWork(Protocol):
     @property
     def dispatches(self) -> Dispatches: ...
     @property
+    def parked_receipts(self) -> ParkedReceipts: ...
+    @property
+    def failovers(self) -> Failovers: ...
+
+
+class SweepRoles(Protocol):
+    """What sweeps need besides: messages that nobody takes up, or that nothing is heard of."""
+
+    @property
     def unserved_messages(self) -> UnservedMessages: ...
     @property
     def awaited_messages(self) -> AwaitedMessages: ...
+
+
+class WebhookRoles(Protocol):
+    """What whoever reads webhooks needs besides."""
+
     @property
     def raw_webhooks(self) -> RawWebhooks: ...
-    @property
-    def parked_receipts(self) -> ParkedReceipts: ...
     @property
     def conversations(self) -> Conversations: ...
     @property
     def contact_aliases(self) -> ContactAliases: ...
     @property
     def provider_events(self) -> ProviderEvents: ...
-    @property
-    def failovers(self) -> Failovers: ...
+
+
+class PlatformRoles(Protocol):
+    """What administrators need besides."""
+
     @property
     def platform(self) -> Platform: ...
     @property
     def admin_keys(self) -> AdminKeys: ...
+
+
+class TemplateRoles(Protocol):
+    """What whoever reads templates from providers needs besides."""
+
     @property
     def templates(self) -> ProviderTemplates: ...
     @property
@@ -123,12 +174,14 @@ class SystemUnitOfWork(Protocol):
     @property
     def held_messages(self) -> HeldMessages: ...
 
-    async def commit(self, *, durable: bool = True) -> None:
-        """`durable=False` is for what stays due until it is committed: a crash of the database may undo it."""
-        ...
+
+class SystemUnitOfWork(DeliveryUnitOfWork, SweepRoles, WebhookRoles, PlatformRoles, TemplateRoles, Protocol):
+    """The platform's transaction with every role; a use case that needs few of them names those instead."""
 
 
+OpenConversations = Callable[[TenantId, Reach], AbstractAsyncContextManager[ConversationRoles]]
 OpenUnitOfWork = Callable[[TenantId, Reach], AbstractAsyncContextManager[UnitOfWork]]
+OpenDeliveryUnitOfWork = Callable[[], AbstractAsyncContextManager[DeliveryUnitOfWork]]
 OpenSystemUnitOfWork = Callable[[], AbstractAsyncContextManager[SystemUnitOfWork]]
 
 

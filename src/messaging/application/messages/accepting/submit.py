@@ -42,7 +42,7 @@ from messaging.application.ports.submissions import (
     Submissions,
 )
 from messaging.application.ports.telemetry import Telemetry
-from messaging.application.ports.unit_of_work import OpenUnitOfWork
+from messaging.application.ports.unit_of_work import OpenConversations
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import public
@@ -134,7 +134,7 @@ class SubmitMessages:
         submissions: Submissions,
         snapshots: Snapshots,
         key_ring: KeyRing,
-        open_uow: OpenUnitOfWork,
+        open_uow: OpenConversations,
         clock: Clock,
         new_id: NewId,
         telemetry: Telemetry,

@@ -15,7 +15,7 @@ from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.rate_limiting import RateLimiting
 from messaging.application.messages.pacing.send_slots import Slot
 from messaging.application.ports.due_messages import Due
-from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, SystemUnitOfWork
+from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, OpenDeliveryUnitOfWork
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import Flow
@@ -53,7 +53,7 @@ class ClaimDue:
     that may not leave yet waits in Postgres, not in a worker.
     """
 
-    def __init__(self, *, open_uow: OpenSystemUnitOfWork, rate_limiting: RateLimiting, terms: DeliveryTerms) -> None:
+    def __init__(self, *, open_uow: OpenDeliveryUnitOfWork, rate_limiting: RateLimiting, terms: DeliveryTerms) -> None:
         self._open_uow = open_uow
         self._rate_limiting = rate_limiting
         self._terms = terms
@@ -75,7 +75,7 @@ class ClaimDue:
             crashpoints.reach("claim.after_commit")
         return claimed
 
-    async def _take_up(self, uow: SystemUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
+    async def _take_up(self, uow: DeliveryUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
         at = monotonic()
         drafts = [self._draft(due) for due in await uow.due_messages.lock_due(lane, quotas)]
         admitted = await self._rate_limiting(lane, [builder.due for builder in drafts if builder.leaves])

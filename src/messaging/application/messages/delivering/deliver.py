@@ -44,7 +44,7 @@ from messaging.application.ports.rate_limits import RateLimits
 from messaging.application.ports.send_journal import JournalEntry, NoSendJournal, SendJournal
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
-from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.application.ports.unit_of_work import OpenDeliveryUnitOfWork, StoreUnavailable
 from messaging.domain.channels.identity import other_name
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
@@ -77,7 +77,7 @@ class DeliverMessages:
     def __init__(
         self,
         *,
-        open_uow: OpenSystemUnitOfWork,
+        open_uow: OpenDeliveryUnitOfWork,
         optimistic_writes: OptimisticWrites,
         snapshots: Snapshots,
         render: RenderOutgoing,

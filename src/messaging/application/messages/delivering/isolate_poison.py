@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from messaging.application import crashpoints
 from messaging.application.ports.due_messages import Due
-from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.application.ports.unit_of_work import OpenDeliveryUnitOfWork, StoreUnavailable
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.ids import Prefix, typeid
@@ -41,7 +41,7 @@ class IsolatePoison:
     def __init__(
         self,
         *,
-        open_uow: OpenSystemUnitOfWork,
+        open_uow: OpenDeliveryUnitOfWork,
         worker: str,
         lease: timedelta,
         wait_for_place: Callable[[], Awaitable[None]],

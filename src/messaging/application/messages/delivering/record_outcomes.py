@@ -16,7 +16,7 @@ from messaging.application.messages.delivering.observed import Observed
 from messaging.application.messages.delivering.outgoing import Unrenderable
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.ports.optimistic_writes import OptimisticWrites
-from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.application.ports.unit_of_work import OpenDeliveryUnitOfWork, StoreUnavailable
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.retry import SendResult, Sent, Unreachable
@@ -82,7 +82,7 @@ class WriteOutcomes:
     def __init__(
         self,
         *,
-        open_uow: OpenSystemUnitOfWork,
+        open_uow: OpenDeliveryUnitOfWork,
         optimistic_writes: OptimisticWrites,
         reconcile: ReconcileReceipts,
         terms: DeliveryTerms,

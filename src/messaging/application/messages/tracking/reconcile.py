@@ -13,7 +13,7 @@ from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
-from messaging.application.ports.unit_of_work import SystemUnitOfWork
+from messaging.application.ports.unit_of_work import DeliveryUnitOfWork
 from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.reference import verify
@@ -61,7 +61,7 @@ class ReconcileReceipts:
         self._telemetry = telemetry
         self._check_every = check_every
 
-    async def __call__(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> None:
+    async def __call__(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> None:
         """Apply in any order, any number of times: the end is the same."""
         if not arrived:
             return
@@ -71,7 +71,7 @@ class ReconcileReceipts:
         for kind, count in Counter(item.receipt.kind for item in arrived).items():
             self._telemetry.count("receipts", count, kind=kind)
 
-    async def match_parked(self, uow: SystemUnitOfWork, learnt: Sequence[tuple[AccountId, str]]) -> None:
+    async def match_parked(self, uow: DeliveryUnitOfWork, learnt: Sequence[tuple[AccountId, str]]) -> None:
         """Provider ids just became known: fetch the receipts that were quicker than we."""
         if not learnt:
             return
@@ -79,20 +79,20 @@ class ReconcileReceipts:
         if parked:
             await self._look_again(uow, parked)
 
-    async def rematch(self, uow: SystemUnitOfWork, limit: int) -> int:
+    async def rematch(self, uow: DeliveryUnitOfWork, limit: int) -> int:
         """Look again at parked receipts whose time has come; returns how many were looked at."""
         parked = await uow.parked_receipts.lock_due(limit)
         if parked:
             await self._look_again(uow, parked)
         return len(parked)
 
-    async def _look_again(self, uow: SystemUnitOfWork, parked: Sequence[ParkedReceipt]) -> None:
+    async def _look_again(self, uow: DeliveryUnitOfWork, parked: Sequence[ParkedReceipt]) -> None:
         arrived = {Arrived(item.tenant_id, item.account_id, item.receipt): item for item in parked}
         unmatched = set(await self._settle(uow, list(arrived)))
         await uow.parked_receipts.unpark([item for key, item in arrived.items() if key not in unmatched])
         await uow.parked_receipts.park_again([(arrived[key], _next_look(arrived[key])) for key in unmatched])
 
-    async def _settle(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
+    async def _settle(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
         """Fold what can be matched within its account; returns what matches nothing yet."""
         located = await self._locate(uow, arrived)
         messages = await uow.lifecycles.lock(list({place.key for place in located if place is not None}))
@@ -130,7 +130,7 @@ class ReconcileReceipts:
             },
         )
 
-    async def _locate(self, uow: SystemUnitOfWork, arrived: Sequence[Arrived]) -> list[AttemptRef | None]:
+    async def _locate(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> list[AttemptRef | None]:
         """By the reference we asked to be echoed; where it is missing, by the provider's own message id."""
         ciphers = await self._ciphers({item.tenant_id for item in arrived})
         located = [_by_reference(item, ciphers.get(item.tenant_id)) for item in arrived]
