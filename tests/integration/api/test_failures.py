@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from messaging.application.gather import Gatherer
-from messaging.application.messages.accepting.submit import SubmitMessages
+from messaging.application.messages.accepting.submit import StoreDoors, SubmitMessages
 from messaging.application.ports.submissions import Acceptance, AcceptOutcome, Submissions
 from messaging.application.tenants.queries import WhoAmI
 from messaging.application.tenants.views import WhoAmIView
@@ -109,8 +109,9 @@ async def test_more_submissions_than_may_wait_are_told_when_to_come_back(
 def _submitting(application: Application, write: Write) -> SubmitMessages:
     """With room for one that is being written and one that waits."""
     parts = {name: provider() for name, provider in application.messages.submit.kwargs.items()}
-    doors = {name: Gatherer(write, capacity=1, writers=1, max_batch=1) for name in ("accept", "accept_batch")}
-    return SubmitMessages(**(parts | doors))
+    one, batch = (Gatherer(write, capacity=1, writers=1, max_batch=1) for _ in range(2))
+    known = application.adapters.submissions().known
+    return SubmitMessages(**(parts | {"doors": StoreDoors(one=one, batch=batch, known=known)}))
 
 
 async def test_each_request_is_one_line_in_the_log_without_recipients_or_keys(

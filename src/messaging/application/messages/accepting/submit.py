@@ -39,7 +39,6 @@ from messaging.application.ports.submissions import (
     NewMessage,
     Replayed,
     Stored,
-    Submissions,
 )
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenConversations
@@ -47,7 +46,7 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import public
 from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
-from messaging.domain.shared.ids import MessageId, Prefix, SenderId, typeid
+from messaging.domain.shared.ids import MessageId, Prefix, SenderId, TenantId, typeid
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import Principal
 
@@ -116,22 +115,29 @@ class _Prepared(Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 
 Accept = Callable[[Acceptance], Awaitable[AcceptOutcome]]
+Known = Callable[[TenantId, Mode, str, Fingerprint], Awaitable[Replayed | KeyReused | KeyInFlight | None]]
+
+
+class StoreDoors(Struct, frozen=True, kw_only=True):
+    """The ways to the store of submissions; the first two turn callers away when too many wait.
+
+    `one` gathers single messages into groups; a batch request is a group already, and `batch` only bounds how many are
+    held at once. `known` tells what a repetition would be answered, without storing anything.
+    """
+
+    one: Accept
+    batch: Accept
+    known: Known
 
 
 class SubmitMessages:
-    """Validate before queueing, commit before answering.
-
-    Both doors are in front of `submissions` and turn callers away when too many wait: `accept` gathers single messages
-    into groups; a batch request is a group already, and `accept_batch` only bounds how many are held at once.
-    """
+    """Validate before queueing, commit before answering."""
 
     def __init__(
         self,
         *,
-        accept: Accept,
-        accept_batch: Accept,
+        doors: StoreDoors,
         limit: LimitSubmissions,
-        submissions: Submissions,
         snapshots: Snapshots,
         key_ring: KeyRing,
         open_uow: OpenConversations,
@@ -139,10 +145,8 @@ class SubmitMessages:
         new_id: NewId,
         telemetry: Telemetry,
     ) -> None:
-        self._accept = accept
-        self._accept_batch = accept_batch
+        self._doors = doors
         self._limit = limit
-        self._submissions = submissions
         self._snapshots = snapshots
         self._key_ring = key_ring
         self._open_uow = open_uow
@@ -168,7 +172,7 @@ class SubmitMessages:
             raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
         balances = await self._limit(principal, [prepared.stored.message])
         body = _encode(prepared.view)
-        outcome = await self._accept(_acceptance(principal, [prepared], memory.claim(body, now)))
+        outcome = await self._doors.one(_acceptance(principal, [prepared], memory.claim(body, now)))
         return replace(self._reply(outcome, body, (prepared,), memory), balances=balances)
 
     async def many(
@@ -192,14 +196,14 @@ class SubmitMessages:
         if not accepted and key is None:
             return Reply(status=202, body=body, replayed=False, balances=balances)
         acceptance = _acceptance(principal, accepted, memory.claim(body, now))
-        reply = self._reply(await self._accept_batch(acceptance), body, accepted, memory)
+        reply = self._reply(await self._doors.batch(acceptance), body, accepted, memory)
         return replace(reply, balances=balances)
 
     async def _known(self, principal: Principal, memory: "_Memory") -> Replayed | KeyReused | KeyInFlight | None:
         if memory.key is None:
             return None
         fingerprint = memory.fingerprint(memory.key)
-        return await self._submissions.known(principal.tenant_id, principal.mode, memory.key.key, fingerprint)
+        return await self._doors.known(principal.tenant_id, principal.mode, memory.key.key, fingerprint)
 
     async def _prepare(
         self, principal: Principal, submissions: Sequence[Submission | Unreadable], *, now: datetime

@@ -1,7 +1,6 @@
 """Connects a provider account, and changes or rotates its credentials."""
 
 import secrets
-from collections.abc import Callable
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -55,7 +54,6 @@ class ConnectAccount:
         webhooks_url: str,
         quotas: ConfigurationQuotas,
         verify: VerifyAccount,
-        new_token: Callable[[], str] = new_webhook_token,
     ) -> None:
         self._open = open_uow
         self._verify = verify
@@ -65,7 +63,6 @@ class ConnectAccount:
         self._new_id = new_id
         self._webhooks_url = webhooks_url
         self._quotas = quotas
-        self._new_token = new_token
 
     async def __call__(self, principal: Principal, new: NewAccount) -> AccountView:
         """Raises DomainError: validation_failed, already_exists, provider_unavailable."""
@@ -80,7 +77,7 @@ class ConnectAccount:
             name=new.name,
             external_id=new.external_id,
             sealed_credentials=seal_credentials(id, new.credentials, cipher),
-            webhook_token=self._new_token(),
+            webhook_token=new_webhook_token(),
             status=AccountStatus.ACTIVE,
             created_at=self._clock.now(),
         )

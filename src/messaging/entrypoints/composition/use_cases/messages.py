@@ -8,7 +8,7 @@ from dependency_injector.providers import DependenciesContainer, Dependency, Sin
 from messaging.application.gather import Gatherer
 from messaging.application.messages.accepting.check import CheckMessage
 from messaging.application.messages.accepting.submission_limits import LimitSubmissions
-from messaging.application.messages.accepting.submit import SubmitMessages
+from messaging.application.messages.accepting.submit import StoreDoors, SubmitMessages
 from messaging.application.messages.delivering.deliver import DeliverMessages
 from messaging.application.messages.delivering.outgoing import RenderOutgoing
 from messaging.application.messages.delivering.record_outcomes import WriteOutcomes
@@ -52,17 +52,21 @@ class MessageUseCases(DeclarativeContainer):
 
     submit = Singleton(
         SubmitMessages,
-        # The group-commit door: concurrent requests share a transaction.
-        accept=Singleton(
-            Gatherer,
-            adapters.submissions.provided.accept_many,
-            max_batch=settings.provided.accept_batch,
-            writers=settings.provided.accept_writers,
-            linger=_LINGER_SECONDS,
-        ),
-        # A thousand messages take a few megabytes until they are stored.
-        accept_batch=Singleton(
-            Gatherer, adapters.submissions.provided.accept_many, max_batch=1, capacity=_BATCHES_WAITING, writers=4
+        doors=Singleton(
+            StoreDoors,
+            # The group-commit door: concurrent requests share a transaction.
+            one=Singleton(
+                Gatherer,
+                adapters.submissions.provided.accept_many,
+                max_batch=settings.provided.accept_batch,
+                writers=settings.provided.accept_writers,
+                linger=_LINGER_SECONDS,
+            ),
+            # A thousand messages take a few megabytes until they are stored.
+            batch=Singleton(
+                Gatherer, adapters.submissions.provided.accept_many, max_batch=1, capacity=_BATCHES_WAITING, writers=4
+            ),
+            known=adapters.submissions.provided.known,
         ),
         limit=Singleton(
             LimitSubmissions,
@@ -71,7 +75,6 @@ class MessageUseCases(DeclarativeContainer):
             default=Singleton(terms.submission_limits, settings),
             telemetry=adapters.telemetry,
         ),
-        submissions=adapters.submissions,
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
         open_uow=adapters.open_uow,
