@@ -1,12 +1,10 @@
 """Do messages move in Postgres as the core decided, and in no other way?"""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import asyncpg
 import pytest
-from uuid_utils.compat import uuid7
 
 from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.messages.message_states import MessageStates
@@ -14,21 +12,17 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.attempts import AttemptRef
-from messaging.application.ports.due_messages import View
-from messaging.application.ports.lifecycles import StaleChange
 from messaging.application.ports.records import EventRow, MessageRow
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
-from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState, Outcome, Phase
-from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
+from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState
+from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.messages.receipts import ProviderError, ReceiptKind
 from messaging.domain.messages.retry import Rejected, Sent, Uncertain
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.messages.transitions.outcome import conclude
-from messaging.domain.shared.ids import TemplateId
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TEMPLATE, TENANT, WAMID, a_receipt
 from tests.seeding import (
@@ -123,124 +117,6 @@ async def test_a_message_goes_all_the_way_to_read(engines: Engines) -> None:
     assert await claim(engines) == []
 
 
-async def test_a_claim_is_not_due_again_before_its_lease_ends(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-
-    first, second = await claim(engines), await claim(engines)
-
-    assert (first, second) == ([key], [])
-    found = await message(engines, key)
-    assert found.attempt is not None
-    assert (found.attempt.phase, found.attempt.lease_live, found.attempt.lease_owner) == (Phase.CLAIMED, True, "w1")
-
-
-async def test_an_ended_lease_makes_the_message_due_again(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-    await claim(engines, lease=timedelta(0))
-
-    assert await claim(engines) == [key]
-    given_back = await message(engines, key)
-    assert await claim(engines) == [key]
-    claimed = await message(engines, key)
-
-    assert (given_back.epoch, given_back.claim_failures, given_back.state) == (1, 1, State.QUEUED)
-    assert (claimed.epoch, claimed.claim_failures, claimed.state) == (2, 1, State.CLAIMED)
-
-
-async def test_a_postponed_message_is_not_due_before_its_time(engines: Engines) -> None:
-    keys = await accept(engines, [a_new_message(), a_new_message()])
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.dispatches.postpone({keys[0]: timedelta(seconds=60), keys[1]: timedelta(seconds=-1)})
-        await uow.commit()
-
-    assert await claim(engines) == keys[1:]
-
-
-async def test_two_workers_never_take_the_same_message(engines: Engines) -> None:
-    keys = await accept(engines, [a_new_message() for _ in range(40)])
-
-    taken = await asyncio.gather(*(claim(engines, quota=5) for _ in range(8)))
-
-    flat = [key for some in taken for key in some]
-    assert len(flat) == len(set(flat))
-    assert set(flat) <= set(keys)
-    assert len(flat) + len(await claim(engines, quota=40)) == 40
-
-
-async def test_each_flow_gives_no_more_than_its_quota(engines: Engines) -> None:
-    mine = await accept(engines, [a_new_message() for _ in range(5)])
-    others = await accept(engines, [a_new_message(**THEIRS) for _ in range(5)])
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        due = await uow.due_messages.lock_due(LANE, {FLOW: 2, Flow(OTHER_TENANT, OTHER_SENDER, NO_FLOW): 3})
-
-    assert {one.message.key for one in due} == {*mine[:2], *others[:3]}
-    assert {one.sealed for one in due} == {b"sealed"}
-    assert {one.flow_id for one in due} == {TEMPLATE, NO_FLOW}
-    assert {one.recipient_index for one in due} == {a_new_message().recipient_index}
-
-
-async def test_flows_are_counted_up_to_twice_a_fair_share_and_not_while_they_rest(engines: Engines) -> None:
-    other = TemplateId(uuid7())
-    await accept(engines, [a_new_message() for _ in range(5)])
-    await accept(engines, [a_new_message(template_id=None)])
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        few = await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=1, throttled=())
-        all_of_them = await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=50, throttled=(other,))
-        throttled = await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=50, throttled=(TEMPLATE,))
-
-    alone = Flow(TENANT, SENDER, NO_FLOW)
-    assert (few[FLOW], few[alone]) == (2, 1)
-    assert (all_of_them[FLOW], all_of_them[alone]) == (5, 1)
-    assert (throttled[FLOW], throttled[alone]) == (0, 1)
-
-
-async def test_a_view_goes_on_where_the_last_one_ended_and_comes_round(engines: Engines) -> None:
-    await accept(engines, [a_new_message(), a_new_message(template_id=None)])
-    await accept(engines, [a_new_message(**THEIRS)])
-    mine, theirs = [Flow(TENANT, SENDER, NO_FLOW), FLOW], [Flow(OTHER_TENANT, OTHER_SENDER, NO_FLOW)]
-    last = mine[-1]
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        seen = [
-            list(await uow.due_messages.flows_due(LANE, view, concurrency=5, throttled=()))
-            for view in (
-                View(10, 10),
-                View(10, 10, behind=TENANT),
-                View(1, 10, behind=OTHER_TENANT),
-                View(10, 1, left_off={TENANT: mine[0]}),
-                View(10, 10, left_off={TENANT: last}),
-            )
-        ]
-
-    assert seen == [mine + theirs, theirs + mine, mine, [last, *theirs], mine + theirs]
-
-
-async def test_lanes_whose_flows_all_rest_have_no_work(engines: Engines) -> None:
-    await accept(engines, [a_new_message()])
-    urgent = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        elsewhere = await uow.dispatches.lanes_with_work([DispatchKind.DELIVER], throttled=[(urgent, SENDER)])
-        here = await uow.dispatches.lanes_with_work([DispatchKind.DELIVER], throttled=[(LANE, SENDER)])
-
-    assert elsewhere == [LANE]
-    assert here == []
-
-
-async def test_a_scheduled_message_waits_for_its_hour(engines: Engines) -> None:
-    new = a_new_message(state=State.SCHEDULED, send_at=a_new_message().message.created_at.replace(year=2100))
-    [key] = await accept(engines, [new])
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        work = await uow.dispatches.lanes_with_work(list(DispatchKind))
-
-    assert work == []
-    assert await claim(engines) == []
-    assert (await message(engines, key)).state is State.SCHEDULED
-
-
 async def test_a_due_scheduled_message_is_queued_and_claimed_in_one_go(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message(state=State.SCHEDULED)])
 
@@ -251,36 +127,6 @@ async def test_a_due_scheduled_message_is_queued_and_claimed_in_one_go(engines: 
     assert work == [LANE]
     _, events = await record(engines, key)
     assert [event.state for event in events] == [State.SCHEDULED, State.QUEUED, State.CLAIMED]
-
-
-async def test_a_change_decided_on_an_old_standing_is_refused(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-    old = await message(engines, key)
-    await claim(engines)
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        with pytest.raises(StaleChange):
-            await uow.lifecycles.apply([lifecycle.cancel(old, by="key_1")])
-
-    assert (await message(engines, key)).state is State.CLAIMED
-
-
-async def test_news_weaker_than_acceptance_does_not_undo_it(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-    await claim(engines)
-    await move(engines, key, starting)
-    await move(engines, key, received(ReceiptKind.DELIVERED))
-
-    await move(engines, key, uncertain)
-
-    found = await message(engines, key)
-    assert found.attempt is not None
-    assert (found.state, found.attempt.outcome, found.attempt.phase) == (
-        State.DELIVERED,
-        Outcome.ACCEPTED,
-        Phase.CLOSED,
-    )
-    assert found.attempt.provider_message_id == WAMID
 
 
 async def test_an_unclear_outcome_waits_and_then_stops_waiting(engines: Engines) -> None:
@@ -302,20 +148,6 @@ async def test_an_unclear_outcome_waits_and_then_stops_waiting(engines: Engines)
 
     assert work == [DispatchKind.STOP_WAITING]
     assert (await message(engines, key)).state is State.UNCONFIRMED
-
-
-async def test_a_late_acceptance_beside_another_is_kept_and_flagged(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-    await claim(engines, lease=timedelta(0))
-    await claim(engines)
-    await claim(engines)
-    await move(engines, key, starting)
-    await move(engines, key, sent)
-
-    await move(engines, key, lambda at: lifecycle.receive(at, [(1, a_receipt(provider_message_id="wamid.other"))]))
-
-    row, _ = await record(engines, key)
-    assert (row.state, row.possible_duplicate) == (State.DELIVERED, True)
 
 
 async def test_the_dead_are_listed_and_rise_again(engines: Engines) -> None:
@@ -379,38 +211,6 @@ async def test_whatever_the_provider_says_can_be_written_down(engines: Engines) 
     assert events[-1].detail["code"] == "1\ufffd"
 
 
-async def test_an_attempt_is_found_by_the_providers_id(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-    await claim(engines)
-    await move(engines, key, starting)
-    await move(engines, key, sent)
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        found = await uow.attempts.find([(ACCOUNT, WAMID), (ACCOUNT, "wamid.unknown")])
-
-    assert found == {(ACCOUNT, WAMID): AttemptRef(key=key, epoch=1)}
-
-
-async def test_a_stale_dispatch_can_be_withdrawn(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.dispatches.unschedule([key])
-        await uow.commit()
-
-    assert await claim(engines) == []
-
-
-async def test_locking_nothing_and_withdrawing_nothing_is_nothing(engines: Engines) -> None:
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.dispatches.unschedule([])
-        await uow.lifecycles.apply([])
-
-        assert await uow.lifecycles.lock([]) == {}
-        assert await uow.attempts.find([]) == {}
-        assert await uow.due_messages.lock_due(LANE, {}) == ()
-
-
 async def test_the_database_itself_refuses_an_impossible_move(engines: Engines) -> None:
     [key] = await accept(engines, [a_new_message()])
 
@@ -460,45 +260,3 @@ async def test_locks_are_seen_through_a_tenants_own_transaction_only(engines: En
         seen = await PostgresLifecycles(opened.driver, MessageStates(opened.driver, None)).lock([key])
 
     assert seen == {}
-
-
-async def test_a_message_locked_by_one_is_skipped_by_the_other(engines: Engines) -> None:
-    [key] = await accept(engines, [a_new_message()])
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as first:
-        await first.lifecycles.lock([key])
-        taken = await claim(engines)
-
-    assert taken == []
-    assert await claim(engines) == [key]
-
-
-async def test_what_a_lock_waited_for_is_what_it_returns(engines: Engines) -> None:
-    """A claim commits while another waits for the lock: the waiter sees the claim and its attempt, not the past."""
-    [key] = await accept(engines, [a_new_message()])
-
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as first:
-        [due] = await first.due_messages.lock_due(LANE, {FLOW: 1})
-        waiting = asyncio.create_task(message(engines, key))
-        await _until_somebody_waits(engines)
-        change = lifecycle.take_up(due.message, worker="w1", lease=LEASE)
-        assert change is not None
-        await first.lifecycles.apply([change])
-        await first.commit()
-
-    found = await waiting
-    assert found.state is State.CLAIMED
-    assert found.attempt is not None
-    assert found.now >= due.message.now
-
-
-async def _until_somebody_waits(engines: Engines) -> None:
-    async with transaction(engines.system) as opened, asyncio.timeout(60):
-        while not await opened.driver.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            await asyncio.sleep(0.01)
-
-
-async def test_unknown_flows_have_nothing_due(engines: Engines) -> None:
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        assert await uow.due_messages.lock_due(LANE, {FLOW: 5}) == ()
-        assert await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=5, throttled=()) == {}

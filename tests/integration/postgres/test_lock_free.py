@@ -1,6 +1,5 @@
 """Are changes written without locks whole, only where nothing has happened meanwhile, and as if under lock?"""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -10,20 +9,17 @@ from msgspec.structs import replace
 
 from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
 from messaging.adapters.postgres.session.engine import Engines
-from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
+from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
-from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey, MessageState
-from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Rejected, Sent, Unavailable, Uncertain
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.messages.transitions.projection import project
-from messaging.domain.shared.mode import Mode
-from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, a_receipt
+from tests.builders import NOON, OTHER_TENANT
 from tests.seeding import (
     OTHER_ACCOUNT,
     OTHER_SENDER,
@@ -153,20 +149,6 @@ async def test_a_message_that_has_moved_is_left_out_wholly_and_its_neighbours_ar
     assert states == [State.SENDING] * 3
 
 
-async def test_of_two_who_decided_on_the_same_standing_one_is_written(
-    engines: Engines, optimistic_writes: PostgresOptimisticWrites
-) -> None:
-    [message] = await claimed(engines, 1)
-    release = lifecycle.release(message, epoch=1, reason="draining", due_at=message.now)
-    assert release is not None
-
-    assert await optimistic_writes.write([starting(message)]) == {message.key}
-    assert await optimistic_writes.write([release]) == frozenset()
-
-    [now] = await under_lock(engines, message.key)
-    assert now.state is State.SENDING
-
-
 async def test_nothing_is_stamped_without_its_attempt(
     engines: Engines, database: str, optimistic_writes: PostgresOptimisticWrites
 ) -> None:
@@ -193,43 +175,3 @@ async def test_messages_of_several_tenants_are_written_together(
     assert take_up is not None
 
     assert await optimistic_writes.write([starting(ours), take_up]) == {ours.key, theirs.message.key}
-
-
-async def test_what_takes_more_than_one_statement_is_left_to_others(
-    engines: Engines, optimistic_writes: PostgresOptimisticWrites
-) -> None:
-    dead, again = await claimed(engines, 2)
-    letter = lifecycle.dead_letter(dead, epoch=1, error=ProviderError(code="unreadable", reason="x"))
-    assert letter is not None
-    await move(engines, again.key, lambda at: lifecycle.release(at, epoch=1, reason="x", due_at=at.now))
-    second = await move(engines, again.key, lambda at: lifecycle.take_up(at, worker="w1", lease=LEASE))
-
-    assert await optimistic_writes.write([letter, starting(second)]) == frozenset()
-
-
-async def test_parked_receipts_are_found_by_the_providers_id(
-    engines: Engines, optimistic_writes: PostgresOptimisticWrites
-) -> None:
-    receipt = a_receipt(provider_message_id="wamid.early")
-    parked = ParkedReceipt(tenant_id=TENANT, account_id=ACCOUNT, receipt=receipt, parked_at=NOON, tries=0)
-    async with PostgresSystemUnitOfWorkFactory(engines.system)() as uow:
-        await uow.parked_receipts.park([parked])
-        await uow.commit()
-
-    assert await optimistic_writes.any_parked([(ACCOUNT, "wamid.late"), (ACCOUNT, "wamid.early")])
-    assert not await optimistic_writes.any_parked([(ACCOUNT, "wamid.late"), (OTHER_ACCOUNT, "wamid.early")])
-
-
-async def test_a_change_of_a_message_under_lock_waits_and_is_left_out_if_it_moves(
-    engines: Engines, optimistic_writes: PostgresOptimisticWrites
-) -> None:
-    [message] = await claimed(engines, 1)
-    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
-        await uow.lifecycles.lock([message.key])
-        await uow.lifecycles.apply([starting(message)])
-        writing = asyncio.create_task(optimistic_writes.write([starting(message)]))
-        await asyncio.wait({writing}, timeout=0.2)
-        assert not writing.done()
-        await uow.commit()
-
-    assert await writing == frozenset()
