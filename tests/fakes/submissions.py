@@ -18,11 +18,14 @@ from messaging.domain.shared.mode import Mode
 
 
 class InMemorySubmissions:
-    """`messages` holds what is stored, by id. `fails_with`, once set, is raised instead of storing."""
+    """`messages` holds what is stored, by id. `fails_with`, once set, is raised instead of storing, and
+    `in_flight` are keys whose first request has not ended yet.
+    """
 
     def __init__(self) -> None:
         self.messages: dict[MessageId, NewMessage] = {}
         self.fails_with: Exception | None = None
+        self.in_flight: set[str] = set()
         self._keys: dict[tuple[TenantId, Mode, str], IdempotencyClaim] = {}
 
     async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
@@ -45,6 +48,8 @@ class InMemorySubmissions:
         if member.messages and self.messages.keys() >= {new.message.id for new in member.messages}:
             return Stored()
         if (claim := member.idempotency) is not None:
+            if claim.key in self.in_flight:
+                return KeyInFlight()
             known = self._keys.setdefault((member.tenant_id, member.mode, claim.key), claim)
             if not claim.fingerprint.is_of(known.fingerprint.keyed):
                 return KeyReused()

@@ -4,7 +4,7 @@ Real Postgres and real encryption; the gateway is scripted, because it is what m
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -30,13 +30,6 @@ from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.messages.reading import payload
 from messaging.application.messages.tracking.expire_held import ExpireHeld
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
-from messaging.application.ports.providers import (
-    Connection,
-    NotStarted,
-    Outgoing,
-    ProviderNumber,
-    ProviderTemplate,
-)
 from messaging.application.ports.sender_health import HealthRecords
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.submissions import NewMessage
@@ -45,12 +38,10 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey, MessageState
-from messaging.domain.messages.receipts import Receipt
-from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
 from messaging.domain.shared.ids import MessageId, SenderId, TenantId
-from messaging.domain.templates.template import Template
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import TENANT
+from tests.fakes.gateway import ScriptedGateway
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.send_journal import InMemoryFlights
 from tests.fakes.sender_health import InMemoryHealthRecords
@@ -61,61 +52,6 @@ LANE = DeliverLane(Channel.WHATSAPP, Priority.DEFAULT)
 RING = AesKeyRing(b"m" * 32)
 KEYS = (RING.new_data_key(TENANT),)
 BUSY_SENDER = SenderId(uuid7())
-
-TOKEN_REVOKED = Unavailable(code="190", reason="token revoked", scope=Scope.CREDENTIAL, http_status=401)
-
-Answer = Callable[[Outgoing, Callable[[], Awaitable[bool]]], Awaitable[SendResult | NotStarted]]
-
-
-class ScriptedGateway:
-    """Answers with `answer`; by default every message is accepted at once. `sent` are those that got so far."""
-
-    def __init__(self) -> None:
-        self.answer: Answer = self.accept
-        self.sent: list[Outgoing] = []
-
-    async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
-        return await self.answer(outgoing, may_start)
-
-    async def accept(self, outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
-        if not await may_start():
-            return NotStarted()
-        self.sent.append(outgoing)
-        return Sent(provider_message_id=f"wamid.{len(self.sent)}.{outgoing.reference}")
-
-    def started_then(self, result: SendResult) -> Answer:
-        async def answer(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
-            return result if await may_start() else NotStarted()
-
-        return answer
-
-    def by_token(self, revoked: str) -> Answer:
-        """Meta's answer to a token that is not good any more; everything else is accepted."""
-
-        async def answer(outgoing: Outgoing, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
-            if outgoing.connection.credentials.access_token != revoked:
-                return await self.accept(outgoing, may_start)
-            return await self.started_then(TOKEN_REVOKED)(outgoing, may_start)
-
-        return answer
-
-    @property
-    def has_history(self) -> bool:
-        return False
-
-    async def history(
-        self, connection: Connection, sender_external_id: str, provider_message_id: str
-    ) -> Sequence[Receipt]:
-        raise AssertionError("delivery asks for no history")
-
-    async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
-        raise AssertionError("delivery lists no templates")
-
-    async def create_template(self, connection: Connection, template: Template) -> ProviderTemplate:
-        raise AssertionError("delivery creates no templates")
-
-    async def list_numbers(self, connection: Connection) -> Sequence[ProviderNumber]:
-        raise AssertionError("delivery lists no numbers")
 
 
 class RefusableOptimisticWrites(PostgresOptimisticWrites):

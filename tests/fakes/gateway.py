@@ -1,0 +1,70 @@
+"""A provider that does as it is told: its answers are scripted, because it is what misbehaves."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from messaging.application.ports.providers import (
+    Connection,
+    NotStarted,
+    Outgoing,
+    ProviderNumber,
+    ProviderTemplate,
+)
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
+from messaging.domain.templates.template import Template
+
+TOKEN_REVOKED = Unavailable(code="190", reason="token revoked", scope=Scope.CREDENTIAL, http_status=401)
+
+MayStart = Callable[[], Awaitable[bool]]
+Answer = Callable[[Outgoing, MayStart], Awaitable[SendResult | NotStarted]]
+
+
+class ScriptedGateway:
+    """Answers with `answer`; by default every message is accepted at once. `sent` are those that got so far."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = self.accept
+        self.sent: list[Outgoing] = []
+
+    async def send(self, outgoing: Outgoing, *, may_start: MayStart) -> SendResult | NotStarted:
+        return await self.answer(outgoing, may_start)
+
+    async def accept(self, outgoing: Outgoing, may_start: MayStart) -> SendResult | NotStarted:
+        if not await may_start():
+            return NotStarted()
+        self.sent.append(outgoing)
+        return Sent(provider_message_id=f"wamid.{len(self.sent)}.{outgoing.reference}")
+
+    def started_then(self, result: SendResult) -> Answer:
+        async def answer(outgoing: Outgoing, may_start: MayStart) -> SendResult | NotStarted:
+            return result if await may_start() else NotStarted()
+
+        return answer
+
+    def by_token(self, revoked: str) -> Answer:
+        """Meta's answer to a token that is not good any more; everything else is accepted."""
+
+        async def answer(outgoing: Outgoing, may_start: MayStart) -> SendResult | NotStarted:
+            if outgoing.connection.credentials.access_token != revoked:
+                return await self.accept(outgoing, may_start)
+            return await self.started_then(TOKEN_REVOKED)(outgoing, may_start)
+
+        return answer
+
+    @property
+    def has_history(self) -> bool:
+        return False
+
+    async def history(
+        self, connection: Connection, sender_external_id: str, provider_message_id: str
+    ) -> Sequence[Receipt]:
+        raise AssertionError("delivery asks for no history")
+
+    async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
+        raise AssertionError("delivery lists no templates")
+
+    async def create_template(self, connection: Connection, template: Template) -> ProviderTemplate:
+        raise AssertionError("delivery creates no templates")
+
+    async def list_numbers(self, connection: Connection) -> Sequence[ProviderNumber]:
+        raise AssertionError("delivery lists no numbers")
