@@ -26,6 +26,7 @@ import asyncpg
 import uvloop
 
 import messaging
+from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks
 from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.api.app import create_app as create_api
 from messaging.entrypoints.cli.assembly.api import api_dependencies
@@ -44,6 +45,7 @@ from messaging.entrypoints.observability.telemetry import AsgiApp, configure_log
 from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app as create_webhooks
 from messaging.entrypoints.worker.app import WorkerProcess
+from messaging.entrypoints.worker.runner import JobRunner
 
 SOURCES: Final = str(Path(messaging.__file__).parent)
 # Python 3.12 runs comprehensions without a call of their own.
@@ -52,11 +54,11 @@ NO_FUNCTIONS: Final = frozenset({"<module>", "<listcomp>", "<dictcomp>", "<setco
 BOUNDS: Final = (260, 35, 13)
 BOUNDED: Final = "deliver"
 # What the worker's tasks begin with tells what they are for; None is what runs beside the journeys.
-JOBS: Final[Mapping[str, str]] = {"DeliverLane": "deliver", "ProcessCallbacks": "process"}
-DOORS: Final[Mapping[str, Callable[[FrameType], str | None]]] = {
-    "WorkerProcess._relay_for_ever": lambda _: "relay",
-    "WorkerProcess._keep_up": lambda _: None,
-    "JobRunner._run": lambda frame: JOBS.get(type(frame.f_locals["job"]).__name__),
+JOBS: Final[Mapping[type[Job], str]] = {DeliverLane: "deliver", ProcessWebhooks: "process"}
+DOORS: Final[Mapping[CodeType, Callable[[FrameType], str | None]]] = {
+    WorkerProcess._relay_for_ever.__code__: lambda _: "relay",
+    WorkerProcess._keep_up.__code__: lambda _: None,
+    JobRunner._run.__code__: lambda frame: JOBS.get(type(frame.f_locals["job"])),
 }
 WARM_UPS: Final = 2
 AREAS: Final = (202, 206, 212, 213, 214, 303, 305, 310, 312, 404, 415, 503, 512, 602, 617, 702, 713, 718, 773, 808)
@@ -124,7 +126,7 @@ class Recorder:
     def _on_event(self, frame: FrameType, event: str, _: object) -> None:
         if event != "call" or not _is_ours(frame.f_code):
             return
-        if (door := DOORS.get(frame.f_code.co_qualname)) is not None:
+        if (door := DOORS.get(frame.f_code)) is not None:
             stage_of_task.set(door(frame))
         stage = stage_of_task.get()
         # A coroutine that goes on after a wait is reported as called once more.
