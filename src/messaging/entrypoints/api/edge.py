@@ -5,7 +5,7 @@ One layer does all of it: each further one would cost every request another func
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from time import perf_counter
 from typing import Final
@@ -26,6 +26,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 Express = Mapping[tuple[str, str], ASGIApp]
 
 # What callers may choose as a request id: visible, harmless in logs and headers.
+# A request id takes 12 bytes, a trace id 16, a span id 8.
+_RANDOM_BYTES = 36
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 # W3C Trace Context, version 00: version, trace id, parent id, flags; ids of zeros only are invalid.
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
@@ -132,9 +134,20 @@ def _public(tenant_id: TenantId) -> str:
     return typeid(Prefix.TENANT, tenant_id)
 
 
+def _random(*, at_once: int = 128) -> Iterator[str]:
+    """36 random bytes as hex digits, without end. The operating system is asked for many at a time: a call a request
+    took 3 % of the processor time of accepting one."""
+    while True:
+        digits = os.urandom(_RANDOM_BYTES * at_once).hex()
+        yield from (digits[start : start + 2 * _RANDOM_BYTES] for start in range(0, len(digits), 2 * _RANDOM_BYTES))
+
+
+_random_digits = _random()
+
+
 def _identify(headers: Headers) -> _Identity:
     """The request id and trace the caller gave, else new ones; what it gave in a wrong form is not kept."""
-    new = os.urandom(36).hex()
+    new = next(_random_digits)
     request_id, trace_id, flags = f"req_{new[:24]}", new[24:56], "00"
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
