@@ -61,7 +61,7 @@ def _evidence(*changes: str) -> Evidence:
             for seq, state in enumerate(states, start=1)
         ),
         f"INSERT INTO ledger VALUES (0, 'w1', '{_M}', 1, '{_T}', 11.5, 0, 3, 5)",
-        "INSERT INTO callbacks VALUES ('c1', 1)",
+        "INSERT INTO webhooks VALUES ('c1', 1)",
         "INSERT INTO raw VALUES ('c1', 'processed', NULL)",
         *changes,
     ):

@@ -116,7 +116,7 @@ class Evidence:
                 # A provider that was killed may tell a step again.
                 told.update((n, step) for n, step in map(read_mark, post.marks) if step is not None)
         taken = Counter(n for n, _ in told)
-        self._insert("callbacks", ((post.sha256, int(post.acked)) for post in posts if post.url))
+        self._insert("webhooks", ((post.sha256, int(post.acked)) for post in posts if post.url))
         entries = (msgspec.json.decode(line, type=Entry) for line in _lines(state / "ledger.jsonl"))
         self._insert("ledger", (self._ledger_row(entry, taken[entry.n]) for entry in entries))
 

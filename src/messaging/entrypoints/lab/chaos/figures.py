@@ -69,5 +69,5 @@ def figures(database: sqlite3.Connection) -> Figures:
         unconfirmed_lost=count(f"SELECT count(*) {UNEXPLAINED} {_ATTEMPT} WHERE a.code IS NULL"),
         resent=count("SELECT count(*) FROM events WHERE type = 'message.requeued'"),
         accepted_twice=count("SELECT count(*) FROM (SELECT 1 FROM ledger GROUP BY message HAVING count(*) > 1)"),
-        webhooks_acked=count("SELECT count(*) FROM callbacks WHERE acked"),
+        webhooks_acked=count("SELECT count(*) FROM webhooks WHERE acked"),
     )

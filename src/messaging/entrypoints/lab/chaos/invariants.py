@@ -235,7 +235,7 @@ INVARIANTS: Final = (
         id="I12",
         promise="inbound: every webhook that was acknowledged is stored, once, processed, and had one effect",
         queries=(
-            "SELECT DISTINCT digest, 'lost' FROM callbacks WHERE acked AND digest NOT IN (SELECT digest FROM raw)",
+            "SELECT DISTINCT digest, 'lost' FROM webhooks WHERE acked AND digest NOT IN (SELECT digest FROM raw)",
             "SELECT digest, count(*) FROM raw GROUP BY digest HAVING count(*) > 1",
             "SELECT digest, status, problem FROM raw WHERE status <> 'processed'",
             f"""
