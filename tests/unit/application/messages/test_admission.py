@@ -10,17 +10,18 @@ from uuid import UUID
 import pytest
 
 from messaging.application.jobs import DeliverLane
+from messaging.application.messages.pacing import rate_limiting as rate_limiting_module
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
 from messaging.application.ports.due_messages import Due
-from messaging.application.ports.rate_limits import Bucket
+from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.snapshots import Snapshots
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
-from messaging.domain.shared.ids import MessageId
+from messaging.domain.shared.ids import MessageId, SenderId
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import ACCOUNT, SENDER, TEMPLATE, TENANT, a_sender, a_snapshot, a_standing
 from tests.fakes.rate_limits import InMemoryRateLimits
@@ -50,7 +51,7 @@ def due(number: int, *, to: int | None = None, **changes: Any) -> Due:
 class World:
     def __init__(self, *, per_second: int = 80, is_stuck: bool = False, **terms: Any) -> None:
         self.limits, self.counts = InMemoryRateLimits(), Counts()
-        snapshots = InMemorySnapshots(a_snapshot(senders=(a_sender(per_second=per_second),)))
+        self.snapshots = snapshots = InMemorySnapshots(a_snapshot(senders=(a_sender(per_second=per_second),)))
         self.rate_limiting = RateLimiting(
             snapshots=snapshots,
             limits=self.limits,
@@ -204,3 +205,177 @@ async def test_a_message_of_one_account_is_counted_with_that_account() -> None:
     await world.admit([due(1)])
 
     assert f"account:{ACCOUNT}" in world.limits._tat
+
+
+# --- by a clock that stands still unless told to go on ----------------------------------------------------------------
+
+
+class Told:
+    """Limits that answer as they are told to; `buckets` are what the last message was to get its tokens from."""
+
+    def __init__(self, *verdicts: Verdict) -> None:
+        self.verdicts = list(verdicts)
+        self.buckets: Sequence[Bucket] = ()
+
+    async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
+        self.buckets = wanted[-1] if wanted else ()
+        return [self.verdicts.pop(0) if self.verdicts else Verdict() for _ in wanted]
+
+
+class Clocked(World):
+    """Time is what the test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, **terms: Any) -> None:
+        super().__init__(**terms)
+        self.told = Told(*verdicts)
+        self.rate_limiting._limits = self.told
+        self.now = 1_000.0
+        monkeypatch.setattr(rate_limiting_module, "monotonic", lambda: self.now)
+
+
+def denied(by: int, seconds: float) -> Verdict:
+    return Verdict(by, timedelta(seconds=seconds))
+
+
+async def test_each_limit_is_asked_at_the_share_of_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Clocked(monkeypatch, share=0.5, tenant=100.0, account=40.0, flow=20.0)
+
+    await world.admit([due(1)])
+
+    buckets = {bucket.key.split(":")[0]: bucket for bucket in world.told.buckets}
+    rates = {"sender": 40, "tenant": 50, "account": 20, "flow": 10, "pair": 0.5 / 6}
+    assert {name: 1 / bucket.interval for name, bucket in buckets.items()} == pytest.approx(rates)
+    assert [bucket.burst for bucket in buckets.values()] == [20, 25, 10, 5, 22]
+    assert [bucket.window for bucket in buckets.values()] == [0, 0, 0, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("priority", "burst"), [(Priority.CRITICAL, 36), (Priority.HIGH, 28), (Priority.DEFAULT, 18), (Priority.LOW, 14)]
+)
+async def test_the_less_urgent_reach_less_far_ahead(
+    monkeypatch: pytest.MonkeyPatch, priority: Priority, burst: int
+) -> None:
+    world = Clocked(monkeypatch)
+
+    await world.admit([due(1)], DeliverLane(Channel.WHATSAPP, priority))
+
+    assert world.told.buckets[0].burst == burst
+
+
+async def test_a_sender_that_is_not_known_is_asked_for_at_the_slowest_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Clocked(monkeypatch)
+    world.snapshots.tenants.clear()
+
+    await world.admit([due(1)])
+
+    assert world.told.buckets[0].interval == pytest.approx(1 / 0.9)
+    assert world.told.buckets[0].burst == 1
+
+
+async def test_whose_limit_was_empty_rests_until_a_third_of_its_burst_has_gathered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Clocked(monkeypatch, denied(0, 2.0))
+    await world.admit([due(1)])
+    rest = 2.0 + 12 / 72
+
+    assert world.rate_limiting.rest_of(URGENT) == pytest.approx(rest)
+    world.now += rest - 0.001
+    assert world.rate_limiting.throttled() == [(URGENT, SENDER)]
+    world.now += 0.002
+    assert (world.rate_limiting.throttled(), world.rate_limiting.rest_of(URGENT)) == ([], inf)
+
+
+async def test_a_message_waits_alone_for_its_recipient_and_exactly_as_long_as_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Clocked(monkeypatch, Verdict(), denied(1, 2.0))
+
+    admitted = await world.rate_limiting(URGENT, [due(1), due(2)])
+
+    assert [key.message_id.int for key in admitted.granted] == [1]
+    assert {key.message_id.int: wait for key, wait in admitted.waits.items()} == {2: timedelta(seconds=2)}
+    assert world.rate_limiting.throttled() == []
+    assert world.counts.seen == {"sends_held_back{limit=pair}": 1}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "opens", "closes"),
+    [
+        (Verdict(None, timedelta(seconds=1)), 1_001.0, 1_001.0 + 0.5 / 9),
+        (Verdict(None, timedelta(seconds=1), calm=True), 1_001.0, 1_001.5),
+        (denied(0, 1.0), 1_001.0, 0.0),
+    ],
+)
+async def test_a_slot_opens_when_told_and_is_open_for_what_the_share_leaves(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict, opens: float, closes: float
+) -> None:
+    world = Clocked(monkeypatch, verdict)
+
+    [slot] = await world.rate_limiting.again([due(1)])
+
+    assert [slot.opens, slot.closes] == pytest.approx([opens, closes])
+
+
+async def test_limits_that_are_slow_to_answer_leave_a_slot_open_for_a_moment_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Clocked(monkeypatch)
+    slow = Told()
+    take = slow.take
+
+    async def takes_a_second(wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
+        world.now += 1
+        return await take(wanted)
+
+    monkeypatch.setattr(slow, "take", takes_a_second)
+    world.rate_limiting._limits = slow
+
+    [slot] = await world.rate_limiting.again([due(1)])
+
+    assert [slot.opens, slot.closes] == pytest.approx([1_001.0, 1_001.02])
+
+
+async def test_what_was_given_away_is_left_out_until_its_time_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Clocked(monkeypatch, Verdict(None, timedelta(seconds=0.25)))
+    await world.admit([due(1)])
+
+    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36 - 18}
+    world.now += 0.125
+    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36 - 9}
+    world.now += 1
+    world.rate_limiting.throttled()
+    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36}
+
+
+async def test_one_is_asked_for_even_if_everything_has_been_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Clocked(monkeypatch, Verdict(None, timedelta(seconds=5)))
+    await world.admit([due(1)])
+
+    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 1}
+
+
+async def test_after_too_few_were_left_twice_as_many_are_asked_for_and_two_at_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Clocked(monkeypatch, *[Verdict()] * 4, denied(0, 0.0), denied(0, 0.0))
+    await world.admit([due(number) for number in range(5)])
+    after_four = await world.rate_limiting.at_once(URGENT, [FLOW])
+    await world.admit([due(9)])
+    after_none = await world.rate_limiting.at_once(URGENT, [FLOW])
+    await world.admit([due(10)])
+    after_all = await world.rate_limiting.at_once(URGENT, [FLOW])
+
+    assert [most[SENDER] for most in (after_four, after_none, after_all)] == [8, 2, 36]
+
+
+async def test_a_stuck_sender_is_left_alone_for_a_tenth_of_a_second_and_the_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Clocked(monkeypatch)
+    world.rate_limiting._is_stuck = lambda sender, priority: sender == SENDER
+    other = Flow(TENANT, SenderId(UUID(int=5)), TEMPLATE)
+
+    assert await world.rate_limiting.at_once(URGENT, [FLOW, other]) == {SENDER: 0, other.sender_id: 1}
+    assert world.rate_limiting.rest_of(URGENT) == pytest.approx(0.1)
+    assert world.rate_limiting.throttled() == [(URGENT, SENDER)]

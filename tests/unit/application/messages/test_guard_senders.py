@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from messaging.application.messages.pacing import circuit_breakers as circuit_breakers_module
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers, Clearance
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.ports.sender_health import HealthChange
@@ -188,3 +189,91 @@ async def test_who_is_held_is_told_while_it_has_work(one: Process) -> None:
     await one.concurrency(SENDER, SIBLING)
 
     assert one.breakers.held() == {SENDER: TENANT}
+
+
+async def test_who_is_held_is_forgotten_when_nobody_asks_for_it_any_more(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(circuit_breakers_module, "monotonic", lambda: now)
+    await one.gets(*[NO_ANSWER] * 5)
+    await one.concurrency(SENDER)
+    now += 9.9
+    before = one.breakers.held()
+    now += 0.1
+
+    assert (before, one.breakers.held()) == ({SENDER: TENANT}, {})
+
+
+async def test_who_is_admitted_again_is_not_held_any_more(one: Process, records: InMemoryHealthRecords) -> None:
+    await one.gets(*[NO_ANSWER] * 5)
+    await one.concurrency(SENDER)
+    records.passed += 1
+    await one.concurrency(SENDER)
+    await one.gets(SENT)
+    await one.concurrency(SENDER)
+
+    assert one.breakers.held() == {}
+
+
+async def test_a_sender_that_is_not_known_any_more_is_admitted_by_its_own_health(
+    one: Process, snapshots: InMemorySnapshots
+) -> None:
+    await one.gets(TOKEN_REFUSED)
+    snapshots.tenants.clear()
+
+    assert await one.concurrency(SENDER) == [None]
+
+
+async def test_a_token_that_was_not_replaced_stays_refused(one: Process, records: InMemoryHealthRecords) -> None:
+    await one.gets(TOKEN_REFUSED)
+    records.passed += 0.5
+
+    assert await one.asks_for(SENDER) == [Clearance(concurrency=0, held_for=timedelta(seconds=0.5))]
+
+
+async def test_a_send_that_began_before_the_breaker_moved_says_nothing(
+    one: Process, records: InMemoryHealthRecords
+) -> None:
+    await one.gets(*[NO_ANSWER] * 5)
+    records.passed += 1
+    await one.concurrency(SENDER)
+    await one.breakers.learn(a_standing(), SENT, began_ago=0.5)
+
+    assert await one.concurrency(SENDER) == [0]
+
+
+async def test_many_lessons_at_once_are_learnt_whoever_is_faster(
+    snapshots: InMemorySnapshots, records: InMemoryHealthRecords
+) -> None:
+    contested = Contested(records, times=3)
+    process = Process(contested, snapshots)
+
+    await process.gets(*[NO_ANSWER] * 5)
+
+    assert await process.concurrency(SENDER) == [0]
+
+
+async def test_a_lesson_that_others_always_overtake_is_given_up(
+    snapshots: InMemorySnapshots, records: InMemoryHealthRecords
+) -> None:
+    contested = Contested(records, times=1_000)
+    process = Process(contested, snapshots)
+
+    await process.gets(NO_ANSWER)
+
+    assert contested.times == 1_000 - 5
+
+
+class Contested(InMemoryHealthRecords):
+    """Somebody else is faster so many times."""
+
+    def __init__(self, records: InMemoryHealthRecords, *, times: int) -> None:
+        super().__init__()
+        self.records, self.times = records.records, times
+
+    async def swap(self, changes: Sequence[HealthChange]) -> Sequence[bool]:
+        if self.times > 0:
+            self.times -= 1
+            return [False] * len(changes)
+        return await super().swap(changes)

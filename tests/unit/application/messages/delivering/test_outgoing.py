@@ -1,0 +1,160 @@
+"""What a claimed message looks like to the provider, and what is said where it cannot be sent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from messaging.application.messages.delivering.outgoing import Prepared, RenderOutgoing, Unrenderable
+from messaging.application.messages.reading import payload
+from messaging.application.messages.reading.holds import SENDER_PAUSED, TEMPLATE_CHANGED, TEMPLATE_PAUSED
+from messaging.application.ports.due_messages import Due
+from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.application.tenants.accounts.connections import seal_credentials
+from messaging.domain.content.content import Content
+from messaging.domain.messages import reference
+from messaging.domain.templates.template import TemplateStatus
+from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, SenderStatus, TenantStatus
+from tests.builders import (
+    ANA,
+    MESSAGE,
+    NOON,
+    PHONE_NUMBER_ID,
+    TEMPLATE,
+    a_sender,
+    a_snapshot,
+    a_standing,
+    a_template,
+    a_template_message,
+    a_tenant,
+    a_text,
+    an_account,
+)
+from tests.fakes.snapshots import InMemorySnapshots
+from tests.unit.application.webhooks.doubles import CIPHER, CREDENTIALS, DATA_KEYS, KEY_RING
+
+
+def sealed(account: ProviderAccount | None = None, **changes: Any) -> ProviderAccount:
+    """An account whose credentials are really encrypted."""
+    account = account or an_account(**changes)
+    return an_account(**changes, sealed_credentials=seal_credentials(account.id, CREDENTIALS, CIPHER))
+
+
+def facts(**changes: Any) -> TenantSnapshot:
+    return a_snapshot(**({"accounts": (sealed(),), "data_keys": DATA_KEYS} | changes))
+
+
+def due(content: Content | None = None, *, epoch: int = 0) -> Due:
+    """A message to Ana, claimed `epoch` times before."""
+    packed = payload.encode(payload.Payload(to=ANA, content=content or a_template_message(), metadata={}))
+    return Due(
+        message=a_standing(epoch=epoch),
+        sealed=CIPHER.seal(payload.context(MESSAGE), packed),
+        flow_id=TEMPLATE,
+        recipient_index=b"",
+    )
+
+
+async def rendered(known: TenantSnapshot | None, message: Due | None = None) -> Prepared | Unrenderable:
+    snapshots = InMemorySnapshots() if known is None else InMemorySnapshots(known)
+    return await RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING)(message or due(), epoch=1)
+
+
+async def unrenderable(known: TenantSnapshot | None, message: Due | None = None) -> tuple[str, timedelta | None]:
+    result = await rendered(known, message)
+    assert isinstance(result, Unrenderable)
+    return result.error.code, result.retry_after
+
+
+async def test_all_that_a_send_needs_is_put_together() -> None:
+    result = await rendered(facts())
+
+    assert isinstance(result, Prepared)
+    outgoing = result.outgoing
+    assert (result.provider, outgoing.sender_external_id) == ("whatsapp_cloud", PHONE_NUMBER_ID)
+    assert (outgoing.recipient, outgoing.content, outgoing.template) == (ANA, a_template_message(), a_template())
+    assert outgoing.connection.credentials == CREDENTIALS
+    echoed = reference.verify(outgoing.reference, CIPHER.tag)
+    assert echoed is not None
+    assert (echoed.message_id, echoed.epoch) == (MESSAGE, 1)
+
+
+async def test_free_text_has_no_template() -> None:
+    result = await rendered(facts(), due(a_text()))
+
+    assert isinstance(result, Prepared)
+    assert (result.outgoing.content, result.outgoing.template) == (a_text(), None)
+
+
+async def test_credentials_are_opened_once_until_the_account_changes() -> None:
+    snapshots = InMemorySnapshots(facts())
+    render = RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING)
+    connections = []
+    for known in (facts(), None, facts(accounts=(sealed(external_id="7"),))):
+        if known is not None:
+            snapshots.tenants[known.tenant.id] = known
+        result = await render(due(), epoch=1)
+        assert isinstance(result, Prepared)
+        connections.append(result.outgoing.connection)
+
+    assert connections[0] is connections[1]
+    assert (connections[0].external_id, connections[2].external_id) == (an_account().external_id, "7")
+
+
+@pytest.mark.parametrize(
+    ("known", "code", "seconds"),
+    [
+        (None, "tenant_gone", None),
+        (facts(tenant=a_tenant(status=TenantStatus.SUSPENDED)), "tenant_suspended", 60),
+        (facts(data_keys=()), "undecryptable", 60),
+        (facts(accounts=(an_account(),)), "undecryptable", 60),
+    ],
+)
+async def test_what_a_person_can_mend_is_looked_at_again(
+    known: TenantSnapshot | None, code: str, seconds: int | None
+) -> None:
+    assert await unrenderable(known) == (code, None if seconds is None else timedelta(seconds=seconds))
+
+
+async def test_content_that_no_release_understands_is_never_sent() -> None:
+    message = due()
+    garbled = Due(
+        message=message.message,
+        sealed=CIPHER.seal(payload.context(MESSAGE), b"\xc1"),
+        flow_id=TEMPLATE,
+        recipient_index=b"",
+    )
+
+    assert (await unrenderable(facts(), garbled))[1] is None
+
+
+@pytest.mark.parametrize(
+    ("known", "hold"),
+    [
+        (facts(senders=(a_sender(status=SenderStatus.PAUSED),)), SENDER_PAUSED),
+        (facts(accounts=(sealed(status=AccountStatus.DISABLED),)), SENDER_PAUSED),
+        (facts(templates=(a_template(status=TemplateStatus.PAUSED),)), TEMPLATE_PAUSED),
+        (facts(templates=(a_template(changed_at=NOON),)), TEMPLATE_CHANGED),
+    ],
+)
+async def test_what_is_held_waits_for_the_hold_to_end(known: TenantSnapshot, hold: Any) -> None:
+    assert await unrenderable(known) == (hold.code, hold.look_after)
+
+
+@pytest.mark.parametrize(
+    ("known", "code"),
+    [
+        (facts(senders=()), "sender_gone"),
+        (facts(accounts=()), "sender_gone"),
+        (facts(accounts=(sealed(status=AccountStatus.DELETED),)), "sender_gone"),
+        (facts(templates=()), "template_unknown"),
+        (facts(templates=(a_template(status=TemplateStatus.REJECTED),)), "template_not_sendable"),
+    ],
+)
+async def test_a_contradiction_to_what_was_accepted_is_believed_from_the_third_claim_on(
+    known: TenantSnapshot, code: str
+) -> None:
+    """Until then it may only be that this process has not heard yet what the accepting one knew."""
+    assert await unrenderable(known, due(epoch=0)) == (code, timedelta(seconds=2))
+    assert await unrenderable(known, due(epoch=1)) == (code, timedelta(seconds=2))
+    assert await unrenderable(known, due(epoch=2)) == (code, None)
