@@ -75,6 +75,27 @@ def test_a_wrong_option_exits_with_2() -> None:
     assert app("send", "--to", "+14155550100").returncode == Exit.USAGE
 
 
+def test_a_statement_is_printed_as_it_is_sent_with_its_purpose_and_role() -> None:
+    printed = app("sql", "each-change", "--week", "2026w48")
+
+    head, role, *text = printed.stdout.splitlines()
+    assert head == "-- each-change: Writes decided changes of messages nobody has locked."
+    assert "messaging_system" in role
+    assert "UPDATE messages_2026w48 m" in text
+    assert "{" not in "".join(text)
+    assert text[-1].endswith(";")
+
+
+def test_statements_are_listed_by_name_and_one_that_does_not_exist_leads_to_the_list() -> None:
+    listed = json.loads(app("sql", "--json").stdout)
+    failed = app("sql", "everything")
+
+    assert {"accept", "pick-due", "changes"} <= {statement["name"] for statement in listed}
+    assert failed.returncode == Exit.USAGE
+    assert "`app sql` lists them all" in failed.stderr
+    assert app("sql", "lock", "--week", "48").returncode == Exit.USAGE
+
+
 def test_a_database_that_is_away_exits_with_3() -> None:
     failed = app("migrate", APP_DATABASE_URL="postgresql://nobody:s3cret@127.0.0.1:1/nothing")
 

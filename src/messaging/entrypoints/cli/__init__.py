@@ -17,6 +17,7 @@ from messaging.entrypoints.cli import (
     provider_events,
     raw_webhooks,
     reports,
+    sql,
 )
 from messaging.entrypoints.cli.failures import exit_code_of
 
@@ -46,6 +47,7 @@ _MODULES = (
     messages,
     provider_events,
     reports,
+    sql,
 )
 
 for module in _MODULES:

@@ -16,7 +16,8 @@ from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.webhooks import raw_webhooks
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.integration.postgres.plans.populating import populated_with
-from tests.integration.postgres.plans.statements import TENANT, Statement, hot_statements_and_lists
+from tests.integration.postgres.plans.statement import TENANT, Statement
+from tests.integration.postgres.plans.statements import hot_statements_and_lists
 
 # No page of these tables may be read without an index. (Configuration is small: there a scan is right.)
 BIG = (
@@ -123,7 +124,7 @@ async def test_plans_of_the_first_statistics_look_each_key_up(first_analyzed: En
     reading = {name async for name, plan in _kept_plans(first_analyzed) for node in _nodes(plan) if _reads_all(node)}
 
     # Of a held sender, once in two seconds, and up to 5 000 at a time.
-    assert reading <= {"lock expired"}
+    assert reading <= {"lock-expired"}
 
 
 def _reads_all(node: Mapping[str, Any]) -> bool:
