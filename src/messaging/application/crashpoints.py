@@ -17,38 +17,38 @@ from messaging.domain.shared.ids import Prefix, parse_typeid
 
 log = logging.getLogger(__name__)
 
-# What the shell reports for a process that was killed with SIGKILL.
+# The exit code that the shell reports for a process killed with SIGKILL.
 EXIT_CODE: Final = 137
 
 POINTS: Final[Mapping[str, str]] = {
     "accept.before_commit": "api: messages are inserted, nothing is committed",
-    "accept.after_commit": "api: messages are committed, the callers do not know",
-    "accept.before_reply": "api: one request is answered as far as the use case goes, no byte of the 202 has left",
-    "relay.before_wakeup": "worker: due work was found, the queue does not know",
-    "relay.after_wakeup": "worker: the queue knows of due work",
+    "accept.after_commit": "api: messages are committed, no caller has been answered",
+    "accept.before_reply": "api: the use case has returned for one request, no byte of the 202 has left",
+    "relay.before_wakeup": "worker: due work was found, no wakeup is on the queue",
+    "relay.after_wakeup": "worker: wakeups for due work are on the queue",
     "claim.before_commit": "worker: claims and attempts are written, nothing is committed",
     "claim.after_commit": "worker: a batch is claimed, nothing else is done",
     "render.before_start": "worker: one claimed message is about to be decrypted and rendered",
-    "stamp.before_commit": "worker: the starts are written down, nothing is committed",
-    "stamp.after_commit": "worker: the starts are committed, no byte has left",
+    "stamp.before_commit": "worker: the starts of sends are written, nothing is committed",
+    "stamp.after_commit": "worker: the starts of sends are committed, no byte has left",
     "send.before_first_byte": "worker: one message may leave now, no byte has",
     "send.after_reply": "worker: one send has ended, its outcome is known to this process alone",
     "outcome.before_commit": "worker: outcomes are written, nothing is committed",
     "outcome.after_commit": "worker: outcomes are committed",
     "resolve_unknown.before_commit": "worker: waits for echoes are ended, nothing is committed",
-    "resolve_unknown.after_commit": "worker: waits for echoes are ended for good",
-    "poll_status.after_claim": "worker: checks of silent messages are put off by a lease, nobody is asked yet",
-    "poll_status.before_commit": "worker: checks of silent messages are written, nothing is committed",
-    "recover_failover.before_commit": "worker: messages in doubt after a failover are put aside, nothing is committed",
+    "resolve_unknown.after_commit": "worker: ended waits for echoes are committed",
+    "poll_status.after_claim": "worker: status checks are claimed by a lease, no provider has been asked",
+    "poll_status.before_commit": "worker: results of status checks are written, nothing is committed",
+    "recover_failover.before_commit": "worker: messages in doubt after a failover are unknown, nothing is committed",
     "webhook_store.before_commit": "webhooks: webhooks are about to be inserted and committed in one statement",
-    "webhook_store.after_commit": "webhooks: webhooks are committed, the provider does not know",
+    "webhook_store.after_commit": "webhooks: webhooks are committed, the provider has not been answered",
     "webhook_apply.before_commit": "worker: webhooks are applied, nothing is committed",
-    "webhook_apply.after_commit": "worker: webhooks are applied for good",
+    "webhook_apply.after_commit": "worker: the effects of webhooks are committed",
 }
 
 
 class Crash(Struct, frozen=True, kw_only=True):
-    """Die at `point`: at the given passage, or whenever `subject` passes."""
+    """Die at `point`: at the given passage, or whenever the message `subject` passes."""
 
     point: str
     passage: int = 1
@@ -56,7 +56,7 @@ class Crash(Struct, frozen=True, kw_only=True):
 
 
 def parse(text: str) -> tuple[Crash, ...]:
-    """Raises ValueError; for a point that does not exist its text lists those that do."""
+    """Read the setting. Raises ValueError; for a point that does not exist its text lists those that do."""
     return tuple(_parse_one(part.strip()) for part in text.split(","))
 
 
@@ -77,13 +77,13 @@ def _parse_one(text: str) -> Crash:
     return Crash(point=point, passage=int(passage))
 
 
-# Empty in every process that is not being tried, which is all that `reach` looks at then.
+# Empty unless crash points are set; `reach` then only checks that it is empty.
 _armed: dict[str, list[Crash]] = {}
 _passages: dict[str, int] = {}
 
 
 def arm(crashes: tuple[Crash, ...]) -> None:
-    """From now on this process dies there. Replaces what was armed before; counting starts afresh."""
+    """Make this process die at these points. Replaces earlier crash points and counts from zero."""
     _armed.clear()
     _passages.clear()
     for crash in crashes:
@@ -92,7 +92,7 @@ def arm(crashes: tuple[Crash, ...]) -> None:
 
 
 def reach(point: str, subject: UUID | None = None) -> None:
-    """Pass `point`, with the message in hand where there is just one. Returns, unless the process shall die here."""
+    """Pass `point`, with the id of the message if there is just one. Returns unless the process is to die here."""
     if _armed:
         _pass(point, subject)
 

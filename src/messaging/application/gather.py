@@ -12,21 +12,21 @@ from typing import Final, Generic, TypeVar
 A = TypeVar("A")
 R = TypeVar("R")
 
-# From its bytes' arrival to its joining a call takes two turns of the event loop: one to be read, one to run.
+# A call takes two turns of the event loop from the arrival of its bytes to joining a batch: one to be read, one to run.
 _TURNS_ALONE: Final = 2
 
 
 class Overloaded(Exception):
-    """The queue in front of the gatherer is full; the caller should be told to come back later."""
+    """The queue in front of the gatherer is full; the caller should retry later."""
 
 
 class Gatherer(Generic[A, R]):
     """`write(batch)` must return one result per member, in order, and commit before it returns.
 
-    `writers` batches may be under way at once; `capacity` bounds the calls waiting for a place in one. `pause` is how
-    long (seconds) a writer collects after a batch before it writes the next, for calls that are in no hurry: the first
-    call after such a pause is written at once. `linger` is how long a batch stays open for others to join
-    it, if others are about: a lone call is written at once all the same.
+    At most `writers` batches are written at once; `capacity` bounds the calls that wait for a batch. `pause` is how
+    many seconds a writer collects calls after a batch before it writes the next, for calls that are in no hurry: the
+    first call after such a pause is written at once. `linger` is how many seconds a batch stays open for others to join
+    it, if other calls are under way: a lone call is written at once.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Gatherer(Generic[A, R]):
         if len(self._waiting) >= self._max_batch:
             self._filled.set()
         self._wake_a_writer()
-        # A caller that goes away cancels its own answer only: the batch is written all the same, by the writer's task.
+        # A caller that is cancelled loses only its own answer: the batch is still written, by the writer's task.
         return await future
 
     def _wake_a_writer(self) -> None:
-        # While one keeps its batch open, everybody joins that.
+        # While a writer keeps its batch open, every call joins that batch.
         if self._idle_writers and not self._joining:
             self._idle_writers -= 1
             task = asyncio.create_task(self._drain())
@@ -96,11 +96,11 @@ class Gatherer(Generic[A, R]):
             self._idle_writers += 1
 
     async def _join(self) -> None:
-        """Batches cost much by themselves, and most of it before the first member: let others into this one.
+        """Wait for others to join the batch: most of a batch's cost does not depend on its size.
 
-        While another is being written there is company about, and this one stays open for the whole time, counted from
-        its first member's arrival. Otherwise it may be a burst, which comes request by request, turn by turn of the
-        event loop, or a lone call, which goes.
+        While another batch is being written, other calls are likely, and this one stays open for the whole `linger`,
+        counted from its first member's arrival. Otherwise it stays open only as long as every turn of the event loop
+        brings another call.
         """
         self._joining = True
         try:
@@ -133,7 +133,7 @@ class Gatherer(Generic[A, R]):
             await self._one_by_one(batch, error)
             return
         if len(results) != len(batch):
-            # Written, but whose result is whose is not known; trying again could write twice.
+            # The batch was written, but its results cannot be assigned to its members; trying again could write twice.
             for _, future in batch:
                 _fail(future, RuntimeError(f"{len(results)} results came back for a batch of {len(batch)}."))
             return
@@ -158,5 +158,5 @@ class Gatherer(Generic[A, R]):
 def _fail(future: "asyncio.Future[R]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
-        # A caller that was cancelled will not fetch it; without this asyncio would report it as never retrieved.
+        # A cancelled caller will not fetch the exception; without this call asyncio would report it as never retrieved.
         future.exception()

@@ -19,11 +19,13 @@ class ProcessWebhooks(Struct, frozen=True, tag="process_callbacks"):
 
 
 class Upkeep(Struct, frozen=True, tag="upkeep"):
-    """Messages whose wait for an echo is over, whose silence is to be checked, or whose template is back, are due."""
+    """Messages are due whose wait for an echo has ended, whose status is to be checked, or whose template may be sent
+    again.
+    """
 
 
 class SyncTemplates(Struct, frozen=True, tag="sync_templates"):
-    """Accounts are due whose templates are to be read from their providers."""
+    """Accounts are due whose templates are to be listed at their providers."""
 
 
 Job = DeliverLane | ProcessWebhooks | Upkeep | SyncTemplates
@@ -37,7 +39,7 @@ def encode(job: Job) -> bytes:
 
 
 def decode(payload: bytes) -> Job:
-    """Raises msgspec.DecodeError for bytes that are not one of our jobs."""
+    """Raises msgspec.DecodeError for bytes that are not one of these jobs."""
     return _decoder.decode(payload)
 
 

@@ -122,7 +122,7 @@ class RevokeAdminKey:
 
 
 class RotateAdminKey:
-    """A new key in place of an old one, which goes on working for a while and no longer than it would have."""
+    """Issues a new key in place of an old one, which stays valid for a while but no longer than before."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class RotateAdminKey:
 
 
 class _NewKey:
-    """A key with its whole text, for the one moment it is shown. Raises DomainError `validation_failed`."""
+    """A key with its whole text, for the single response that shows it. Raises DomainError `validation_failed`."""
 
     def __init__(self, name: str, expires_at: datetime | None, *, at: datetime, id: KeyId, choose: Choose) -> None:
         if expires_at is not None and expires_at <= at:
@@ -185,7 +185,7 @@ class _NewKey:
 
 
 async def _lock(keys: AdminKeys, now: datetime, by: KeyId | None) -> Sequence[AdminKey]:
-    """Those that work. Raises DomainError `unauthorized` if the one that asks is not among them."""
+    """Lock the keys that are valid. Raises DomainError `unauthorized` if the asking key is not among them."""
     working = await keys.lock_working(at=now)
     if by is not None and all(key.id != by for key in working):
         raise DomainError("unauthorized", "This key was revoked or has expired. Nothing was changed.")
@@ -193,7 +193,9 @@ async def _lock(keys: AdminKeys, now: datetime, by: KeyId | None) -> Sequence[Ad
 
 
 async def _not_working(keys: AdminKeys, id: KeyId) -> AdminKey:
-    """Raises DomainError: `not_found`, or `state_conflict` for a key that is revoked or has expired."""
+    """The key that cannot be changed. Raises DomainError: `not_found`, or `state_conflict` for a revoked or expired
+    key.
+    """
     if await keys.find(id) is None:
         raise not_found()
     raise DomainError("state_conflict", "This key is revoked or has expired. Issue a new one in its place.")

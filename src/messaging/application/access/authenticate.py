@@ -12,7 +12,7 @@ from messaging.application.ports.snapshots import Snapshots
 from messaging.domain.shared.ids import KeyId
 from messaging.domain.tenants.tenant import Principal, TenantStatus
 
-# Compared against when there is no such key, so that an unknown id takes as long as a wrong secret.
+# Compared with when the key does not exist, so that an unknown id takes as long as a wrong secret.
 _NOBODY = hashlib.sha256(b"nobody").digest()
 
 
@@ -23,15 +23,15 @@ class Admin(Struct, frozen=True, kw_only=True):
 
 
 class Unknown(Struct, frozen=True):
-    """No key, not ours, mistyped, revoked, expired or of the other kind: the caller is not told which."""
+    """The key is missing, foreign, mistyped, revoked, expired or of the other kind: the caller is not told which."""
 
 
 class Suspended(Struct, frozen=True):
-    """A good key of a tenant that is suspended."""
+    """A valid key of a suspended tenant."""
 
 
 class Authenticate:
-    """Tell who holds a key. A tenant's key never opens the admin surface, nor the other way round."""
+    """Identifies the holder of a key. Tenants' keys never open the admin API, administrators' keys never a tenant's."""
 
     def __init__(self, *, snapshots: Snapshots, clock: Clock) -> None:
         self._snapshots = snapshots
@@ -59,7 +59,7 @@ class Authenticate:
                 assert_never(snapshot.tenant.status)
 
     def is_in_use(self, text: str) -> bool:
-        """Whether this looks like a key that opened something lately; it may still be none. Asks nobody."""
+        """Whether this looks like a key that was valid lately, without a query; it may still be invalid."""
         key = parse_key(text)
         return key is not None and self._snapshots.remembers_key(key.public_id)
 

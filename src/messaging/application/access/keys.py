@@ -34,7 +34,7 @@ class KeyKind(StrEnum):
 
 
 class KeyText(Struct, frozen=True, kw_only=True):
-    """A key taken apart. The secret is never shown by `repr`."""
+    """A parsed key. The secret is never shown by `repr`."""
 
     kind: KeyKind
     public_id: str
@@ -45,7 +45,7 @@ class KeyText(Struct, frozen=True, kw_only=True):
         return hashlib.sha256(self.secret.encode()).digest()
 
     def reveal(self) -> str:
-        """The whole key, for the one moment it is shown."""
+        """The whole key, for the single response that shows it."""
         head = f"mpk_{self.kind}_{self.public_id}_{self.secret}"
         return head + _check(head)
 
@@ -67,9 +67,9 @@ def make_key(kind: KeyKind, choose: Choose) -> KeyText:
 
 @lru_cache(maxsize=1024)
 def parse_key(text: str) -> KeyText | None:
-    """None for anything that cannot be one of our keys, mistyped ones included.
+    """The parsed key; None for a text that cannot be one of this platform's keys, mistyped ones included.
 
-    Remembered, because a caller sends the same one with every request; whether it opens anything is asked anew.
+    Cached, because a caller sends the same key with every request; whether the key is valid is checked each time.
     """
     found = _SHAPE.fullmatch(text)
     if found is None or _check(text[:-_CHECK_LENGTH]) != found[4]:

@@ -9,7 +9,7 @@ from messaging.domain.shared.refusals import not_found
 
 
 class RevokeKey:
-    """Revoking twice is the same as once."""
+    """Revokes a key; revoking it again changes nothing."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork, clock: Clock) -> None:
         self._open = open_uow

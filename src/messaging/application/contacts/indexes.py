@@ -5,10 +5,12 @@ from messaging.domain.channels.identity import identity, spellings
 
 
 def index_of(cipher: TenantCipher, address: str) -> bytes:
-    """What is stored with everything about a person, however their address was spelt."""
+    """The blind index that is stored for a person, whichever spelling of the address was given."""
     return cipher.blind_index(identity(address))
 
 
 def indexes_of(cipher: TenantCipher, address: str) -> tuple[bytes, ...]:
-    """Where to look for a person: first what is stored now, then what was stored before spellings were known as one."""
+    """The blind indexes to look for a person under: first that which is stored now, then those stored before spellings
+    were unified.
+    """
     return tuple(cipher.blind_index(spelling) for spelling in spellings(address))

@@ -17,14 +17,16 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Mode
 
-# Pairs known to be stored, so that nothing is written for a person who is met again.
+# The number of stored pairs that are cached, so that nothing is written when the same person comes again.
 _MEMORY = 20_000
-# Nobody waits for what is learnt (seconds).
+# Seconds for which aliases are collected into one batch; no caller waits for them.
 _COLLECT = 0.05
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """A provider used `canonical` for whom we know as `alias`; both are addresses, as E.164 or business-scoped id."""
+    """A report that the provider calls `alias` by the name `canonical`; both are addresses, as E.164 or business-scoped
+    id.
+    """
 
     tenant_id: TenantId
     mode: Mode
@@ -35,7 +37,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class LearnAliases:
-    """Most of what is told is known by now, and then this costs a look into memory."""
+    """Records aliases. Most of them are known already, and then cost one look-up in memory."""
 
     def __init__(
         self, *, open_uow: OpenSystemUnitOfWork, snapshots: Snapshots, key_ring: KeyRing, telemetry: Telemetry
@@ -48,19 +50,21 @@ class LearnAliases:
         self._together: Gatherer[Told, None] = Gatherer(self._in_one_transaction, writers=1, pause=_COLLECT)
 
     async def __call__(self, told: Told) -> None:
-        """In a transaction of its own. Lost while the database is away: the next send to this person tells it again."""
+        """Record an alias in a transaction of its own. It is lost while the database is away: the next send to this
+        person reports it again.
+        """
         if _pair(told) not in self._stored:
             with suppress(StoreUnavailable):
                 await self._together(told)
 
     async def within(self, uow: SystemUnitOfWork, told: Sequence[Told]) -> None:
-        """In the caller's transaction; nothing is asked of it if all is known."""
+        """Record aliases in the caller's transaction; no query is made if all are known."""
         fresh = {pair: item for item in told if (pair := _pair(item)) not in self._stored}
         rows = {pair: row for pair, item in fresh.items() if (row := await self._row(item)) is not None}
         if not rows:
             return
         before = await uow.contact_aliases.learn(list(rows.values()))
-        # Only what was there already is certain to be there: this transaction may still fail.
+        # Only rows that existed before are cached: this transaction may still fail.
         self._remember([pair for pair, row in rows.items() if row.alias in before])
         for row in rows.values():
             if row.alias not in before:

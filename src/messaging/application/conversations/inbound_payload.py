@@ -6,7 +6,7 @@ from messaging.application.ports.secrets import TenantCipher
 from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.shared.ids import InboundId, Prefix, typeid
 
-# JSON, because that is what the provider's own object came in: its integers may exceed what msgpack can carry.
+# JSON, because the provider's own object was JSON: its integers may exceed what msgpack can hold.
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[InboundMessage] = msgspec.json.Decoder(InboundMessage)
 

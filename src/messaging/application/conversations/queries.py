@@ -68,7 +68,7 @@ class InboundView(Struct, frozen=True, kw_only=True):
 
 
 class ListInbound:
-    """Newest first."""
+    """Lists inbound messages, newest first."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._open = open_uow

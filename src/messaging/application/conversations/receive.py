@@ -22,7 +22,7 @@ from messaging.domain.shared.mode import Mode
 
 
 class InboundArrived(NamedTuple):
-    """An inbound message, whose account it came through, and in which webhook."""
+    """An inbound message, the account it came through, and its webhook."""
 
     tenant_id: TenantId
     account_id: AccountId
@@ -34,7 +34,7 @@ LearnWithin = Callable[[SystemUnitOfWork, Sequence[Told]], Awaitable[None]]
 
 
 class ReceiveInbound:
-    """Works inside the caller's transaction, so that a webhook is processed wholly or not at all."""
+    """Stores inbound messages inside the caller's transaction, so that a webhook is processed wholly or not at all."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class ReceiveInbound:
         self._telemetry = telemetry
 
     async def __call__(self, uow: SystemUnitOfWork, arrived: Sequence[InboundArrived]) -> Sequence[InboundArrived]:
-        """Store them, any number of times with the same effect. Returns those written to none of our senders."""
+        """Store messages; repeating it has no further effect. Returns those to numbers that are not senders."""
         if not arrived:
             return []
         wanted = sorted({(item.account_id, item.message.sender_external_id) for item in arrived})
@@ -78,7 +78,7 @@ class ReceiveInbound:
         return unmatched_senders
 
     async def _told(self, arrived: Sequence[InboundArrived]) -> list[Told]:
-        """Of people who are named by number and by id."""
+        """Aliases of people whom a message names both by number and by business-scoped id."""
         told: list[Told] = []
         for item in arrived:
             facts = await self._snapshots.tenant(item.tenant_id)
@@ -103,10 +103,10 @@ def _sealed(
         sender_id=sender_id,
         provider_message_id=message.provider_message_id,
         kind=message.kind,
-        # A submission may name the person either way; each finds the window.
+        # A submission may name the person by number or by id; each finds the window.
         contact_indexes=tuple(index_of(cipher, name) for name in _names(message)),
         sealed=inbound_payload.seal(cipher, id, message),
-        # A provider's clock ahead of ours must not keep a window open for longer than it is.
+        # A provider's clock that runs ahead must not keep a window open for too long.
         occurred_at=min(message.occurred_at, now),
         opens_window=message.opens_window,
     )

@@ -16,10 +16,11 @@ from messaging.domain.messages.message_state import DispatchKind
 
 
 class RelayDueWork:
-    """`lanes` are those that this process's workers serve; `webhooks` says whether stored webhooks are theirs too.
+    """Wakes jobs that have due work. `lanes` are those that this process's workers serve; `webhooks` says whether
+    stored webhooks are theirs too.
 
-    Upkeep and templates are every worker's. `fallback` starts jobs in this process, without waiting for them: the way
-    round a queue that is away. `throttled` lists the lanes and subjects that have no tokens for now.
+    Upkeep and templates are served by every worker. `fallback` starts jobs in this process without waiting for them,
+    while the queue is unavailable. `throttled` lists the lanes and ids that have no tokens for now.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class RelayDueWork:
             self._kinds += [DispatchKind.PROCESS_WEBHOOK, DispatchKind.REMATCH]
 
     async def __call__(self) -> int:
-        """How many jobs have work waiting, all of them woken or started. Raises StoreUnavailable."""
+        """The number of jobs that have work, all of them woken or started. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
             found = await uow.dispatches.lanes_with_work(self._kinds, throttled=self._throttled())
         jobs = self._jobs(found)
@@ -67,7 +68,7 @@ class RelayDueWork:
         return len(jobs)
 
     def _jobs(self, found: Sequence[DispatchKind | DeliverLane]) -> list[Job]:
-        """Each once: two kinds of dispatch may ask for the same job."""
+        """Each job once, because two kinds of dispatch may need the same job."""
         return list(dict.fromkeys(job for item in found if (job := self._job(item)) is not None))
 
     def _job(self, found: DispatchKind | DeliverLane) -> Job | None:
@@ -81,5 +82,5 @@ class RelayDueWork:
             case DispatchKind.SYNC_TEMPLATES:
                 return SyncTemplates()
             case DispatchKind.DELIVER:
-                # Deliveries come with their lane; the bare kind says nothing that could be woken.
+                # Deliveries are reported by their lane; the kind alone names no job.
                 return None

@@ -9,13 +9,13 @@ from messaging.domain.tenants.tenant import Principal
 
 
 class ChooseForTemplate:
-    """In force everywhere within a second, for messages that are submitted from then on."""
+    """Changes the choice. It applies everywhere within a second, to messages submitted from then on."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow
 
     async def __call__(self, principal: Principal, id: TemplateId, *, on_unknown: OnUnknown | None) -> TemplateView:
-        """`None` leaves it to category and tenant. Raises DomainError: not_found."""
+        """With `None` the choices of category and tenant apply. Raises DomainError: not_found."""
         async with self._open(principal.tenant_id, principal.mode) as uow:
             template = await uow.templates.choose_on_unknown(id, on_unknown)
             if template is None:

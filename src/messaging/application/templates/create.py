@@ -39,7 +39,9 @@ class NewTemplate(Struct, frozen=True, kw_only=True):
 
 
 class CreateTemplate:
-    """The provider is called outside any transaction. If storing fails after it, a synchronisation brings it in."""
+    """Creates a template. The provider is called outside any transaction. If storing fails afterwards, a
+    synchronisation adds the template.
+    """
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class CreateTemplate:
         created = await self._gateways[account.provider].create_template(connection, builder)
         template = replace(
             builder,
-            # Made now: a listing that was asked for before this moment may lack the template.
+            # The id is made after the provider's answer: a listing requested before this moment may lack the template.
             id=TemplateId(self._new_id()),
             category=created.category,
             status=created.status,
@@ -98,7 +100,7 @@ class CreateTemplate:
         )
 
     async def _store(self, principal: Principal, template: Template) -> Template:
-        """A listing may have brought it in first; then it is there already, under its id at the provider."""
+        """Store the template; if a listing has stored it first, under its id at the provider, keep that one."""
         try:
             async with self._open(principal.tenant_id, principal.mode) as uow:
                 await uow.templates.add_template(template)

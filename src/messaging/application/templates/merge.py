@@ -10,12 +10,12 @@ from messaging.domain.templates.template import Template, TemplateStatus
 
 
 def merged(ours: Template, theirs: ProviderTemplate, *, asked_at: datetime) -> Template:
-    """Their word on everything but what news has told since the listing was asked for, at `asked_at`.
+    """The template after the listing: the provider's data, except for what reports later than `asked_at` have said.
 
-    The sample values we submitted are kept when they report none.
+    The sample values we submitted are kept when the provider reports none.
     """
     if ours.external_id is not None and theirs.external_id != ours.external_id:
-        # Deleted and made anew: what was told of the former one says nothing about this one.
+        # The template was deleted and created again: reports about the former one do not apply to this one.
         ours = replace(ours, status_at=None, quality_at=None, category_at=None, status_info={})
     components = theirs.components
     if not components.examples:
@@ -40,7 +40,9 @@ def merged(ours: Template, theirs: ProviderTemplate, *, asked_at: datetime) -> T
 
 
 def _status(ours: Template, theirs: ProviderTemplate) -> dict[str, Any]:
-    """A listing gives a reason for rejections alone; what news told of a status stays with it."""
+    """The status from the listing. A listing gives a reason for rejections only; details from reports stay while the
+    status does.
+    """
     same = theirs.status is ours.status
     reason = theirs.rejected_reason or (ours.rejected_reason if same else None)
     return {
@@ -51,14 +53,14 @@ def _status(ours: Template, theirs: ProviderTemplate) -> dict[str, Any]:
 
 
 def gone(ours: Template, *, asked_at: datetime) -> Template:
-    """Ours when the listing did not have it."""
+    """The template when the listing does not have it."""
     if _told_since(ours.status_at, asked_at):
         return ours
     return replace(ours, status=TemplateStatus.DELETED, status_info={}, rejected_reason=None, changed_at=None)
 
 
 def may_be_sent_again(before: Template, after: Template) -> bool:
-    """Whether what kept its messages back has ended."""
+    """Whether the reason that held the template's messages back has ended."""
     kept_back = before.status is not TemplateStatus.APPROVED or before.changed_at is not None
     return kept_back and after.status is TemplateStatus.APPROVED and after.changed_at is None
 

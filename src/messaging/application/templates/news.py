@@ -11,7 +11,7 @@ _Name = tuple[AccountId, str | None, str | None]
 
 
 async def take_in_news(uow: SystemUnitOfWork, news: Sequence[TemplateNews]) -> None:
-    """Write what is new, have read anew what is not known, and have the messages go that waited for an approval."""
+    """Write newer reports, request listings for what is unknown, and release messages that waited for an approval."""
     if not news:
         return
     locked = await uow.templates.lock(news)
@@ -20,7 +20,7 @@ async def take_in_news(uow: SystemUnitOfWork, news: Sequence[TemplateNews]) -> N
     for item in in_order(news):
         template = shelf.find(item)
         if template is None:
-            # The end of a template that we never had leaves nothing to read.
+            # A report that an unknown template was deleted needs no listing.
             if item.status is not TemplateStatus.DELETED:
                 unclear.add((item.tenant_id, item.account_id))
             continue

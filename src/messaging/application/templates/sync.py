@@ -23,10 +23,11 @@ Effect = Literal["added", "changed", "removed", "unchanged"]
 
 
 class SyncAccount:
-    """Templates the provider no longer has are marked `deleted`; nothing is changed at the provider.
+    """Merges a provider's listing. Templates the provider no longer has are marked `deleted`; nothing is changed at the
+    provider.
 
-    A listing shows what was true when it was asked for (`asked_at`). News that is younger stays, and a listing that is
-    older than one taken in before is dropped.
+    A listing shows the state at the time it was requested (`asked_at`). Later reports are kept, and a listing that is
+    older than one merged before is dropped.
     """
 
     def __init__(self, *, open_uow: OpenUnitOfWork, gateways: Mapping[str, ProviderGateway], new_id: NewId) -> None:
@@ -62,7 +63,7 @@ class SyncAccount:
         after: list[Template] = []
         for template in ours:
             updated, effect = _update(template, reported.get((template.name, template.language)), asked_at)
-            # What was gone before and still is, is none of the provider's.
+            # A template that was deleted before and still is does not count as changed.
             if updated is not template or template.status is not TemplateStatus.DELETED:
                 effects[effect] += 1
             after.append(updated)
@@ -106,7 +107,7 @@ class SyncAccount:
 
 
 class SyncTemplates:
-    """The templates of one account, now, because somebody asks for it."""
+    """Synchronises the templates of one account now, on request."""
 
     def __init__(
         self, *, open_uow: OpenUnitOfWork, open_connection: OpenConnection, sync: SyncAccount, clock: Clock
@@ -127,7 +128,7 @@ class SyncTemplates:
 
 
 def _by_name(reported: Sequence[ProviderTemplate]) -> dict[tuple[str, str], ProviderTemplate]:
-    """One each: a template that is being deleted does not hide the one that was made in its place."""
+    """One template for each name and language: one that is being deleted does not hide its replacement."""
     ordered = sorted(reported, key=lambda theirs: theirs.status is not TemplateStatus.DELETED)
     return {(theirs.name, theirs.language): theirs for theirs in ordered}
 
@@ -143,10 +144,10 @@ def _update(ours: Template, theirs: ProviderTemplate | None, asked_at: datetime)
 
 
 def _stored_at(template: Template) -> datetime:
-    """Ids are UUIDv7 and begin with their time, in milliseconds."""
+    """The time at which the template was stored: its id is a UUIDv7 and begins with its time, in milliseconds."""
     return datetime.fromtimestamp((template.id.int >> 80) / 1000, UTC)
 
 
 def disregard_change(template: Template) -> Template:
-    """Without the mark that keeps its messages back."""
+    """The template without the mark of changed content that holds its messages back."""
     return replace(template, changed_at=None)

@@ -24,16 +24,17 @@ log = logging.getLogger(__name__)
 
 # Longer than the longest listing: 120 pages.
 _LEASE = timedelta(minutes=10)
-# After a failure it is tried again when as much time has passed as since it was wanted.
+# After a failure, the wait before the next try equals the time since the listing was requested, within these bounds.
 _SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=15), timedelta(minutes=5)
 
 HeldFor = Callable[[AccountId], Awaitable[timedelta]]
 
 
 class SyncDueTemplates:
-    """`every` is the interval; zero turns it off, and templates are read when news asks for it only.
+    """Lists templates of due accounts. `every` is the interval; with zero, templates are listed only when a report
+    requires it.
 
-    `held_for` tells how long nothing may be sent through an account: its provider is left alone meanwhile.
+    `held_for` tells how long nothing may be sent through an account: its provider is not asked meanwhile.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class SyncDueTemplates:
         self._every = every
 
     async def plan(self) -> int:
-        """Give a turn to accounts that have none; returns how many. Raises StoreUnavailable."""
+        """Schedule accounts that have no listing scheduled; returns how many. Raises StoreUnavailable."""
         if not self._every:
             return 0
         async with self._open_system() as uow:
@@ -67,7 +68,7 @@ class SyncDueTemplates:
         return planned
 
     async def __call__(self) -> int:
-        """1 after an account was dealt with, 0 when none is due. Raises StoreUnavailable."""
+        """1 after an account was handled, 0 when none is due. Raises StoreUnavailable."""
         async with self._open_system() as uow:
             due = await uow.template_syncs.claim(lease=_LEASE)
             await uow.commit()
@@ -75,7 +76,7 @@ class SyncDueTemplates:
             return 0
         account = await self._active_account(due)
         if account is None:
-            # Forgotten; `plan` gives it a turn once it is active again.
+            # The schedule is dropped; `plan` schedules the account again once it is active.
             await self._end(due, "inactive", again=False)
         elif (held := await self._held_for(account.id)) > timedelta(0):
             await self._fail(due, "held", min(held, _LONGEST_BACKOFF))
@@ -106,7 +107,9 @@ class SyncDueTemplates:
             await self._end(due, "read")
 
     async def _disregard_changes(self, account: ProviderAccount) -> None:
-        """An account that may not read its templates could else never send one again that was changed."""
+        """Clear the marks of changed content: an account that may not list its templates could otherwise never send a
+        changed one.
+        """
         async with self._open(account.tenant_id, account.mode) as uow:
             ours, _ = await uow.reviewed_templates.lock_templates(account.id)
             changing = [template for template in ours if template.changed_at is not None]
@@ -116,7 +119,7 @@ class SyncDueTemplates:
             await uow.commit()
 
     async def _end(self, due: DueSync, outcome: str, *, again: bool = True) -> None:
-        # Spread out, so that accounts connected together drift apart.
+        # Varied at random, so that accounts connected together are not listed together.
         after = self._every * random.uniform(0.9, 1.1) if self._every and again else None
         async with self._open_system() as uow:
             await uow.template_syncs.done(due, next_after=after)

@@ -16,7 +16,7 @@ from messaging.domain.tenants.tenant import TenantStatus
 
 
 class ChangeTenant:
-    """A suspended tenant's keys answer 403 within a second; its stored messages stay."""
+    """Changes a tenant. A suspended tenant's keys get 403 within a second; its stored messages stay."""
 
     def __init__(self, *, open_system_uow: OpenSystemUnitOfWork) -> None:
         self._open = open_system_uow

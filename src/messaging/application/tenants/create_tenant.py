@@ -9,7 +9,7 @@ from messaging.domain.tenants.tenant import Tenant, TenantStatus
 
 
 class CreateTenant:
-    """Names need not be unique: an id is what tells tenants apart."""
+    """Creates a tenant. Names need not be unique: tenants are told apart by their ids."""
 
     def __init__(
         self, *, open_system_uow: OpenSystemUnitOfWork, key_ring: KeyRing, clock: Clock, new_id: NewId

@@ -21,7 +21,7 @@ from messaging.domain.templates.template import Template, TemplateStatus
 from messaging.domain.templates.validation import status_violations
 from messaging.domain.tenants.tenant import AccountStatus, Principal, ProviderAccount, Sender, SenderStatus
 
-# Messages that are counted: of each lane, shared evenly among the senders, and of those that wait for a person.
+# The most messages counted: in each lane, shared evenly among the senders, and of those that wait for a person.
 _COUNTED: Final = 10_000
 _FEWEST_OF_A_SENDER: Final = 10
 _LISTED: Final = 1_000
@@ -104,7 +104,7 @@ class TenantHealthView(Struct, frozen=True, kw_only=True):
 
 
 class FindHealth:
-    """Configuration comes from memory, the rest by a few bounded looks."""
+    """Gathers the condition from the configuration in memory and a few bounded queries."""
 
     def __init__(
         self, *, snapshots: Snapshots, open_uow: OpenUnitOfWork, tell_health: TellHealth, heard: WebhooksHeard

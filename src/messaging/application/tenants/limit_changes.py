@@ -11,7 +11,7 @@ _WINDOW_SECONDS = 60
 
 
 class TooManyChanges(DomainError):
-    """Nothing was changed."""
+    """Too many changes of configuration in a minute; nothing was changed."""
 
     def __init__(self, quota: Quota, retry_after: float) -> None:
         super().__init__(
@@ -22,7 +22,7 @@ class TooManyChanges(DomainError):
 
 
 class LimitChanges:
-    """Counted across all processes, as submissions are; `per_minute` 0: any number."""
+    """Counts changes across all processes, as submissions are counted; with `per_minute` 0 any number is allowed."""
 
     def __init__(self, *, quotas: SubmissionQuotas, per_minute: int) -> None:
         self._quotas = quotas

@@ -28,7 +28,7 @@ class FindPreferences:
 
 
 class ChangePreferences:
-    """In force everywhere within a second, for messages that are submitted from then on."""
+    """Changes the settings. They apply everywhere within a second, to messages submitted from then on."""
 
     def __init__(self, *, change_tenant: ChangeTenant) -> None:
         self._change_tenant = change_tenant

@@ -109,7 +109,7 @@ class ListSenders:
 
 
 class WhoAmI:
-    """From memory: good for checking a key, and for nothing else."""
+    """Describes the key behind a request, from memory; it serves to check a key."""
 
     def __init__(self, *, snapshots: Snapshots) -> None:
         self._snapshots = snapshots

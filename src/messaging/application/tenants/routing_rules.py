@@ -26,7 +26,7 @@ class NewRule(Struct, frozen=True, kw_only=True):
 
 
 class ListRules:
-    """The rules of the key's own mode, in the order in which they are tried."""
+    """Lists the rules of the key's own mode, in the order in which they are tried."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow
@@ -38,7 +38,9 @@ class ListRules:
 
 
 class ReplaceRules:
-    """The rules of the other mode stay as they are: a test key never changes how live messages leave."""
+    """Replaces the rules of the key's mode; those of the other stay, so that a test key never changes how live messages
+    leave.
+    """
 
     def __init__(self, *, open_uow: OpenUnitOfWork, new_id: NewId) -> None:
         self._open = open_uow

@@ -11,7 +11,7 @@ from messaging.domain.tenants.tenant import Sender
 
 
 class TellHealth:
-    """Nothing can be told while Redis is away."""
+    """Reads the health of senders; it is unknown while Redis is away."""
 
     def __init__(self, *, records: HealthRecords) -> None:
         self._records = records

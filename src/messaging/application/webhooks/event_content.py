@@ -7,7 +7,7 @@ import msgspec
 from messaging.application.ports.secrets import TenantCipher
 from messaging.domain.shared.ids import EventId, Prefix, typeid
 
-# JSON, because that is what the provider's own object came in.
+# JSON, because the provider's own object was JSON.
 _encoder = msgspec.json.Encoder()
 
 
@@ -16,7 +16,9 @@ def pack(content: Any) -> bytes:
 
 
 def digest(cipher: TenantCipher, kind: str, told: str, packed: bytes) -> bytes:
-    """The same each time the provider tells the same, `told` being when; meaningless without the tenant's key."""
+    """A keyed digest that is equal for the same event reported at the same time (`told`), and meaningless without the
+    tenant's key.
+    """
     return cipher.blind_index(f"provider_event:{kind}:{told}:{packed.decode()}")
 
 

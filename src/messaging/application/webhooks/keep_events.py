@@ -15,12 +15,12 @@ from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.application.webhooks import event_content
 from messaging.domain.shared.ids import EventId
 
-# A message to a number of the account that is no sender of ours: it becomes an inbound message once the number is.
+# The kind of a message to a number of the account that is not a sender: it becomes an inbound message once it is.
 SENDER_UNKNOWN = "sender_unknown"
 
 
 class EventArrived(NamedTuple):
-    """An event, the webhook it came in, and what it is counted as: its kind, or `other` for one of no closed set."""
+    """An event, its webhook, and its metric label: its kind, or `other` for a kind outside the closed set."""
 
     webhook: RawWebhook
     event: OtherEvent
@@ -28,7 +28,7 @@ class EventArrived(NamedTuple):
 
 
 class KeepEvents:
-    """Works inside the caller's transaction, so that a webhook is processed wholly or not at all."""
+    """Stores events inside the caller's transaction, so that a webhook is processed wholly or not at all."""
 
     def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing, new_id: NewId, telemetry: Telemetry) -> None:
         self._snapshots = snapshots
@@ -37,14 +37,14 @@ class KeepEvents:
         self._telemetry = telemetry
 
     async def __call__(self, uow: SystemUnitOfWork, arrived: Sequence[EventArrived]) -> None:
-        """Store them, any number of times with the same effect."""
+        """Store events; repeating it has no further effect."""
         if not arrived:
             return
         labels: dict[EventId, str] = {}
         rows: list[NewProviderEvent] = []
         for item in arrived:
             facts = await self._snapshots.tenant(item.webhook.tenant_id)
-            # A webhook of a tenant that is unknown was never read.
+            # A webhook of an unknown tenant is never read.
             assert facts is not None
             cipher = self._key_ring.cipher(item.webhook.tenant_id, facts.data_keys)
             id = EventId(self._new_id())
@@ -58,7 +58,7 @@ class KeepEvents:
 def _sealed(item: EventArrived, cipher: TenantCipher, id: EventId) -> NewProviderEvent:
     webhook, event = item.webhook, item.event
     packed = event_content.pack(event.payload)
-    # What has no time is told from the same, told another day, by the webhook it came in.
+    # An event without a time is distinguished from the same event on another day by its webhook.
     told = str(webhook.id) if event.occurred_at is None else event.occurred_at.isoformat()
     return NewProviderEvent(
         id=id,

@@ -42,14 +42,14 @@ from messaging.domain.templates.template import TemplateStatus
 log = logging.getLogger(__name__)
 
 _BATCH = 200
-# A provider may put thousands of statuses into one webhook; a transaction takes one such, or many small ones.
+# A provider may put thousands of statuses into one webhook; a transaction takes one such webhook, or many small ones.
 _EVENTS_AT_ONCE = 1_000
-# Alone, a failure may still be somebody else's (a deadlock, a restart); a third one is the webhook's own.
+# A webhook processed alone may still fail for another reason (a deadlock, a restart); the third failure is its own.
 _TRIES_ALONE = 3
 
 
 class _Reading(Struct, frozen=True, kw_only=True):
-    """What a stored webhook says, or why it cannot be read."""
+    """The events in a stored webhook, or the reason why it cannot be read."""
 
     webhook: RawWebhook
     events: tuple[WebhookEvent, ...] = ()
@@ -62,7 +62,7 @@ Keep = Callable[[SystemUnitOfWork, Sequence[EventArrived]], Awaitable[None]]
 
 
 class _Sorted(NamedTuple):
-    """What a batch of webhooks means, by what is done with it."""
+    """The events of a batch of webhooks, by what is done with them."""
 
     receipts: list[Arrived]
     inbound: list[InboundArrived]
@@ -71,7 +71,9 @@ class _Sorted(NamedTuple):
 
 
 class ProcessWebhooks:
-    """`reconcile`, `receive` and `keep` write in the webhook's own transaction: all of it is processed, or nothing."""
+    """Processes webhooks. `reconcile`, `receive` and `keep` write in the webhook's own transaction: all of it is
+    processed, or nothing.
+    """
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class ProcessWebhooks:
         self._telemetry = telemetry
 
     async def __call__(self) -> int:
-        """How many webhooks were dealt with; 0 when none is due. Raises StoreUnavailable."""
+        """The number of webhooks handled; 0 when none is due. Raises StoreUnavailable."""
         try:
             return await self._process(_BATCH)
         except StoreUnavailable:
@@ -105,7 +107,7 @@ class ProcessWebhooks:
         return await self._one_by_one()
 
     async def _process(self, limit: int, *, taken: list[WebhookId] | None = None) -> int:
-        """One transaction. `taken` learns which webhooks were locked, also when this fails."""
+        """Process webhooks in one transaction. `taken` gets the ids of the locked webhooks, also when this fails."""
         async with self._open_uow() as uow:
             locked = await uow.raw_webhooks.lock_due(limit)
             if taken is not None:
@@ -115,14 +117,15 @@ class ProcessWebhooks:
             readings = await self._read_some(locked)
             set_aside = await self._apply(uow, readings)
             crashpoints.reach("webhook_apply.before_commit")
-            # Until it is on disk the webhooks stay due: a crash of the database has them processed once more.
+            # Until the commit is on disk the webhooks stay due: after a crash of the database they are processed once
+            # more.
             await uow.commit(durable=False)
         crashpoints.reach("webhook_apply.after_commit")
         self._report(readings, set_aside)
         return len(readings)
 
     async def _read_some(self, locked: Sequence[RawWebhook]) -> list[_Reading]:
-        """Oldest first, as many as fit one transaction; the rest stays due."""
+        """Read the oldest webhooks, as many as fit one transaction; the rest stays due."""
         readings: list[_Reading] = []
         events = 0
         for webhook in locked:
@@ -148,12 +151,12 @@ class ProcessWebhooks:
         except MalformedWebhook as error:
             return _Reading(webhook=webhook, problem=f"malformed: {error}"[:500])
         except Exception as error:
-            # Whatever a reader stumbles over is in these bytes, and will be there the next time too.
+            # The cause of a reader's failure is in these bytes, so another try would fail too.
             log.exception("webhook.unreadable", extra=_ids(webhook))
             return _Reading(webhook=webhook, problem=f"unreadable: {type(error).__name__}")
 
     async def _apply(self, uow: SystemUnitOfWork, readings: Sequence[_Reading]) -> dict[WebhookId, str]:
-        """Write what the webhooks mean; returns the problems of those that were set aside."""
+        """Write the events; returns the problems of the webhooks that were marked as failed."""
         meant = _Sorted([], [], [], [])
         for reading in readings:
             for event in reading.events:
@@ -183,7 +186,7 @@ class ProcessWebhooks:
                 meant.others.append(EventArrived(webhook, event, label))
 
     async def _one_by_one(self) -> int:
-        """After a failed batch: everything in it alone, oldest first, and what keeps failing is set aside."""
+        """After a failed batch, process each webhook alone, oldest first, and mark those that keep failing."""
         failures: Counter[WebhookId] = Counter()
         handled = 0
         while handled < _BATCH:
@@ -207,7 +210,7 @@ class ProcessWebhooks:
 
     async def _set_aside(self, id: WebhookId, *, problem: str) -> int:
         async with self._open_uow() as uow:
-            # Between its failure and now another worker may have taken it; then it is theirs to judge.
+            # Another worker may have taken the webhook since it failed; that worker then decides about it.
             mine = [webhook for webhook in await uow.raw_webhooks.lock_due(_BATCH) if webhook.id == id]
             for webhook in mine:
                 await uow.raw_webhooks.set_aside(webhook, problem=problem)
@@ -226,7 +229,7 @@ class ProcessWebhooks:
 
 
 def _of_strangers(readings: Sequence[_Reading], unmatched_senders: Sequence[InboundArrived]) -> list[EventArrived]:
-    """Messages to numbers that are no senders of ours, which are kept until they are."""
+    """Messages to numbers that are not senders, which are stored until they are."""
     webhooks = {reading.webhook.id: reading.webhook for reading in readings}
     return [
         EventArrived(webhooks[item.webhook_id], _of_stranger(item.message), SENDER_UNKNOWN)
@@ -244,7 +247,9 @@ def _of_stranger(message: InboundMessage) -> OtherEvent:
 
 
 def _news(webhook: RawWebhook, event: TemplateEvent) -> TemplateNews:
-    """No news is from the future, and what does not tell its time was said when it was heard, as far as we know."""
+    """A report about a template. Its time is never later than that of the webhook, which also stands in for a missing
+    time.
+    """
     news = TemplateNews(
         tenant_id=webhook.tenant_id,
         account_id=webhook.account_id,

@@ -17,7 +17,7 @@ from messaging.domain.shared.ids import EventId, Prefix, typeid
 from messaging.domain.shared.refusals import not_found
 from messaging.domain.tenants.tenant import Principal
 
-# A list shows contents up to this size in bytes; a history of messages may have megabytes.
+# A list includes contents up to this size in bytes; a history of messages may have megabytes.
 LARGEST_LISTED = 32_768
 
 
@@ -55,7 +55,7 @@ class ProviderEventView(Struct, frozen=True, kw_only=True):
 
 
 class ListProviderEvents:
-    """Newest first."""
+    """Lists provider events, newest first."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._open = open_uow
@@ -72,7 +72,7 @@ class ListProviderEvents:
 
 
 class FindProviderEvent:
-    """With its content, whatever the size."""
+    """Finds one provider event, with its content whatever the size."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._open = open_uow

@@ -8,7 +8,7 @@ from msgspec import Struct
 from messaging.application.ports.secrets import TenantCipher
 from messaging.domain.shared.ids import Prefix, WebhookId, typeid
 
-# Enough to verify the signature again and to see who called; cookies, tokens and proxies' notes are not kept.
+# Enough to verify the signature again and to see who called; cookies, tokens and headers added by proxies are dropped.
 KEPT_HEADERS = frozenset(
     {"content-type", "content-length", "user-agent", "x-hub-signature", "x-hub-signature-256", "traceparent"}
 )

@@ -26,9 +26,9 @@ from messaging.domain.tenants.tenant import ProviderAccount
 
 log = logging.getLogger(__name__)
 
-# What tokens are made of; anything else cannot be one, and need not be looked for.
+# The form of a token; no look-up is needed for any other text.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
-# Opened credentials of this many accounts are kept in memory.
+# The number of accounts whose decrypted credentials are kept in memory.
 _REMEMBERED = 4096
 
 
@@ -41,11 +41,11 @@ class Forged(Struct, frozen=True, tag="forged"):
 
 
 class Stored(Struct, frozen=True, tag="stored"):
-    """Committed by this call, with the dispatch that gets it processed."""
+    """The webhook was committed by this call, with the dispatch that gets it processed."""
 
 
 class Duplicate(Struct, frozen=True, tag="duplicate"):
-    """The very same bytes were stored for this account before."""
+    """The same bytes were stored for this account before."""
 
 
 class Challenge(Struct, frozen=True, tag="challenge"):
@@ -71,9 +71,10 @@ class _Endpoint(Struct, frozen=True):
 
 
 class StoreWebhook:
-    """`store` is the group-commit door in front of the webhook store; False means that the bytes were known.
+    """Stores webhooks. `store` is the group commit in front of the webhook store; it returns False when the bytes are
+    stored already.
 
-    Webhooks of disabled accounts and suspended tenants are taken too: they tell about messages that left before.
+    Webhooks of disabled accounts and suspended tenants are stored too: they report on messages sent before.
     """
 
     def __init__(
@@ -94,24 +95,24 @@ class StoreWebhook:
         self._new_id = new_id
         self._clock = clock
         self._telemetry = telemetry
-        # By account and keys as they are now: whatever of them is changed is opened anew.
+        # Cached by account and data keys, so that credentials are decrypted again when either changes.
         self._opened = lru_cache(maxsize=_REMEMBERED)(self._open)
 
     async def __call__(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
-        """Raises StoreUnavailable or Overloaded: then it must not be acknowledged."""
+        """Raises StoreUnavailable or Overloaded; the webhook must not be acknowledged then."""
         outcome = await self._take(arriving)
         self._count(arriving.provider, outcome)
         return outcome
 
     async def knows(self, provider: str, token: str) -> bool:
-        """Whether what is posted there would be looked at: asked before a byte of it is read."""
+        """Whether the path belongs to an account; asked before the body is read."""
         if await self._endpoint(provider, token) is not None:
             return True
         self._count(provider, Unknown())
         return False
 
     async def handshake(self, provider: str, token: str, query: Mapping[str, str]) -> Unknown | Forged | Challenge:
-        """The provider asks whether the path is ours before it sends anything there."""
+        """Answer the check by which a provider verifies the webhook's URL before it posts there."""
         endpoint = await self._endpoint(provider, token)
         if endpoint is None:
             return Unknown()
@@ -133,7 +134,7 @@ class StoreWebhook:
         return Stored() if await self._store(webhook) else Duplicate()
 
     def _count(self, provider: str, outcome: Unknown | Forged | Stored | Duplicate) -> None:
-        """The path is anybody's to choose, so only a provider that we know may become a label."""
+        """Count a webhook. Anybody can choose the path, so only the name of a known provider becomes a label."""
         label = provider if provider in self._readers else "unknown"
         self._telemetry.count("webhooks_received", provider=label, outcome=_name(outcome))
 
@@ -152,7 +153,7 @@ class StoreWebhook:
 
 
 def _who(endpoint: _Endpoint) -> dict[str, str]:
-    """Whose webhooks a line of the log is about."""
+    """Account, tenant and provider of a webhook, for a log line."""
     return {
         "account": typeid(Prefix.ACCOUNT, endpoint.account.id),
         "tenant": typeid(Prefix.TENANT, endpoint.account.tenant_id),

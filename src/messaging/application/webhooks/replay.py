@@ -2,7 +2,7 @@
 
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 
-# Webhooks a look; what a number got before it was connected may be much.
+# The number of webhooks per transaction; many may have come to a number before it was connected.
 _AT_ONCE = 1_000
 
 
@@ -11,7 +11,9 @@ class ReplayWebhooks:
         self._open_uow = open_uow
 
     async def __call__(self, limit: int) -> int:
-        """How many are due again; those that fail again are set aside again. Raises StoreUnavailable."""
+        """The number of webhooks that are due again; those that fail again are marked as failed again. Raises
+        StoreUnavailable.
+        """
         async with self._open_uow() as uow:
             count = await uow.raw_webhooks.put_back(limit)
             if count < limit:
@@ -21,13 +23,13 @@ class ReplayWebhooks:
 
 
 class TakeInConnected:
-    """Messages that were written to a number before it was connected become inbound messages after it has been."""
+    """Turns messages to a number that has become a sender since into inbound messages."""
 
     def __init__(self, *, open_uow: OpenSystemUnitOfWork) -> None:
         self._open_uow = open_uow
 
     async def __call__(self) -> int:
-        """How many webhooks are due again. Raises StoreUnavailable."""
+        """The number of webhooks that are due again. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
             count = await uow.raw_webhooks.put_back_connected(_AT_ONCE)
             await uow.commit()

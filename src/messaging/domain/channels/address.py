@@ -14,7 +14,7 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _SCHEME = re.compile(r"tel:", re.IGNORECASE)
 _ZERO_IN_BRACKETS = re.compile(r"\( *0 *\)")
-# What people and word processors put between digits: spaces and hyphens of every width, dots, brackets.
+# Characters that people and word processors put between digits: spaces and hyphens of every width, dots, brackets.
 _SEPARATORS = str.maketrans(
     "",
     "",
@@ -46,7 +46,9 @@ Recipient = Phone | ScopedUser
 
 
 def parse_recipient(text: str) -> Recipient | Violation:
-    """Read `to`. Common spellings are understood; a missing country code is not, because guessing it misdelivers."""
+    """Read `to`. Common spellings are accepted; a missing country code is not, because a guess would send to a
+    stranger.
+    """
     if _E164.fullmatch(text):
         return _phone(read_number(text))
     if _BSUID.fullmatch(text):
@@ -55,7 +57,7 @@ def parse_recipient(text: str) -> Recipient | Violation:
 
 
 def parse_provider_phone(text: str) -> Phone | None:
-    """A number as a provider writes it, with or without '+': theirs to know, so no numbering plan is asked."""
+    """A number as a provider writes it, with or without '+'; it is not checked against numbering plans."""
     number = text if text.startswith("+") else f"+{text}"
     return Phone(number) if _E164.fullmatch(number) else None
 

@@ -5,7 +5,7 @@ from typing import Final
 
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# A dot in the domain is asked for: a single name reaches nobody from outside. International names are written xn--….
+# The domain must have a dot: a single name cannot be reached from outside. International names are written xn--….
 _ADDRESS: Final = re.compile(rf"(?=.{{1,64}}@)(?=.{{3,254}}$){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
 
 

@@ -18,12 +18,12 @@ from messaging.domain.channels.address import Phone, Recipient, parse_provider_p
 _COUNTRIES: Final = ("+52", "+54", "+55")
 _MEXICO: Final = re.compile(r"\+521?([0-9]{10})")
 _ARGENTINA: Final = re.compile(r"\+549?([1-9][0-9]{9})")
-# Eight digits that begin with 2 to 5 are a landline, which got no 9.
+# Eight digits that begin with 2 to 5 are a landline number, which has no 9.
 _BRAZIL: Final = re.compile(r"\+55([1-9][1-9])9?([6-9][0-9]{7})")
 
 
 def spellings(address: str) -> tuple[str, ...]:
-    """All ways to write the address that mean the same person; the first is the form it is found by."""
+    """All spellings of the address that mean the same person; the first is the canonical form."""
     if not address.startswith(_COUNTRIES):
         return (address,)
     if found := _MEXICO.fullmatch(address):
@@ -36,12 +36,12 @@ def spellings(address: str) -> tuple[str, ...]:
 
 
 def identity(address: str) -> str:
-    """The form that all spellings of a person's address have in common."""
+    """The canonical form, which all spellings of a person's address share."""
     return spellings(address)[0]
 
 
 def other_name(recipient: Recipient, named: str) -> str | None:
-    """Whom a provider says it sent to, if that is another identity than the one it was given; None if it is the same.
+    """The identity that a provider says it sent to, if it differs from the given one; None if it is the same.
 
     `named` is a wa_id (digits) or a business-scoped id.
     """

@@ -16,13 +16,14 @@ _LONGEST_CODE: Final = 3
 _CODES: Final = frozenset(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
 # Mexican mobile numbers had a 1 before their ten digits until 2019, and WhatsApp still writes them so.
 _MEXICAN_MOBILE: Final = re.compile(r"\+521[0-9]{10}")
-# Argentinian mobile numbers have a 15 at home, and a 9 in its place from abroad: as good as a trunk prefix.
+# Argentinian mobile numbers are dialled with a 15 inside the country and a 9 from abroad, which acts like a trunk
+# prefix.
 _REWRITTEN: Final = frozenset({54})
 _UNKNOWN_CODE: Final = "No country has the code that stands after '+'. Correct the digits after '+'."
 
 
 class NumberFlaw(Struct, frozen=True):
-    """Why a number cannot exist; `detail` names no more of it than its country code."""
+    """A reason why a number cannot exist; `detail` shows no more of the number than its country code."""
 
     detail: str
 
@@ -55,7 +56,7 @@ def calling_code(number: str) -> str | None:
 
 
 def _is_plain(number: str) -> bool:
-    """What nearly all numbers are: of a possible length, without anything that could be a prefix. Takes about 1 µs."""
+    """Whether the number has a possible length and no possible prefix, as nearly all numbers do. Takes about 1 µs."""
     code = calling_code(number)
     if code is None:
         return False
@@ -77,7 +78,7 @@ def _plan(code: str) -> _Plan:
 
 
 def _looked_up(number: str, *, zero_in_brackets: bool) -> str | NumberFlaw:
-    """The library's reading, as far as nothing but a trunk prefix makes the difference. Takes about 0.1 ms."""
+    """The library's reading, if only a trunk prefix makes it differ. Takes about 0.1 ms."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException as error:
@@ -116,7 +117,7 @@ def _length_flaw(code: int, reason: int) -> NumberFlaw | None:
 
 
 def _spelled(lengths: frozenset[int]) -> str:
-    """`10`, `7, 9 or 10`, `4 to 11`."""
+    """Lengths as text: `10`, `7, 9 or 10`, `4 to 11`."""
     ordered = sorted(lengths)
     if len(ordered) > 2 and ordered[-1] - ordered[0] == len(ordered) - 1:
         return f"{ordered[0]} to {ordered[-1]}"

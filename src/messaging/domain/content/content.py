@@ -41,7 +41,7 @@ def is_free_form(content: Content) -> bool:
 
 
 def summary(content: Content) -> str:
-    """What a log may say of the content: its kind, and a template's name and language; never a value."""
+    """What logs may show of the content: its kind, and a template's name and language; never a value."""
     match content:
         case TemplateMessage():
             return f"template {content.name} ({content.language})"

@@ -19,7 +19,7 @@ MAX_METADATA_VALUE = 500
 
 
 def content_violations(content: Content) -> tuple[Violation, ...]:
-    """Everything wrong with the content itself; pointers are relative to it."""
+    """All violations of the content itself; pointers are relative to it."""
     match content:
         case Text(body=body):
             return tuple(text_violations("/body", body, limit=MAX_TEXT))
@@ -42,7 +42,7 @@ def _caption_violations(caption: str | None) -> list[Violation]:
 
 
 def envelope_violations(reference: str | None, metadata: dict[str, str]) -> tuple[Violation, ...]:
-    """Everything wrong with what the caller attached for itself; pointers are relative to the message."""
+    """All violations of the caller's reference and metadata; pointers are relative to the message."""
     found: list[Violation] = []
     if reference is not None and not _is_reference(reference):
         detail = f"A reference has 1 to {MAX_REFERENCE} printable characters on one line. Shorten or clean it."

@@ -20,19 +20,19 @@ _PRIVATE_NAMES: Final = (
     *("localhost", "onion", "private", "test"),
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-# All that IANA gives out as global unicast; a version of `ipaddress` may not know each exception outside of it.
+# The range that IANA assigns as global unicast; a version of `ipaddress` may not know each exception outside of it.
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 
 
 def link_problem(text: str, *, https_only: bool) -> str | None:
-    """What is wrong with a link and how to mend it; None for one that may be public."""
+    """The reason why a link is refused and how to mend it; None for one that may be public."""
     if len(text) > MAX_LINK:
         return f"The link is longer than {MAX_LINK} characters. Shorten it."
     if not text.isascii() or any(char <= " " or char == "\x7f" for char in text):
         return "A link holds no spaces, line breaks or letters outside ASCII. Percent-encode them, names as xn--…."
     try:
         parts = urlsplit(text)
-        # Reading the port is what checks it.
+        # Reading the port validates it.
         usable = parts.hostname is not None and parts.port != 0
     except ValueError:
         usable, parts = False, None
@@ -43,7 +43,7 @@ def link_problem(text: str, *, https_only: bool) -> str | None:
 
 
 def host_problem(host: str) -> str | None:
-    """Why a host cannot be reached from the public internet; None for one that may be."""
+    """The reason why a host cannot be reached from the public internet; None for one that may be."""
     name = host.lower().removesuffix(".")
     if ":" in name or _NUMBER.fullmatch(name.rpartition(".")[2]):
         return _literal_problem(name)
@@ -77,7 +77,7 @@ def _literal_problem(host: str) -> str | None:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    """False also for an IPv6 address that only wraps an IPv4 address which is not public."""
+    """Whether the address is public; False also for an IPv6 address that contains an IPv4 address which is not."""
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast
     if (inner := _wrapped(address)) is not None:
@@ -86,7 +86,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _wrapped(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address inside: compatible, NAT64, mapped or 6to4."""
+    """The IPv4 address inside an IPv6 address: compatible, NAT64, mapped or 6to4."""
     if address in _NAT64 or int(address) >> 32 == 0:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour

@@ -7,13 +7,13 @@ from messaging.domain.content.parameters import MediaRef
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.text import is_clean_line, text_violations
 
-# Not limited by the provider; 240 fits every file system of the people who save the file.
+# The provider sets no limit; 240 fits every file system on which recipients save the file.
 MAX_FILENAME = 240
 _MEDIA_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def media_violations(pointer: str, media: MediaRef, *, https_only: bool) -> list[Violation]:
-    """`pointer` leads to the object that holds the reference."""
+    """Violations of a media reference; `pointer` leads to the object that holds it."""
     if (media.link is None) == (media.media_id is None):
         detail = "Give exactly one of link (a public URL) and media_id (uploaded to the provider before)."
         return [Violation(pointer=pointer, code="media_source_invalid", detail=detail)]
@@ -26,7 +26,7 @@ def media_violations(pointer: str, media: MediaRef, *, https_only: bool) -> list
 
 
 def filename_violations(pointer: str, filename: str | None) -> list[Violation]:
-    """A file name is one line and no path."""
+    """Violations of a file name, which is one line and no path."""
     if filename is None:
         return []
     if not is_clean_line(filename) or "/" in filename or "\\" in filename:

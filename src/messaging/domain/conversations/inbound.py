@@ -16,12 +16,12 @@ class InboundKind(StrEnum):
     LOCATION = "location"
     CONTACTS = "contacts"
     CALL = "call"
-    # A kind without a word of ours: kept as it came.
+    # A kind that the platform has no name for; it is stored as it came.
     OTHER = "other"
 
 
 class Oddity(StrEnum):
-    """What a message lacked, and what was put in its place. A closed set: it labels a metric."""
+    """A defect of a message, and what was used instead. The set is closed, because it labels a metric."""
 
     # Nothing names the author: neither phone nor user id is known.
     AUTHOR_MISSING = "author_missing"
@@ -29,7 +29,7 @@ class Oddity(StrEnum):
     AUTHOR_UNREADABLE = "author_unreadable"
     # The message does not name its author; the only contact beside it does.
     AUTHOR_FROM_CONTACT = "author_from_contact"
-    # No readable time: `occurred_at` is when the webhook reached us.
+    # The time is missing or unreadable: `occurred_at` is when the webhook was received.
     TIME_UNREADABLE = "time_unreadable"
     # `provider_message_id` is a hash of the message.
     ID_MISSING = "id_missing"

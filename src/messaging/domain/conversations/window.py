@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 WINDOW = timedelta(hours=24)
-# Meta counts from the person's message at its own clock; close a little early rather than be refused with 131047.
+# Meta counts from the person's message by its own clock; the window closes a little early here so that Meta does not
+# refuse with 131047.
 MARGIN = timedelta(minutes=5)
 
 

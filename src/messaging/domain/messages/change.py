@@ -8,14 +8,14 @@ from messaging.domain.messages.message_state import DispatchKind, MessageKey, Ou
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.state import State
 
-# What a timeline entry tells besides its type: codes, numbers, reasons; no content and no address.
+# Details of a timeline entry besides its type: codes, numbers, reasons; no content and no address.
 Detail = dict[str, str | int | None]
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """A line of the timeline: what happened, the state after it, and why. `detail` holds no content and no address.
+    """A timeline entry: what happened, the state after it, and why. `detail` holds no content and no address.
 
-    `occurred_at` is the provider's time of a receipt; the time of writing is the store's.
+    `occurred_at` is the provider's time of a receipt; the store sets the time of writing.
     """
 
     type: str
@@ -25,9 +25,10 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class AttemptOpened(Struct, frozen=True, kw_only=True, tag="opened"):
-    """The row that is written before every try. `lease` runs from the database's now.
+    """A new attempt, whose row is written before every try. `lease` runs from the database's now.
 
-    `forgotten` is for a try that may have been made and is not on record: nobody holds it and its outcome is unknown.
+    `forgotten` marks a try that may have been made and is not on record (after a failover): no worker holds it and its
+    outcome is unknown.
     """
 
     epoch: int
@@ -38,7 +39,9 @@ class AttemptOpened(Struct, frozen=True, kw_only=True, tag="opened"):
 
 
 class AttemptUpdated(Struct, frozen=True, kw_only=True, tag="updated"):
-    """News about an attempt; fields left None keep their value. A `started` phase stamps the time of the first byte."""
+    """An update of an attempt; fields left None keep their value. Phase `started` sets the time at which the send
+    began.
+    """
 
     epoch: int
     phase: Phase
@@ -61,13 +64,13 @@ class Schedule(Struct, frozen=True, kw_only=True, tag="arrange"):
 
 
 class Unschedule(Struct, frozen=True, tag="withdraw"):
-    """Nothing is waiting for this message any more."""
+    """The message's dispatch is deleted: nothing is due for it any more."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """What to write, if the message's `seq` is still `standing.seq`. `dispatch=None` leaves the dispatch alone.
+    """What to write, if the message's `seq` is still `expected_seq`. `dispatch=None` leaves the dispatch alone.
 
-    Entering `dead` also writes a dead letter with `error`; leaving it resolves the letter.
+    Entering `dead` also writes a dead letter with `error`; leaving it resolves the dead letter.
     """
 
     key: MessageKey

@@ -21,12 +21,12 @@ from messaging.domain.messages.retry import POLICIES
 from messaging.domain.messages.state import AWAITING_NEWS, RANK, Move, Refusal, Signal, State, Stay, advance
 from messaging.domain.shared.errors import DomainError
 
-# How long an unclear outcome may wait for the provider's echo, by category.
+# How long an unknown outcome may wait for the provider's echo, by category.
 EchoGrace = Mapping[Category, timedelta]
 
 
 class ChangeBuilder:
-    """Applies signals through `advance`; what it brings together `change` hands to the store."""
+    """Applies signals through `advance` and collects timeline entries; `change` returns the result for the store."""
 
     def __init__(
         self, message: MessageState, grace: EchoGrace = ECHO_GRACE, check_every: timedelta | None = None
@@ -38,7 +38,7 @@ class ChangeBuilder:
         self.entries: list[Entry] = []
 
     def signal(self, signal: Signal, type_: str, detail: Detail | None = None, at: datetime | None = None) -> bool:
-        """Move and note it. Returns False when the signal brings no news; then nothing is noted."""
+        """Apply a signal and note a timeline entry. Returns False and notes nothing when the signal changes nothing."""
         match advance(self.state, signal):
             case Move(state=state):
                 self.state = state
@@ -50,7 +50,7 @@ class ChangeBuilder:
                 raise IllegalSignal(self.state, signal)
 
     def counted(self) -> int:
-        """Tries so far: one counts when the message leaves `sending`, however that comes about."""
+        """Number of tries so far: a try counts when the message leaves `sending`, for whatever reason."""
         left = self.message.state is State.SENDING and self.state is not State.SENDING
         return self.message.attempts + left
 
@@ -88,7 +88,7 @@ class ChangeBuilder:
 
 
 class IllegalSignal(DomainError):
-    """The action makes no sense in the message's present state; it answers 409."""
+    """The action is not possible in the message's present state; the API answers 409."""
 
     def __init__(self, state: State, signal: Signal) -> None:
         super().__init__("state_conflict", f"The message is {state}; {signal} is not possible from there.")
@@ -98,7 +98,7 @@ class IllegalSignal(DomainError):
 
 def end_expired(builder: ChangeBuilder) -> Change:
     builder.signal(Signal.EXPIRE, "message.expired")
-    error = ProviderError(code="expired", reason="It could not be sent before expires_at.")
+    error = ProviderError(code="expired", reason="The message could not be sent before expires_at.")
     return builder.change(dispatch=Unschedule(), error=error)
 
 
@@ -107,7 +107,7 @@ def lose_track(
 ) -> Change:
     message = builder.message
     if not builder.signal(Signal.LOSE_TRACK, "message.unknown", detail):
-        # Its lease had ended before: the wait for the echo is under way and is not begun anew.
+        # Its lease had ended before: the message already waits for the echo, and that wait is not started again.
         builder.note("attempt.late_result", detail)
         return builder.change(attempt=attempt, error=error, dispatch=None)
     return builder.change(
@@ -133,10 +133,10 @@ def end_dead(
 
 
 def await_news(builder: ChangeBuilder) -> tuple[Schedule | Unschedule | None, int]:
-    """What waits once the provider has the message, and the count of checks to write.
+    """The dispatch for a message that the provider has accepted, and the count of status checks to write.
 
-    While it says nothing final, its silence is checked as long as the policy checks at all; what had been counted
-    before were tries, so the count starts afresh. A check that is arranged already stays where it is.
+    Until a final receipt comes, the status is checked as often as the policy says; the count starts at zero because
+    earlier counts were tries. A check that is already scheduled stays as it is.
     """
     message = builder.message
     if builder.state not in AWAITING_NEWS:

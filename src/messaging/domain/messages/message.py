@@ -30,7 +30,7 @@ class Priority(StrEnum):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """An accepted intent: immutable; its progress is kept apart, in `lifecycle.Standing`."""
+    """An accepted message. It is immutable; its progress is kept in `MessageState`."""
 
     id: MessageId
     tenant_id: TenantId
@@ -56,10 +56,10 @@ class Message(Struct, frozen=True, kw_only=True):
 
 MAX_SEND_AHEAD = timedelta(days=90)
 MAX_VALIDITY = timedelta(days=30)
-# An authentication code is worthless late: Meta drops one undelivered after 10 minutes by default.
+# An authentication code is worthless when late: Meta drops one that is undelivered after 10 minutes by default.
 DEFAULT_OTP_VALIDITY = timedelta(minutes=10)
 
-# How long to wait for the provider's echo before an unclear outcome is put before a person.
+# How long an unknown outcome waits for the provider's echo before a person is asked to decide.
 ECHO_GRACE: dict[Category, timedelta] = {
     Category.AUTHENTICATION: timedelta(minutes=5),
     Category.UTILITY: timedelta(minutes=15),
@@ -81,12 +81,14 @@ def default_priority(category: Category) -> Priority:
 
 
 def policy_for(category: Category, priority: Priority) -> RetryPolicy:
-    """An urgent message is told dead early, so that its sender can act; everything else is tried for a week."""
+    """The retry policy of a message: an urgent one becomes a dead letter early, so that its caller can act; others are
+    tried for a week.
+    """
     return SIMPLE if category is Category.AUTHENTICATION or priority is Priority.CRITICAL else DURABLE
 
 
 def timing_violations(*, now: datetime, send_at: datetime | None, expires_at: datetime | None) -> tuple[Violation, ...]:
-    """Everything wrong with when a message shall leave."""
+    """All violations of `send_at` and `expires_at`."""
     found: list[Violation] = []
     if send_at is not None and send_at > now + MAX_SEND_AHEAD:
         found.append(

@@ -21,7 +21,7 @@ class MessageKey(NamedTuple):
 
 
 class Phase(StrEnum):
-    """Where an attempt is. `claimed`, `started` and `unknown` are open: at most one such attempt per message."""
+    """Phase of an attempt. `claimed`, `started` and `unknown` are open: a message has at most one such attempt."""
 
     CLAIMED = "claimed"
     STARTED = "started"
@@ -44,7 +44,7 @@ PROVEN_NOT_ACCEPTED = frozenset({Outcome.REJECTED, Outcome.UNAVAILABLE, Outcome.
 
 
 class DispatchKind(StrEnum):
-    """What a dispatch asks for when it is due. `deliver` also takes over leases that ran out."""
+    """The work that a dispatch is due for. `deliver` also takes over messages whose lease ran out."""
 
     DELIVER = "deliver"
     STOP_WAITING = "stop_waiting"
@@ -56,7 +56,7 @@ class DispatchKind(StrEnum):
 
 
 class LastAttempt(Struct, frozen=True, kw_only=True):
-    """The newest attempt; `lease_live` compares its lease with the database's clock."""
+    """The newest attempt; `lease_live` says whether its lease is still running, by the database's clock."""
 
     epoch: int
     phase: Phase
@@ -64,13 +64,13 @@ class LastAttempt(Struct, frozen=True, kw_only=True):
     lease_owner: str
     lease_live: bool
     provider_message_id: str | None = None
-    # When its request may have begun, by the database's clock; None if it never was.
+    # Time at which its request may have begun, by the database's clock; None if no start was recorded.
     started_at: datetime | None = None
     http_status: int | None = None
 
 
 class MessageState(Struct, frozen=True, kw_only=True):
-    """Where a message stands, read under lock. `seq` numbers its events; `epoch` its attempts."""
+    """A message's state, read under lock. `seq` numbers its timeline entries; `epoch` numbers its attempts."""
 
     key: MessageKey
     state: State
@@ -89,5 +89,5 @@ class MessageState(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     attempt: LastAttempt | None
     now: datetime
-    # It was sent again, by a person or by `on_unknown`, although an earlier attempt may have been accepted.
+    # The message was sent again, by a person or by `on_unknown`, although an earlier attempt may have been accepted.
     possible_duplicate: bool = False

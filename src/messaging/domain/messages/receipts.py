@@ -12,12 +12,13 @@ class ReceiptKind(StrEnum):
     SENT = "sent"
     DELIVERED = "delivered"
     READ = "read"
-    # A voice message was listened to: whoever plays it has it and has opened it.
+    # A voice message was played, which implies that it was delivered and read.
     PLAYED = "played"
     FAILED = "failed"
-    # One person of a group got it, read it or played it: it has left the provider, and that is all it says of it.
+    # One participant of a group received, read or played the message. It proves that the provider accepted the message,
+    # and nothing about the other participants.
     PARTICIPANT = "participant"
-    # A status without a word of ours. The provider knows the message, so it had been accepted.
+    # A status that the platform has no name for. It proves that the provider accepted the message.
     OTHER = "other"
 
     @property
@@ -43,20 +44,20 @@ class ProviderError(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-# In a timeline's detail: the ids in `Receipt.recipient_ids` and `participant_id`, sealed for the tenant.
+# In a timeline entry's detail: the ids in `Receipt.recipient_ids` and `participant_id`, sealed for the tenant.
 SEALED_RECIPIENT = "sealed_recipient"
 
-# A name and what the provider said under it, bounded; never a recipient or content.
+# A name and the provider's value for it, bounded in length; never a recipient or content.
 Fact = tuple[str, str | int]
 
 
 class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
-    """One status. `reference` is what we asked the provider to echo (absent on some failures).
+    """One status update. `reference` is the text that the provider was asked to echo (absent on some failures).
 
     `occurred_at` is the provider's clock: shown, never used to order states; None where it could not be read.
     `recipient_ids` are the provider's spellings of the recipient (wa_id digits, business-scoped id), `participant_id`
-    the person in a group whose status it is (empty if not named). `facts` go into the timeline as they are;
-    `sealed_recipient` is what goes there of the ids.
+    is the person in a group whose status it is (empty if not named). `facts` go into the timeline unchanged;
+    `sealed_recipient` holds the ids, sealed for the timeline.
     """
 
     kind: ReceiptKind

@@ -24,13 +24,13 @@ def write(message_id: MessageId, epoch: int, tag: Callable[[str], str]) -> str:
 
 
 def verify(text: str, tag: Callable[[str], str]) -> Reference | None:
-    """None for anything we did not write for the tenant whose `tag` it is."""
+    """Parse a reference; None unless this platform wrote it for the tenant whose `tag` function is given."""
     reference = parse(text)
     return reference if reference is not None and tag(text.rpartition(".")[0]) == reference.tag else None
 
 
 def parse(text: str) -> Reference | None:
-    """None for anything we cannot have written; the tag is not looked at."""
+    """Parse a reference without checking its tag; None for a text that the platform cannot have written."""
     parts = text.split(".")
     if len(parts) != 4 or parts[0] != "v1" or not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) <= 9):
         return None

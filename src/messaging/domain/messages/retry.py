@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Scope(StrEnum):
-    """What a provider's complaint is about: decides what else must stop besides this message."""
+    """What a provider's error is about; it decides which other sends must stop besides this message."""
 
     MESSAGE = "message"
     RECIPIENT = "recipient"
@@ -19,7 +19,9 @@ class Scope(StrEnum):
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """The provider took the message. `recipient_id` is its own spelling of the recipient, where it gives one."""
+    """The provider accepted the message. `recipient_id` is the provider's own spelling of the recipient, where it gives
+    one.
+    """
 
     provider_message_id: str
     recipient_id: str | None = None
@@ -27,7 +29,7 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 class Rejected(Struct, frozen=True, kw_only=True, tag="rejected"):
-    """Refused for good: trying the same again cannot work."""
+    """The provider refused the message for good: the same request cannot succeed later."""
 
     code: str
     reason: str
@@ -36,9 +38,9 @@ class Rejected(Struct, frozen=True, kw_only=True, tag="rejected"):
 
 
 class Unavailable(Struct, frozen=True, kw_only=True, tag="unavailable"):
-    """Refused for now, and the provider's word says it was *not* accepted.
+    """The provider refused the message for now, and its answer proves that it did *not* accept it.
 
-    Uses up an attempt, unless it is about the credentials.
+    Uses up an attempt, unless the refusal is about the credentials.
     """
 
     code: str
@@ -49,7 +51,9 @@ class Unavailable(Struct, frozen=True, kw_only=True, tag="unavailable"):
 
 
 class Throttled(Struct, frozen=True, kw_only=True, tag="throttled"):
-    """Too fast for some scope; not accepted. Waits as told and uses up no attempt."""
+    """The provider refused because a scope sends too fast; the message was not accepted. It waits as told and uses up
+    no attempt.
+    """
 
     code: str
     reason: str
@@ -67,7 +71,9 @@ class Unreachable(Struct, frozen=True, kw_only=True, tag="unreachable"):
 
 
 class Uncertain(Struct, frozen=True, kw_only=True, tag="uncertain"):
-    """The provider may have it. Never resent on a guess; `likely_sent` after a 2xx that could not be read."""
+    """The provider may have accepted the message. It is never resent on a guess; `likely_sent` marks a 2xx answer that
+    could not be read.
+    """
 
     reason: str
     code: str = "outcome_unknown"
@@ -80,7 +86,9 @@ SendResult = Sent | Failure
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
-    """`waits[n]` follows the failure of attempt n+1; then, if any, slow checks before a person is asked."""
+    """`waits[n]` is the wait after the failure of attempt n+1; after the last, slow checks follow, if any, before a
+    person is asked.
+    """
 
     name: str
     waits: tuple[timedelta, ...]
@@ -101,7 +109,8 @@ DURABLE = RetryPolicy(
     checks=28,
 )
 SIMPLE = RetryPolicy(name="simple", waits=_seconds(5, 15, 45))
-# Its account is held meanwhile; this is how soon the message itself goes once the credentials are replaced.
+# The circuit breaker holds the account meanwhile; this is how soon the message is tried once the credentials are
+# replaced.
 CREDENTIAL_WAIT = timedelta(seconds=5)
 POLICIES: dict[str, RetryPolicy] = {policy.name: policy for policy in (DURABLE, SIMPLE)}
 
@@ -119,15 +128,15 @@ class Fail(Struct, frozen=True):
 
 
 class DeadLetter(Struct, frozen=True):
-    """Retries are used up: a dead letter."""
+    """Retries are used up: the message becomes a dead letter."""
 
 
 class Expire(Struct, frozen=True):
-    """The next try would leave after the message's validity."""
+    """The next try would come after the message's expiry."""
 
 
 class AwaitEcho(Struct, frozen=True):
-    """Unclear: wait for the provider's word."""
+    """The outcome is unknown: wait for the provider's echo."""
 
 
 Decision = RetryAt | Fail | DeadLetter | Expire | AwaitEcho
@@ -151,7 +160,8 @@ def classify(
         case Throttled(retry_after=wait):
             return _unless_expired(RetryAt(at=now + wait, attempts=attempts, checks=checks), expires_at)
         case Unavailable(scope=Scope.CREDENTIAL, retry_after=told):
-            # The account's matter, not the message's: it waits for other credentials, however long that takes.
+            # The fault is the account's, not the message's: the message waits for new credentials, however long that
+            # takes.
             at = now + (told or CREDENTIAL_WAIT)
             return _unless_expired(RetryAt(at=at, attempts=attempts, checks=checks), expires_at)
         case Unavailable(retry_after=told):
@@ -182,5 +192,7 @@ def _next_try(
 
 
 def _unless_expired(retry: RetryAt, expires_at: datetime | None) -> Decision:
-    """Expiry always wins: an OTP never leaves after its validity."""
+    """The retry, or the end of the message if the retry would come after its expiry: an OTP never leaves when it is no
+    longer valid.
+    """
     return Expire() if expires_at is not None and retry.at >= expires_at else retry

@@ -33,7 +33,8 @@ class Signal(StrEnum):
     CLAIM = "claim"
     EXPIRE = "expire"
     CANCEL = "cancel"
-    # The attempt is proven not to have reached the provider: the lease ran out unstamped, a drain, no byte written.
+    # The attempt is proven not to have reached the provider: the lease ran out before a start was recorded, the worker
+    # drained, or no byte was written.
     NOT_SENT = "not_sent"
     START = "start"
     ACCEPT = "accept"
@@ -55,7 +56,7 @@ class Signal(StrEnum):
 
 
 class Row(NamedTuple):
-    """One line of the table: from any of `sources`, `signal` leads to `target`."""
+    """One line of the transition table: from any of `sources`, `signal` leads to `target`."""
 
     name: str
     sources: tuple[State, ...]
@@ -65,14 +66,14 @@ class Row(NamedTuple):
 
 S, G = State, Signal
 
-# How far the provider's word has taken a message. A receipt moves it only upwards, which is why any order, repetition
-# or subset of receipts ends in the same state. `failed` sits below `delivered`: providers do report delivery after it.
+# How far receipts have taken a message. A receipt only raises the rank, so that any order, repetition or subset of
+# receipts ends in the same state. `failed` ranks below `delivered`: providers do report delivery after it.
 RANK: dict[State, int] = {S.SUBMITTED: 1, S.SENT: 2, S.FAILED: 3, S.DELIVERED: 4, S.READ: 5}
 
-# The provider has it, and its last word is still to come.
+# The provider has accepted the message, and its final receipt has not come yet.
 AWAITING_NEWS = frozenset({S.SUBMITTED, S.SENT})
 
-# A receipt proves acceptance, whatever we believed before it: it also stops a retry that was already waiting.
+# A receipt proves acceptance whatever the state was before; it also cancels a retry that was already scheduled.
 _BEFORE_RECEIPTS = (S.QUEUED, S.CLAIMED, S.SENDING, S.UNKNOWN, S.UNCONFIRMED, S.DEAD, S.EXPIRED, S.CANCELLED)
 
 TRANSITIONS: tuple[Row, ...] = (
@@ -87,7 +88,8 @@ TRANSITIONS: tuple[Row, ...] = (
     Row("T9", (S.SENDING,), G.REFUSE_FOR_NOW, S.QUEUED),
     Row("T10", (S.SENDING,), G.REFUSE, S.FAILED),
     Row("T11", (S.SENDING,), G.LOSE_TRACK, S.UNKNOWN),
-    # T12: news about an attempt whose fate we did not know, by echo, by lookup, or from the worker itself, late.
+    # T12: the fate of an attempt whose outcome was unknown is found out, by echo, by lookup, or from a late result of
+    # its worker.
     Row(
         "T12",
         (S.QUEUED, S.CLAIMED, S.UNKNOWN, S.UNCONFIRMED, S.DEAD, S.EXPIRED, S.CANCELLED),
@@ -124,8 +126,8 @@ MOVES: dict[tuple[State, Signal], State] = {
 }
 LEGAL_MOVES: frozenset[tuple[State, State]] = frozenset((source, target) for (source, _), target in MOVES.items())
 
-# Signals that come from outside or from another worker, late or twice: where they do not move a message they mean
-# nothing. Every other signal is our own decision, so meeting it in the wrong state is refused.
+# Signals from providers or other workers may come late or twice: where they do not move a message they are ignored. All
+# other signals are the platform's own decisions and are refused in a wrong state.
 _NO_NEWS = frozenset(
     {
         G.DUE,
@@ -153,28 +155,28 @@ class Move(Struct, frozen=True):
 
 
 class Stay(Struct, frozen=True):
-    """The signal is late, repeated or without news: nothing changes, and that is fine."""
+    """The signal is late, repeated or brings nothing new: the state stays, and that is no error."""
 
 
 class Refusal(Struct, frozen=True):
-    """The signal is a decision that makes no sense here; the caller reports it (409), nothing changes."""
+    """The signal is a decision that is not possible in this state: the caller answers 409, and nothing changes."""
 
 
 Step = Move | Stay | Refusal
 
 
 def initial(*, scheduled: bool) -> State:
-    """T1: where an accepted message starts."""
+    """T1: the first state of an accepted message."""
     return State.SCHEDULED if scheduled else State.QUEUED
 
 
 def advance(state: State, signal: Signal) -> Step:
-    """Decide every (state, signal) pair."""
+    """The step that `signal` leads to from `state`; defined for every pair."""
     if (target := MOVES.get((state, signal))) is not None:
         return Move(target)
     return Stay() if signal in _NO_NEWS else Refusal()
 
 
 def public(state: State) -> str:
-    """One of the thirteen public names; a claim without a byte sent is still `queued` to the world."""
+    """The public name of a state, one of thirteen; a claimed message of which no byte was sent reads as `queued`."""
     return State.QUEUED.value if state is State.CLAIMED else state.value

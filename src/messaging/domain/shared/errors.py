@@ -35,7 +35,7 @@ class DomainError(Exception):
 
 
 def under(prefix: str, violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
-    """The same violations, seen from one level further out (`/2` + `/to` → `/2/to`)."""
+    """The same violations with pointers relative to the enclosing object (`/2` + `/to` → `/2/to`)."""
     if not violations:
         return ()
     return tuple(Violation(pointer=prefix + v.pointer, code=v.code, detail=v.detail) for v in violations)

@@ -34,7 +34,7 @@ class Prefix(StrEnum):
 
 
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
-# What Python takes for the digits of base 32.
+# The digits of base 32 in Python's notation.
 _TO_PYTHON = bytes.maketrans(_CROCKFORD, b"0123456789abcdefghijklmnopqrstuv")
 _ALPHABET = frozenset(_CROCKFORD.decode())
 _PAIRS = tuple(first + second for first in _CROCKFORD.decode() for second in _CROCKFORD.decode())
@@ -53,7 +53,8 @@ def parse_typeid(prefix: Prefix, text: str) -> UUID | None:
 
 
 def encode_uuid(value: UUID) -> str:
-    # Two characters at a time, written out: this runs for every id in every answer, and a loop takes twice as long.
+    # Two characters at a time and without a loop: this runs for every id in every answer, and a loop takes twice as
+    # long.
     bits, of = value.int, _PAIRS
     return (
         of[bits >> 120]

@@ -21,12 +21,12 @@ class BothModes(StrEnum):
 
 BOTH_MODES: Final = BothModes.BOTH
 
-# What a tenant's transaction reaches: the rows of one mode, or, where that is said explicitly, of both.
+# Rows that a tenant's transaction can see: those of one mode or, where stated explicitly, of both.
 Reach = Mode | BothModes
 
 
 class TenantScope(NamedTuple):
-    """Whose rows, and of which mode."""
+    """A tenant and the mode whose rows are meant."""
 
     tenant_id: TenantId
     mode: Reach

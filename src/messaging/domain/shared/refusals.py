@@ -4,7 +4,9 @@ from messaging.domain.shared.errors import DomainError, Violation
 
 
 def not_found() -> DomainError:
-    """Unknown, malformed or somebody else's: the same answer, so that ids cannot be probed."""
+    """The answer for ids that are unknown, malformed or another tenant's: always the same, so that ids cannot be
+    probed.
+    """
     return DomainError("not_found", "There is nothing here under this id for this key.")
 
 

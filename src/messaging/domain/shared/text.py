@@ -7,8 +7,8 @@ from messaging.domain.shared.errors import Violation
 # C0 and C1 controls except tab, line feed and carriage return; halves of surrogate pairs cannot be encoded at all.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORBIDDEN_ON_ONE_LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-# Characters that leave no mark of their own: white space, Unicode's Default_Ignorable_Code_Point (zero-width, joiners,
-# fillers, variation selectors, tags), annotation marks, and the braille and Hangul blanks.
+# Invisible characters: white space, Unicode's Default_Ignorable_Code_Point (zero-width, joiners, fillers, variation
+# selectors, tags), annotation marks, and the braille and Hangul blanks.
 _UNSEEN = re.compile(
     "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
@@ -25,22 +25,24 @@ def utf16_units(text: str) -> int:
 
 
 def is_clean(text: str) -> bool:
-    """Free of control characters; line breaks and tabs are welcome."""
+    """Whether the text has no control characters; line breaks and tabs are allowed."""
     return _FORBIDDEN.search(text) is None
 
 
 def is_clean_line(text: str) -> bool:
-    """Free of control characters, line breaks and tabs too."""
+    """Whether the text has no control characters, line breaks or tabs."""
     return _FORBIDDEN_ON_ONE_LINE.search(text) is None
 
 
 def is_plain(text: str) -> bool:
-    """What most texts are, in a glance: printable ASCII on one line, not blank, as long as it looks."""
+    """Whether the text is printable ASCII on one line and not blank, as most texts are; a fast check that makes others
+    unnecessary.
+    """
     return text.isascii() and text.isprintable() and bool(text) and not text.isspace()
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of it would be seen: empty, white space of any kind, or characters that leave no mark."""
+    """Whether nothing of the text can be seen: it is empty, white space of any kind, or only invisible characters."""
     return _UNSEEN.fullmatch(text) is not None
 
 
@@ -60,7 +62,7 @@ def too_long(pointer: str, *, units: int, limit: int) -> Violation:
 
 
 def text_violations(pointer: str, text: str, *, limit: int) -> list[Violation]:
-    """What is wrong with a text that must say something: blank, too long, or unclean."""
+    """Violations of a text that must not be blank, too long, or hold control characters."""
     if is_blank(text):
         return [value_empty(pointer, "It is empty. Write something, or leave it out where it is optional.")]
     found = [] if is_clean(text) else [control_character(pointer)]

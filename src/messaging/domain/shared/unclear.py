@@ -9,21 +9,21 @@ from messaging.domain.shared.mode import Mode
 
 
 class OnUnknown(StrEnum):
-    """`hold` puts the message before a person; `resend` sends it again, once, on proof that it was lost."""
+    """`hold` waits for a person's decision; `resend` sends the message again, once, on proof that it was lost."""
 
     HOLD = "hold"
     RESEND = "resend"
 
 
 class UnclearChoices(Struct, frozen=True, kw_only=True):
-    """A tenant's choice for messages that make none themselves: by category, else `default`. None chooses nothing."""
+    """A tenant's choice for messages without one of their own: by category, else `default`. None means no choice."""
 
     default: OnUnknown | None = None
     categories: Mapping[str, OnUnknown] = field(default_factory=dict)
 
 
 class UnclearByMode(Struct, frozen=True, kw_only=True):
-    """A tenant's choices for each of its modes: what a test key chooses touches no live message."""
+    """A tenant's choices for each of its modes: a test key cannot change what happens to live messages."""
 
     live: UnclearChoices | None = None
     test: UnclearChoices | None = None
@@ -35,7 +35,9 @@ class UnclearByMode(Struct, frozen=True, kw_only=True):
 def on_unknown(
     own: OnUnknown | None, template: OnUnknown | None, tenant: UnclearChoices | None, category: str
 ) -> OnUnknown:
-    """The nearest choice counts: the message's own, its template's, its category's, its tenant's, else `hold`."""
+    """The choice that applies, most specific first: the message's, its template's, its category's, its tenant's, else
+    `hold`.
+    """
     if own is not None:
         return own
     if template is not None:

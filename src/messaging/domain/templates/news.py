@@ -17,10 +17,10 @@ from messaging.domain.templates.template import Template, TemplateCategory, Temp
 
 
 class TemplateNews(Struct, frozen=True, kw_only=True):
-    """What was told of the template with this id; what was not spoken of is None.
+    """A report about the template with this id; None where it says nothing.
 
-    `at` is the provider's time and `heard_at` ours. `rewritten`: its content is another now. `doubtful`: the news says
-    less than one needs to know, so the template has to be read anew.
+    `at` is the provider's time and `heard_at` ours. `rewritten`: the content has changed. `doubtful`: the report is
+    incomplete, so the template has to be listed.
     """
 
     tenant_id: TenantId
@@ -40,24 +40,26 @@ class TemplateNews(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True):
-    """The template after the news, and whether it has to be read anew."""
+    """The template after the report, and whether it has to be listed."""
 
     template: Template
     ask: bool = False
 
 
 def whole_second(at: datetime) -> datetime:
-    """Providers cut their times to seconds: ours must be cut too, or news of the same second would look older."""
+    """The time cut to seconds, as providers cut theirs; otherwise a report of the same second would look older."""
     return at.replace(microsecond=0)
 
 
 def may_be_about(template: Template, news: TemplateNews) -> bool:
-    """Whether news under its name and language is about this template: only if no other id is known for it."""
+    """Whether a report under its name and language is about this template: only if no other id is known for it."""
     return template.external_id in (None, news.external_id)
 
 
 def tell(template: Template, news: TemplateNews, *, listed_at: datetime | None) -> Told:
-    """Take in what is newer than what is known. Of two in the same second the later read counts, and we ask."""
+    """Apply a report where it is newer than what is known. Of two in the same second the later read counts, and a
+    listing is requested.
+    """
     changes: dict[str, Any] = {"external_id": news.external_id}
     ask, rewritten = news.doubtful, news.rewritten
     if news.status is not None and not _is_old(news.at, template.status_at, listed_at):
@@ -74,20 +76,20 @@ def tell(template: Template, news: TemplateNews, *, listed_at: datetime | None) 
 
 
 def _was_reviewed_again(template: Template, news: TemplateNews, listed_at: datetime | None) -> bool:
-    """Whether an approval is of other content than ours: only what was edited goes through a review once more.
+    """Whether an approval is about other content than ours: only edited content is reviewed once more.
 
-    Not everybody is sent the news of the content itself, and it comes after this one.
+    The report about the content itself is not sent to everybody, and comes after this one.
     """
     if news.status is not TemplateStatus.APPROVED or news.at in (template.status_at, listed_at):
         return False
     if template.status is TemplateStatus.APPROVED:
         return template.status_at is not None or listed_at is not None
-    # A review that nobody told the beginning of is that of a new template.
+    # A review whose beginning was not reported is that of a new template.
     return template.status in (TemplateStatus.PENDING, TemplateStatus.REJECTED) and template.status_at is not None
 
 
 def _status(news: TemplateNews) -> dict[str, Any]:
-    """A status comes with its reasons, and the former ones go with the former status."""
+    """A new status and its reasons, which replace those of the former status."""
     return {
         "status": news.status,
         "status_at": news.at,
@@ -101,5 +103,5 @@ def _is_old(at: datetime, *known: datetime | None) -> bool:
 
 
 def in_order(news: Iterable[TemplateNews]) -> list[TemplateNews]:
-    """Oldest first; what was told at the same time stays in the order given."""
+    """Oldest first; reports of the same time keep the order given."""
     return sorted(news, key=lambda item: item.at)

@@ -33,7 +33,7 @@ class Pattern(Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> Pattern:
-    """Find the placeholders. Remembered, because a template is read once and sent many times."""
+    """Find the placeholders. Results are cached, because a template is sent many times."""
     texts, blanks = list[str](), list[str]()
     cut = rest = 0
     padded = False
@@ -58,7 +58,7 @@ def read(text: str) -> Pattern:
 
 
 def fill(pattern: Pattern, values: Mapping[str, str]) -> str:
-    """The text with its blanks filled; a blank without a value stays visible as `{{name}}`."""
+    """The text with its placeholders filled; one without a value stays visible as `{{name}}`."""
     parts = [pattern.texts[0]]
     for name, text in zip(pattern.blanks, pattern.texts[1:], strict=True):
         parts += (values.get(name, _OPEN + name + _CLOSE), text)
@@ -66,7 +66,7 @@ def fill(pattern: Pattern, values: Mapping[str, str]) -> str:
 
 
 def filled_units(pattern: Pattern, values: Mapping[str, str]) -> int:
-    """Length of the filled text in UTF-16 units; blanks without a value count nothing."""
+    """Length of the filled text in UTF-16 units; placeholders without a value add nothing."""
     units = pattern.units
     for name in pattern.blanks:
         units += utf16_units(values.get(name, ""))

@@ -19,7 +19,7 @@ class TemplateStatus(StrEnum):
     DISABLED = "disabled"
     ARCHIVED = "archived"
     DELETED = "deleted"
-    # A status we have no word for: kept, shown, not sendable.
+    # A status that the platform has no name for: stored, shown, not sendable.
     OTHER = "other"
 
 
@@ -100,12 +100,12 @@ class Template(Struct, frozen=True, kw_only=True):
     external_id: str | None = None
     quality: str | None = None
     rejected_reason: str | None = None
-    # What the provider told with the status: reason, title, description, recommendation, disable_date.
+    # Details that the provider gave with the status: reason, title, description, recommendation, disable_date.
     status_info: dict[str, str] = {}
     unsupported: tuple[str, ...] = ()
     status_at: datetime | None = None
     quality_at: datetime | None = None
     category_at: datetime | None = None
     changed_at: datetime | None = None
-    # The tenant's choice for messages that make none themselves; no provider knows of it.
+    # The tenant's choice for messages without one of their own; it is not sent to the provider.
     on_unknown: OnUnknown | None = None

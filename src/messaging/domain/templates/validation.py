@@ -48,14 +48,15 @@ MAX_BODY = 1024
 MAX_HEADER = 60
 MAX_PAYLOAD = 128
 MAX_CODE = 15
-# How many surplus values are named one by one; a mistaken client may send thousands.
+# The number of surplus values that are listed; a mistaken client may send thousands.
 _MOST_SURPLUS = 20
 # Meta writes the body of authentication templates itself and does not always list its text.
 AUTHENTICATION_BODY = "*{{1}}* is your verification code."
 _CODE = "1"
-# How far the length of a misspelt template name may be off, how long it may be, and how many names it is compared with.
+# For a misspelt template name: the largest difference in length, the longest name compared, and the most names
+# compared.
 _NEAR, _LONGEST_NAME, _MOST_COMPARED = 2, 100, 50
-# One space more than Meta takes in a row.
+# One space more than Meta accepts in a row.
 _GAP = "     "
 _BREAK = re.compile("[\n\r\t\u2028\u2029]")
 
@@ -73,7 +74,7 @@ _MEDIA_HEADERS: dict[HeaderFormat, type[HeaderValue]] = {
     HeaderFormat.VIDEO: HeaderVideo,
     HeaderFormat.DOCUMENT: HeaderDocument,
 }
-# What RFC 3986 allows in a path or query, without the colon, which Meta wants encoded as well.
+# Characters that RFC 3986 allows in a path or query, without the colon, which Meta wants encoded as well.
 _LEFT_AS_IS = "/?#[]@!$&'()*+,;=%~-._"
 
 
@@ -93,7 +94,7 @@ def find_template(templates: Mapping[tuple[str, str], Template], name: str, lang
 
 
 def _nearest(name: str, templates: Mapping[tuple[str, str], Template]) -> str | None:
-    """The name that was probably meant. Few are compared, since a batch may ask a thousand times."""
+    """The name that was probably meant. Few names are compared, because a batch may ask a thousand times."""
     alike = {known for known, _ in templates if known[:1] == name[:1] and abs(len(known) - len(name)) <= _NEAR}
     close = (
         get_close_matches(name, sorted(alike)[:_MOST_COMPARED], n=1, cutoff=0.8) if len(name) <= _LONGEST_NAME else []
@@ -133,7 +134,7 @@ def _body(template: Template) -> Pattern:
 
 
 def status_violations(template: Template) -> list[Violation]:
-    """Why no message at all may be sent with it; none for a template that may be sent."""
+    """The reasons why no message may be sent with the template; none if it may be sent."""
     found = []
     if template.status is not TemplateStatus.APPROVED:
         detail = _NOT_SENDABLE[template.status]
@@ -196,7 +197,7 @@ def _surplus(body: Pattern, variables: Mapping[str, str]) -> list[Violation]:
 
 
 def _is_plain(value: str, *, limit: int) -> bool:
-    """A value against which no rule says anything, in a glance."""
+    """A fast check for values that break no rule."""
     return is_plain(value) and len(value) <= limit and _GAP not in value
 
 
@@ -319,7 +320,7 @@ def _suffix_violations(pointer: str, url: Pattern, suffix: str) -> list[Violatio
     found = _parameter_violations(pointer, suffix, limit=MAX_LINK)
     if found:
         return found
-    # It goes out percent-encoded; escapes that are there already stay as they are.
+    # The suffix is sent percent-encoded; escapes that are there already stay as they are.
     if (units := url.units + len(quote(suffix, safe=_LEFT_AS_IS))) > MAX_LINK:
         detail = f"The filled URL would have {units} characters, {MAX_LINK} are allowed. Shorten the suffix."
         return [Violation(pointer=pointer, code="template_text_too_long", detail=detail)]

@@ -16,7 +16,7 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class AdminKey(Struct, frozen=True, kw_only=True):
-    """Another kind than a tenant's, good for /admin/v1 only. Of the secret only the SHA-256 is kept."""
+    """An administrator's key, which opens /admin/v1 only. Of the secret only the SHA-256 is stored."""
 
     id: KeyId
     public_id: str
@@ -30,15 +30,17 @@ class AdminKey(Struct, frozen=True, kw_only=True):
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
     def opens_with(self, secret: str, *, now: datetime) -> bool:
-        """Constant-time comparison first, so that timing tells nothing about revocation either."""
+        """Whether the secret is right and the key valid. The comparison takes constant time and comes first, so that
+        timing does not tell whether the key is revoked.
+        """
         right = hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), self.secret_sha256)
         return right and self.works_at(now)
 
 
 def require_force(before: Iterable[AdminKey], after: Iterable[AdminKey], *, own: bool) -> None:
-    """Raises DomainError `force_required`, with every reason, for a change of the keys that work to `after`.
+    """Raises DomainError `force_required`, with every reason, for a change of the valid keys to `after`.
 
-    A reason is that after it the last working key ends earlier than before, or that a key ends itself (`own`).
+    Reasons are that the last valid key would end earlier than before, or that a key ends itself (`own`).
     """
     reasons = []
     now_until, then_until = _last_end(before), _last_end(after)
@@ -64,5 +66,5 @@ def _last_key(then_until: datetime | None) -> Violation:
 
 
 def _last_end(working: Iterable[AdminKey]) -> datetime | None:
-    """When the last of them ends; None without any."""
+    """When the last of the keys ends; None without any."""
     return max((key.expires_at or _NEVER for key in working), default=None)

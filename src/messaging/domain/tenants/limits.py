@@ -8,14 +8,14 @@ from messaging.domain.channels.address import Channel
 
 
 class Quota(Struct, frozen=True, kw_only=True):
-    """So many messages in a window of so many seconds; a window begins with the first message after the last one."""
+    """At most `messages` in a window of `seconds`; a window begins with the first message after the previous window."""
 
     messages: int
     seconds: int
 
 
 class SubmissionLimits(Struct, frozen=True, kw_only=True):
-    """What is UNSET follows the platform's default, None is no limit. `key` applies to each key by itself."""
+    """UNSET follows the platform's default, None means no limit. `key` applies to each key separately."""
 
     tenant: Quota | UnsetType | None = UNSET
     key: Quota | UnsetType | None = UNSET
@@ -36,9 +36,9 @@ def policies(
     submitted: Sequence[tuple[Channel, str]],
     refused: int = 0,
 ) -> Iterator[tuple[Policy, int]]:
-    """Which limits apply to messages of these channels and categories, and how many of them each concerns.
+    """The limits that apply to messages of these channels and categories, each with the number of messages it counts.
 
-    `refused` are messages beside those that broke a rule: of what channel and category they are need not be known.
+    `refused` is the number of further messages that broke a rule; their channels and categories need not be known.
     """
     limits = own or default
     for name, quota, fallback in (("tenant", limits.tenant, default.tenant), ("key", limits.key, default.key)):

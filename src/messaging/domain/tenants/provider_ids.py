@@ -11,7 +11,7 @@ _ANY: Final = (re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII), "Ids are letters, 
 
 
 def provider_id_violations(provider: str, external_id: str) -> tuple[Violation, ...]:
-    """For the `external_id` of an account or a sender, as the caller gave it."""
+    """Violations of the `external_id` of an account or a sender, as the caller gave it."""
     shape, words = _SHAPES.get(provider, _ANY)
     if shape.fullmatch(external_id):
         return ()

@@ -6,7 +6,7 @@ from messaging.domain.shared.errors import DomainError
 
 
 class ConfigurationQuotas(Struct, frozen=True, kw_only=True):
-    """The most of each in one mode; of keys, those of both modes that are not revoked."""
+    """The most of each in one mode; for keys, of both modes together, not counting revoked ones."""
 
     accounts: int = 100
     senders: int = 1_000

@@ -30,7 +30,7 @@ def route(
     senders: Sequence[Sender],
     rules: Sequence[RoutingRule],
 ) -> Sender | Violation:
-    """Pick the sender, or say why none fits. Only senders of the key's own mode are ever candidates.
+    """Choose the sender, or say why none fits. Only senders of the key's own mode are candidates.
 
     `recipient` is None when the address could not be read; rules by prefix then match nothing.
     """
@@ -48,7 +48,7 @@ def route(
             detail=f"No active {mode} sender for {channel}. Add one with POST /v1/senders, or activate one.",
         )
     if len(usable) == 1:
-        # Whatever the rules say, they choose among the usable ones.
+        # Routing rules choose among the usable senders only.
         return next(iter(usable.values()))
     for rule in sorted(rules, key=lambda rule: rule.position):
         if rule.channel is channel and rule.sender_id in usable and _matches(rule, recipient):

@@ -60,7 +60,9 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     role: KeyRole = KeyRole.OWNER
 
     def opens_with(self, secret: str, *, now: datetime) -> bool:
-        """Constant-time comparison first, so that timing tells nothing about revocation either."""
+        """Whether the secret is right and the key valid. The comparison takes constant time and comes first, so that
+        timing does not tell whether the key is revoked.
+        """
         right = hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), self.secret_sha256)
         in_force = self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
         return right and in_force
@@ -69,7 +71,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 class AccountStatus(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
-    # Hidden with all that belongs to it; what the provider still tells about its messages is taken all the same.
+    # Hidden with its senders and templates; webhooks about its messages are still processed.
     DELETED = "deleted"
 
 

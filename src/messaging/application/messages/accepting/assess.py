@@ -34,7 +34,7 @@ from messaging.domain.tenants.tenant import Principal, Sender
 
 
 class Submission(Struct, frozen=True, kw_only=True):
-    """An intent as the caller stated it; what is left out is decided by `assess`."""
+    """A message as the caller stated it; `assess` fills in what is left out."""
 
     to: str
     channel: Channel
@@ -51,7 +51,7 @@ class Submission(Struct, frozen=True, kw_only=True):
 
 
 class Invalid(Struct, frozen=True):
-    """A submission that could not even be read, or broke a rule. `omitted` further violations are not listed."""
+    """A submission that could not be read or broke a rule. `omitted` counts further violations that are not listed."""
 
     violations: tuple[Violation, ...]
     omitted: int = 0
@@ -64,8 +64,8 @@ class Invalid(Struct, frozen=True):
 class Unreadable(Struct, frozen=True, kw_only=True):
     """A submission whose shape is wrong.
 
-    `unread` names the top-level fields that could not be read or are missing. `rest` is the submission with stand-ins
-    in their place, so that its other fields can be judged too; None where nothing could be read.
+    `unread` names the top-level fields that could not be read or are missing. `rest` is the submission with placeholder
+    values in their place, so that its other fields can be checked too; None where nothing could be read.
     """
 
     violations: tuple[Violation, ...]
@@ -74,7 +74,7 @@ class Unreadable(Struct, frozen=True, kw_only=True):
 
 
 class Routed(Struct, frozen=True, kw_only=True):
-    """A submission whose every check but the 24-hour window has passed."""
+    """A submission that has passed every check except that of the 24-hour window."""
 
     submission: Submission
     recipient: Recipient
@@ -91,7 +91,7 @@ WindowState = Literal["open", "closed", "not_needed"]
 
 
 def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *, now: datetime) -> Routed | Invalid:
-    """Every check that needs nothing but the configuration; returns all violations at once."""
+    """Run every check that needs only the configuration; returns all violations at once."""
     found: list[Violation] = []
     recipient = parse_recipient(submission.to)
     if isinstance(recipient, Violation):
@@ -126,7 +126,7 @@ def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *,
     )
 
 
-# What is found about a field may be the fault of another one that could not be read.
+# Violations of a field are dropped if a field it depends on could not be read.
 _DEPENDS_ON: Mapping[str, frozenset[str]] = {
     "channel": frozenset({"from"}),
     "from": frozenset({"channel"}),
@@ -139,7 +139,7 @@ _DEPENDS_ON: Mapping[str, frozenset[str]] = {
 
 
 def assess_rest(principal: Principal, item: Unreadable, facts: ModeSnapshot, *, now: datetime) -> Invalid:
-    """What is wrong with the shape, and everything else that is wrong with the fields that could be read."""
+    """Violations of the submission's shape, and all others of the fields that could be read."""
     if item.rest is None:
         return Invalid(item.violations)
     result = assess(principal, item.rest, facts, now=now)
@@ -185,7 +185,7 @@ def _template(
     content: TemplateMessage, sender: Sender | Violation, facts: ModeSnapshot, found: list[Violation]
 ) -> Template | None:
     if isinstance(sender, Violation):
-        # Which account's templates apply is not known; whatever we said about them could be wrong.
+        # It is unknown which account's templates apply, so no statement about the template would be reliable.
         return None
     template = find_template(facts.templates_of(sender.account_id), content.name, content.language)
     if isinstance(template, Violation):
@@ -256,11 +256,11 @@ def compose(principal: Principal, routed: Routed, *, id: MessageId, now: datetim
 
 
 def recipient_indexes(routed: Routed, cipher: TenantCipher) -> tuple[bytes, ...]:
-    """Of the recipient: the index to store, and, where the window matters, those that it may be found under."""
+    """Blind indexes of the recipient: the one to store and, where the window matters, those of all its spellings."""
     address = routed.recipient.value
     return indexes_of(cipher, address) if needs_window(routed) else (index_of(cipher, address),)
 
 
 def contacts_to_look_up(routed: Sequence[tuple[Routed, Sequence[bytes]]]) -> list[tuple[SenderId, bytes]]:
-    """Whose windows matter: (sender, blind index) of every free-form item and each spelling of its recipient."""
+    """Pairs (sender, blind index) whose windows matter: of every free-form item, for each spelling of its recipient."""
     return [(item.sender.id, index) for item, indexes in routed if needs_window(item) for index in indexes]

@@ -52,7 +52,7 @@ class CheckView(Struct, frozen=True, kw_only=True):
 
 
 class CheckMessage:
-    """The very checks of a submission, so that a check never promises what a send refuses."""
+    """Runs the same checks as a submission, so that a check never promises what a send refuses."""
 
     def __init__(
         self, *, snapshots: Snapshots, key_ring: KeyRing, open_uow: OpenUnitOfWork, clock: Clock, new_id: NewId

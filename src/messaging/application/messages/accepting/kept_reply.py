@@ -6,9 +6,10 @@ A batch's reply says nearly the same of each of its messages, and compresses to 
 import zlib
 from typing import Final
 
-# Bytes. The reply about one message is shorter, and is kept as it is: packing would save little and cost time.
+# Bytes. Shorter replies, such as that about one message, are stored uncompressed: compression would save little and
+# cost time.
 _AS_IT_IS: Final = 1_024
-# What is packed begins with this byte (RFC 1950); JSON never does.
+# Compressed data begins with this byte (RFC 1950); JSON never does.
 _PACKED: Final = b"\x78"
 _QUICK: Final = 1
 
@@ -18,5 +19,5 @@ def pack(body: bytes) -> bytes:
 
 
 def unpack(kept: bytes) -> bytes:
-    """What `pack` was given; replies kept by the version before come as they are."""
+    """The bytes that `pack` was given; uncompressed replies, also of the version before, are returned unchanged."""
     return zlib.decompress(kept) if kept.startswith(_PACKED) else kept

@@ -18,7 +18,7 @@ _MOST: Final = 10_000
 
 
 class RateLimited(DomainError):
-    """Too many messages in too little time; `balances` is what every policy leaves."""
+    """Too many messages in too little time; `balances` is what remains under each limit."""
 
     def __init__(self, detail: str, *, retry_after: int, balances: tuple[Balance, ...]) -> None:
         super().__init__("rate_limited", detail)
@@ -29,9 +29,9 @@ class RateLimited(DomainError):
 class LimitSubmissions:
     """Counts messages, not requests: a batch whose messages do not all fit is refused as a whole.
 
-    What broke a rule counts too, for the tenant and the key: to refuse it was work. Live and test traffic are counted
-    apart. A repetition under the same idempotency key counts again: that it is one
-    shows only when it is stored.
+    Messages that broke a rule count too, for the tenant and the key, because checking them was work. Live and test
+    traffic are counted separately. A repetition under the same idempotency key counts again, because it is recognised
+    only when it is stored.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class LimitSubmissions:
     async def __call__(
         self, principal: Principal, messages: Sequence[Message], *, refused: int = 0
     ) -> tuple[Balance, ...]:
-        """What the caller's policies leave afterwards. Raises RateLimited."""
+        """What remains under the caller's limits afterwards. Raises RateLimited."""
         facts = await self._snapshots.tenant(principal.tenant_id)
         own = None if facts is None else facts.tenant.limits
         if len(messages) == 1 and not refused:
@@ -60,7 +60,7 @@ class LimitSubmissions:
         return outcome.balances
 
     def _one(self, principal: Principal, own: SubmissionLimits | None, message: Message) -> list[Wanted]:
-        """Remembered: a single message of a key, channel and category always asks for the same."""
+        """The counters of a single message, cached: they depend only on its key, channel and category."""
         about = (principal.key_id, message.channel, message.category)
         known = self._single.get(about)
         if known is None or known[0] is not own:

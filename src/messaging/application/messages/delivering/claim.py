@@ -23,18 +23,19 @@ from messaging.domain.messages.transitions import lifecycle
 
 
 class Claimed(Struct, frozen=True):
-    """`due` are to be sent, each in its slot, and told with where the claim left it; `maybe_poison` were locked and set
-    apart, to be tried one by one.
+    """`due` holds messages to send, each with its slot and the state after the claim; `maybe_poison` holds messages
+    that were locked but not claimed, because each must be claimed alone.
     """
 
     due: tuple[tuple[Due, Slot, Observed], ...] = ()
     maybe_poison: tuple[Due, ...] = ()
-    # Those that are to be sent, and those that went elsewhere: expired, or given up with their last worker's lease.
+    # Number of messages that are to be sent, or that moved otherwise: expired, or given up because their last worker's
+    # lease ended.
     moved: int = 0
 
 
 class _Draft(Struct, frozen=True):
-    """What is to become of a locked message: `change` is None for a suspect and for a stale dispatch."""
+    """A locked message and its change; `change` is None for a message that may be poison and for a stale dispatch."""
 
     due: Due
     poison_suspect: bool
@@ -42,15 +43,16 @@ class _Draft(Struct, frozen=True):
 
     @property
     def leaves(self) -> bool:
-        """Whether it is about to be sent, for which it needs tokens."""
+        """Whether the message is about to be sent, for which it needs tokens."""
         return self.poison_suspect or (self.change is not None and self.change.epoch > self.due.message.epoch)
 
 
 class ClaimDue:
-    """The claim is committed when the call returns; without a stamp, no byte has left.
+    """Claims due messages. The claim is committed when the call returns; no byte has left as long as no start is
+    recorded.
 
-    Tokens are taken for rows that are locked already: nobody else can take any for the same messages, and a message
-    that may not leave yet waits in Postgres, not in a worker.
+    Tokens are taken for rows that are locked already, so that no other worker takes tokens for the same messages, and a
+    message that may not leave yet waits in Postgres and not in a worker.
     """
 
     def __init__(self, *, open_uow: OpenDeliveryUnitOfWork, rate_limiting: RateLimiting, terms: DeliveryTerms) -> None:

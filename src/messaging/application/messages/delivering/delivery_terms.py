@@ -9,9 +9,10 @@ from messaging.domain.messages.transitions import lifecycle
 
 
 class DeliveryTerms(Struct, frozen=True, kw_only=True):
-    """`lease` covers the time from claim to stamp, `sending_lease` the provider's whole request; both are the
-    database's time. `concurrency` bounds the sends under way in this process; those slower than `slow_after` give their
-    places back, and may be as many again. `check_every` overrides how often the policies have a silent message checked.
+    """`lease` covers the time from claim to start, `sending_lease` the provider's whole request; both by the database's
+    clock. `concurrency` bounds the sends under way in this process; sends slower than `slow_after` stop counting
+    against it, and as many again may be under way. `check_every` overrides the interval at which policies check the
+    status of accepted messages.
     """
 
     worker: str

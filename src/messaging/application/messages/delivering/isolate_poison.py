@@ -20,22 +20,24 @@ _SET_APART = timedelta(seconds=2)
 
 
 def isolation_lease(lease: timedelta) -> timedelta:
-    """How long a suspect is left to the worker that found it.
+    """How long a message that may be poison is left to the worker that found it.
 
-    It is not claimed meanwhile, so when that worker dies of another suspect first, this one is due again without a
-    further mark against it; and before the lease on that other one ends, so the innocent never wait for the culprit.
+    The message is not claimed meanwhile: if that worker dies of another such message first, this one is due again
+    without a further claim failure, and before the lease of the other one ends.
     """
     return min(_SET_APART, lease / 2)
 
 
 class IsolatePoison:
-    """Every suspect is claimed in a transaction of its own, when the one before has started or was given back.
+    """Claims each message that may be poison in a transaction of its own, once the one before has started or was given
+    back.
 
-    Ordinary batches go on meanwhile. A worker lost in between is held against its whole batch once more, but only one
-    suspect in the process is ever among the claimed. To let nothing at all be claimed beside it would make a provider
-    that is slow to connect, for one suspect's sender, a standstill of everybody else's messages.
+    Ordinary batches go on meanwhile. If the worker dies, its whole batch counts one more claim failure, but at most one
+    message that may be poison is among the claimed. Claiming nothing else meanwhile would let one sender whose provider
+    is slow to connect stop all other messages.
 
-    `begin` sends a claimed message and returns an event for the end of its claim; `wait_for_place` bounds the sends.
+    `begin` sends a claimed message and returns an event that is set at the end of its claim; `wait_for_place` waits for
+    free concurrency.
     """
 
     def __init__(
@@ -57,13 +59,13 @@ class IsolatePoison:
         self._stopping = False
 
     def add(self, maybe_poison: Sequence[Due]) -> None:
-        """Locked and set apart just now. Those added before and still waiting keep one place."""
+        """Add messages that were locked and put off just now. A message that is waiting already is kept once."""
         self._waiting.update((due.message.key, due) for due in maybe_poison)
         if self._waiting and self._task is None and not self._stopping:
             self._task = asyncio.create_task(self._try_each())
 
     async def stop(self) -> None:
-        """Try no further one; returns when the one being tried has left its claim."""
+        """Try no further message; returns when the one being tried has started or was given back."""
         self._stopping = True
         if self._task is not None:
             await asyncio.wait({self._task})
@@ -77,12 +79,14 @@ class IsolatePoison:
         except Exception:
             log.exception("isolate_poison.failed")
         finally:
-            # Whatever is left here is due again shortly: Postgres knows all there is to know about it.
+            # Messages left here are due again shortly: Postgres holds all there is to know about them.
             self._waiting.clear()
             self._task = None
 
     def _next(self) -> Due:
-        """Who has fewer marks goes first, so that the likeliest culprit takes the fewest with it."""
+        """The message with the fewest claim failures: the likeliest poison comes last and takes the fewest others with
+        it.
+        """
         due = min(self._waiting.values(), key=lambda due: due.message.claim_failures)
         return self._waiting.pop(due.message.key)
 
@@ -96,7 +100,7 @@ class IsolatePoison:
             await self._begin(claimed).wait()
 
     async def _claim(self, poison_suspect: Due) -> Due | None:
-        """None when the message has moved since it was set apart, was past its expiry, or may not be claimed now."""
+        """None when the message has moved since it was put off, has expired, or may not be claimed now."""
         key = poison_suspect.message.key
         async with self._open_uow() as uow:
             message = (await uow.lifecycles.lock([key])).get(key)

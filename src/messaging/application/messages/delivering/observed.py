@@ -12,16 +12,16 @@ from messaging.domain.messages.transitions.projection import project
 
 
 class Observed(Struct, frozen=True):
-    """Where a message stood at `at`, by this process's clock. What is decided on it must be compared when written."""
+    """A message's state at `at`, by this process's clock. A change decided on it must be written by compare-and-set."""
 
     message: MessageState
     at: float
 
     def by_now(self) -> MessageState:
-        """The same with the time since then: no clock but the database's own ever says what time it is."""
+        """The state with `now` advanced by the time since `at`, so that the time stays that of the database's clock."""
         return replace(self.message, now=self.message.now + timedelta(seconds=monotonic() - self.at))
 
 
 def after(message: MessageState, change: Change, at: float) -> Observed:
-    """Of a message whose change was decided on what was seen of it at `at`, and is written."""
+    """The state after a written change that was decided on what was observed at `at`."""
     return Observed(project(message, change, now=message.now), at)

@@ -21,30 +21,32 @@ from messaging.domain.templates.template import Template
 from messaging.domain.templates.validation import find_template, send_violations
 from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, TenantStatus
 
-# Something that a person can mend (a suspended tenant, a wrong master key) is looked at again after this.
+# A cause that a person can mend (a suspended tenant, a wrong master key) is checked again after this time.
 _LATER = timedelta(seconds=60)
-# The process that accepted a message may have seen a newer configuration than this one, which follows within a
-# second: the first contradictions between the two are waited out before they are believed.
+# The process that accepted a message may have had a newer configuration than this one, which follows within a second:
+# contradictions are believed only after this time.
 _LAG = timedelta(seconds=2)
 _BELIEVED_FROM_CLAIM = 3
 
 
 class Prepared(Struct, frozen=True):
-    """`provider` names the gateway."""
+    """A rendered message; `provider` names its gateway."""
 
     provider: str
     outgoing: Outgoing
 
 
 class Unrenderable(Struct, frozen=True):
-    """Without `retry_after` no try could ever work: a dead letter. With it, the message waits untouched."""
+    """A message that cannot be rendered. Without `retry_after` no later try could succeed: it becomes a dead letter.
+    With it, the message waits unchanged.
+    """
 
     error: ProviderError
     retry_after: timedelta | None = None
 
 
 class RenderOutgoing:
-    """What was true at acceptance is checked again here: templates are paused and senders withdrawn meanwhile."""
+    """Renders messages, and repeats the checks of acceptance: templates may be paused and senders withdrawn since."""
 
     def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._snapshots = snapshots
@@ -101,7 +103,7 @@ class RenderOutgoing:
         )
 
     def _connection(self, account: ProviderAccount, cipher: TenantCipher) -> Connection:
-        """Opened once: a snapshot shows the same account until something about it changes."""
+        """The account's opened credentials, cached: a snapshot holds the same object until the account changes."""
         opened = self._connections.get(account.id)
         if opened is None or opened[0] is not account:
             opened = self._connections[account.id] = (account, open_connection(account, cipher))

@@ -26,18 +26,20 @@ from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
 
 log = logging.getLogger(__name__)
 
-# How long a finished send keeps trying to write its outcome down while Postgres is away. After that the lease ends,
-# and the echo has to tell what this process could not.
+# Seconds that a finished send keeps trying to record its outcome while Postgres is away. After that the lease ends, and
+# the provider's echo has to tell the outcome.
 _OUTCOME_PATIENCE = 300.0
-# Outcomes trickle in as providers answer, and nobody waits for them but a free place: collected for this long (seconds)
-# they make a batch worth its transaction.
+# Outcomes arrive singly as providers answer, and only free concurrency waits for them: collected for this long
+# (seconds) they make a batch worth its transaction.
 _COLLECT = 0.015
 _NEVER_LEFT = Unreachable(code="not_departed", reason="The worker died before the first byte was sent.")
-_START_IN_DOUBT = Unreachable(code="start_in_doubt", reason="Whether its start was written down was not known in time.")
+_START_IN_DOUBT = Unreachable(
+    code="start_in_doubt", reason="The start of the send was committed, but this was known too late."
+)
 
 
 class Concluded(Struct, frozen=True):
-    """`started` is where its stamp left the message, for who wrote it."""
+    """A send with a result; `started` is the state after its start was recorded, if this process recorded it."""
 
     key: MessageKey
     epoch: int
@@ -48,7 +50,7 @@ class Concluded(Struct, frozen=True):
 
 
 class Released(Struct, frozen=True):
-    """Not a byte has left, and none will: whatever stands written about a start."""
+    """A claim without a send: no byte has left and none will, even if a start is recorded."""
 
     key: MessageKey
     epoch: int
@@ -62,7 +64,7 @@ class Undeliverable(Struct, frozen=True):
 
 
 class NeverLeft(Struct, frozen=True):
-    """Of a process that died: its start may be written down, but no byte had left."""
+    """A send of a crashed process: its start may be recorded, but no byte had left."""
 
     key: MessageKey
     epoch: int
@@ -77,7 +79,7 @@ class _Decided(Struct, frozen=True):
 
 
 class WriteOutcomes:
-    """One call for each finished send; it returns when the outcome is committed."""
+    """Records outcomes, one call for each finished send; it returns when the outcome is committed."""
 
     def __init__(
         self,
@@ -95,10 +97,12 @@ class WriteOutcomes:
         self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many, writers=1, pause=_COLLECT)
 
     async def __call__(self, outcome: Outcome) -> None:
-        """Keep trying while Postgres is away: what a provider said is worth more than a quick end."""
+        """Record an outcome; while Postgres is away, keep trying, because losing a provider's answer is worse than a
+        slow end.
+        """
         give_up_at = monotonic() + _OUTCOME_PATIENCE
         pause = 0.1
-        # Tried once: if it is not known whether that was written, the next try has to look.
+        # Tried once: when it is unknown whether this was written, the next try must read the message first.
         unlocked = self._decided(outcome)
         while True:
             try:
@@ -115,23 +119,26 @@ class WriteOutcomes:
                 pause = min(pause * 2, 2.0)
 
     async def together(self, outcomes: Sequence[Outcome]) -> None:
-        """In one transaction, tried once. Raises StoreUnavailable."""
+        """Record several outcomes in one transaction, tried once. Raises StoreUnavailable."""
         await self._write_many(outcomes)
 
     def _decided(self, outcome: Outcome) -> "_Decided | None":
-        """Nearly always nothing has happened to a message since its stamp, and what to write follows from that."""
+        """The change for an outcome, decided without a lock: nearly always the message has not changed since its start
+        was recorded.
+        """
         if not isinstance(outcome, Concluded) or outcome.started is None:
             return None
         change = self._decide(outcome, outcome.started.by_now())
         return None if change is None else _Decided(outcome, change)
 
     async def _write_decided(self, batch: "Sequence[_Decided]") -> Sequence[bool]:
-        """Those that are not written have moved meanwhile; they are looked at under lock."""
+        """Write the changes; False for messages that have changed meanwhile, which must be read under lock."""
         crashpoints.reach("outcome.before_commit")
         written = await self._optimistic_writes.write([decided.change for decided in batch])
         crashpoints.reach("outcome.after_commit")
         learnt = _learnt([decided.outcome for decided in batch if decided.change.key in written])
-        # Nobody waits for this, and what it misses is looked for again: the outcomes themselves are safe.
+        # No caller waits for this, and receipts missed here are matched again later: the outcomes themselves are
+        # committed.
         with suppress(StoreUnavailable):
             await self._match_parked(learnt)
         return [decided.change.key in written for decided in batch]
@@ -173,7 +180,8 @@ class WriteOutcomes:
                     failed_attempt=failed_attempt,
                 )
             case Released(epoch=epoch) if message.epoch == epoch and message.state in (State.SENDING, State.UNKNOWN):
-                # The start was committed, but the answer was lost, and who asked again found it taken: by itself.
+                # The start was committed but the reply to the commit was lost; the second try then found the message
+                # started, by this process itself.
                 return lifecycle.conclude(message, epoch=epoch, result=_START_IN_DOUBT, grace=self._terms.grace)
             case Released(epoch=epoch, reason=reason):
                 return lifecycle.release(message, epoch=epoch, reason=reason, due_at=message.now)
@@ -183,14 +191,15 @@ class WriteOutcomes:
                     return lifecycle.release(message, epoch=epoch, reason=problem.error.code, due_at=later)
                 return lifecycle.dead_letter(message, epoch=epoch, error=problem.error)
             case NeverLeft(epoch=epoch):
-                # Without a start the lease tells as much, and whether it is the message that kills.
+                # Without a recorded start, the end of the lease does the same and also counts the claim failure, which
+                # detects poison.
                 if message.epoch != epoch or message.state is State.CLAIMED:
                     return None
                 return lifecycle.conclude(message, epoch=epoch, result=_NEVER_LEFT, grace=self._terms.grace)
 
 
 def _learnt(outcomes: Sequence[Outcome]) -> list[tuple[AccountId, str]]:
-    """The provider's ids that these make known."""
+    """Provider message ids that these outcomes make known."""
     return [
         (outcome.account_id, outcome.result.provider_message_id)
         for outcome in outcomes
@@ -199,7 +208,9 @@ def _learnt(outcomes: Sequence[Outcome]) -> list[tuple[AccountId, str]]:
 
 
 def _waves(batch: Sequence[Outcome]) -> list[list[Outcome]]:
-    """Split so that no message comes twice in one set: each change is decided on what the one before left behind."""
+    """Split the batch so that no message comes twice in one set: each change is decided on the result of the one
+    before.
+    """
     waves: list[dict[MessageKey, Outcome]] = []
     for outcome in batch:
         wave = next((wave for wave in waves if outcome.key not in wave), None)
@@ -220,5 +231,5 @@ def attempt_ids(key: MessageKey, epoch: int) -> dict[str, str | int | None]:
 
 @lru_cache(maxsize=4096)
 def _tenant(id: TenantId) -> str:
-    """Named in the log with each of its messages."""
+    """The tenant's id as it is logged with each message."""
     return typeid(Prefix.TENANT, id)

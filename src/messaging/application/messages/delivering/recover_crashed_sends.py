@@ -21,7 +21,7 @@ class RecoverCrashedSends:
         self._write = write
 
     async def __call__(self) -> int:
-        """How many sends were settled. Raises StoreUnavailable; the notes are kept then."""
+        """The number of sends whose outcome was recorded. Raises StoreUnavailable; the journals are kept then."""
         settled = 0
         for crashed in self._crashed_journals.found():
             with crashed as notes:
@@ -34,7 +34,9 @@ class RecoverCrashedSends:
 
 
 def _told_by(note: Noted) -> Outcome | None:
-    """None where bytes had left and no answer had come: that is for the echo to tell."""
+    """The outcome that a journal entry proves; None where bytes had left without an answer, which only the provider's
+    echo can tell.
+    """
     if note.failure is not None:
         return Concluded(note.key, note.epoch, note.account_id, note.failure, None)
     return None if note.departed else NeverLeft(note.key, note.epoch)

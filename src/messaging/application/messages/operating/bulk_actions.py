@@ -53,10 +53,10 @@ class Named(Struct, frozen=True, kw_only=True, tag="named"):
 
 
 class Matching(Struct, frozen=True, kw_only=True, tag="matching"):
-    """The newest messages that wait for a person and meet all conditions given, up to `limit`.
+    """The newest messages that meet all conditions given and await an operator's decision, up to `limit`.
 
-    Without `states`, all states that the action can start from are meant, but `failed`: failed messages wait for
-    nobody, and are meant only where that is said.
+    Without `states`, all states that the action can start from are selected except `failed`: failed messages await no
+    decision and are selected only when `states` names them.
     """
 
     limit: int
@@ -71,7 +71,7 @@ class Matching(Struct, frozen=True, kw_only=True, tag="matching"):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """`reason` goes into every message's timeline, beside who gave the order."""
+    """An operator's decision; `reason` goes into every message's timeline, beside who decided."""
 
     action: Action
     upon: Named | Matching
@@ -112,7 +112,7 @@ class ActedView(Struct, frozen=True, kw_only=True):
 
 
 class ActOnMessages:
-    """Repeating an order is safe: what it has moved is not where it was, and is refused with `state_conflict`."""
+    """Applies an order. Repeating it is safe: a message that the order has moved is refused with `state_conflict`."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow
@@ -138,11 +138,11 @@ class ActOnMessages:
 
 
 class _Discarded(Struct, frozen=True):
-    """The letter is settled; the message stays where it is."""
+    """The dead letter is settled; the message keeps its state."""
 
 
 class _Refused(Struct, frozen=True):
-    """The message stays where it is, for the error's reason."""
+    """The message keeps its state, for the error's reason."""
 
     error: DomainError
     state: State
@@ -153,7 +153,7 @@ _Judged = Mapping[MessageId, _Verdict]
 
 
 async def _chosen(selections: Selections, order: Order) -> tuple[dict[str, MessageId | None], bool]:
-    """Public ids with what they name, in order, and whether there are more."""
+    """The public ids with the messages they name, in order, and whether the filter matches more."""
     match order.upon:
         case Named(ids=texts):
             named = {text: parse_typeid(Prefix.MESSAGE, text) for text in texts}
@@ -190,7 +190,7 @@ def _filter(wanted: Matching, action: Action) -> MessageFilter:
 
 
 async def _judge(uow: UnitOfWork, principal: Principal, order: Order, ids: Sequence[MessageId], by: str) -> _Judged:
-    """Locks the messages first: what is decided stays true until it is written."""
+    """Decide each message after locking it, so that the decision still holds when it is written."""
     messages = await uow.lifecycles.lock([MessageKey(principal.tenant_id, id) for id in ids])
     undecided = await uow.dead_letters.open_among(ids)
     judged: dict[MessageId, _Verdict] = {}
@@ -206,7 +206,7 @@ def _decide(order: Order, message: MessageState, by: str, *, letter_open: bool) 
     """Raises DomainError: `state_conflict`, `duplicate_risk`."""
     match order.action:
         case Requeue(possible_duplicate=risk):
-            # A filter means what nobody has decided about; by name, a person may go back on a discarded one.
+            # A filter selects undecided dead letters only; by id, a person may also requeue a discarded one.
             if isinstance(order.upon, Matching) and message.state is State.DEAD and not letter_open:
                 raise DomainError("state_conflict", "This dead letter has just been settled by somebody else.")
             return lifecycle.requeue(message, by=by, possible_duplicate=risk, reason=order.reason)

@@ -11,7 +11,9 @@ from messaging.domain.tenants.tenant import Principal
 
 
 class CancelMessage:
-    """Raises DomainError `state_conflict` once it is too late: what a provider may have cannot be taken back."""
+    """Cancels a message. Raises DomainError `state_conflict` once a worker has claimed it, because the provider may
+    have it.
+    """
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow

@@ -11,13 +11,13 @@ from messaging.domain.tenants.tenant import Principal
 
 
 class DiscardDeadLetter:
-    """The message stays `dead`, and its timeline says who discarded it and why."""
+    """Discards a dead letter. The message stays `dead`, and its timeline says who discarded it and why."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow
 
     async def __call__(self, principal: Principal, id: MessageId, *, reason: str) -> DeadLetterView:
-        """Raises DomainError: `not_found`, or `state_conflict` for a letter that is settled already."""
+        """Raises DomainError: `not_found`, or `state_conflict` for a dead letter that is settled already."""
         async with self._open(principal.tenant_id, principal.mode) as uow:
             await own_message(uow.records, id)
             await lock_one(uow.lifecycles, principal.tenant_id, id)

@@ -10,7 +10,7 @@ class ReleaseHeld:
         self._open_uow = open_uow
 
     async def __call__(self) -> int:
-        """0 when no template's messages are to be let go now. Raises StoreUnavailable."""
+        """The number of messages released; 0 when none may be now. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
             released = await uow.held_messages.release_some(_BATCH)
             await uow.commit()

@@ -12,7 +12,9 @@ from messaging.domain.tenants.tenant import Principal
 
 
 class RetryMessage:
-    """Raises DomainError: `state_conflict`, or `duplicate_risk` unless the caller accepts a possible duplicate."""
+    """Sends a message again. Raises DomainError: `state_conflict`, or `duplicate_risk` unless the caller accepts a
+    possible duplicate.
+    """
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow
@@ -30,7 +32,7 @@ class RetryMessage:
 
 
 class RetryDeadLetter:
-    """The same for a message known to be a dead letter; leaving `dead` settles the letter."""
+    """Sends a dead letter's message again; leaving the state `dead` settles the dead letter."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork, retry_message: RetryMessage) -> None:
         self._open = open_uow

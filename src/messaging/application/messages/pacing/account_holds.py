@@ -13,7 +13,7 @@ class AccountHolds:
         self._health = health
 
     async def __call__(self, account_id: AccountId) -> timedelta:
-        """Zero for an account in order."""
+        """The time for which nothing may be sent through the account; zero for a healthy one, at most a day."""
         subject = Subject(Scope.ACCOUNT, account_id)
         await self._health.look([subject])
         seconds = held_until(self._health.of(subject)) - self._health.now()

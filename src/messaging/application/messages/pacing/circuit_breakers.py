@@ -34,13 +34,15 @@ from messaging.domain.messages.retry import Scope, SendResult, Sent
 from messaging.domain.shared.ids import SenderId, TenantId
 from messaging.domain.tenants.tenant import ProviderAccount
 
-# How often a lesson is applied anew when other processes are faster. One that is lost is one of many.
+# How often an observation is applied again when other processes changed the health first. Losing one does little harm.
 _TRIES = 5
 _LATELY = 10.0
 
 
 class Clearance(Struct, frozen=True, kw_only=True):
-    """`concurrency` bounds what may be claimed now, unless it is None; with 0 there will be none before `held_for`."""
+    """What a sender may do now. `concurrency` bounds what may be claimed, unless it is None; with 0 nothing may be
+    claimed for `held_for`.
+    """
 
     concurrency: int | None = None
     rate_factor: float = 1.0
@@ -55,7 +57,9 @@ class CircuitBreakers:
         self._held: dict[SenderId, tuple[TenantId, float]] = {}
 
     def held(self) -> Mapping[SenderId, TenantId]:
-        """Who was refused, or allowed no more than a probe, lately: whoever has work is asked for all the time."""
+        """Senders that were held or limited to a probe in the last 10 seconds; a sender with due messages is asked
+        about all the time.
+        """
         lately = monotonic() - _LATELY
         self._held = {sender: noted for sender, noted in self._held.items() if noted[1] > lately}
         return {sender: tenant for sender, (tenant, _) in self._held.items()}
@@ -63,7 +67,7 @@ class CircuitBreakers:
     # --- before a claim ---------------------------------------------------------------------------------------------
 
     async def admit(self, waiting: Mapping[SenderId, TenantId]) -> Mapping[SenderId, Clearance]:
-        """An answer for each. Where it allows one probe, it does so to one caller among all processes."""
+        """A clearance for each sender. A probe is allowed to one caller among all processes."""
         accounts = {sender: await self._account(tenant, sender) for sender, tenant in waiting.items()}
         subjects = {sender: _subjects(sender, account) for sender, account in accounts.items()}
         await self._health.look({subject for pair in subjects.values() for subject in pair})
@@ -80,7 +84,7 @@ class CircuitBreakers:
         return admitted
 
     def _renewals(self, accounts: Iterable[ProviderAccount]) -> dict[Subject, Health]:
-        """Accounts that were stopped for their credentials and have others now."""
+        """The new health of accounts that were stopped for their credentials and have other credentials now."""
         renewed = {}
         for account in accounts:
             subject = Subject(Scope.ACCOUNT, account.id)
@@ -92,7 +96,7 @@ class CircuitBreakers:
         return renewed
 
     def _decide(self, subjects: Sequence[Subject], moves: dict[Subject, Health]) -> Clearance:
-        """Adds to `moves` what the admission takes for itself: the right to probe."""
+        """A sender's clearance. The right to probe, where it takes one, is added to `moves`."""
         now = self._health.now()
         healths = {subject: moves.get(subject) or self._health.of(subject) for subject in subjects}
         until = max(held_until(health) for health in healths.values())
@@ -116,8 +120,8 @@ class CircuitBreakers:
     # --- after a send -----------------------------------------------------------------------------------------------
 
     async def learn(self, message: MessageState, result: SendResult, *, began_ago: float) -> None:
-        """Of a send that began so many seconds ago. Returns when all processes can know; at once when the result
-        teaches nothing new.
+        """Record the result of a send that began `began_ago` seconds ago. Returns when all processes can read it; at
+        once when the result changes nothing.
         """
         subjects = (Subject(Scope.SENDER, message.sender_id), Subject(Scope.ACCOUNT, message.account_id))
         if isinstance(result, Sent) and all(self._health.of(subject) is HEALTHY for subject in subjects):
@@ -169,7 +173,7 @@ class CircuitBreakers:
         return facts.accounts.get(sender.account_id) if facts and sender else None
 
 
-# Another process has just moved what the decision rested on.
+# Another process has just changed the health that the decision was based on.
 _NOT_NOW = Clearance(concurrency=0)
 
 
@@ -179,5 +183,5 @@ def _subjects(sender: SenderId, account: ProviderAccount | None) -> tuple[Subjec
 
 
 def _print(account: ProviderAccount) -> str:
-    """Tells whether the credentials are still the same; sealing them anew changes it."""
+    """A hash that tells whether the credentials are still the same; sealing them again changes it."""
     return hashlib.sha256(account.sealed_credentials).hexdigest()[:16]

@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from messaging.domain.messages.message import Priority
 
-# What a priority and all below it may take of the concurrency together, so that slow campaign sends never occupy an
-# OTP's place.
+# The part of the concurrency that a priority and all lower ones may use together, so that slow campaign sends never
+# keep an OTP waiting.
 _SHARE: Final = {Priority.LOW: 0.5, Priority.DEFAULT: 0.75, Priority.HIGH: 0.9, Priority.CRITICAL: 1.0}
 _URGENCY: Final = {priority: level for level, priority in enumerate(_SHARE)}
-# A claim that has waited this long for places competes as if it were one priority higher. It is the claim's own wait
-# that counts, not its oldest message's: a campaign's backlog is old all day long.
+# A claim that has waited this many seconds for concurrency competes as if it were one priority higher. The wait of the
+# claim counts and not the age of its oldest message, because a campaign's backlog is old all day.
 AGEING_STEP: Final = 30.0
 
 
@@ -27,18 +27,19 @@ class _Waiting(Struct, eq=False):
     concurrency: asyncio.Future[int]
 
     def order(self, now: float) -> tuple[int, float]:
-        """The most urgent first, and among equals who has waited longest."""
+        """Sort key: the most urgent first, and among equals the one that has waited longest."""
         return -_URGENCY[self.priority] - int((now - self.since) / AGEING_STEP), self.since
 
 
 class ConcurrencyLimit:
-    """Bounds the sends of one process; a claim first reserves its places, its sends then take them over."""
+    """Bounds the sends of one process. A claim reserves concurrency, which its sends then take over one by one."""
 
     def __init__(self, *, concurrency: int, batch: int) -> None:
         self._concurrency = concurrency
         self._batch = batch
         self._limits = {priority: max(1, int(concurrency * share)) for priority, share in _SHARE.items()}
-        # A quarter makes a claim a batch; to wait for more than others can leave over might be to wait for ever.
+        # A quarter of the limit makes a claim a batch; waiting for more than other priorities leave free might never
+        # end.
         room = _room_above(self._limits)
         self._enough = {level: max(1, min(limit // 4, room[level])) for level, limit in self._limits.items()}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -51,7 +52,7 @@ class ConcurrencyLimit:
 
     @property
     def taken(self) -> int:
-        """Messages claimed by this process whose outcome is not written yet."""
+        """Number of messages claimed by this process whose outcome is not recorded yet."""
         return len(self._under_way)
 
     @property
@@ -59,27 +60,27 @@ class ConcurrencyLimit:
         return self._closed
 
     def close(self) -> None:
-        """No places for claims from now on."""
+        """Grant claims no concurrency from now on."""
         self._closed = True
         self._hand_out()
 
     def take(self, send: asyncio.Task[None], priority: Priority) -> None:
-        """`send` has a place until it ends or gives it back."""
+        """Count `send` against the limit until it ends or `give_back` is called."""
         self._under_way.add(send)
         self._taken[send] = priority
         self._used[priority] += 1
         send.add_done_callback(self._end)
 
     def give_back(self, send: asyncio.Task[None]) -> None:
-        """`send` goes on without a place."""
+        """Stop counting `send` against the limit; the send goes on."""
         if (priority := self._taken.pop(send, None)) is not None:
             self._used[priority] -= 1
         self._hand_out_soon()
 
     @contextmanager
     def lent(self, send: asyncio.Task[None], priority: Priority) -> Iterator[None]:
-        """`send` only waits within the block, and others may have its place. It has one again afterwards, even if there
-        is none: so many may be lent as there are places, and no more than that is ever too much.
+        """Stop counting `send` within the block, where it only waits, and count it again afterwards, even if that
+        exceeds the limit: at most `concurrency` sends may be lent at once, so the excess is bounded.
         """
         if self._lent >= self._concurrency:
             yield
@@ -95,9 +96,9 @@ class ConcurrencyLimit:
 
     @asynccontextmanager
     async def reserved(self, priority: Priority) -> AsyncIterator[int]:
-        """Free places for this priority, nobody else's meanwhile; 0 once closed.
+        """Reserve free concurrency for this priority within the block; yields how much, and 0 once closed.
 
-        Waits while few are free, so that claims stay batches. The sends must take theirs within the block.
+        Waits while little is free, so that claims stay batches. The sends must be counted by `take` within the block.
         """
         waiting = _Waiting(priority, monotonic(), asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -109,7 +110,7 @@ class ConcurrencyLimit:
 
     async def wait_for_one(self) -> None:
         while len(self._taken) >= self._concurrency:
-            # A send may also have given its place back.
+            # A send may also have stopped counting without ending.
             await asyncio.wait(self._taken, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
 
     async def wait_for_all(self) -> None:
@@ -128,13 +129,17 @@ class ConcurrencyLimit:
         self._hand_out()
 
     def _hand_out_soon(self) -> None:
-        """Once for all that end in one turn of the event loop: outcomes are written by the batch."""
+        """Schedule one hand-out for all sends that end in one turn of the event loop, because outcomes are recorded in
+        batches.
+        """
         if self._waiting and not self._about_to_hand_out:
             self._about_to_hand_out = True
             asyncio.get_running_loop().call_soon(self._hand_out)
 
     def _hand_out(self) -> None:
-        """The most urgent come first: while they wait for places that anybody could take, nobody else takes them."""
+        """Grant concurrency to the most urgent first: while they wait for what any priority could use, nobody else gets
+        it.
+        """
         self._about_to_hand_out = False
         now = monotonic()
         for waiting in sorted(self._waiting, key=lambda waiting: waiting.order(now)):
@@ -153,12 +158,14 @@ class ConcurrencyLimit:
             waiting.concurrency.set_result(concurrency)
 
     def _free(self, priority: Priority) -> int:
-        """Every limit is for a priority and all below it, so the narrowest of those it is part of counts."""
+        """Free concurrency for a priority. Each limit is for a priority and all below it, so the narrowest that applies
+        counts.
+        """
         at_or_below = dict(zip(self._limits, accumulate(self._used[level] for level in self._limits), strict=True))
         urgency = _URGENCY[priority]
         return min(limit - at_or_below[level] for level, limit in self._limits.items() if _URGENCY[level] >= urgency)
 
 
 def _room_above(limits: Mapping[Priority, int]) -> dict[Priority, int]:
-    """What each may have beyond all that those below it can hold."""
+    """For each priority, how much its limit exceeds that of the next lower one."""
     return {level: limit - below for (level, limit), below in zip(limits.items(), [0, *limits.values()], strict=False)}

@@ -10,16 +10,17 @@ from messaging.application.ports.due_messages import DueMessages, View
 from messaging.domain.messages.pacing.fairness import FairShares, Flow
 from messaging.domain.shared.ids import SenderId, TenantId
 
-# What one look costs is bounded; lanes with more tenants, or tenants with more flows, are looked at in turns.
+# The cost of one query is bounded; lanes with more tenants, or tenants with more flows, are covered by several queries
+# in turn.
 _VIEW: Final = View(tenants=32, flows=16)
-# Stretches of a lane looked at in one go while nothing in them is due (all postponed or under way).
+# The most parts of a lane that one call looks at while nothing in them is due (all postponed or under way).
 _MOST_LOOKS: Final = 50
 
 AtOnce = Callable[[DeliverLane, Iterable[Flow]], Awaitable[Mapping[SenderId, int]]]
 
 
 class FairShare:
-    """Every process takes turns by itself: if each is fair, all of them together are."""
+    """Shares a lane's capacity among its flows. Each process does so alone: if each is fair, all together are."""
 
     def __init__(self, *, at_once: AtOnce, view: View = _VIEW) -> None:
         self._at_once = at_once
@@ -29,7 +30,7 @@ class FairShare:
     async def quotas(
         self, due_messages: DueMessages, lane: DeliverLane, concurrency: int, throttled: Collection[UUID]
     ) -> Mapping[Flow, int]:
-        """How many messages of which flows may take the places."""
+        """The number of messages to claim of each flow, `concurrency` in total."""
         for _ in range(_MOST_LOOKS):
             view = self._views[lane]
             seen = await due_messages.flows_due(lane, view, concurrency=concurrency, throttled=throttled)
@@ -44,7 +45,9 @@ class FairShare:
 
 
 def _next(view: View, seen: Iterable[Flow]) -> View:
-    """Go on behind the last tenant seen, and within a tenant that was not seen whole, behind its last flow."""
+    """The next part of the lane: behind the last tenant seen and, for a tenant whose flows were not all seen, behind
+    its last flow.
+    """
     flows: dict[TenantId, list[Flow]] = {}
     for flow in seen:
         flows.setdefault(flow.tenant_id, []).append(flow)

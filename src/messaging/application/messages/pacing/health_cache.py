@@ -22,7 +22,7 @@ from messaging.domain.shared.ids import Prefix, typeid
 
 log = logging.getLogger(__name__)
 
-# Nobody asks about it any more: what became of it is for others to tell.
+# Seconds after which a health that no caller asked for is dropped from the cache.
 _FORGOTTEN_SECONDS: Final = 60.0
 
 
@@ -32,7 +32,7 @@ class _Known(Struct, frozen=True):
 
 
 class HealthCache:
-    """`fresh_for` is how long (in seconds) a look is believed, so that every claim need not ask anew."""
+    """`fresh_for` is how many seconds a read health is used, so that not every claim reads it again."""
 
     def __init__(self, *, records: HealthRecords, clock: Clock, telemetry: Telemetry, fresh_for: float = 0.25) -> None:
         self._records = records
@@ -43,16 +43,16 @@ class HealthCache:
         self._known: dict[Subject, _Known] = {}
 
     def now(self) -> float:
-        """The shared clock, in seconds."""
+        """The clock that all processes share, in seconds."""
         return self._clock.now().timestamp() + self._ahead
 
     def of(self, subject: Subject) -> Health:
-        """As last seen or learnt."""
+        """The health as last read or changed here."""
         known = self._known.get(subject)
         return HEALTHY if known is None else known.health
 
     async def look(self, subjects: Iterable[Subject]) -> None:
-        """Ask for what was not asked for lately."""
+        """Read the health of subjects that were not read within `fresh_for`."""
         trusted_since = monotonic() - self._fresh_for
         stale = [it for it in subjects if (known := self._known.get(it)) is None or known.read_at <= trusted_since]
         if stale:
@@ -71,7 +71,9 @@ class HealthCache:
         self._tidy()
 
     async def change(self, changes: Sequence[HealthChange]) -> frozenset[Subject]:
-        """For whom the change is true now. Where somebody else was faster, the next look tells what is."""
+        """Write changes by compare-and-set; returns the subjects whose change was made. For others the next `look`
+        reads what another process wrote.
+        """
         if not changes:
             return frozenset()
         try:

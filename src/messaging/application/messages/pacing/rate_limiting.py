@@ -23,25 +23,25 @@ from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
 from messaging.domain.shared.ids import SenderId
 
-# How many seconds ahead slots are given away: time to claim and stamp a batch, also on a busy machine.
+# How many seconds ahead slots are handed out: the time to claim a batch and record its starts, also on a busy machine.
 _AHEAD: Final = 0.5
-# Lower priorities reach less far ahead: so long at most does an urgent message wait behind those of the same sender.
-# Who missed its slot comes before everybody who has none yet.
+# Lower priorities may take slots less far ahead, as parts of `_AHEAD`: an urgent message then waits no longer than that
+# behind others of its sender. A message that missed its slot may take one further ahead than any that has none yet.
 _REACH: Final = {Priority.CRITICAL: 1.0, Priority.HIGH: 0.8, Priority.DEFAULT: 0.5, Priority.LOW: 0.4}
 _REACH_OF_THE_LATE: Final = 2.0
-# A slot stays open for this part of what the share leaves, counted in seconds of the limit; the rest is for the way to
-# the provider. And for so long (seconds) at least, lest nobody ever meet his.
+# Fraction of the headroom (1/share - 1 seconds) for which a slot stays open; the rest of it covers the way to the
+# provider. A slot stays open for at least `_OPEN_AT_LEAST` seconds.
 _OPEN: Final = 0.5
 _OPEN_AT_LEAST: Final = 0.02
 # Meta: one message every 6 seconds to one person, or up to 45 within 6 seconds borrowed from the time after.
 _PAIR_INTERVAL: Final = 6.0
 _PAIR_BURST: Final = 45
 
-# Seconds until a sender that is held or stuck is looked at again: its credentials may be new.
+# Seconds until a sender that is held, or has too many slow sends, is looked at again: its credentials may be new.
 _HOLD: Final = 0.1
-# So many messages of a sender are asked for even if there was no token for any the last time.
+# The least number of messages asked for, for each sender, even if no token was free the last time.
 _LEAST_ASKED: Final = 2
-# Who got too few is remembered of no more lanes and senders than this.
+# The number of pairs of lane and sender for which it is remembered that they got too few tokens.
 _MEMORY: Final = 10_000
 
 
@@ -55,8 +55,8 @@ class LimitTerms(Struct, frozen=True, kw_only=True):
 
 
 class Admitted(Struct, frozen=True):
-    """Who has its tokens, and the slot they are for; and who is to come back when, because its recipient's limit says
-    so.
+    """`granted` maps messages with tokens to their slots; `waits` maps messages denied by their recipient's limit to
+    the time until they may be tried again.
     """
 
     granted: Mapping[MessageKey, Slot] = field(default_factory=dict)
@@ -64,7 +64,9 @@ class Admitted(Struct, frozen=True):
 
 
 class _Limit(NamedTuple):
-    """`rests` is whose flows pause when the bucket is empty; None if it is a matter of this message alone."""
+    """A limit of one message; `rests` is the id whose flows are throttled when the bucket is empty, None if the limit
+    concerns this message alone.
+    """
 
     name: str
     bucket: Bucket
@@ -72,7 +74,9 @@ class _Limit(NamedTuple):
 
 
 class RateLimiting:
-    """Asks for tokens once for a whole claim, and remembers per lane who is known to have none for now."""
+    """Takes tokens for a whole claim at once, and remembers per lane which senders, tenants and flows have none for
+    now.
+    """
 
     def __init__(
         self,
@@ -120,13 +124,14 @@ class RateLimiting:
         return Admitted(granted, waits)
 
     async def again(self, late: Sequence[Due]) -> Sequence[Slot]:
-        """New slots for messages that missed theirs. Their recipients' limits are no matter of slots, and stay paid."""
+        """New slots for messages that missed theirs. Recipients' limits are not charged again."""
         rates = [await self._rates(due, _REACH_OF_THE_LATE) for due in late]
         return [slot for _, slot in await self._take(rates)]
 
     async def _take(self, limits: Sequence[Sequence[_Limit]]) -> list[tuple[Verdict, Slot]]:
-        """The limits' clock was read while they were being asked. What is neither too early if that was at the end, nor
-        too late if it was at the beginning, is in time; unless they take so long to answer that nothing would be.
+        """Take tokens and turn them into slots. The rate limiter read its clock somewhere between request and answer,
+        so a slot opens counted from the answer and closes counted from the request, but not before `_OPEN_AT_LEAST`
+        seconds.
         """
         asked = monotonic()
         verdicts = await self._limits.take([[limit.bucket for limit in of_message] for of_message in limits])
@@ -142,7 +147,9 @@ class RateLimiting:
         return Slot(answered + wait, wait + max(asked + self._open, answered + _OPEN_AT_LEAST))
 
     async def at_once(self, lane: DeliverLane, flows: Iterable[Flow]) -> Mapping[SenderId, int]:
-        """The most that each sender could be granted now, by its health and its limit: no more need be locked."""
+        """The most messages that each sender could be granted now, by its health and its limit, so that no more rows
+        are locked.
+        """
         senders = {flow.sender_id: flow for flow in flows}
         stuck = {sender for sender in senders if self._is_stuck(sender, lane.priority)}
         health = await self._breakers.admit(
@@ -159,7 +166,7 @@ class RateLimiting:
         return most
 
     def _learn(self, lane: DeliverLane, sender: SenderId, got: int | None) -> None:
-        """How many it got of too many, None if it got all."""
+        """Remember how many tokens a sender got when there were too few; None forgets it."""
         self._got.pop((lane, sender), None)
         if len(self._got) >= _MEMORY:
             self._got.clear()
@@ -167,9 +174,9 @@ class RateLimiting:
             self._got[lane, sender] = got
 
     def _left(self, lane: DeliverLane, sender: SenderId, bucket: Bucket) -> int:
-        """Slots that nobody has yet, as far as is known here. Others may have taken more: if there were too few the
-        last time, no more than twice as many as those, lest rows be locked in vain. One is always asked for, as its
-        denial tells when to come back.
+        """Estimate of free slots, from what this process knows. Other processes may have taken more: after too few
+        tokens the last time, at most twice that number is asked for, so that rows are not locked in vain. At least one
+        is asked for, because its denial tells when to come back.
         """
         ahead = self._given_until.get(sender, 0.0) - monotonic()
         likely = max(_LEAST_ASKED, 2 * self._got.get((lane, sender), bucket.burst))
@@ -183,16 +190,18 @@ class RateLimiting:
         return list(self._rests)
 
     def rest_of(self, lane: DeliverLane) -> float:
-        """Seconds until the first of those that rest in the lane has tokens again; infinite if none does."""
+        """Seconds until the first of the throttled ids of the lane has tokens again; infinite if none is throttled."""
         ends = (self._rests[rest] for rest in self.throttled() if rest[0] == lane)
         return min(ends, default=inf) - monotonic()
 
     def _rest(self, lane: DeliverLane, id: UUID, wait: float, bucket: Bucket) -> None:
-        """Until a third of the burst has gathered: claims stay batches, and what they get is still far enough ahead."""
+        """Throttle an id until a third of the burst is available: claims stay batches, and their slots are still far
+        enough ahead.
+        """
         self._rests[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 3)
 
     async def _limits_of(self, lane: DeliverLane, leaving: Sequence[Due]) -> Sequence[Sequence[_Limit]]:
-        """Of each message; but for the pair's they are the same for all of a flow."""
+        """The limits of each message; except for the recipient's they are the same for all messages of a flow."""
         of_flow: dict[tuple[UUID, ...], list[_Limit]] = {}
         limits: list[list[_Limit]] = []
         for due in leaving:
@@ -215,7 +224,7 @@ class RateLimiting:
         if terms.tenant is not None:
             limits.append(_Limit("tenant", self._bucket(f"tenant:{key.tenant_id}", terms.tenant, reach), key.tenant_id))
         if terms.account is not None:
-            # Dispatches do not name the account, so it is the sender that rests.
+            # Dispatches do not name the account, so the sender is throttled instead.
             limits.append(_Limit("account", self._bucket(f"account:{account}", terms.account, reach), sender))
         if terms.flow is not None and due.flow_id != NO_FLOW:
             limits.append(_Limit("flow", self._bucket(f"flow:{due.flow_id}", terms.flow, reach), due.flow_id))
@@ -228,8 +237,8 @@ class RateLimiting:
         return self._bucket(f"sender:{flow.sender_id}", per_second * self._factors.get(flow.sender_id, 1.0), reach)
 
     def _bucket(self, key: str, per_second: float, reach: float) -> Bucket:
-        """Its tokens are slots, and those who hold them leave in them: how far ahead it gives them away does not show
-        at the provider.
+        """A bucket whose tokens are slots. Because messages leave only in their slots, the size of the burst does not
+        change the rate that the provider sees.
         """
         used = per_second * self._terms.share
         return Bucket(key=key, interval=1 / used, burst=max(1, int(used * _AHEAD * reach + 1e-6)))

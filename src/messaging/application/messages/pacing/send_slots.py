@@ -23,15 +23,16 @@ from messaging.domain.shared.ids import SenderId
 _URGENCY: Final = {Priority.LOW: 0, Priority.DEFAULT: 1, Priority.HIGH: 2, Priority.CRITICAL: 3}
 _URGENT: Final = (Priority.CRITICAL, Priority.HIGH)
 
-# Not worth a pause.
+# Seconds below which a pause is skipped.
 _NO_PAUSE: Final = 0.005
-# Timers are no more punctual than that.
+# Seconds by which timers may fire early.
 _EARLY: Final = 0.001
-# Seconds that rendering and stamping are begun before the slot; between them it follows what they take. As it is until
-# that is known, at first.
+# Bounds, in seconds, of how long before its slot a message is rendered and its start recorded; between them the value
+# follows the measured time. The next constant is the first value, before anything is measured.
 _HEAD_STARTS: Final = (0.02, 0.3)
 _FIRST_HEAD_START: Final = 0.1
-# A stamped message has a lease that must outlive its request; it waits for a slot no longer than this.
+# A message whose start is recorded has a lease that must outlive its request; it waits for a slot no longer than this
+# many seconds.
 _LONGEST_WAIT: Final = 5.0
 
 

@@ -20,10 +20,10 @@ Send = asyncio.Task[None]
 
 
 class SlowSends:
-    """Sends are slow after `slow_after`; providers that are well answer within a fraction of it.
+    """Sends are slow after `slow_after`; healthy providers answer within a fraction of it.
 
-    Altogether there may be as many slow sends as places. Beyond that they keep their places: there are no connections
-    for more.
+    As many sends may be slow as `concurrency` allows. Further slow sends keep counting against the concurrency, because
+    there are no connections for more.
     """
 
     def __init__(self, *, concurrency: int, give_back: Callable[[Send], None], slow_after: timedelta) -> None:
@@ -35,7 +35,7 @@ class SlowSends:
         self._slow_of: Counter[tuple[SenderId, Priority]] = Counter()
 
     def watch(self, send: Send, sender: SenderId, priority: Priority) -> None:
-        """`send` has just begun."""
+        """Start the timer of `send`, which has just begun."""
         timer = asyncio.get_running_loop().call_later(self._slow_after, self._becomes_slow, send, (sender, priority))
         send.add_done_callback(lambda _: timer.cancel())
 

@@ -13,13 +13,14 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId
 
 FIRST: Final = 4
-# A send that takes longer (seconds) makes room: slow ones are bounded elsewhere, and must not hold up the others.
+# A send that takes longer than this many seconds stops counting: slow sends are bounded by `slow_sends`, and must not
+# hold up others.
 PATIENCE: Final = 0.25
 IDLE: Final = 0.1
 
 
 class SlowStart:
-    """For each account by itself: what fails at one says nothing about another. `most` is where it stops to widen."""
+    """Slow start for each account by itself: a failure at one says nothing about another. `most` is the maximum."""
 
     def __init__(self, *, most: int, patience: float = PATIENCE, idle: float = IDLE) -> None:
         self._most = most
@@ -28,7 +29,7 @@ class SlowStart:
         self._ways: dict[AccountId, _Way] = {}
 
     async def enter(self, account_id: AccountId, priority: Priority) -> "Departure":
-        """Return when the send may begin. The most urgent never wait, but count."""
+        """Return when the send may begin. Critical messages never wait, but they count."""
         if (way := self._ways.get(account_id)) is None:
             way = self._ways[account_id] = _Way(self._most)
         await way.enter(waits=priority is not Priority.CRITICAL)
@@ -44,7 +45,7 @@ class SlowStart:
 
 
 class Departure:
-    """One send, from its beginning to its answer or until it has taken too long to be waited for."""
+    """One send under slow start, until its answer or until `patience` seconds have passed."""
 
     def __init__(self, start: SlowStart, account_id: AccountId, way: "_Way", patience: float) -> None:
         self._start = start
@@ -54,7 +55,7 @@ class Departure:
         self._timer = asyncio.get_running_loop().call_later(patience, self.ended, None)
 
     def ended(self, clear: bool | None) -> None:
-        """Whether there was a clear answer; None if nothing was learnt. Only the first call counts."""
+        """Report whether the answer was clear; None if nothing is known. Only the first call counts."""
         if not self._is_over:
             self._is_over = True
             self._timer.cancel()
@@ -63,7 +64,7 @@ class Departure:
 
 
 class _Way:
-    """The sends of one account that are on their way, and those that wait to be."""
+    """The sends of one account that are under way, and those that wait to begin."""
 
     def __init__(self, most: int) -> None:
         self.entered = 0
@@ -94,7 +95,7 @@ class _Way:
         if clear is False:
             self._width = min(FIRST, self._most)
         elif clear and self._under_way >= self._width:
-            # Only what was used shows that more can be borne.
+            # The bound widens only when it was fully used, because only then did the sends show that more is possible.
             self._width = min(self._width + 1, self._most)
         self._under_way -= 1
         while self._waiting and self._under_way < self._width:

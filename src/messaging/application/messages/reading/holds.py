@@ -15,16 +15,18 @@ from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, Send
 
 
 class Hold(Struct, frozen=True):
-    """`look_after`: when to look again, should nobody tell that it has ended."""
+    """A reason to hold a message back. `look_after` is when to check again, if nothing reports earlier that it has
+    ended.
+    """
 
     code: str
     reason: str
     look_after: timedelta
 
 
-# A person switches senders on and off.
+# A person switches senders on and off, so they are checked again after this time.
 SENDER_PAUSED = Hold("sender_paused", "Its sender or provider account is switched off.", timedelta(seconds=60))
-# The news of its return lets the messages go (see `release_held`); this is for news that got lost.
+# A report that the template is approved releases the messages (see `release_held`); this interval is for lost reports.
 TEMPLATE_PAUSED = Hold("template_paused", "The provider has paused its template.", timedelta(minutes=10))
 TEMPLATE_CHANGED = Hold(
     "template_changed", "Its template was changed at the provider and is being read anew.", timedelta(seconds=60)
@@ -43,7 +45,7 @@ def hold_by_template(template: Template) -> Hold | None:
 
 
 def hold_of(facts: TenantSnapshot, account_id: AccountId, sender_id: SenderId, content: Content) -> Hold | None:
-    """What keeps a waiting message of this sender back, as far as the configuration tells."""
+    """The reason that holds a waiting message of this sender back, by the configuration; None if there is none."""
     account, sender = facts.accounts.get(account_id), facts.senders.get(sender_id)
     if account is None or sender is None:
         return None

@@ -28,10 +28,10 @@ def decode(packed: bytes) -> Payload:
 
 
 def context(message_id: MessageId) -> str:
-    """Where the ciphertext belongs: sealed under this, it opens nowhere else."""
+    """The encryption context of a message's payload: sealed under it, the ciphertext opens for no other message."""
     return context_of(typeid(Prefix.MESSAGE, message_id))
 
 
 def context_of(public_id: str) -> str:
-    """The same for a message whose public id is at hand."""
+    """The encryption context of a message whose public id is given."""
     return f"messages.contents:{public_id}"

@@ -37,7 +37,7 @@ def _view(row: MessageRow, cipher: TenantCipher, facts: TenantSnapshot | None) -
 
 
 def _hold(row: MessageRow, opened: payload.Payload, facts: TenantSnapshot | None) -> str | None:
-    """What keeps a message back whose turn has come."""
+    """The reason that holds a due message back; None if there is none."""
     account_id, sender_id = parse_typeid(Prefix.ACCOUNT, row.account_id), parse_typeid(Prefix.SENDER, row.sender_id)
     if row.state is not State.QUEUED or facts is None or account_id is None or sender_id is None:
         return None
@@ -74,7 +74,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class ListMessages:
-    """Newest first. A page may hold fewer messages than asked for while there are more."""
+    """Lists messages, newest first. A page may hold fewer messages than asked for while there are more."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._open = open_uow
@@ -110,7 +110,7 @@ class ListMessages:
         return Page(tuple(_view(row, cipher, facts) for row in page.rows), page.scanned_to)
 
     async def _by_provider_id(self, uow: UnitOfWork, principal: Principal, provider_id: str) -> MessageId | None:
-        """An id is unique at the provider; if several accounts knew it, the newest of their messages."""
+        """The message with a provider's id; if several accounts have one with that id, the newest."""
         facts = await self._snapshots.tenant(principal.tenant_id)
         accounts = () if facts is None else facts.accounts
         found = await uow.attempts.find([(id, provider_id) for id in accounts])
@@ -125,7 +125,7 @@ def _recipient_indexes(to: str, cipher: TenantCipher) -> tuple[bytes, ...]:
 
 
 class ListEvents:
-    """The timeline, oldest first."""
+    """Lists a message's timeline, oldest first."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._open = open_uow
@@ -141,7 +141,7 @@ class ListEvents:
 
 
 class ListDeadLetters:
-    """Newest first; the settled ones only when asked for."""
+    """Lists dead letters, newest first; settled ones only when asked for."""
 
     def __init__(self, *, open_uow: OpenUnitOfWork) -> None:
         self._open = open_uow

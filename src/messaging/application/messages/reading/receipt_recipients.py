@@ -21,7 +21,9 @@ _decoder: msgspec.msgpack.Decoder[_Ids] = msgspec.msgpack.Decoder(_Ids)
 
 
 def sealed(receipt: Receipt, cipher: TenantCipher) -> Receipt:
-    """The receipt with its ids sealed; a person in a group gets a name that tells them from others, and no more."""
+    """The receipt with its ids sealed; a participant of a group gets a pseudonym that only distinguishes them from
+    others.
+    """
     if not receipt.recipient_ids and not receipt.participant_id:
         return receipt
     packed = _encoder.encode(_Ids(receipt.recipient_ids, receipt.participant_id or None))
@@ -33,7 +35,7 @@ def sealed(receipt: Receipt, cipher: TenantCipher) -> Receipt:
 
 
 def opened(detail: Detail, cipher: TenantCipher) -> Detail:
-    """A timeline entry's detail with the ids in it readable. Raises CannotDecrypt for those of another tenant."""
+    """The detail of a timeline entry with its ids decrypted. Raises CannotDecrypt for those of another tenant."""
     text, message_id = detail.get(SEALED_RECIPIENT), detail.get("provider_message_id")
     if not isinstance(text, str):
         return detail

@@ -23,7 +23,7 @@ class ExpireHeld:
         self._grace = grace
 
     async def __call__(self) -> int:
-        """How many messages moved; nothing is asked of Postgres while no sender is held. Raises StoreUnavailable."""
+        """The number of messages that moved; queries nothing while no sender is held. Raises StoreUnavailable."""
         moved = 0
         while (held := self._breakers.held()) and (count := await self._move(held)):
             moved += count

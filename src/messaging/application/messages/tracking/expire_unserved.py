@@ -13,19 +13,21 @@ EVERY_LANE = tuple(DeliverLane(channel, priority) for channel in Channel for pri
 
 
 class ExpireUnserved:
-    """Whoever claims ends what has expired, so this is about the rest: any worker does it for all lanes without one."""
+    """Expires messages of lanes without a worker; in other lanes a claim does it. Any worker may run it, for all such
+    lanes.
+    """
 
     def __init__(self, *, open_uow: OpenSystemUnitOfWork, workers: Workers) -> None:
         self._open_uow = open_uow
         self._workers = workers
 
     async def __call__(self) -> int:
-        """How many messages ended. Looks at nothing while every lane has a worker. Raises StoreUnavailable."""
+        """The number of expired messages. Queries nothing while every lane has a worker. Raises StoreUnavailable."""
         taken = served(await self._workers.seen())
         return sum([await self._expire(lane) for lane in EVERY_LANE if lane not in taken])
 
     async def _expire(self, lane: DeliverLane) -> int:
-        """The whole of the lane, a page in each transaction."""
+        """Go through the whole lane, one page in each transaction."""
         ended = 0
         place: Place | None = Place()
         while place is not None:

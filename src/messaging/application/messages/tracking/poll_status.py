@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 _BATCH = 200
 _AT_ONCE = 8
-# No new question after this; with the longest provider call it stays well within the lease.
+# Seconds after which no further call to a provider begins; with the longest call this stays well within the lease.
 _ASKING_SECONDS = 20.0
 _LEASE = timedelta(minutes=5)
 
 
 class CheckTerms(Struct, frozen=True, kw_only=True):
-    """`every` overrides the policies' interval. `per_hour` bounds this process's questions for each account."""
+    """`every` overrides the policies' interval. `per_hour` bounds this process's calls for each account."""
 
     every: timedelta | None = None
     per_hour: int = 100
@@ -142,7 +142,7 @@ class PollStatus:
 
 
 class _Budget:
-    """So many questions an hour for each account, counted in this process alone; a new hour starts afresh."""
+    """At most so many calls an hour for each account, counted in this process alone; a new hour starts at zero."""
 
     def __init__(self, per_hour: int) -> None:
         self._per_hour = per_hour

@@ -22,8 +22,9 @@ from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
 
 log = logging.getLogger(__name__)
 
-# A receipt can overtake the commit of our own answer by milliseconds, and a lost worker's by as long as its lease.
-# Other apps subscribed to the same account send receipts of messages we never saw: after the last look they go.
+# A receipt can arrive milliseconds before this platform's own commit, and after a worker was lost, as early as one
+# lease before. Other apps subscribed to the same account cause receipts for messages that are not ours: these are
+# dropped after the last look.
 _LOOKS = (
     timedelta(seconds=10),
     timedelta(seconds=60),
@@ -36,7 +37,7 @@ _LOOKS = (
 
 
 class Arrived(NamedTuple):
-    """A receipt and whose account it came through (the webhook's path tells, not the payload)."""
+    """A receipt and the account it came through, which the webhook's path tells and not the payload."""
 
     tenant_id: TenantId
     account_id: AccountId
@@ -44,7 +45,7 @@ class Arrived(NamedTuple):
 
 
 class ReconcileReceipts:
-    """Works inside the caller's transaction, so that a webhook is processed wholly or not at all."""
+    """Applies receipts inside the caller's transaction, so that a webhook is processed wholly or not at all."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class ReconcileReceipts:
         self._check_every = check_every
 
     async def __call__(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> None:
-        """Apply in any order, any number of times: the end is the same."""
+        """Apply receipts; their order and repetitions make no difference to the result."""
         if not arrived:
             return
         unmatched = await self._settle(uow, await self._sealed(arrived))
@@ -72,7 +73,7 @@ class ReconcileReceipts:
             self._telemetry.count("receipts", count, kind=kind)
 
     async def match_parked(self, uow: DeliveryUnitOfWork, learnt: Sequence[tuple[AccountId, str]]) -> None:
-        """Provider ids just became known: fetch the receipts that were quicker than we."""
+        """Apply parked receipts that came before their provider message ids became known just now."""
         if not learnt:
             return
         parked = await uow.parked_receipts.lock(learnt)
@@ -93,7 +94,7 @@ class ReconcileReceipts:
         await uow.parked_receipts.park_again([(arrived[key], _next_look(arrived[key])) for key in unmatched])
 
     async def _settle(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
-        """Fold what can be matched within its account; returns what matches nothing yet."""
+        """Apply receipts that match an attempt of their account; returns those that match nothing yet."""
         located = await self._locate(uow, arrived)
         messages = await uow.lifecycles.lock(list({place.key for place in located if place is not None}))
         by_message: dict[MessageKey, list[tuple[int | None, Receipt]]] = defaultdict(list)
@@ -115,9 +116,10 @@ class ReconcileReceipts:
         return unmatched
 
     def _refuse(self, item: Arrived, key: MessageKey) -> None:
-        """A message that left by another account: whoever signs for this one may not speak for that one.
+        """Drop a receipt for a message that was sent through another account: one account may not report on another's
+        messages.
 
-        It will never match, so it is not parked either; the raw webhook keeps it.
+        Such a receipt will never match and is not parked; the raw webhook keeps it.
         """
         self._telemetry.count("receipts_refused")
         log.warning(
@@ -131,7 +133,7 @@ class ReconcileReceipts:
         )
 
     async def _locate(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> list[AttemptRef | None]:
-        """By the reference we asked to be echoed; where it is missing, by the provider's own message id."""
+        """Find each receipt's attempt by the echoed reference or, without one, by the provider's message id."""
         ciphers = await self._ciphers({item.tenant_id for item in arrived})
         located = [_by_reference(item, ciphers.get(item.tenant_id)) for item in arrived]
         wanted = {_provider_id(item) for item, place in zip(arrived, located, strict=True) if place is None}
@@ -141,7 +143,7 @@ class ReconcileReceipts:
         return [place or attempts.get(_provider_id(item)) for item, place in zip(arrived, located, strict=True)]
 
     async def _sealed(self, arrived: Sequence[Arrived]) -> list[Arrived]:
-        """With the ids of people as they may be kept in a timeline."""
+        """The receipts with the ids of people sealed for the timeline."""
         ciphers = await self._ciphers({item.tenant_id for item in arrived})
         return [
             item if cipher is None else item._replace(receipt=receipt_recipients.sealed(item.receipt, cipher))
@@ -157,7 +159,9 @@ class ReconcileReceipts:
 def _sent_again(
     messages: Mapping[MessageKey, MessageState], receipts: Mapping[MessageKey, Sequence[tuple[int | None, Receipt]]]
 ) -> list[MessageKey]:
-    """Those of which it matters what a person knew; hardly ever any, so that nothing more is asked for the others."""
+    """Messages that a person may have sent again after a failure; there are hardly ever any, so other messages cost no
+    query.
+    """
     delivered = (ReceiptKind.DELIVERED, ReceiptKind.READ)
     return [
         key
@@ -168,7 +172,7 @@ def _sent_again(
 
 def _by_reference(item: Arrived, cipher: TenantCipher | None) -> AttemptRef | None:
     text = item.receipt.reference
-    # Another tenant's or another platform's reference must not speak for a message of this tenant.
+    # A reference of another tenant or platform must not be applied to a message of this tenant.
     if text is None or cipher is None or (echoed := verify(text, cipher.tag)) is None:
         return None
     return AttemptRef(key=MessageKey(item.tenant_id, echoed.message_id), epoch=echoed.epoch)
@@ -185,6 +189,6 @@ def _parked(item: Arrived, now: datetime) -> ParkedReceipt:
 
 
 def _next_look(parked: ParkedReceipt) -> datetime | None:
-    """Counted from its arrival; None after the last look."""
+    """The time of the next look, counted from the receipt's arrival; None after the last."""
     tries = parked.tries + 1
     return parked.parked_at + _LOOKS[tries] if tries < len(_LOOKS) else None

@@ -16,13 +16,15 @@ _LOOK_EVERY = 1.0
 
 
 class NoticeFailover:
-    """Every process looks, also those that settle nothing: what is accepted from then on is in no doubt."""
+    """Detects a failover. Every process runs it, also those that settle nothing: messages accepted after detection are
+    not in doubt.
+    """
 
     def __init__(self, *, open_uow: OpenSystemUnitOfWork) -> None:
         self._open_uow = open_uow
 
     async def __call__(self) -> bool:
-        """Whether a switch is yet to be settled. Raises StoreUnavailable."""
+        """Whether a failover still has to be settled. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
             pending = await uow.failovers.notice()
             if pending:
@@ -30,7 +32,7 @@ class NoticeFailover:
         return pending
 
     async def watch(self) -> None:
-        """Look every second until cancelled; Postgres being away ends nothing."""
+        """Check every second until cancelled; it goes on while Postgres is away."""
         while True:
             try:
                 await self()
@@ -40,7 +42,9 @@ class NoticeFailover:
 
 
 class RecoverFailover:
-    """Safe in several workers at once: one of them does it, the others find nothing to do, and none of them claims."""
+    """Marks messages in doubt after a failover as unknown. Of several workers one does it, the others find nothing to
+    do, and none of them claims messages.
+    """
 
     def __init__(
         self, *, open_uow: OpenSystemUnitOfWork, notice: NoticeFailover, grace: EchoGrace = ECHO_GRACE
@@ -50,7 +54,9 @@ class RecoverFailover:
         self._grace = grace
 
     async def __call__(self) -> int:
-        """How many messages were put aside; when it ends by itself, claims go on. Raises StoreUnavailable."""
+        """The number of messages marked; when it returns without an error, messages may be claimed again. Raises
+        StoreUnavailable.
+        """
         if not await self._notice():
             return 0
         total = 0
@@ -59,7 +65,7 @@ class RecoverFailover:
         return total
 
     async def _put_aside(self) -> int | None:
-        """One batch; None when there is nothing more to do here."""
+        """Mark one batch; None when nothing is left to do here."""
         async with self._open_uow() as uow:
             if not await uow.failovers.take_turn():
                 return None

@@ -36,7 +36,7 @@ class ResolveUnknown:
         self._rule = rule
 
     async def __call__(self) -> int:
-        """How many waits were looked at; fewer than a batch means that none is left for now."""
+        """The number of messages looked at; fewer than a batch means that none is left for now."""
         async with self._open_uow() as uow:
             messages = await uow.awaited_messages.lock_waits_over(_BATCH)
             if not messages:
@@ -54,7 +54,7 @@ class ResolveUnknown:
         return len(messages)
 
     async def _evidence(self, uow: SystemUnitOfWork, messages: Sequence[MessageState]) -> Mapping[SenderId, Evidence]:
-        """Only for those it could matter to: it is the one costly question here."""
+        """Evidence for the senders of messages that may be resent, and for no others: this query is costly."""
         doubtful = [message for message in messages if may_resend(message)]
         if not doubtful:
             return {}

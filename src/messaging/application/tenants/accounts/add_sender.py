@@ -37,7 +37,7 @@ class NewSender(Struct, frozen=True, kw_only=True):
 
 
 class AddSender:
-    """The sender gets its account's mode, which must be the key's own."""
+    """Adds a sender in its account's mode, which must be the key's own."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class AddSender:
         return SenderView.of(sender, await self._tell_health.of(sender))
 
     async def _account(self, principal: Principal, new: NewSender) -> ProviderAccount:
-        """Raises DomainError `validation_failed` with all that can be told without the provider."""
+        """The sender's account. Raises DomainError `validation_failed` with all that is found without the provider."""
         account = None
         if new.account_id is not None:
             async with self._open(principal.tenant_id, principal.mode) as uow:
@@ -141,7 +141,7 @@ def _address_violations(new: NewSender) -> tuple[Violation, ...]:
 
 
 class SenderChanges(Struct, frozen=True, kw_only=True):
-    """What stays UNSET keeps its value."""
+    """Changes of a sender; UNSET keeps a value."""
 
     name: str | UnsetType = UNSET
     status: SenderStatus | UnsetType = UNSET

@@ -12,7 +12,7 @@ from messaging.domain.tenants.tenant import ProviderAccount
 
 
 async def cipher_of(snapshots: Snapshots, key_ring: KeyRing, tenant_id: TenantId) -> TenantCipher:
-    """An unknown tenant answers like any unknown id."""
+    """The tenant's cipher. An unknown tenant gets the same error as any unknown id."""
     snapshot = await snapshots.tenant(tenant_id)
     if snapshot is None:
         raise not_found()
@@ -20,7 +20,7 @@ async def cipher_of(snapshots: Snapshots, key_ring: KeyRing, tenant_id: TenantId
 
 
 class FingerprintRequests:
-    """What a request is recognised by, under a key of its tenant, or of the platform for the platform's own surface."""
+    """Fingerprints that identify a request, under a key of its tenant, or of the platform for the admin API."""
 
     def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._snapshots = snapshots
@@ -34,7 +34,7 @@ class FingerprintRequests:
 
 
 class OpenAccount:
-    """A stored provider account, opened for calls. Slices beside this one are given it as a function."""
+    """Opens a stored provider account for calls. Other slices are given it as a function."""
 
     def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
         self._snapshots = snapshots

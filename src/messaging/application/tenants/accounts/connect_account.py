@@ -41,7 +41,7 @@ class NewAccount(Struct, frozen=True, kw_only=True):
 
 
 class ConnectAccount:
-    """The account gets the mode of the key that connects it, so that test traffic cannot reach a live account."""
+    """Connects an account in the mode of the key that asks, so that test traffic cannot reach a live account."""
 
     def __init__(
         self,
@@ -101,13 +101,13 @@ class ConnectAccount:
 
 
 def _again(known: ProviderAccount, new: NewAccount, cipher: TenantCipher) -> ProviderAccount:
-    """A deleted account comes back under its id, so that its messages and late receipts are its own again."""
+    """A deleted account, revived under its old id, so that its messages and late receipts belong to it again."""
     sealed = seal_credentials(known.id, new.credentials, cipher)
     return replace(known, name=new.name, status=AccountStatus.ACTIVE, sealed_credentials=sealed)
 
 
 class AccountChanges(Struct, frozen=True, kw_only=True):
-    """What stays UNSET keeps its value; each credential can be rotated by itself."""
+    """Changes of an account. UNSET keeps a value; each credential can be rotated by itself."""
 
     name: str | UnsetType = UNSET
     status: AccountStatus | UnsetType = UNSET
@@ -118,12 +118,12 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
 
     @property
     def rotates(self) -> bool:
-        """Whether there is anything that the provider could be asked about."""
+        """Whether there are new credentials that the provider can be asked about."""
         return self.access_token is not UNSET or self.app_secrets is not UNSET or self.verify_token is not UNSET
 
 
 class ChangeAccount:
-    """New credentials are tried at the provider first, as those of a new account are."""
+    """Changes an account. New credentials are checked at the provider first, as those of a new account are."""
 
     def __init__(
         self,

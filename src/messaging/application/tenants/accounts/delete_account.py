@@ -20,9 +20,9 @@ _COUNTED: Final = 1_000
 
 
 class DeleteAccount:
-    """Refused while messages are under way. Messages, their history and late receipts stay.
+    """Deletes an account; refused while messages are under way. Messages, their history and late receipts stay.
 
-    The access token is forgotten; the app secrets are kept, so that what the provider still tells can be believed.
+    The access token is deleted; the app secrets are kept, so that later webhooks can still be verified.
     """
 
     def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing, webhooks_url: str) -> None:

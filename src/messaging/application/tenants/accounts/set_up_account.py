@@ -25,7 +25,7 @@ from messaging.domain.shared.refusals import invalid, not_found
 from messaging.domain.tenants.provider_ids import provider_id_violations
 from messaging.domain.tenants.tenant import Principal, ProviderAccount
 
-# What documents write where a value belongs: `WABA_ID`, `EAAG…`, `<token>`.
+# Forms of placeholders in documents: `WABA_ID`, `EAAG…`, `<token>`.
 _PLACEHOLDER: Final = re.compile(r"…|\.\.\.|[<>]|^[A-Z]+(?:_[A-Z]+)+$")
 
 
@@ -73,7 +73,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 class VerifyAccount:
-    """Asks the provider about an account that may not be stored; stores nothing."""
+    """Asks the provider about an account, which need not be stored; stores nothing."""
 
     def __init__(self, *, setups: Mapping[str, AccountSetup]) -> None:
         self._setups = setups
@@ -98,7 +98,7 @@ class VerifyAccount:
 
 
 class SubscribeAccount:
-    """Has the provider deliver the account's webhooks, to the account's own URL if `override`."""
+    """Has the provider deliver the account's webhooks, with `override` to the account's own URL."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class SubscribeAccount:
 
 
 class RegisterNumber:
-    """Makes one of the account's numbers able to send."""
+    """Registers one of the account's numbers at the provider, so that it can send."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class CheckSender(Protocol):
 
 
 class CheckNumber:
-    """Whether a number is one of the account's, as the provider lists them now."""
+    """Checks whether a number is one of the account's, as the provider lists them now."""
 
     def __init__(self, *, open_account: OpenAccount, gateways: Mapping[str, ProviderGateway]) -> None:
         self._open_account = open_account
@@ -184,7 +184,7 @@ async def stored_account(open_uow: OpenUnitOfWork, principal: Principal, id: Acc
 
 
 def _wrong(candidate: Candidate) -> list[Violation]:
-    """What can be told without the provider."""
+    """Violations that can be found without the provider."""
     copied = placeholders(candidate.external_id, candidate.credentials)
     if any(violation.pointer == "/external_id" for violation in copied):
         return copied

@@ -18,18 +18,20 @@ class BreakerState(StrEnum):
 
 
 class Trouble(StrEnum):
-    """What is wrong, when it is not the message."""
+    """A fault of the sender or the account, not of the message."""
 
-    # Not reached, or no clear answer.
+    # The provider was not reached, or its answer was unclear.
     UNAVAILABLE = "unavailable"
-    # Refused for something about the sender or the account that a person must change.
+    # The provider refused for a reason in the sender or account that a person must change.
     RESTRICTED = "restricted"
-    # The credentials are not accepted.
+    # The provider does not accept the credentials.
     UNAUTHORIZED = "unauthorized"
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """Opens after `failures` in a row; the wait for the next probe doubles from `first` to `longest` seconds."""
+    """The breaker opens after `failures` in a row; the wait for the next probe doubles from `first` to `longest`
+    seconds.
+    """
 
     failures: int
     first: float
@@ -37,20 +39,22 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 RULES: Final[dict[Trouble, Rule]] = {
-    # Short waits: what comes back by itself must be noticed soon.
+    # Short waits, because the provider recovers by itself and that must be noticed soon.
     Trouble.UNAVAILABLE: Rule(failures=5, first=1, longest=15),
-    # Long ones: every probe costs a message, and only a person can mend it.
+    # Long waits, because every probe fails a message and only a person can mend the cause.
     Trouble.RESTRICTED: Rule(failures=5, first=15, longest=300),
-    # At once, as no other message could do better; a probe costs no message anything.
+    # Opens at the first failure, because no other message would succeed; a probe does not fail its message.
     Trouble.UNAUTHORIZED: Rule(failures=1, first=1, longest=60),
 }
 
-# A probe without news after this many seconds (its process may be gone) makes room for another one.
+# A probe without a result after this many seconds (its process may be gone) lets another begin.
 PROBE_SECONDS: Final = 5.0
 
 
 class Breaker(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`failures` and `openings` are in a row; `credentials` are those it opened under, not themselves but a print."""
+    """State of a breaker. `failures` and `openings` count without interruption; `credentials` is a hash of the
+    credentials that were refused.
+    """
 
     state: BreakerState = BreakerState.CLOSED
     since: float = 0.0
@@ -65,8 +69,8 @@ class Breaker(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def fail(
     breaker: Breaker, trouble: Trouble, *, code: str, began: float, now: float, credentials: str | None = None
 ) -> Breaker:
-    """A send failed for something that would have failed any other as well."""
-    # What was under way when it opened fails too; counted again, each of them would double the wait.
+    """The breaker after a send that failed for a fault any other send would have met too."""
+    # Sends that were under way when the breaker opened fail too; counting each of them would double the wait each time.
     if began < breaker.since or breaker.state is BreakerState.OPEN:
         return breaker
     failures = breaker.failures + 1
@@ -85,29 +89,31 @@ def fail(
 
 
 def succeed(breaker: Breaker, *, began: float, now: float) -> Breaker:
-    """The provider took a message."""
+    """The breaker after the provider accepted a message."""
     if began < breaker.since or (breaker.state is BreakerState.CLOSED and not breaker.failures):
         return breaker
     return Breaker(since=breaker.since if breaker.state is BreakerState.CLOSED else now)
 
 
 def answer(breaker: Breaker, *, began: float, now: float) -> Breaker:
-    """The provider judged the message itself: it is there and knows us, but may not have looked at restrictions."""
+    """The breaker after the provider refused the message itself: it is reachable and accepts the credentials, but may
+    not have checked restrictions.
+    """
     return breaker if breaker.trouble is Trouble.RESTRICTED else succeed(breaker, began=began, now=now)
 
 
 def probe(breaker: Breaker, *, now: float) -> Breaker:
-    """Half-open, for the one who may send a single message now that the wait is over."""
+    """The half-open breaker, for the caller that may send a single message now that the wait is over."""
     return replace(breaker, state=BreakerState.HALF_OPEN, since=now, retry_at=now + PROBE_SECONDS)
 
 
 def renew(breaker: Breaker, *, credentials: str, now: float) -> Breaker:
-    """Closed, if all that was wrong were credentials that have been replaced since."""
+    """The closed breaker, if it was open for refused credentials only and these have been replaced since."""
     stopped = breaker.state is not BreakerState.CLOSED and breaker.trouble is Trouble.UNAUTHORIZED
     return Breaker(since=now) if stopped and breaker.credentials != credentials else breaker
 
 
 def _cool_down(trouble: Trouble, openings: int) -> float:
     rule = RULES[trouble]
-    # Beyond the tenth doubling every rule has reached its longest wait.
+    # After ten doublings every rule has reached its longest wait.
     return min(rule.longest, rule.first * 2.0 ** min(openings, 10))

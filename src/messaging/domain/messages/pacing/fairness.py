@@ -7,10 +7,10 @@ from uuid import UUID
 
 from messaging.domain.shared.ids import SenderId, TenantId
 
-# The flow of what belongs to no template or campaign.
+# The flow of messages that belong to no template or campaign.
 NO_FLOW: Final = UUID(int=0)
 
-# More children than this are not remembered; to forget costs each of them at most one message.
+# No more deficits than this are remembered; forgetting one costs its owner at most one message.
 _MEMORY: Final = 10_000
 _ROUNDING: Final = 1e-9
 
@@ -18,7 +18,7 @@ Child = TypeVar("Child", bound=Hashable)
 
 
 class Flow(NamedTuple):
-    """What takes turns within a lane: messages of one sender that belong together, such as those of a template."""
+    """A unit of fair sharing within a lane: messages of one sender that belong together, such as of one template."""
 
     tenant_id: TenantId
     sender_id: SenderId
@@ -26,8 +26,9 @@ class Flow(NamedTuple):
 
 
 class FairShares:
-    """Every division credits each child its fair part; whole messages are served, and the fraction stays as its
-    deficit for the next time. Thus equal children are served equally even when there are fewer places than children.
+    """Divides capacity fairly. Each division credits every child its fair part; whole messages are served, and the
+    fraction is kept as a deficit for the next division. Equal children are thus served equally even when there is less
+    capacity than children.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,7 @@ class FairShares:
     def share(
         self, waiting: Mapping[Flow, int], concurrency: int, *, at_most: Mapping[SenderId, int] | None = None
     ) -> dict[Flow, int]:
-        """How many of each flow's waiting messages may take a place; all places are used while anybody waits.
+        """How many of each flow's waiting messages may be sent; all of `concurrency` is used while any message waits.
 
         `at_most` bounds what a sender can use now. Among equals the order of `waiting` decides.
         """
@@ -72,7 +73,7 @@ class FairShares:
         return [(child, count) for child, count in served.items() if count]
 
     def _carry(self, child: Hashable, deficit: float) -> None:
-        """Who has got all it wanted is owed nothing, and nobody is owed more than one message."""
+        """Keep a deficit of at most one message either way; a child that got all it wanted keeps none."""
         if deficit:
             self._deficits[child] = max(-1.0, min(1.0, deficit))
         else:
@@ -84,7 +85,7 @@ def _bounded(count: int, sender: SenderId, at_most: Mapping[SenderId, int] | Non
 
 
 def _max_min(wants: Mapping[Child, int], concurrency: int) -> dict[Child, float]:
-    """Equal parts; what those who want little leave over goes to the others."""
+    """Equal parts; what children with few messages leave unused is divided among the others."""
     left = float(concurrency)
     parts: dict[Child, float] = {}
     for number, (child, want) in enumerate(sorted(wants.items(), key=lambda item: item[1])):

@@ -19,12 +19,12 @@ from messaging.domain.messages.retry import (
     Unreachable,
 )
 
-# Nothing left the process for a reason of its own, which says nothing about the provider.
+# Codes of sends that stayed in the process for a reason of its own, which say nothing about the provider.
 OUR_OWN: Final = frozenset({"internal_error", "no_free_connection", "no_slot", "start_not_written"})
 
 
 class Subject(NamedTuple):
-    """Whose health: `scope` is SENDER or ACCOUNT."""
+    """The sender or account that a health belongs to: `scope` is SENDER or ACCOUNT."""
 
     scope: Scope
     id: UUID
@@ -39,7 +39,9 @@ HEALTHY: Final = Health()
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """One result and when its send began; `credentials` is a print of those the account has now."""
+    """One result of a send and the time at which the send began; `credentials` is a hash of the account's present
+    credentials.
+    """
 
     result: SendResult
     began: float
@@ -47,7 +49,9 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 def learn(health: Health, scope: Scope, observation: Observation, *, now: float) -> Health:
-    """The health of the lesson's sender or account (`scope`) after it; equal to `health` when it teaches nothing."""
+    """The health of a sender or account (`scope`) after an observation; equal to `health` when the observation changes
+    nothing.
+    """
     return Health(
         breaker=_breaker_after(health.breaker, scope, observation, now),
         pace=_pace_after(health.pace, scope, observation, now),
@@ -76,7 +80,9 @@ def _pace_after(known: Pace, scope: Scope, observation: Observation, now: float)
 
 
 def blame(result: SendResult) -> tuple[Scope, Trouble] | None:
-    """Whose fault, and which, unless it is the message's, its recipient's, our own or nobody's."""
+    """The scope and kind of fault that a result shows; None if the cause is the message, its recipient, this process or
+    unknown.
+    """
     match result:
         case Rejected(scope=Scope.CREDENTIAL) | Unavailable(scope=Scope.CREDENTIAL):
             return Scope.ACCOUNT, Trouble.UNAUTHORIZED
@@ -93,6 +99,6 @@ def blame(result: SendResult) -> tuple[Scope, Trouble] | None:
 
 
 def held_until(health: Health) -> float:
-    """Nothing may leave before."""
+    """Time before which nothing may be sent."""
     stopped = health.breaker.state is not BreakerState.CLOSED
     return max(health.pace.paused_until, health.breaker.retry_at if stopped else 0.0)

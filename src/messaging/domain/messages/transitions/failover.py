@@ -15,15 +15,15 @@ from messaging.domain.messages.state import Signal, State
 
 FAILOVER = ProviderError(
     code="failover",
-    reason="The database was restored or failed over, and may have forgotten that this message was sent.",
+    reason="The database was restored or failed over, and may lack the record that this message was sent.",
 )
 
 
 def recover_failover(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
-    """T22 for a message that was due before the switch, or that a worker held; None when it was past sending.
+    """T22 for a message that was due before the failover or was held by a worker then; None when it was past sending.
 
-    A message without an open attempt is given the one that may be missing, so that an echo of it finds its place and
-    a person who sends the message again is asked to accept the risk.
+    A message without an open attempt is given one, because a lost attempt may exist: an echo of it can then be matched,
+    and a person who sends the message again is asked to accept the risk of a duplicate.
     """
     builder = ChangeBuilder(message, grace)
     epoch = message.epoch

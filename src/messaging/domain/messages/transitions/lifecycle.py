@@ -63,18 +63,18 @@ __all__ = [
     "take_up",
 ]
 
-# A message that costs its worker the lease this often without a byte sent is poison.
+# A message is poison once this many claims of it ended with a lost lease and without a byte sent.
 MAX_CLAIM_FAILURES = 3
-# Longer than any call to a provider may take.
+# A call to a provider never takes longer than this.
 LONGEST_SEND = timedelta(minutes=2)
 
 
 def take_up(message: MessageState, *, worker: str, lease: timedelta, grace: EchoGrace = ECHO_GRACE) -> Change | None:
-    """A due `deliver` dispatch: claim the message, or do what its state asks for instead.
+    """The change for a due `deliver` dispatch: claim the message, or do what its state requires instead.
 
-    The dispatch of a claimed message falls due again when its lease ends, so finding one `claimed` or `sending` here
-    means that its worker is gone: it goes back to the queue (T6) or waits for its echo (T11). Suspects (see
-    `is_suspect`) must be claimed alone. Returns None only when the dispatch is stale and must be withdrawn as is.
+    The dispatch of a claimed message falls due again when its lease ends, so a message found `claimed` or `sending`
+    here has lost its worker: it goes back to the queue (T6) or waits for its echo (T11). A message that may be poison
+    (see `is_suspect`) must be claimed alone. Returns None only when the dispatch is stale and must be deleted.
     """
     if message.state not in (State.SCHEDULED, State.QUEUED):
         return give_up(message, grace=grace)
@@ -83,7 +83,7 @@ def take_up(message: MessageState, *, worker: str, lease: timedelta, grace: Echo
 
 
 def give_up(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
-    """T6 and T11 for a message whose dispatch is due although a worker holds it; None if none does."""
+    """T6 and T11: end the lease of a message whose dispatch is due while a worker holds it; None if no worker does."""
     match message.state:
         case State.CLAIMED:
             return _claim_lost(ChangeBuilder(message, grace))
@@ -98,17 +98,16 @@ def _expired(message: MessageState) -> bool:
 
 
 def expire(message: MessageState) -> Change | None:
-    """T4 for a message that nobody claims at present; None if it has moved or is still valid."""
+    """T4: expire a message that no worker has claimed; None if it has moved or is still valid."""
     waits = message.state in (State.SCHEDULED, State.QUEUED)
     return end_expired(ChangeBuilder(message)) if waits and _expired(message) else None
 
 
 def is_suspect(message: MessageState) -> bool:
-    """Whether it may be what its last worker died of: then it must be claimed alone, never among others.
+    """Whether the message may be poison, that is, may have crashed its last worker: then it must be claimed alone.
 
-    A lost batch cannot tell which of its messages it was lost to, so every one of them is noted a failure. Claimed
-    together again, the innocent would collect as many failures as the poisonous one, and be buried with it. Alone, a
-    second failure is its own.
+    When a worker dies, every message of its batch counts a claim failure. Claimed together again, innocent messages
+    would become dead letters with the poisonous one. Claimed alone, a message that loses its worker is the cause.
     """
     return message.claim_failures > 0 and message.state in (State.SCHEDULED, State.QUEUED)
 
@@ -137,7 +136,7 @@ def _claim_lost(builder: ChangeBuilder) -> Change:
         return end_dead(builder, ProviderError(code="poison", reason=reason), closed, claim_failures=failures)
     if _expired(message):
         return replace(end_expired(builder), attempt=closed, claim_failures=failures)
-    # Due at once, as a suspect.
+    # Due at once, and to be claimed alone because it may be poison.
     return builder.change(
         attempt=closed,
         claim_failures=failures,
@@ -146,7 +145,7 @@ def _claim_lost(builder: ChangeBuilder) -> Change:
 
 
 def release(message: MessageState, *, epoch: int, reason: str, due_at: datetime) -> Change | None:
-    """Give a claim back unstamped (drain, no rate-limit token, content not readable now); uses up nothing."""
+    """Give back a claim without a start (drain, no rate-limit token, content unreadable now); uses up no attempt."""
     if message.epoch != epoch or message.state is not State.CLAIMED:
         return None
     builder = ChangeBuilder(message)
@@ -158,10 +157,10 @@ def release(message: MessageState, *, epoch: int, reason: str, due_at: datetime)
 
 
 def start(message: MessageState, *, epoch: int, worker: str, lease: timedelta) -> Change | None:
-    """T7, the point of no return; None means the fence is lost and not a byte may leave.
+    """T7: record a send's start, after which bytes may leave. None: the claim is lost and no byte may leave.
 
-    The change must be durable before the first byte. It prolongs the take-over to cover the request's whole time. A
-    message that came this far did its worker no harm: it is not suspected any more.
+    The change must be durable before the first byte. It extends the lease to cover the whole request. A message that
+    came this far is not treated as poison any more.
     """
     attempt = message.attempt
     if attempt is None or attempt.epoch != epoch or attempt.phase is not Phase.CLAIMED:
@@ -169,7 +168,7 @@ def start(message: MessageState, *, epoch: int, worker: str, lease: timedelta) -
     if attempt.lease_owner != worker or not attempt.lease_live or message.state is not State.CLAIMED:
         return None
     if _expired(message):
-        # Given back, it is due at once and found expired: an OTP never leaves after its validity.
+        # Given back, the message is due at once and expires: an OTP never leaves after its expiry.
         return None
     builder = ChangeBuilder(message)
     builder.signal(Signal.START, "attempt.started", {"attempt": epoch, "worker": worker})
@@ -182,13 +181,13 @@ def start(message: MessageState, *, epoch: int, worker: str, lease: timedelta) -
 
 def _worker_lost(builder: ChangeBuilder) -> Change:
     message = builder.message
-    error = ProviderError(code="worker_lost", reason="Its worker was lost after the request may have begun.")
+    error = ProviderError(code="worker_lost", reason="The worker was lost after it may have begun the request.")
     detail: Detail = {"attempt": message.epoch, "code": error.code, "reason": error.reason}
     return lose_track(builder, closing(message, Phase.UNKNOWN, Outcome.UNKNOWN), error, detail)
 
 
 def dead_letter(message: MessageState, *, epoch: int, error: ProviderError) -> Change | None:
-    """T19 for a claim whose content cannot be rendered: no try could ever work."""
+    """T19: a claimed message that cannot be rendered becomes a dead letter, since no later try could succeed."""
     if message.epoch != epoch or message.state is not State.CLAIMED:
         return None
     return end_dead(ChangeBuilder(message), error, closing(message, Phase.CLOSED, Outcome.NOT_SENT))
@@ -204,14 +203,14 @@ def receive(
     check_every: timedelta | None = None,
     failed_attempt: int = 0,
 ) -> Change:
-    """Fold receipts, each with the epoch of its attempt where that is known, into one change.
+    """Apply receipts, each with the epoch of its attempt where that is known, as one change.
 
-    Every receipt becomes a timeline entry, also the late and repeated ones. Any receipt proves that its attempt was
-    accepted, so an attempt left `started` or `unknown` is closed, and nothing waits any more but, after `sent`, the
-    next check of the provider's silence.
+    Every receipt becomes a timeline entry, also late and repeated ones. Any receipt proves that its attempt was
+    accepted, so an attempt left `started` or `unknown` is closed, and no dispatch remains except, after `sent`, the
+    next status check.
 
-    Attempts up to `failed_attempt` had failed when a person sent the message again (T23): whether they were accepted or
-    failed is known, and only that they were delivered or read after all is news.
+    Attempts up to `failed_attempt` had failed when a person sent the message again (T23). Receipts for them that say
+    accepted or failed change nothing; only delivered or read does.
     """
     builder = ChangeBuilder(message, check_every=check_every)
     error: ProviderError | UnsetType | None = UNSET
@@ -239,7 +238,7 @@ def receive(
 
 
 def _told(receipt: Receipt) -> Detail:
-    """What a receipt tells besides its kind."""
+    """The contents of a receipt besides its kind, as details of a timeline entry."""
     detail: Detail = {"provider_message_id": receipt.provider_message_id, **dict(receipt.facts)}
     if receipt.error is not None:
         detail |= {"code": receipt.error.code, "reason": receipt.error.reason}
@@ -253,7 +252,7 @@ def _is_stale(epoch: int | None, receipt: Receipt, failed_attempt: int) -> bool:
 
 
 def _proven(message: MessageState, receipts: Sequence[tuple[int | None, Receipt]]) -> tuple[AttemptChange, ...]:
-    """Attempts that these receipts prove accepted and that we did not know as such yet."""
+    """Updates for attempts that these receipts prove accepted and that are not recorded as such yet."""
     learnt = {epoch: receipt.provider_message_id for epoch, receipt in receipts if epoch is not None}
     last = message.attempt
     if last is not None and last.outcome is Outcome.ACCEPTED and last.provider_message_id is not None:
@@ -274,10 +273,10 @@ def resolve_unknown(
     grace: EchoGrace = ECHO_GRACE,
     rule: negative_evidence.NegativeEvidenceRule = negative_evidence.NEGATIVE_EVIDENCE_RULE,
 ) -> Change | None:
-    """The echo did not come within the grace. None when news came first.
+    """End the wait of a message whose echo did not come within the grace. None when the message has moved on.
 
-    T14: a person decides. Where the customer chose `resend` and may still have it (see `may_resend`), T13: it is sent
-    again if `evidence` says that the provider never had it, and waits on for a while as long as it does not say so.
+    T14: a person decides. T13, where a resend is chosen and allowed (see `may_resend`): send again if `evidence` proves
+    that the provider never accepted it; while the proof is incomplete, wait for a limited number of looks.
     """
     if message.state is not State.UNKNOWN:
         return None
@@ -296,7 +295,7 @@ def resolve_unknown(
 
 
 def _resend(builder: ChangeBuilder, evidence: negative_evidence.Evidence) -> Change:
-    """Once in a message's life: the mark it leaves is what `may_resend` asks for."""
+    """Send the message again, at most once: `may_resend` is false once `possible_duplicate` is set."""
     message = builder.message
     detail: Detail = {"by": "on_unknown", "possible_duplicate": "true", "later_receipts": evidence.later_receipts}
     builder.signal(Signal.RESEND, "message.requeued", detail)
@@ -316,10 +315,11 @@ def cancel(message: MessageState, *, by: str) -> Change:
 
 
 def requeue(message: MessageState, *, by: str, possible_duplicate: bool = False, reason: str | None = None) -> Change:
-    """T15/T20/T23: a person sends it again, for a reason where one was asked for. Counters start afresh.
+    """T15/T20/T23: send the message again by a person's decision, with a reason where one was asked for. Counters start
+    at zero.
 
     Raises DomainError: `duplicate_risk` unless the last attempt is proven not accepted, or the caller accepts the risk;
-    `state_conflict` while a request of it may still be under way.
+    `state_conflict` while a request of the message may still be under way.
     """
     proven = _is_proven_absent(message)
     builder = ChangeBuilder(message)
@@ -348,10 +348,10 @@ def requeue(message: MessageState, *, by: str, possible_duplicate: bool = False,
 
 
 def _is_proven_absent(message: MessageState) -> bool:
-    """Whether the provider is known not to have the message.
+    """Whether the provider is proven not to have the message.
 
-    A failed message has come to its end by the provider's refusal of its last attempt, which proves it, or by a receipt
-    or a person, which does not: a receipt of an older attempt may have overtaken the last one.
+    A refusal of the last attempt proves it. A receipt or a person's decision does not: the receipt may be about an
+    older attempt.
     """
     attempt = message.attempt
     if message.state is State.FAILED:
@@ -360,12 +360,12 @@ def _is_proven_absent(message: MessageState) -> bool:
 
 
 def _failed_after_acceptance(attempt: LastAttempt) -> Detail:
-    """What later receipts are compared with, see `receive`."""
+    """Details that later receipts are compared with, see `receive`."""
     return {"failed_attempt": attempt.epoch} if attempt.outcome is Outcome.ACCEPTED else {}
 
 
 def _is_under_way(message: MessageState) -> bool:
-    """Of a failed message: a receipt of an older attempt ended it while a worker was sending it anew."""
+    """Whether a `failed` message is still being sent: an older attempt's receipt ended it during a newer send."""
     attempt = message.attempt
     if message.state is not State.FAILED or attempt is None or attempt.phase is not Phase.STARTED:
         return False
@@ -387,7 +387,7 @@ def resolve(message: MessageState, *, by: str, reason: str) -> Change:
 
 
 def _presumed_absent(message: MessageState) -> tuple[AttemptChange, ...]:
-    """A person has decided about an attempt whose fate nobody knows: it is not waited for any more."""
+    """Close an attempt with an unknown outcome: a person has decided not to wait for it any longer."""
     attempt = message.attempt
     if attempt is None or attempt.phase not in (Phase.UNKNOWN, Phase.STARTED):
         return ()
@@ -395,5 +395,5 @@ def _presumed_absent(message: MessageState) -> tuple[AttemptChange, ...]:
 
 
 def is_settled(state: State) -> bool:
-    """Whether a customer may regard the state as an end (corrections may still come)."""
+    """Whether a tenant may regard the state as final (corrections may still come)."""
     return state in TERMINAL

@@ -14,11 +14,12 @@ from messaging.domain.shared.unclear import OnUnknown
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """What the store knows about a sender since an attempt began.
+    """What the store knows of a sender's messages and webhooks since an attempt began.
 
-    `later_receipts` counts messages accepted after that which got a receipt, as far as the rule asks; `heard_until` is
-    the newest of their receipts, by the provider's clock. `unread` tells of webhooks that pile up or were set aside,
-    `unmatched` of receipts nobody could place, `paused` that a person has switched the sender or its account off.
+    `later_receipts` counts messages accepted after that attempt which got a receipt; counting stops at the number that
+    the rule asks for. `heard_until` is the time of the newest of their receipts, by the provider's clock. `unread` is
+    true while webhooks are unprocessed or failed, `unmatched` while receipts match no attempt, `paused` while a person
+    has switched the sender or its account off.
     """
 
     later_receipts: int
@@ -29,10 +30,11 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class NegativeEvidenceRule(Struct, frozen=True, kw_only=True):
-    """How much it takes. `margin` covers what the provider's clock may differ from ours and what overtakes what.
+    """How much evidence is needed. `margin` covers the difference between the provider's clock and ours, and
+    reordering.
 
-    `settling` is how long after the margin the first receipts that can be evidence are expected to be here. `waits` is
-    how often more, after the first look that could find a proof, evidence is looked for before a person is asked.
+    `settling` is how long after the margin the first usable receipts are expected to be stored. `waits` is the number
+    of further looks, after the first that could find a proof, before a person is asked.
     """
 
     later_receipts: int = 20
@@ -41,9 +43,9 @@ class NegativeEvidenceRule(Struct, frozen=True, kw_only=True):
     waits: int = 3
 
     def earliest(self, grace: timedelta) -> timedelta:
-        """How long after the start of an unclear send the first look for evidence can find a proof.
+        """Time from the start of a send with unknown outcome to the first look for evidence that can find a proof.
 
-        The echo may take the whole grace, and the newest receipt must be younger than the send by the margin.
+        The echo may take the whole grace, and the newest receipt must be later than the send by at least the margin.
         """
         return max(grace, self.margin + min(self.settling, grace))
 
@@ -52,9 +54,10 @@ NEGATIVE_EVIDENCE_RULE = NegativeEvidenceRule()
 
 
 def may_resend(message: MessageState) -> bool:
-    """Whether evidence could lead to a resend: the customer wants it, it is the first, and it would not be too late.
+    """Whether evidence could lead to a resend: the tenant chose `resend`, the message was not resent before, and it has
+    not expired.
 
-    An answer that began like a success (2xx) but could not be read is never taken for a refusal.
+    An answer with a 2xx status that could not be read is never treated as a refusal.
     """
     attempt = message.attempt
     return (
@@ -70,11 +73,12 @@ def may_resend(message: MessageState) -> bool:
 
 
 def next_look(message: MessageState, *, grace: timedelta, rule: NegativeEvidenceRule) -> datetime | None:
-    """When to look for evidence again; None after the last look, or where the message expires before any can be.
+    """When to look for evidence again; None after the last look, or where the message expires before a proof is
+    possible.
 
-    The first look comes as soon as there can be evidence (see `WitnessRule.earliest`). The others follow one grace
-    apart, or closer together where the message would expire meanwhile: a code that is valid for ten minutes is looked
-    after every minute.
+    The first look comes as soon as a proof is possible (see `NegativeEvidenceRule.earliest`). The others follow one
+    grace apart, or closer together where the message would expire first: a code that is valid for ten minutes is looked
+    at every minute.
     """
     attempt = message.attempt
     if attempt is None or attempt.started_at is None:
@@ -91,7 +95,7 @@ def next_look(message: MessageState, *, grace: timedelta, rule: NegativeEvidence
 
 
 def lacking(message: MessageState, evidence: Evidence, *, grace: timedelta, rule: NegativeEvidenceRule) -> str | None:
-    """The first thing that is missing for a proof, as a code; None when it is complete."""
+    """A code for the first missing part of the proof; None when the proof is complete."""
     attempt = message.attempt
     if attempt is None or attempt.started_at is None or message.now < attempt.started_at + grace:
         return "too_early"

@@ -33,11 +33,11 @@ def conclude(
     check_every: timedelta | None = None,
     failed_attempt: int = 0,
 ) -> Change:
-    """Write down what attempt `epoch` came to, and what follows from it.
+    """Record the result of attempt `epoch`, and decide what follows from it.
 
-    Late or overtaken results (a receipt was quicker, a sweep took the lease) still close their attempt; they move the
-    message only if it is still waiting for exactly this attempt, or if they prove acceptance. That an attempt up to
-    `failed_attempt` was accepted is no news: it had failed when a person sent the message again.
+    A late result (a receipt came first, or the lease had ended) still closes its attempt; it moves the message only if
+    the message still waits for this very attempt, or if the result proves acceptance. Acceptance of an attempt up to
+    `failed_attempt` changes nothing: that attempt had failed when a person sent the message again.
     """
     builder = ChangeBuilder(message, grace, check_every)
     match result:
@@ -103,7 +103,7 @@ def _failed(builder: ChangeBuilder, epoch: int, failure: retry.Failure, latency_
         "latency_ms": latency_ms,
     }
     if not current:
-        # Something surer (a receipt, an operator) has already settled the message; an `unknown` would reopen it.
+        # A receipt or an operator has already settled the message; an `unknown` result would reopen it.
         builder.note("attempt.late_result", detail)
         settled = replace(closed, phase=Phase.CLOSED, outcome=None if outcome is Outcome.UNKNOWN else outcome)
         return builder.change(attempt=(settled,), dispatch=None)
@@ -129,7 +129,7 @@ def _follow(
     detail: Detail,
 ) -> Change:
     message = builder.message
-    # Losing track counted the try already; what it really came to must not count it again.
+    # The try was counted when the outcome became unknown; its actual result must not count it again.
     before = max(0, message.attempts - (message.state is State.UNKNOWN))
     decision = retry.classify(
         failure,

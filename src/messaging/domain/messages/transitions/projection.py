@@ -9,7 +9,9 @@ from messaging.domain.messages.message_state import LastAttempt, MessageState, O
 
 
 def project(message: MessageState, change: Change, *, now: datetime) -> MessageState:
-    """`change` was decided on `message` and written about `now`, by the database's clock."""
+    """The state of `message` after `change`, which was decided on it and written at about `now`, by the database's
+    clock.
+    """
     last = message.attempt
     for news in change.attempt:
         last = _attempt_after(last, news, now)

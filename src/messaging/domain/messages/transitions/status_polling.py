@@ -18,7 +18,7 @@ from messaging.domain.messages.state import AWAITING_NEWS
 
 
 class Asked(StrEnum):
-    """Whether the provider was asked: `no` where it has no such call, or where the budget for it is used up."""
+    """Whether the provider was asked: `no` where it offers no such call, or where the budget for it is used up."""
 
     YES = "yes"
     NO = "no"
@@ -28,9 +28,10 @@ class Asked(StrEnum):
 def poll_status(
     message: MessageState, found: Sequence[Receipt], *, asked: Asked, check_every: timedelta | None = None
 ) -> Change | None:
-    """One check of a message without news, and what the provider's history told. None when news came first.
+    """Record one status check of a message without a final receipt, and the receipts it found. None when one came
+    first.
 
-    Only what moves the message is taken from the history; the rest of it is known already.
+    Only receipts that move the message are taken from the provider's history; the others are stored already.
     """
     if message.state not in AWAITING_NEWS:
         return None
@@ -57,7 +58,7 @@ def _fold(builder: ChangeBuilder, found: Sequence[Receipt]) -> ProviderError | U
     for receipt in found:
         detail: dict[str, str | int | None] = {
             "provider_message_id": receipt.provider_message_id,
-            # A receipt that had to be fetched does not witness that webhooks arrive.
+            # A receipt that had to be fetched is no evidence that webhooks arrive.
             "source": "history",
         }
         if receipt.error is not None:
