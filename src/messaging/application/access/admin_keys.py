@@ -55,7 +55,7 @@ class IssuedAdminKeyView(AdminKeyView, frozen=True, kw_only=True):
 
 
 class RotatedAdminKeyView(IssuedAdminKeyView, frozen=True, kw_only=True):
-    """A new administrator's key, and the one it takes the place of, which ends with the overlap."""
+    """A new administrator's key, and the key that it replaces, which ends with the overlap."""
 
     replaces: AdminKeyView
 

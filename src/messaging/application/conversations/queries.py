@@ -21,7 +21,9 @@ from messaging.domain.tenants.tenant import Principal
 
 
 class InboundView(Struct, frozen=True, kw_only=True):
-    """What a person did: wrote, tapped, reacted or called. Nothing is left out for being odd; `oddities` tells."""
+    """Something that a person did: wrote, tapped, reacted or called. Malformed messages are kept too; `oddities` lists
+    their defects.
+    """
 
     id: str
     sender_id: str

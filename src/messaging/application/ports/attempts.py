@@ -1,4 +1,4 @@
-"""Attempts as others know them: by the provider's message ids, and by what a person knew when sending again."""
+"""Port for finding attempts: by a provider's message ids, and by failures that a person knew of when sending again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

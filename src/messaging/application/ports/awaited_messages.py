@@ -1,4 +1,4 @@
-"""Messages whose next news must come from the provider, once the time to wait for them is over."""
+"""Port for messages whose next receipt or echo is overdue: it locks them and reads evidence about their senders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

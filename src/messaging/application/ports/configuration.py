@@ -1,11 +1,4 @@
-"""A tenant's own settings, a role each: provider accounts, senders, templates, routing rules, keys.
-
-All are bound to a tenant and a mode, as the unit of work is. Every write raises the tenant's configuration version, so
-that snapshots follow: here with the commit, everywhere else within a second.
-
-What is deleted, and what belongs to it, does not exist here unless said otherwise. Pages are newest first, after the
-given id (exclusive).
-"""
+"""Ports for a tenant's configuration, one for each role: provider accounts, senders, templates, routing rules, keys."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Messages that will not be tried again without a person: their letters, open or settled."""
+"""Port for dead letters: messages that only a person can send again, open or settled."""
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet

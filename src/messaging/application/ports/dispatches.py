@@ -1,4 +1,4 @@
-"""The outbox rows of messages: which lanes have something due, and when a message is due again."""
+"""Port for messages' dispatches (their outbox rows): which lanes have one due, and changes of when one is due."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is due to be delivered in a lane: counted flow by flow without locks, then locked by quota."""
+"""Port for due messages of a lane: counted for each flow without locks, then locked up to a quota."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""How much waits in a lane."""
+"""Numbers of due and waiting messages in a lane."""
 
 from datetime import datetime
 

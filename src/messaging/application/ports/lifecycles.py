@@ -1,4 +1,4 @@
-"""Port through which messages change: lock states, let the domain decide, write the changes in bulk."""
+"""Port through which messages change state: it locks them, and writes the changes decided by the domain in bulk."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

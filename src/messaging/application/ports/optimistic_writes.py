@@ -1,4 +1,4 @@
-"""Changes of messages that nobody holds locked, written by compare-and-set alone."""
+"""Port for changes of messages that are not locked, written by compare-and-set."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""Receipts that came before their attempt was known, kept until it is or until nobody can claim them any more."""
+"""Port for receipts that match no attempt yet, kept until one matches or their last look is over."""
 
 from collections.abc import Sequence
 from datetime import datetime

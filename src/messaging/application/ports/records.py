@@ -1,4 +1,4 @@
-"""Port for reading messages: one, many by filter, the timeline, dead letters, with encrypted content."""
+"""Port for reading messages: one, many by filter, counts, the timeline. Contents are returned encrypted."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

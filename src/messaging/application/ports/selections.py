@@ -1,4 +1,4 @@
-"""Which messages an action upon many is about."""
+"""Port that selects the messages that an operator's bulk action applies to."""
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""Messages that no worker takes up at present: their expiry and their ended leases are noticed all the same."""
+"""Port for messages that are not claimed at present: it locks those that expired or whose worker's lease has ended."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -41,7 +41,7 @@ class HealthOfSenderView(Struct, frozen=True, kw_only=True):
 
 
 class HealthOfAccountView(Struct, frozen=True, kw_only=True):
-    """A provider account, and what was heard of it."""
+    """A provider account, and when its last webhooks came."""
 
     id: Annotated[str, Meta(description="The account's id.")]
     provider: Annotated[str, Meta(description="The provider's name.")]
@@ -70,7 +70,7 @@ class HealthOfTemplateView(Struct, frozen=True, kw_only=True):
 
 
 class HealthOfLaneView(Struct, frozen=True, kw_only=True):
-    """What waits in one lane: the messages of one channel and priority."""
+    """Messages that wait in one lane, that is, of one channel and priority."""
 
     channel: Channel
     priority: Priority
@@ -82,7 +82,7 @@ class HealthOfLaneView(Struct, frozen=True, kw_only=True):
 
 
 class TenantHealthView(Struct, frozen=True, kw_only=True):
-    """How the key's mode of the tenant is getting on."""
+    """The condition of the key's mode of the tenant."""
 
     mode: Mode
     senders: Annotated[tuple[HealthOfSenderView, ...], Meta(description="All senders, at most 1 000.")]

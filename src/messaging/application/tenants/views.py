@@ -116,11 +116,11 @@ class AccountView(Struct, frozen=True, kw_only=True):
 
 
 class SenderHealthView(Struct, frozen=True, kw_only=True):
-    """Whether messages leave from it, and how fast: `closed` is the good state.
+    """Whether messages leave from the sender, and how fast: `closed` is the good state.
 
-    `reason` is `unavailable`, `restricted` or `unauthorized`, with the provider's `code`; what was caused by its
-    account (`scope`) stops the account's other senders as well. Nothing leaves before `retry_at`. `rate_factor` is the
-    part of `per_second` in use, below 1 for a while after the provider complained about speed.
+    `reason` is `unavailable`, `restricted` or `unauthorized`, with the provider's `code`; a fault of the account
+    (`scope`) stops the account's other senders as well. Nothing leaves before `retry_at`. `rate_factor` is the part of
+    `per_second` in use, below 1 for a while after the provider throttled the sender.
     """
 
     state: BreakerState
@@ -149,7 +149,7 @@ class SenderHealthView(Struct, frozen=True, kw_only=True):
 
 
 class SenderView(Struct, frozen=True, kw_only=True):
-    """`health` is null while it cannot be told, because Redis is away."""
+    """A sender. `health` is null while it is unknown, because Redis is away."""
 
     id: str
     account_id: str
@@ -199,7 +199,7 @@ class RuleView(Struct, frozen=True, kw_only=True):
 
 
 class RulesView(Struct, frozen=True, kw_only=True):
-    """In the order in which they are tried."""
+    """Routing rules, in the order in which they are tried."""
 
     data: tuple[RuleView, ...]
 

@@ -22,7 +22,7 @@ LARGEST_LISTED = 32_768
 
 
 class ProviderEventView(Struct, frozen=True, kw_only=True):
-    """Something the provider told about an account, a number or a message that changes nothing here yet."""
+    """An event that the provider reported about an account, a number or a message, and that has no effect here yet."""
 
     id: str
     account_id: str

@@ -83,8 +83,8 @@ class Template(Struct, frozen=True, kw_only=True):
     """One language of a named template at one provider account; `version` counts its changes of content.
 
     `unsupported` names the parts of its definition that were read and not understood. `status_at`, `quality_at` and
-    `category_at` are the provider's times of the newest news of each. `changed_at` is when the provider said that the
-    content had changed; None once it has been read anew.
+    `category_at` are the provider's times of the newest report about each. `changed_at` is when the provider reported
+    that the content had changed; None once the template has been listed again.
     """
 
     id: TemplateId

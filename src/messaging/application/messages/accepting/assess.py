@@ -152,7 +152,7 @@ def _blameless(violation: Violation, unread: frozenset[str]) -> bool:
     return field_name in unread or not unread.isdisjoint(_DEPENDS_ON.get(field_name, ()))
 
 
-# Meta refuses one-tap, zero-tap and copy-code templates to a business-scoped user id (code 131062).
+# Meta refuses one-tap, zero-tap and copy-code templates sent to a business-scoped user id (code 131062).
 _PHONE_NEEDED = Violation(
     pointer="/to",
     code="recipient_needs_phone",

@@ -111,7 +111,7 @@ class IsolatePoison:
             ):
                 return None
             change = lifecycle.take_up(message, worker=self._worker, lease=self._lease)
-            assert change is not None, "an unmoved suspect is queued, and that is never stale"
+            assert change is not None, "a message that has not moved is queued, and its dispatch is not stale"
             await uow.lifecycles.apply([change])
             crashpoints.reach("claim.before_commit")
             await uow.commit()

@@ -37,7 +37,9 @@ _LONGEST_WAIT: Final = 5.0
 
 
 class Slot(NamedTuple):
-    """By this process's clock. One that closes before it opens is none, but the time to ask for one."""
+    """An interval in which a first byte may leave, by this process's clock. A slot that closes before it opens is no
+    slot: `opens` is then the time to ask for one again.
+    """
 
     opens: float
     closes: float
@@ -48,7 +50,7 @@ Again = Callable[[Sequence[Due]], Awaitable[Sequence[Slot]]]
 
 
 class Slots:
-    """`again` gives a new slot to each of the messages for which there is none."""
+    """Hands slots to messages. `again` requests a new slot for each message that has none."""
 
     def __init__(self, *, again: Again, telemetry: Telemetry) -> None:
         self._again = again
@@ -57,7 +59,7 @@ class Slots:
         self._head_start = _HeadStart()
 
     def turn(self, due: Due, slot: Slot | None) -> "Turn":
-        """For a message that was claimed with a slot, or with none."""
+        """The wait of one message, which was claimed with a slot or with none."""
         sender = due.message.sender_id
         if (gate := self._gates.get(sender)) is None:
             gate = self._gates[sender] = _Gate(self._again, self._telemetry, close=lambda: self._gates.pop(sender))
@@ -66,7 +68,9 @@ class Slots:
 
 
 class Turn:
-    """One message's way to its first byte; `end` it, whatever came of it. `left_at` says when it was let go, if so."""
+    """One message's wait for a slot; call `end` whatever the result. `left_at` is the time at which it was let go, or
+    None.
+    """
 
     def __init__(self, due: Due, slot: Slot | None, gate: "_Gate", head_start: "_HeadStart") -> None:
         self._due = due
@@ -78,8 +82,9 @@ class Turn:
 
     @property
     def pause(self) -> float:
-        """Seconds until it is time to get ready, 0 if that is now. As late as can be: what has no stamp when its worker
-        dies is known not to have been sent. The urgent get ready at once, and take the slots of others that are not.
+        """Seconds until rendering should begin, 0 if that is now. It begins as late as possible, because a message
+        without a recorded start is known not to have been sent when its worker dies. Urgent messages begin at once, and
+        take slots requested for others that are not ready.
         """
         if self._slot is None or self._due.message.priority in _URGENT:
             return 0.0
@@ -87,11 +92,11 @@ class Turn:
         return pause if pause >= _NO_PAUSE else 0.0
 
     def get_ready(self) -> None:
-        """Begin to."""
+        """Note that rendering begins now."""
         self._began = monotonic()
 
     async def wait(self) -> bool:
-        """Until the first byte may leave, which it then must at once. False if that would be too late.
+        """Wait until the first byte may leave, which it then must at once. False if no slot came in time.
 
         Raises StoreUnavailable.
         """
@@ -105,7 +110,9 @@ class Turn:
 
 
 class _HeadStart:
-    """How long to get ready takes at most, nearly always: as TCP reckons when an answer is overdue (RFC 6298)."""
+    """Estimate of how long rendering and recording a start nearly always take at most, computed as TCP's retransmission
+    timeout (RFC 6298).
+    """
 
     def __init__(self) -> None:
         self.seconds = _FIRST_HEAD_START
@@ -120,7 +127,7 @@ class _HeadStart:
 
 
 class _Waiting(NamedTuple):
-    """In the order in which they pass."""
+    """A message that is ready and waits for a slot; the fields' order is the order of service."""
 
     urgency: int
     number: int
@@ -130,9 +137,10 @@ class _Waiting(NamedTuple):
 
 
 class _Gate:
-    """One sender's slots and those that are ready for them: the most urgent first, then first come, first served.
+    """The slots of one sender and the messages that are ready for them: the most urgent first, then first come, first
+    served.
 
-    It is open while anybody is on the way to it, and then calls `close`.
+    It exists while any message of the sender is expected, and then calls `close`.
     """
 
     def __init__(self, again: Again, telemetry: Telemetry, *, close: Callable[[], object]) -> None:
@@ -178,7 +186,7 @@ class _Gate:
         return await waiting.slot
 
     async def _keep(self) -> None:
-        """Open for one after the other while anybody is ready."""
+        """Grant one slot after the other while any message is ready."""
         asks_again_at = 0.0
         try:
             while self._ready:
@@ -204,12 +212,12 @@ class _Gate:
         return min(moments)
 
     def _missing(self) -> int:
-        """How many of those that are ready have no slot."""
+        """Number of ready messages without a slot."""
         self._drop_closed()
         return max(0, len(self._ready) - len(self._slots))
 
     async def _get_missing(self) -> float:
-        """Returns the time to ask again for those that got none."""
+        """Request slots for them; returns the time to ask again for those that got none."""
         got = await self._again([waiting.due for waiting in self._ready[-self._missing() :]])
         for slot in got:
             if slot.closes >= slot.opens:
@@ -238,7 +246,7 @@ class _Gate:
             self._telemetry.count("slots_missed")
 
     async def _sleep_until(self, moment: float) -> None:
-        """Or until there is somebody else, or another slot."""
+        """Wait until `moment`, or until another message or slot has come."""
         with suppress(TimeoutError):
             async with asyncio.timeout(moment - monotonic()):
                 await self._changed.wait()

@@ -22,7 +22,9 @@ class MessageError(Struct, frozen=True, kw_only=True):
 
 
 class MessageView(Struct, frozen=True, kw_only=True):
-    """`attempts` counts tries that used up a retry, `checks` slow ones after them or, once accepted, asks for news."""
+    """`attempts` counts tries that used up a retry; `checks` counts the slow tries after them or, once accepted, status
+    checks.
+    """
 
     id: str
     status: str
