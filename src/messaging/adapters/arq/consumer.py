@@ -1,4 +1,4 @@
-"""Take wakeups from ARQ's queues, and survive what ends an ARQ worker: every hiccup of Redis does."""
+"""Takes wakeups from ARQ's queues, and ends in order when Redis fails, which ends an ARQ worker."""
 
 import asyncio
 import logging
@@ -15,10 +15,11 @@ from messaging.application.ports.wakeups import PATIENCE, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
-# After this ARQ lets go of a job, and the wakeup of a worker that was killed may be run by another. The work itself is
-# never cancelled by it.
+# After this time ARQ gives up a job: the wakeup of a killed worker may then be run by another worker. The work itself
+# is never cancelled by this limit.
 _JOB_TIMEOUT = timedelta(seconds=60)
-# To let go of a queue: by itself, then by cancellation; all of it, when the process ends.
+# Seconds for leaving a queue: first by itself, then by cancellation (_SIGNING_OFF each), and all queues together when
+# the process ends (_CLOSING).
 _SIGNING_OFF = 1.5
 _CANCELLING = 0.2
 _CLOSING = 2.0
@@ -27,7 +28,7 @@ _CLOSING = 2.0
 class ArqJobConsumer:
     """One ARQ worker per call of `consume`, with a connection pool of its own, all in this event loop.
 
-    It looks as often as its patience asks for. Each look at each queue costs 0.1 ms of processor time, found or not.
+    It polls each queue at the interval `patience`. A poll takes 0.1 ms of processor time, with or without a job.
     """
 
     def __init__(self, *, url: str) -> None:
@@ -73,12 +74,12 @@ class ArqJobConsumer:
             functions=[func(call, name=FUNCTION)],
             queue_name=queue,
             redis_pool=redis,
-            # Signals are the process's; ARQ's own handlers would cancel running jobs.
+            # The process handles signals itself; ARQ's handlers would cancel running jobs.
             handle_signals=False,
             max_jobs=at_once,
             poll_delay=patience.total_seconds(),
             job_timeout=_JOB_TIMEOUT,
-            # A kept result would block its job's id and double the keys; nobody reads it.
+            # Nobody reads results; a kept one would block its job's id and double the number of keys.
             keep_result=0,
             max_tries=MAX_TRIES,
             health_check_interval=10,
@@ -90,15 +91,15 @@ class ArqJobConsumer:
 
 
 async def _retire(worker: Worker, polling: "asyncio.Task[None]", redis: ArqRedis) -> None:
-    """Let jobs that are still running sign off, then close the connections."""
-    # ARQ's way to end by itself: a burst of no jobs. To cancel it amid a command would cost the connection, and what
-    # redis-py does then cannot be relied on.
+    """Wait until running jobs have recorded their end in Redis, then close the connections."""
+    # A burst of no jobs makes an ARQ worker end by itself. Cancelling it in the middle of a command would break the
+    # connection, and redis-py does not reliably recover from that.
     worker.burst, worker.max_burst_jobs = True, 0
     try:
         await asyncio.wait({polling}, timeout=_SIGNING_OFF)
         while not polling.done():
-            # More than once: with a socket timeout redis-py writes under `asyncio.wait_for`, which before Python 3.12
-            # loses a cancellation that arrives together with the result.
+            # Cancelled more than once: with a socket timeout redis-py writes under `asyncio.wait_for`, which before
+            # Python 3.12 loses a cancellation that arrives together with the result.
             polling.cancel()
             await asyncio.wait({polling}, timeout=_CANCELLING)
         results = await asyncio.gather(polling, *worker.tasks.values(), return_exceptions=True)

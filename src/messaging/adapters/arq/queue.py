@@ -1,4 +1,4 @@
-"""Publish wakeups to ARQ's queues: all of a pass in one round trip, and never more than the workers can use."""
+"""Publishes wakeups to ARQ's queues: all wakeups of one call in one round trip, never more than the workers can use."""
 
 import time
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from messaging.adapters.arq.wire import EXPIRES_AFTER, FUNCTION, IN_PROGRESS_KEY
 from messaging.application.jobs import Job, encode, queue_name
 from messaging.application.ports.wakeups import QueueUnavailable
 
-# A job that is being run stays in its queue, marked by its in-progress key; a killed worker's mark outlives it by a
-# minute. So only unmarked jobs count as waiting, and a second bound keeps the marked ones from piling up.
+# A running job stays in its queue, marked by its in-progress key; the mark of a killed worker stays for a minute after
+# its death. So only unmarked jobs count as waiting, and a second bound keeps marked ones from piling up.
 _PUBLISH = """
 local published = 0
 for n, queue in ipairs(KEYS) do
@@ -31,14 +31,15 @@ end
 return published
 """
 _LONGEST_QUEUE = 64
-# ARQ starts a job once its score is past by the worker's clock. Always past: machines' clocks need not agree, and
-# wakeups need no order among themselves.
+# ARQ starts a job once its score, a time in ms, has passed by the worker's clock. Score 1 has always passed: machines'
+# clocks need not agree, and wakeups need no order among themselves.
 _SCORE = 1
 
 
 class ArqJobQueue:
-    """`waiting` bounds the wakeups of one queue that no worker has picked up yet; twice what workers use at once is
-    plenty, as the backlog itself is in Postgres.
+    """Publishes wakeups; `waiting` bounds those in one queue that no worker has picked up yet.
+
+    Twice the number that workers run at once is enough, because the backlog itself is in Postgres.
     """
 
     def __init__(self, *, redis: Redis, waiting: int = 8) -> None:
@@ -66,5 +67,5 @@ class ArqJobQueue:
 
 
 def _packed(job: Job) -> bytes:
-    """As `arq.jobs.serialize_job` writes it."""
+    """The job in the form in which `arq.jobs.serialize_job` writes it."""
     return pack({"t": None, "f": FUNCTION, "a": (encode(job),), "k": {}, "et": int(time.time() * 1000)})

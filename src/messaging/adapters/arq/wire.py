@@ -1,4 +1,4 @@
-"""What both ends of an ARQ queue must agree on: the function's name, the encoding, how long a wakeup lives.
+"""The constants and encoding that publisher and consumer of an ARQ queue share: function name, MessagePack, expiry.
 
 The default encoding is pickle, which would let anyone who can write to Redis run code in the workers.
 """
@@ -13,13 +13,13 @@ from arq.constants import in_progress_key_prefix, job_key_prefix
 from messaging.adapters.redis.connections import pool_of
 
 FUNCTION = "run"
-# ARQ counts crashes and deployments as tries; the retries of our work are rows in Postgres.
+# ARQ counts a crash or a deployment during a job as a try. The retries of our own work are rows in Postgres.
 MAX_TRIES = 2
-# Longer than any backlog that should still be worked on; a wakeup that expires is made again from Postgres.
+# The lifetime of a wakeup, longer than any backlog should last. An expired wakeup is published again from Postgres.
 EXPIRES_AFTER = timedelta(days=7)
 JOB_KEY, IN_PROGRESS_KEY = job_key_prefix, in_progress_key_prefix
 
-# ARQ also packs the exception of a failed job, although no result is kept.
+# ARQ also encodes the exception of a failed job, although no result is kept; `repr` serves for any type.
 _encoder = msgspec.msgpack.Encoder(enc_hook=repr)
 
 
@@ -32,13 +32,13 @@ def unpack(packed: bytes) -> dict[str, Any]:
 
 
 def connect(url: str) -> ArqRedis:
-    """A client with a pool of its own, in byte mode; nothing is sent before its first use."""
+    """An ARQ client with a connection pool of its own, in byte mode. It connects on first use."""
     client = ArqRedis(
         pool_of(url),
         job_serializer=pack,
         job_deserializer=unpack,
         expires_extra_ms=int(EXPIRES_AFTER.total_seconds() * 1000),
     )
-    # As `Redis.from_url` does for the pools it makes: closing the client closes its connections.
+    # Closing the client then closes its connections, as with the pools that `Redis.from_url` makes.
     client.auto_close_connection_pool = True
     return client

@@ -4,7 +4,7 @@ import hmac
 
 
 class Hmac:
-    """One key's HMAC-SHA256 (RFC 2104). To set up a key takes longer than to digest a short text with it."""
+    """HMAC-SHA256 (RFC 2104) with one key. Setting up a key takes longer than digesting a short text with it."""
 
     def __init__(self, key: bytes) -> None:
         self._keyed = hmac.new(key, digestmod="sha256")

@@ -23,23 +23,23 @@ from messaging.domain.shared.ids import Prefix, TenantId, typeid
 
 KEY_BYTES = 32
 _FORMAT = b"\x01"
-# Before each keyed fingerprint, so that it is a byte longer than the plain digests that were stored in its place once.
+# The first byte of each keyed fingerprint: it makes it a byte longer than the plain digests that were stored earlier.
 _KEYED = b"\x01"
 _VERSION_BYTES, _NONCE_BYTES, _TAG_BYTES = 4, 12, 16
 _HEADER_BYTES = len(_FORMAT) + _VERSION_BYTES
 _LEAST_BYTES = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
-# Unwrapped keys of this many tenants are kept in memory.
+# The number of tenants whose unwrapped keys are kept in memory.
 _REMEMBERED = 4096
 
 
 class AesTenantCipher:
-    """Seals with the newest data key, opens with all of them.
+    """One tenant's cipher: it seals with the newest data key, and opens with any of them.
 
-    Blind indexes, tags and fingerprints hang on the oldest one, so that they outlive the rotation of data keys.
+    Blind indexes, tags and fingerprints are derived from the oldest data key, so that a rotation does not change them.
     """
 
     def __init__(self, tenant: str, data_keys: dict[int, bytes]) -> None:
-        # A TypeID holds no NUL, so tenant and context cannot flow into each other.
+        # A TypeID holds no NUL, so no other pair of tenant and context gives the same bytes.
         self._tenant = tenant.encode() + b"\0"
         self._data_keys = {version: Hmac(key) for version, key in data_keys.items()}
         newest = max(data_keys)
@@ -63,14 +63,14 @@ class AesTenantCipher:
         header, rest = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
         data_key = self._data_keys.get(int.from_bytes(header[1:]))
         if data_key is None:
-            raise CannotDecrypt("The data key it was sealed with is not among the tenant's.")
+            raise CannotDecrypt("The tenant does not have the data key that these bytes were sealed with.")
         place = context.encode()
         try:
             return _cipher_for(data_key, place).decrypt(
                 rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], self._associated(header, place)
             )
         except InvalidTag as error:
-            raise CannotDecrypt("Wrong key, wrong place or changed bytes.") from error
+            raise CannotDecrypt("Sealed with another key or context, or changed since.") from error
 
     def blind_index(self, value: str) -> bytes:
         return self._index(value.encode())
@@ -86,7 +86,7 @@ class AesTenantCipher:
 
 
 class AesKeyRing:
-    """`master_key` is 32 random bytes; everything else is derived from it or wrapped by it."""
+    """The platform's keys: all are derived from `master_key` (32 random bytes) or wrapped by it."""
 
     def __init__(self, master_key: bytes) -> None:
         if len(master_key) != KEY_BYTES:
@@ -98,7 +98,7 @@ class AesKeyRing:
         self._unwrapped = lru_cache(maxsize=_REMEMBERED)(self._unwrap)
 
     def new_data_key(self, tenant_id: TenantId, *, version: int = 1) -> WrappedKey:
-        """A fresh random key; a rotation asks for the next `version`."""
+        """A fresh random data key, wrapped; for a rotation the caller passes the next `version`."""
         nonce = os.urandom(_NONCE_BYTES)
         wrapped = self._wrapping.encrypt(nonce, os.urandom(KEY_BYTES), _key_context(tenant_id, version))
         return WrappedKey(tenant_id=tenant_id, version=version, wrapped=_FORMAT + nonce + wrapped)
@@ -113,7 +113,7 @@ class AesKeyRing:
         return _KEYED + self._fingerprint(digest)
 
     def sign(self, text: str) -> str:
-        """22 characters, URL-safe: 128 bits of HMAC-SHA256."""
+        """A signature of `text`: 128 bits of HMAC-SHA256 as 22 URL-safe characters."""
         digest = self._sign(text.encode())[:16]
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

@@ -1,8 +1,8 @@
-"""Notes about sends in a mapped file: the kernel keeps them when this process dies, and tells whether it has.
+"""The journal of sends in flight: a memory-mapped file per worker, which other workers read after the worker has died.
 
-What was stored before a SIGKILL is in the page cache, in the order in which it was stored. That holds until the machine
-itself goes down: notes of another boot may be older than what was done, and are not believed. That a process is dead is
-known by its lock on the file, which ends with it and with nothing else.
+What was stored before a SIGKILL is in the page cache, in the order in which it was stored. A crash of the machine can
+lose the last stores, so a file of another boot may be older than what was sent, and is ignored. A worker holds a lock
+on its file; the kernel releases the lock when the process ends, and only then, so an unlocked file is a dead worker's.
 """
 
 import fcntl
@@ -23,11 +23,11 @@ from messaging.domain.shared.ids import AccountId, MessageId, TenantId
 
 _SUFFIX: Final = ".flights"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
-# The format's name and the machine's boot, filled up with zeros.
+# The header: the format's name and the machine's boot id, padded with zeros.
 _FORMAT: Final = b"flights1 "
 _HEADER: Final = 64
 _SLOT: Final = 512
-# Behind the stage: epoch, tenant, message, account, and the length of what follows.
+# What follows the one byte of the stage in a slot: epoch, tenant, message, account, and the length of the failure.
 _FIELDS: Final = struct.Struct("<I16s16s16sH")
 _TOLD: Final = 1 + _FIELDS.size
 _FREE, _BOARDED, _DEPARTED, _LANDED = range(4)
@@ -37,15 +37,15 @@ _decode: Final = msgspec.msgpack.Decoder(Failure).decode
 
 
 def is_possible() -> bool:
-    """Whether this machine tells one boot from another; Linux does."""
+    """Whether this machine has an id of its boot that can be read; Linux does."""
     return _BOOT.exists()
 
 
 class FileSendJournal:
-    """One file for one process, and `slots` sends at once; those beyond go unnoted.
+    """This process's file, with room for `slots` sends at once; further sends are not recorded.
 
-    The stage is stored last, in a store of its own: a slot is never half one thing and half another. The file is let go
-    of when the process ends, however it ends; one without notes says nothing.
+    The stage of a slot is a single byte and is written last, so that a slot never shows a stage before its data. The
+    file stays when the process ends; an entry in it is then the only trace of a send that was cut off.
     """
 
     def __init__(self, directory: Path, *, slots: int = 2048) -> None:
@@ -55,11 +55,11 @@ class FileSendJournal:
         self._file = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         size = _HEADER + slots * _SLOT
-        # All of it now: with a disk that is full later, a store would end the process.
+        # The whole file is allocated now: if the disk were full later, a store to the map would end the process.
         os.posix_fallocate(self._file, 0, size)
         self._map = mmap.mmap(self._file, size)
         self._map[:_HEADER] = _header()
-        # Under its name it is complete and locked.
+        # The file gets its final name only when it is complete and locked.
         unnamed.rename(path)
         self._free = [_HEADER + slot * _SLOT for slot in range(slots)]
 
@@ -102,7 +102,7 @@ class _Note:
 
 
 class FileCrashedJournals:
-    """All files in the directory but those of living processes, which are locked."""
+    """The files of dead processes in the directory; those of living processes are locked and are left out."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -114,7 +114,7 @@ class FileCrashedJournals:
 
 
 class _CrashedJournal:
-    """The file of a dead process, locked by us until the block ends."""
+    """The file of a dead process, locked by this one until the block ends; deleted then, unless the block failed."""
 
     def __init__(self, path: Path, file: int) -> None:
         self._path = path
@@ -132,7 +132,7 @@ class _CrashedJournal:
 
 
 def _locked(path: Path) -> int | None:
-    """None if its process lives, or if somebody else is looking at it or has just done so."""
+    """The file, open and locked; None if its process lives, or if another worker reads it or has just deleted it."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The doors that one Postgres transaction opens."""
+"""The units of work on Postgres: one transaction each, with the repositories that share it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -48,16 +48,16 @@ from messaging.application.ports.unit_of_work import SystemUnitOfWork, UnitOfWor
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Reach, TenantScope
 
-# Awaited after a commit that changed configuration, so that this process remembers nothing older.
+# Awaited after a commit that changed configuration, so that this process drops older configuration from memory.
 Changed = Callable[[], Awaitable[None]]
 
 
 async def _nobody() -> None:
-    """A program that remembers no configuration has nothing to forget."""
+    """The callback of a program that keeps no configuration in memory: it does nothing."""
 
 
 class _Change:
-    """Whether configuration was written in a transaction, and who is told once that is committed."""
+    """Records whether a transaction wrote configuration, and calls back after its commit if it did."""
 
     def __init__(self, changed: Changed) -> None:
         self._changed = changed
@@ -72,7 +72,7 @@ class _Change:
 
 
 class PostgresUnitOfWork:
-    """A tenant's transaction; all behind it is bound to that tenant and mode twice, by parameter and by policy."""
+    """A tenant's transaction. Its tenant and mode are enforced twice: by parameters, and by row-level security."""
 
     def __init__(self, opened: Transaction, scope: TenantScope, changed: Changed) -> None:
         self._opened = opened

@@ -30,7 +30,7 @@ class SaidNo(Exception):
 
 
 class AskingFailed(Exception):
-    """`may_start` itself failed; carried out through libraries that would translate it."""
+    """`may_start` raised `error`; this wrapper carries it through HTTP libraries, which would translate it."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -42,11 +42,14 @@ class ConnectionGone(Exception):
 
 
 class OnlyOnce(Exception):
-    """Something below us wanted to send the same request again."""
+    """The HTTP library tried to send a request a second time."""
 
 
 class JournalEntry:
-    """How far one request has come."""
+    """The progress of one request: whether permission was asked, and whether bytes may have been written.
+
+    `answer_seconds` is the time limit from the first byte sent to the last byte received.
+    """
 
     def __init__(self, may_start: MayStart, deadline: asyncio.Timeout, answer_seconds: float) -> None:
         self._may_start = may_start
@@ -63,26 +66,26 @@ class JournalEntry:
             raise SaidNo
 
     def depart(self) -> None:
-        """From here on bytes may have left."""
+        """Record that bytes may be written from now on, and start the time limit of the answer."""
         self.departed = True
         self._deadline.reschedule(asyncio.get_running_loop().time() + self._answer_seconds)
 
 
-# Whose request is being connected for: aiohttp has no other way to tell its connector.
+# The request that a connection is being opened for; aiohttp has no other way to pass it to its connector.
 in_flight: ContextVar[JournalEntry | None] = ContextVar("in_flight", default=None)
 
 
 class GatedConnector(aiohttp.TCPConnector):
-    """Asks `may_start` between "the connection stands" and handing it over, before which nothing can be written to it.
+    """Asks `may_start` when a connection is established, before aiohttp can write to it.
 
-    This is also what makes a second send impossible: aiohttp repeats idempotent requests when a kept connection turns
-    out to be closed, and a departed request gets no second connection.
+    It also makes a second send impossible: aiohttp repeats idempotent requests when a kept connection turns out to be
+    closed, but a request that may have written bytes gets no second connection here.
     """
 
     async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> Connection:
         entry = in_flight.get()
         if entry is not None and entry.departed:
-            raise OnlyOnce("a second connection for a request that has already left")
+            raise OnlyOnce("a second connection for a request that may have been sent already")
         connection = await super().connect(req, traces, timeout)
         if entry is not None:
             await _board(entry, connection)
@@ -104,16 +107,16 @@ async def _board(entry: JournalEntry, connection: Connection) -> None:
     entry.depart()
 
 
-# Linux tells when the other side has said its last; elsewhere only a reset shows.
+# The poll flag for a peer that has closed its sending side. Linux has it; elsewhere only a reset is noticed.
 _PEER_IS_DONE = getattr(select, "POLLRDHUP", 0)
 
 
 def _has_ended(transport: asyncio.Transport | None) -> bool:
     """Whether the provider has closed or reset the connection, also if our event loop has not been told yet.
 
-    Permissions are granted by the batch: by the time the last of them writes, its connection may have been closed for
-    many milliseconds. What is written then is lost, and nobody could prove it. Data alone mean nothing: TLS servers
-    send tickets unasked.
+    Permissions are granted in batches, so a connection may have been closed for many milliseconds when its request is
+    written. Bytes written then are lost, and nobody could prove that they were. Waiting data alone is no sign of an
+    end: TLS servers send session tickets unasked.
     """
     if transport is None or transport.is_closing():
         return True

@@ -29,10 +29,10 @@ _REASON_LENGTH = 200
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
-    """Seconds. `connect` covers DNS, TCP and TLS together; `slot` the wait for one of our own connections.
+    """Time limits in seconds. `connect` covers DNS, TCP and TLS together; `slot` the wait for a free connection.
 
-    `read` is silence between two reads; `answer` runs from the first byte sent to the last byte read. Both are long on
-    purpose: giving up early turns sends that succeeded into sends nobody knows about.
+    `read` is the silence between two reads; `answer` runs from the first byte sent to the last byte read. Both are long
+    on purpose: giving up early turns sends that succeeded into sends with an unknown outcome.
     """
 
     connect: float = 3.0
@@ -42,12 +42,12 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 
     @property
     def longest(self) -> float:
-        """The longest a request can take, not counting `may_start`: what leases and drains must allow for."""
+        """The longest a request can take without `may_start`, in seconds; leases and drains must allow for it."""
         return self.slot + self.connect + self.answer
 
 
 class Withheld(Struct, frozen=True):
-    """`may_start` said no: nothing was written."""
+    """`may_start` answered False, and nothing was written."""
 
 
 class NotSent(Struct, frozen=True, kw_only=True):
@@ -64,9 +64,9 @@ class NoReply(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """A status came back. `body` is None when it was cut, too long or too slow; `flaw` then says which.
+    """The provider's answer. `body` is None if it was cut off, too long or too slow; `flaw` then says which.
 
-    Headers are found whatever the case of their names.
+    Lookups in `headers` ignore the case of names.
     """
 
     status: int
@@ -99,9 +99,9 @@ class ProviderHttp:
         may_start: MayStart = at_once,
         reply_limit: int = REPLY_LIMIT,
     ) -> Exchange:
-        """Make one request. `may_start` is awaited when a connection stands, at most once; what it raises comes out.
+        """Make one request. `may_start` is awaited at most once, when the connection is established.
 
-        Raises nothing for what a network or a server may do.
+        Failures of the network or the server are returned, not raised; an exception of `may_start` is raised.
         """
         target = parse(url)
         line = self._line(target.origin)
@@ -110,7 +110,7 @@ class ProviderHttp:
                 code="no_free_connection", reason=f"No free connection to the provider for {self._timeouts.slot} s."
             )
         try:
-            # The answer's time starts with the first byte, so that nothing ever cancels a `may_start` half-way.
+            # The time limit of the answer starts with the first byte, so that no timeout cancels `may_start` half-way.
             deadline = asyncio.timeout(None)
             entry = JournalEntry(may_start, deadline, self._timeouts.answer)
             request = GatedRequest(method, target, _prepared(headers), body, entry)
@@ -130,7 +130,7 @@ class ProviderHttp:
         return line
 
     async def _take_slot(self, line: "_Line") -> bool:
-        """Wait here, not in the pool: a cancelled wait for a semaphore leaks nothing."""
+        """Wait for a slot, up to `slot` seconds. Unlike in aiohttp's pool, a cancelled wait leaks nothing."""
         if not line.slots.locked():
             return await line.slots.acquire()
         try:
@@ -145,7 +145,7 @@ def _prepared(headers: Mapping[str, str]) -> Headers:
 
 
 class _Line:
-    """What there is of one origin: a client, and as many slots as requests may be in flight."""
+    """One origin's client, and a semaphore with a slot for each request that may be in flight."""
 
     def __init__(self, connections: int, timeouts: Timeouts) -> None:
         self.slots = asyncio.Semaphore(connections)
@@ -153,7 +153,7 @@ class _Line:
 
 
 class _TooLong(Exception):
-    """The body is longer than anything a provider has to say."""
+    """The body is longer than the limit, which is longer than any answer a provider documents."""
 
 
 _NETWORK = (
@@ -187,7 +187,7 @@ async def _fly(client: Client, request: GatedRequest, deadline: asyncio.Timeout,
 
 
 def _known(entry: JournalEntry, response: httpx.Response | None, error: Exception) -> Exchange:
-    """What can be said after `error`, judged by how far the request had come."""
+    """The result of a request that ended in `error`, judged by how far the request had come."""
     said = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
     if not entry.departed:
         return NotSent(code="not_sent", reason=said)
@@ -208,7 +208,7 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
 
 
 def _parts(response: httpx.Response) -> AsyncIterable[bytes]:
-    """The body as it came; by httpx's decoders only if there is something to decode, which we ask nobody for."""
+    """The body as received. It goes through httpx's decoders only if it is compressed, which we never ask for."""
     if "content-encoding" in response.headers:
         return response.aiter_bytes()
     assert isinstance(response.stream, httpx.AsyncByteStream)
@@ -216,6 +216,6 @@ def _parts(response: httpx.Response) -> AsyncIterable[bytes]:
 
 
 def _readable(response: httpx.Response) -> Mapping[str, str]:
-    # Whatever it is, it can be read as this; httpx would try each of them as two others first.
+    # Any bytes can be read as ISO 8859-1; without this httpx would try two other encodings for each header first.
     response.headers.encoding = "iso-8859-1"
     return response.headers

@@ -16,12 +16,12 @@ from msgspec import Struct
 
 from messaging.adapters.providers.departure import GatedConnector, JournalEntry, in_flight
 
-# Seconds an idle connection is kept: below a provider's own idle limit, so that we rarely write into a closing one.
+# Seconds an idle connection is kept. A provider's own limit is longer, so we rarely write to a connection it closes.
 _KEEP_ALIVE = 5.0
 
 
 class Target(Struct, frozen=True):
-    """One address as either library likes it best."""
+    """One address in the form that each of the two libraries takes fastest."""
 
     url: httpx.URL
     text: str
@@ -30,13 +30,13 @@ class Target(Struct, frozen=True):
 
 @lru_cache(maxsize=2048)
 def parse(url: str) -> Target:
-    """A sender's URL is the same for all its messages."""
+    """The parsed address; cached, because all messages of a sender have the same URL."""
     parsed = httpx.URL(url)
     return Target(parsed, str(parsed), f"{parsed.scheme}://{parsed.netloc.decode('ascii')}")
 
 
 class Headers(httpx.Headers):
-    """Headers as either library likes them best; those of an account are the same for all its requests."""
+    """Headers in the form that each library takes fastest; one instance serves all requests of an account."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(headers)
@@ -44,10 +44,10 @@ class Headers(httpx.Headers):
 
 
 class GatedRequest(httpx.Request):
-    """A request that knows its flight.
+    """A request with its `JournalEntry`, through which permission is asked before the first byte is written.
 
-    Our transport takes the body as it is; a transport put in its place (respx) reads the stream, and by doing so asks
-    `may_start`.
+    Our own transport reads `body`, and its connector asks for permission. A transport that a test puts in its place
+    (respx) reads the stream instead, which asks for permission itself.
     """
 
     def __init__(self, method: str, target: Target, headers: Headers, body: bytes, entry: JournalEntry) -> None:
@@ -70,23 +70,23 @@ class _Freight(httpx.AsyncByteStream):
 
 
 class Client(httpx.AsyncClient):
-    """One origin's client. Made within a running event loop."""
+    """One origin's HTTP client. It must be made within a running event loop."""
 
     def __init__(self, *, connections: int, connect_seconds: float, read_seconds: float) -> None:
         transport = _SocketTransport(connections, connect_seconds, read_seconds)
         super().__init__(transport=transport, trust_env=False, follow_redirects=False)
 
     async def fly(self, request: GatedRequest) -> httpx.Response:
-        """The answer's head, with a body still to be read. Raises what aiohttp raises."""
+        """Send the request; return status and headers, with the body still to be read. Raises what aiohttp raises."""
         return await self._transport_for_url(request.url).handle_async_request(request)
 
 
 class _SocketTransport(httpx.AsyncBaseTransport):
-    """Its pool is larger than its client's slots, so that nothing ever waits inside aiohttp."""
+    """The transport over aiohttp. Its pool is larger than the client's slots, so no request waits inside aiohttp."""
 
     def __init__(self, connections: int, connect_seconds: float, read_seconds: float) -> None:
         tls = httpx.create_ssl_context(trust_env=False)
-        # aiohttp knows two: the socket's connect, and everything up to a usable connection.
+        # aiohttp has two limits here: for the socket's connect, and for everything up to a usable connection.
         limits = aiohttp.ClientTimeout(sock_connect=connect_seconds, connect=connect_seconds, sock_read=read_seconds)
         self._session = aiohttp.ClientSession(
             connector=GatedConnector(ssl=tls, limit=connections + 8, keepalive_timeout=_KEEP_ALIVE),
@@ -97,7 +97,7 @@ class _SocketTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        assert isinstance(request, GatedRequest), "every request of ours has a flight"
+        assert isinstance(request, GatedRequest), "every request has a journal entry"
         token = in_flight.set(request.entry)
         try:
             answer = await self._session.request(
@@ -124,6 +124,6 @@ class _Body(httpx.AsyncByteStream):
             yield part
 
     async def aclose(self) -> None:
-        """A connection whose answer was read to its end goes back to the pool, any other is closed."""
+        """Return the connection to the pool if the answer was read to its end; close it otherwise."""
         self._answer.release()
         await self._answer.wait_for_close()

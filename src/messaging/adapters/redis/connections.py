@@ -11,14 +11,16 @@ _REPLY_SECONDS: Final = 5.0
 
 
 def pool_of(url: str) -> ConnectionPool:
-    """In byte mode; nothing is sent before its first use, and who has it closes it."""
+    """A pool in byte mode, for the Redis at `url`. It connects on first use; the caller closes it."""
     pool = ConnectionPool.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_REPLY_SECONDS)
     pool.connection_class = _OURS[pool.connection_class]
     return pool
 
 
 class _SaysWhenItIsGone:
-    """uvloop answers a write to a connection that the other side has reset, and nobody has read from since, with a bare
+    """A connection whose failed write to a closed socket is a RedisConnectionError.
+
+    After the server has reset a connection and before anything was read from it, uvloop answers a write with a bare
     RuntimeError (`UVHandle._ensure_alive`), which redis-py passes on as it is.
     """
 

@@ -7,14 +7,17 @@ from typing import Final
 
 from messaging.application.ports.rate_limits import Bucket, Verdict
 
-# Without Redis every process is on its own, and how many there are nobody can tell it.
+# The number of processes that share a limit, as a guess: without Redis a process cannot count the others.
 _PROCESSES_ASSUMED: Final = 4
-# Buckets remembered before those that are full again are forgotten.
+# The number of buckets kept in memory; beyond it, those that are full again are forgotten.
 _MEMORY: Final = 10_000
 
 
 class LocalLimits:
-    """Nothing is borrowed here: what a pair may send in a burst nobody knows once several processes count alone."""
+    """Grants a process its assumed share of each limit, and never lets a bucket borrow.
+
+    Processes that count alone do not know each other's bursts, so a pair's burst could be spent once by each of them.
+    """
 
     def __init__(self) -> None:
         self._tat: dict[str, float] = {}

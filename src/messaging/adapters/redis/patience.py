@@ -11,16 +11,16 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
-# Whoever asks has a way to go on alone, and must not wait for a Redis that is away every time.
+# Seconds after a failure in which Redis is not asked: callers can go on without it, and must not wait each time.
 _REST: Final = 1.0
 
 
 class RedisAway(Exception):
-    """No answer; whether the script ran is not known."""
+    """Redis gave no answer in time; it is not known whether the script ran."""
 
 
 class Patience:
-    """`seconds` is the longest wait for an answer; `event` is logged when there was none."""
+    """Runs scripts with a time limit of `seconds` each, and logs `event` when Redis did not answer."""
 
     def __init__(self, *, seconds: float, event: str) -> None:
         self._seconds = seconds
@@ -28,7 +28,7 @@ class Patience:
         self._asks_again_at = 0.0
 
     async def run(self, script: AsyncScript, *, keys: Sequence[str], args: Sequence[bytes | int]) -> Any:
-        """Raises RedisAway."""
+        """The script's answer. Raises RedisAway when there is none, or during the pause after a failure."""
         if monotonic() < self._asks_again_at:
             raise RedisAway
         try:

@@ -19,14 +19,15 @@ from messaging.adapters.redis.local_limits import LocalLimits
 from messaging.adapters.redis.patience import Patience, RedisAway
 from messaging.application.ports.rate_limits import Bucket, Verdict
 
-# Times in microseconds by Redis's clock, the only one all processes share.
-# KEYS: since when Redis remembers, then each bucket. ARGV: a JSON object of their terms (interval, burst, window) and
-# of each message's places among them; how far ahead a calm bucket may be. Returns per message the place of the bucket
-# that denied it (0: none), a wait (until it may ask again, or until the last of the tokens it was granted is due), and
-# 1 if all of its buckets are calm.
+# Times are in microseconds by Redis's clock, the only clock that all processes share.
+# KEYS[1] holds the time since which Redis has kept its data; the other keys are the buckets.
+# ARGV[1] is a JSON object: `terms`, each bucket's interval, burst and window, and `messages`, the numbers of each
+# message's buckets among them. ARGV[2] says how far ahead of now the TAT of a calm bucket may be.
+# The answer has three numbers per message: the position of the bucket that denied it (0: none did); a wait, until the
+# message may ask again if denied, or until it may be sent if granted; and 1 if all of its buckets are calm.
 #
-# A bucket without a key has rested, or was forgotten with everything else; which of the two, shows from how long Redis
-# has remembered anything. So buckets are empty when Redis was flushed; a pair may then borrow a fifth of its burst.
+# A bucket has no key if it was idle until it was full, or if Redis has lost its data. KEYS[1] tells the two apart:
+# after a loss, buckets start empty, and a pair may borrow only a fifth of its burst.
 _TAKE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -105,16 +106,17 @@ return answer
 """
 _SINCE: Final = "messaging:rate:since"
 
-# What a quarter of the pace hands out in so many microseconds, 5 % of a second's tokens, may come at once.
+# Microseconds. A bucket is calm while no more was taken at once than a quarter of the rate grants in this time, which
+# is 5 % of a second's tokens.
 _CALM_AHEAD: Final = 200_000
-# Rows are locked meanwhile.
+# Seconds. Database rows are locked while Redis is asked.
 _PATIENCE: Final = 0.25
 
 _json = msgspec.json.Encoder()
 
 
 class RedisRateLimits:
-    """While Redis is away this process goes on by itself, with a fraction of each limit."""
+    """Rate limits in Redis; while Redis is away, each process grants a fraction of each limit by itself."""
 
     def __init__(self, *, redis: Redis) -> None:
         self._take = redis.register_script(_TAKE)

@@ -1,6 +1,6 @@
 """The health of senders and accounts, shared through Redis: one small record each, changed by compare-and-set.
 
-What a record means is the core's business; here it is compared as bytes.
+The application decides what a record means; this adapter only compares it as bytes.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,8 @@ local answer = {time[1], time[2]}
 for n = 1, #KEYS do answer[n + 2] = redis.call('GET', KEYS[n]) end
 return answer
 """
-# KEYS: records. ARGV: per record what it should be, what it is to become, and when it is forgotten (ms since 1970).
+# KEYS: records. ARGV, per record: its expected content, its new content (empty: delete it), and the time at which it
+# expires (ms since 1970). Returns per record 1 if it was changed, 0 if its content was not the expected one.
 _SWAP: Final = """
 local answer = {}
 for n = 1, #KEYS do
@@ -37,9 +38,9 @@ end
 return answer
 """
 
-# A batch must not wait long.
+# Seconds. A batch of sends waits for the answer.
 _PATIENCE: Final = 0.25
-# How long a record outlives the time it speaks of.
+# Seconds a record is kept after the last moment that its content is about.
 _KEPT_SECONDS: Final = 3600.0
 
 _encoder: Final = msgspec.json.Encoder()
@@ -76,7 +77,7 @@ def _key(subject: Subject) -> str:
 
 
 def _encode(health: Health) -> bytes:
-    """Nothing at all for the healthy: they need no record."""
+    """The record of `health`; empty, which means no record, for a healthy sender or account."""
     return b"" if health == HEALTHY else _encoder.encode(health)
 
 
@@ -84,7 +85,7 @@ def _decode(record: bytes) -> Health:
     try:
         return _decoder.decode(record)
     except msgspec.DecodeError:
-        # Another version's; nobody can swap it, so it stays until it is forgotten.
+        # The record was written by another release. No swap by this release can match it, so it stays until it expires.
         return HEALTHY
 
 

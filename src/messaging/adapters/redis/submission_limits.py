@@ -18,8 +18,9 @@ from messaging.adapters.redis.patience import Patience, RedisAway
 from messaging.application.ports.submission_limits import Balance, Exceeded, Taken, Wanted
 from messaging.domain.tenants.limits import Quota
 
-# KEYS: per counter the messages handed out in its window, which ends when the key does. ARGV: per counter the least
-# that helps, the most to take, quota, seconds. Returns per counter: taken, left, milliseconds to the window's end.
+# KEYS: one counter each, the number of messages handed out in the current window; the window ends when the key expires.
+# ARGV, per counter: the smallest number of messages worth taking, the largest, the quota, and the window's seconds.
+# Returns per counter: messages taken, messages left, and milliseconds until the window ends.
 _TAKE: Final = """
 local answer = {}
 for n = 1, #KEYS do
@@ -41,17 +42,20 @@ end
 return answer
 """
 
-# One in so many parts of a quota is taken at a time.
+# A process takes this fraction of a quota (1/50) at a time.
 _PORTIONS: Final = 50
-# Without Redis every process is on its own, and how many there are nobody can tell it.
+# The number of processes that share a quota, as a guess: without Redis a process cannot count the others.
 _PROCESSES_ASSUMED: Final = 4
-# Longer than elsewhere: a process that goes on alone does so for a whole window.
+# Seconds; longer than for other calls to Redis, because a process that gets no answer goes on alone for a whole window.
 _PATIENCE: Final = 1.0
 _MOST: Final = 10_000
 
 
 class _Lease(Struct):
-    """`held` is ours to grant, `left` was not handed out to anybody when Redis was asked, until `ends` (monotonic)."""
+    """This process's portion of a quota, in messages: `held` may be granted until `ends` (monotonic seconds).
+
+    `left` is what Redis had not handed out to any process when it was last asked.
+    """
 
     held: int
     left: int
@@ -61,7 +65,7 @@ class _Lease(Struct):
 class RedisSubmissionQuotas:
     def __init__(self, *, redis: Redis) -> None:
         self._take = redis.register_script(_TAKE)
-        # By quota too: a limit that is raised counts at once, though it is exhausted.
+        # The quota is part of the key, so that a raised limit takes effect at once although the old one is used up.
         self._leases: dict[tuple[str, Quota], _Lease] = {}
         self._asking = asyncio.Lock()
         self._patience = Patience(seconds=_PATIENCE, event="submission_limits.on_their_own")
@@ -70,14 +74,14 @@ class RedisSubmissionQuotas:
         if (taken := self._grant_from_memory(wanted)) is not None:
             return taken
         async with self._asking:
-            # Whoever waited here may find that the one before has brought enough for two; whoever asked, that another
-            # request was quicker.
+            # Checked again after each wait: a request that waited for the lock may find that the one before it took
+            # enough for both, and one that asked Redis may find that another has used up what it took.
             while lacking := self._lacking(wanted):
                 await self._replenish(lacking)
             return self._grant(wanted)
 
     def _grant_from_memory(self, wanted: Sequence[Wanted]) -> Taken | None:
-        """What nearly every request meets: enough is held of everything."""
+        """Grant from what this process holds, as for nearly every request; None if it holds too little of something."""
         now = monotonic()
         leases = []
         for each in wanted:
@@ -88,7 +92,7 @@ class RedisSubmissionQuotas:
         return _taken(wanted, leases, now)
 
     def _lacking(self, wanted: Sequence[Wanted]) -> list[Wanted]:
-        """What Redis should be asked about: it is not when it is known to have too little left in this window."""
+        """The counters to ask Redis about: too little of them is held here, and Redis may have enough left."""
         now = monotonic()
         return [
             each
@@ -123,11 +127,11 @@ class RedisSubmissionQuotas:
             return self._share_alone(lacking, now)
         for n, each in enumerate(lacking):
             taken, left, milliseconds = (int(number) for number in answer[3 * n : 3 * n + 3])
-            # By the clock from before the question: the window ends here before it does in Redis, never after.
+            # `now` was read before Redis was asked, so the window ends here before it ends in Redis, never after.
             self._leases[_key(each)] = _Lease(self._held(each) + taken, left, now + milliseconds / 1000)
 
     def _share_alone(self, lacking: Sequence[Wanted], now: float) -> None:
-        """A window of our own with a part of the quota; Redis is asked again when it ends."""
+        """Start a window with this process's assumed share of the quota; Redis is asked again when the window ends."""
         for each in lacking:
             quota = each.policy.quota
             self._leases[_key(each)] = _Lease(max(1, quota.messages // _PROCESSES_ASSUMED), 0, now + quota.seconds)

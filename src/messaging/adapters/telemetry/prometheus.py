@@ -11,7 +11,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _NAMESPACE: Final = "messaging"
-# From a local commit to a provider that takes its time.
+# Upper bounds in seconds, from a local commit (1 ms) to a slow provider (60 s).
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -55,16 +55,17 @@ _DECLARED: Final = COUNTERS | HISTOGRAMS | GAUGES
 
 
 class UndeclaredMetric(Exception):
-    """The code reports a metric, or a label, that the tables above do not know."""
+    """The code reports a metric or a label that is not declared in this module."""
 
     def __init__(self, name: str, labels: dict[str, str]) -> None:
         super().__init__(f"metric {name} with labels {sorted(labels)} is not declared in {__name__}")
 
 
 class PrometheusTelemetry:
-    """The core's `Telemetry`. The children of a metric are looked up once per combination of label values.
+    """The port `Telemetry` on the Prometheus client.
 
-    By the library's own way that takes longer than to count.
+    The child of a metric (one combination of label values) is looked up once and kept, because the library's own lookup
+    takes longer than counting.
     """
 
     def __init__(self, *, registry: CollectorRegistry) -> None:

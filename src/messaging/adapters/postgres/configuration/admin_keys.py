@@ -37,7 +37,7 @@ class PostgresAdminKeys:
         return [rows.to_admin_key(row) for row in await self._core.execute(query)]
 
     async def lock_working(self, *, at: datetime) -> Sequence[AdminKey]:
-        # In the order of ids, so that two that lock them wait for each other and are no deadlock.
+        # Locked in the order of ids, so that two transactions that lock them wait for each other and do not deadlock.
         in_force = sa.and_(_k.revoked_at.is_(None), sa.or_(_k.expires_at.is_(None), _k.expires_at > at))
         query = sa.select(admin_keys).where(in_force).order_by(_k.id).with_for_update()
         return [rows.to_admin_key(row) for row in await self._core.execute(query)]

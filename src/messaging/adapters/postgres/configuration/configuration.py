@@ -1,4 +1,4 @@
-"""A tenant's own configuration, read and written."""
+"""Reads and writes a tenant's accounts, senders, templates, routing rules and keys, in Postgres."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -63,7 +63,7 @@ class PostgresConfiguration:
         query = (
             sa.select(provider_accounts)
             .where(*self._scoped(provider_accounts), a.provider == provider, a.external_id == external_id)
-            # One that is in use before one that is deleted, then the newest.
+            # An account in use comes before a deleted one, and the newest of several first.
             .order_by((a.status == "deleted"), a.id.desc())
             .limit(1)
         )
@@ -135,7 +135,7 @@ class PostgresConfiguration:
         return [rows.to_template(row) for row in await self._page(templates, before, limit, *conditions)]
 
     async def lock_templates(self, account_id: AccountId) -> tuple[Sequence[Template], datetime | None]:
-        """Index: templates_name_key. The account first: it keeps two listings of one account apart."""
+        """Lock the account first, so that two listings of one account take turns. Index: templates_name_key."""
         a, t = provider_accounts.c, templates.c
         listed = sa.select(a.templates_listed_at).where(*self._own(provider_accounts), a.id == account_id)
         listed_at = await self._core.scalar(listed.with_for_update(key_share=True))
@@ -147,10 +147,10 @@ class PostgresConfiguration:
         await self._write(self._update(provider_accounts, account_id, {"templates_listed_at": at}))
 
     async def has_room(self, what: Counted, most: int) -> bool:
-        """Every change of the configuration writes the row of its version; who counts takes it first."""
+        """Every change of the configuration writes the row of its version; locking it first keeps the count exact."""
         v, table = config_versions.c, _COUNTED[what]
         await self._core.execute(sa.select(v.version).where(v.tenant_id == self._tenant_id).with_for_update())
-        # What is deleted is held in memory as well.
+        # Rows of deleted accounts count too, because processes hold them in memory as well.
         counted = sa.select(sa.literal(1).label("one")).where(*self._scoped(table))
         if table is api_keys:
             counted = counted.where(api_keys.c.revoked_at.is_(None))
@@ -183,7 +183,7 @@ class PostgresConfiguration:
         return None if row is None else rows.to_key(row)
 
     def _own(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
-        """Rows of the tenant and mode without those of deleted accounts."""
+        """Conditions for rows of the tenant and mode, without those of deleted accounts."""
         own = self._scoped(table)
         if table is provider_accounts:
             return [*own, provider_accounts.c.status != "deleted"]
@@ -196,7 +196,7 @@ class PostgresConfiguration:
         return own
 
     def _scoped(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
-        """Rows of the tenant and mode. A template has the mode of its account, a rule that of its sender."""
+        """Conditions for the tenant and mode. A template has the mode of its account, a rule that of its sender."""
         own = [table.c.tenant_id == self._tenant_id]
         if isinstance(self._mode, BothModes):
             return own
@@ -231,7 +231,7 @@ class PostgresConfiguration:
     async def _page(
         self, table: sa.Table, before: UUID | None, limit: int, *conditions: sa.ColumnElement[bool]
     ) -> Sequence[sa.Row[tuple[object, ...]]]:
-        """Ids are UUIDv7, so newest first is the primary key backwards."""
+        """A page of rows, newest first: ids are UUIDv7, so that is the primary key backwards."""
         query = sa.select(table).where(*self._own(table), *conditions)
         if before is not None:
             query = query.where(table.c.id < before)

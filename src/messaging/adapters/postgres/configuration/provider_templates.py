@@ -22,7 +22,7 @@ class PostgresProviderTemplates:
         self._written = written
 
     async def lock(self, news: Sequence[TemplateNews]) -> LockedTemplates:
-        """In the order of their keys, as a synchronisation does: the two cannot wait for each other."""
+        """Lock the templates in the order of their keys, as a synchronisation does, so that the two cannot deadlock."""
         t = templates.c
         found = sa.union(*self._wanted(news)).subquery()
         query = (
@@ -32,12 +32,12 @@ class PostgresProviderTemplates:
             .with_for_update(key_share=True)
         )
         locked = [rows.to_template(row) for row in await self._core.execute(query)]
-        # Read when the locks are held: a synchronisation that was waited for has told its time by then.
+        # Read after the locks were granted: a synchronisation that held them has committed its time by then.
         return LockedTemplates(locked, {} if not locked else await self._listed(locked))
 
     @staticmethod
     def _wanted(news: Sequence[TemplateNews]) -> Sequence[sa.Select[tuple[object, object]]]:
-        """Indexes: templates_external_idx, templates_name_key."""
+        """Queries for the keys of the templates that are named. Indexes: templates_external_idx, templates_name_key."""
         t = templates.c
         ids = {(item.tenant_id, item.account_id, item.external_id) for item in news}
         names = {(item.tenant_id, item.account_id, item.name, item.language) for item in news if item.name}

@@ -57,7 +57,8 @@ async def api_key(core: AsyncConnection, public_id: str) -> tuple[ApiKey | None,
     if row is None:
         return None, 0
     version = await _version(core, row.tenant_id)
-    # Read again, now that its version is known: a revocation in between must not hide behind the newer version.
+    # The key is read again after its version: otherwise a key revoked between the two reads would be kept, unrevoked,
+    # under the version that contains the revocation.
     row = (await core.execute(sa.select(api_keys).where(api_keys.c.public_id == public_id))).one()
     return rows.to_key(row), version
 

@@ -1,9 +1,9 @@
-"""What this process remembers of the configuration, and how it notices that it is out of date.
+"""The configuration that this process keeps in memory, dropped when its version in the database rises.
 
-Every tenant's configuration has a version, raised by triggers in the transaction that changes it. A watcher asks twice
-a second which versions were raised and forgets what they made stale; a process that changes something itself looks as
-soon as that is committed. While the watcher cannot look, nothing older than a few seconds is trusted: then every answer
-is read anew, or refused with StoreUnavailable.
+Every tenant's configuration has a version, raised by triggers in the transaction that changes it. A watcher asks the
+database twice a second which versions were raised, and drops what they made stale. A process that changes something
+itself asks right after its commit. While the watcher cannot reach the database, nothing older than three seconds is
+used: every answer is then read again, or refused with StoreUnavailable.
 """
 
 import asyncio
@@ -28,13 +28,14 @@ from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
 log = logging.getLogger(__name__)
 
-# How long an answer is good while the watcher does not get through.
+# Seconds that an answer may be used while the watcher cannot reach the database.
 _TRUST_SECONDS: Final = 3.0
-# A key that does not exist may be made the next moment; a flood of wrong keys must not reach the database all the same.
+# Seconds that "there is no such key" may be used. Short, as the key may be created; not zero, so that a flood of wrong
+# keys does not reach the database.
 _ABSENT_SECONDS: Final = 1.0
 _MOST: Final = 10_000
 
-# Index: config_versions_changed_idx. Transactions that had not ended at the last look are looked at again, so that a
+# Index: config_versions_changed_idx. The query includes transactions that had not ended at the last look, so that a
 # change committed late is not missed.
 CHANGED: Final = """
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS looked_at, v.tenant_id, v.version
@@ -47,7 +48,7 @@ V = TypeVar("V")
 
 
 class _Known(NamedTuple, Generic[V]):
-    """`owner` and `version` say which change makes it stale; `read_at` is the moment before it was read."""
+    """A value and its origin. A version of `owner` above `version` makes it stale; it was read just after `read_at`."""
 
     value: V | None
     owner: TenantId | None
@@ -56,7 +57,7 @@ class _Known(NamedTuple, Generic[V]):
 
 
 class _Memory(Generic[K, V]):
-    """Least recently used first; concurrent misses of one key read it once."""
+    """A cache that drops the least recently used; concurrent misses of one key read it once."""
 
     def __init__(self, read: Callable[[K], Awaitable[_Known[V]]]) -> None:
         self._read = read
@@ -65,7 +66,7 @@ class _Memory(Generic[K, V]):
         self._newest: OrderedDict[TenantId, int] = OrderedDict()
 
     async def get(self, key: K, *, trusted_since: float) -> V | None:
-        """`trusted_since`: what was read before this moment is read again."""
+        """The value of `key`; what was read before the moment `trusted_since` is read again."""
         known = self._known.get(key)
         if known is not None and known.read_at >= trusted_since and not _faded(known):
             self._known.move_to_end(key)
@@ -81,7 +82,7 @@ class _Memory(Generic[K, V]):
         if task is None:
             task = self._reading[key] = asyncio.create_task(self._load(key))
             task.add_done_callback(partial(self._has_read, key))
-        # One caller that goes away must not take the answer from the others.
+        # A cancelled caller must not cancel the read that others wait for.
         return await asyncio.shield(task)
 
     def _has_read(self, key: K, task: "asyncio.Task[_Known[V]]") -> None:
@@ -91,12 +92,12 @@ class _Memory(Generic[K, V]):
     async def _load(self, key: K) -> _Known[V]:
         known = await self._read(key)
         if known.owner is None:
-            # Nobody's, so no version tells whether it was made while it was looked for.
+            # An absent value has no owner, so no version tells whether it was created during the read.
             overtaken = self._reading.get(key) is not asyncio.current_task()
         else:
             overtaken = known.version < self._newest.get(known.owner, 0)
         if overtaken:
-            # The news of it has come already and will not come again: do not keep it.
+            # The change of version has been seen already and will not be reported again, so the value is not kept.
             return known
         self._known[key] = known
         self._known.move_to_end(key)
@@ -105,10 +106,10 @@ class _Memory(Generic[K, V]):
         return known
 
     def forget(self, owner: TenantId, version: int) -> None:
-        """Everything of `owner` that was read before it reached `version`, or is being read."""
+        """Drop what was read of `owner` below `version`, and keep nothing that is being read now."""
         if version > self._newest.get(owner, 0):
             self._newest[owner] = version
-            # They go on for those who wait already; who asks from now on is read for anew.
+            # Reads in progress still answer the callers that wait for them; later callers start a new read.
             self._reading.clear()
         self._newest.move_to_end(owner)
         while len(self._newest) > _MOST:
@@ -118,7 +119,7 @@ class _Memory(Generic[K, V]):
             del self._known[key]
 
     def forget_absent(self) -> None:
-        """What did not exist may do so now."""
+        """Drop what was found not to exist, as it may exist now."""
         for key in [key for key, known in self._known.items() if known.value is None]:
             del self._known[key]
 
@@ -128,7 +129,7 @@ def _faded(known: _Known[V]) -> bool:
 
 
 class PostgresSnapshots:
-    """Runs on the `system` engine. Without `watch` running it answers all the same, and reads everything every 3 s."""
+    """Runs on the `system` engine. While `watch` does not run, every answer is read again after 3 s."""
 
     def __init__(
         self, engine: AsyncEngine, *, carried: CarriedChannels | None = None, poll_seconds: float = 0.5
@@ -159,7 +160,7 @@ class PostgresSnapshots:
         return self._api_keys.remembers(public_id) or self._admin_keys.remembers(public_id)
 
     async def watch(self) -> None:
-        """Runs until cancelled; each process that keeps snapshots runs one. Survives Postgres being away."""
+        """Look for changes until cancelled, also while Postgres is away. Each process that keeps snapshots runs one."""
         away = False
         while True:
             try:
@@ -174,9 +175,9 @@ class PostgresSnapshots:
             await asyncio.sleep(self._poll_seconds)
 
     async def changed(self) -> None:
-        """This process has committed a change: what is asked from now on shows it.
+        """Look for changes now, because this process has committed one: later answers contain it.
 
-        The commit stands also if the look fails; then the watcher's next one tells, as it tells other processes.
+        If the look fails, the watcher's next look finds the change, as in other processes.
         """
         try:
             await self.look()
@@ -186,7 +187,7 @@ class PostgresSnapshots:
             memory.forget_absent()
 
     async def look(self) -> None:
-        """Forget what has changed since the last look, in whichever process. Raises StoreUnavailable."""
+        """Drop what any process has changed since the last look. Raises StoreUnavailable."""
         began = monotonic()
         async with transaction(self._engine) as opened:
             rows = await opened.driver.fetch(CHANGED, self._looked_at)
@@ -198,7 +199,7 @@ class PostgresSnapshots:
         self._last_look = began
 
     def _trusted_since(self) -> float:
-        """While looks succeed, everything still remembered is current, however old."""
+        """The moment before which nothing is used. While looks succeed, everything kept is current, however old."""
         now = monotonic()
         return float("-inf") if now - self._last_look < _TRUST_SECONDS else now - _TRUST_SECONDS
 

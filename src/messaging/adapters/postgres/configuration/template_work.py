@@ -1,4 +1,4 @@
-"""Dispatches about templates: accounts whose templates are to be read, templates whose messages are to go.
+"""Dispatches about templates: accounts whose templates must be read, and templates whose held messages may be sent.
 
 The subject of a `sync_templates` dispatch is the account, of a `release_held` dispatch the template. `created_at` says
 since when the work is wanted.
@@ -14,8 +14,8 @@ from messaging.application.ports.templates import DueSync
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
 
-# Index: dispatches_pkey. One that waits for its turn is due now. One that is wanted already, because a worker has it or
-# will try again, keeps its time: the worker finds that it was asked for once more.
+# Index: dispatches_pkey. A planned dispatch becomes due now. A dispatch that was asked for already, which a worker
+# holds or will retry, keeps its due time: the worker finds that it was asked for once more.
 ASK_FOR_SYNC: Final = """
 INSERT INTO dispatches AS d (tenant_id, subject_id, kind, due_at)
 SELECT g.tenant_id, g.subject_id, 'sync_templates', clock_timestamp()
@@ -26,8 +26,8 @@ SET due_at = CASE WHEN d.created_at > clock_timestamp() THEN clock_timestamp() E
 WHERE d.kind = excluded.kind
 """
 
-# Index: dispatches_pkey. After two seconds every process has seen the news, and what a worker was holding back just
-# then is held.
+# Index: dispatches_pkey. Due in two seconds: by then every process has seen the new status of the template, and a
+# worker that was just holding a message back has recorded that.
 ASK_FOR_RELEASE: Final = """
 INSERT INTO dispatches AS d (tenant_id, subject_id, kind, due_at)
 SELECT g.tenant_id, g.subject_id, 'release_held', clock_timestamp() + interval '2 seconds'
@@ -36,8 +36,8 @@ ON CONFLICT (tenant_id, subject_id) DO UPDATE SET due_at = excluded.due_at
 WHERE d.kind = excluded.kind
 """
 
-# Indexes: provider_accounts_pkey, dispatches_pkey. Half of the interval passes first: who connects an account reads its
-# templates there and then, and a start of all workers is no reason to ask all providers at once.
+# Indexes: provider_accounts_pkey, dispatches_pkey. An account's first dispatch is due after a half to a whole interval:
+# connecting an account reads its templates at once, and a start of all workers must not ask all providers at once.
 PLAN: Final = """
 INSERT INTO dispatches (tenant_id, subject_id, kind, due_at, created_at)
 SELECT a.tenant_id, a.id, 'sync_templates', first.turn, first.turn
@@ -80,8 +80,8 @@ WHERE d.tenant_id = $1 AND d.subject_id = $2 AND d.kind = 'sync_templates'
 """
 
 # Indexes: dispatches_other_idx, templates_pkey, senders_account_key, dispatches_lane_idx, messages_pkey, events_pkey.
-# A message is held if that is the last thing written of it. Both rows are locked, and those that somebody is working on
-# are passed over: the dispatch of a claimed message must not be touched.
+# A message is held if its last event says so. Message and dispatch are both locked, and rows that another transaction
+# has locked are skipped: the dispatch of a claimed message must not be changed.
 RELEASE: Final = """
 WITH due AS (
     SELECT d.tenant_id, d.subject_id FROM dispatches d
@@ -149,7 +149,7 @@ class PostgresTemplateRequests:
 
     async def _ask(self, statement: str, subjects: Collection[tuple[UUID, UUID]]) -> None:
         if subjects:
-            # In one order for everybody, so that two transactions cannot wait for each other.
+            # Sorted, so that two transactions lock in the same order and cannot deadlock.
             await self._driver.execute(statement, *zip(*sorted(set(subjects)), strict=True))
 
 

@@ -8,7 +8,7 @@ from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.ports.contact_aliases import NewAlias
 from messaging.domain.shared.mode import TenantScope
 
-# Index: contact_aliases_pkey. Rows come in key order, so that two batches cannot wait for each other.
+# Index: contact_aliases_pkey. Rows are in key order, so that two batches cannot deadlock.
 LEARN: Final = """
 INSERT INTO contact_aliases AS c (tenant_id, mode, alias, channel, canonical, sealed, source)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[], $7::text[])
@@ -20,7 +20,7 @@ RETURNING alias
 
 
 def same_person(tenant: str, mode: str, index: str) -> str:
-    """A query of one column `index`: this one, and every other of the same person.
+    """A query of one column: the blind index `index` of an address, and those of the same person's other addresses.
 
     Indexes: contact_aliases_pkey, contact_aliases_canonical_idx.
     """
@@ -49,7 +49,7 @@ class PostgresContactAliases:
         self._scope = scope
 
     async def learn(self, aliases: Sequence[NewAlias]) -> AbstractSet[bytes]:
-        # The last word about each name counts; a statement may touch a row only once.
+        # Of several entries about one alias the last counts, because a statement may change a row only once.
         last = {(new.tenant_id, new.mode, new.alias, new.channel): new for new in aliases}
         if not last:
             return frozenset()
@@ -59,5 +59,5 @@ class PostgresContactAliases:
 
     async def names_of(self, indexes: Collection[bytes]) -> AbstractSet[bytes]:
         if self._scope is None:
-            raise RuntimeError("the names of a person belong to a tenant's unit of work")
+            raise RuntimeError("names_of needs a tenant's unit of work")
         return {row["index"] for row in await self._driver.fetch(NAMES_OF, *self._scope, list(indexes))}

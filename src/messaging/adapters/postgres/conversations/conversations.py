@@ -10,7 +10,7 @@ from messaging.application.ports.conversations import InboundRow, NewInbound
 from messaging.domain.shared.ids import AccountId, InboundId, SenderId, TenantId
 from messaging.domain.shared.mode import TenantScope
 
-# Index: inbound_messages_provider_key. Only messages not seen before come back.
+# Index: inbound_messages_provider_key. Returns the messages that were not stored before.
 ADD_INBOUND: Final = """
 INSERT INTO inbound_messages (tenant_id, id, account_id, sender_id, provider_message_id, kind, sealed, occurred_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
@@ -19,7 +19,8 @@ ON CONFLICT DO NOTHING
 RETURNING id
 """
 
-# Index: service_windows_pkey. People's messages, too, may arrive late or out of order.
+# Index: service_windows_pkey. Inbound messages may arrive late or out of order, so only a later time replaces the
+# stored one.
 OPEN_WINDOWS: Final = """
 INSERT INTO service_windows AS w (tenant_id, sender_id, contact_index, last_inbound_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::timestamptz[])
@@ -27,8 +28,8 @@ ON CONFLICT (tenant_id, sender_id, contact_index) DO UPDATE
 SET last_inbound_at = excluded.last_inbound_at WHERE w.last_inbound_at < excluded.last_inbound_at
 """
 
-# Indexes: service_windows_pkey, senders_pkey, and those of `same_person`. Whoever is asked for may have written under
-# another of their names.
+# Indexes: service_windows_pkey, senders_pkey, and those of `same_person`. A contact may have written from another of
+# their addresses, so all of them are looked up.
 LAST_INBOUND: Final = f"""
 SELECT k.sender_id, k.contact_index, max(w.last_inbound_at) AS last_inbound_at
 FROM unnest($2::uuid[], $3::bytea[]) AS k(sender_id, contact_index)
@@ -38,9 +39,9 @@ JOIN service_windows w ON w.tenant_id = $1 AND w.sender_id = k.sender_id AND w.c
 GROUP BY k.sender_id, k.contact_index
 """
 
-# Index: inbound_messages_sender_idx, backwards; a tenant has few senders. A message has the mode of the sender it was
-# written to: each sender's newest, then the newest of these. Looked for among those of both modes, a page of the rarer
-# one could take all there are.
+# Index: inbound_messages_sender_idx, backwards. An inbound message has the mode of its sender, and a tenant has few
+# senders: so the query takes each sender's newest messages, and then the newest of these. A search through the messages
+# of both modes could read all of them to fill a page of the rarer mode.
 PAGE: Final = """
 SELECT i.id, i.account_id, i.sender_id, i.kind, i.sealed, i.occurred_at, i.received_at
 FROM senders s CROSS JOIN LATERAL (
@@ -67,7 +68,7 @@ class PostgresConversations:
     async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
         if not messages:
             return
-        # One order for everybody, so that two batches cannot wait for each other.
+        # Sorted, so that two batches lock in the same order and cannot deadlock.
         ordered = sorted(messages, key=lambda new: (new.tenant_id, new.sender_id, new.provider_message_id))
         rows = [
             (
@@ -106,7 +107,7 @@ class PostgresConversations:
 
     async def page(self, *, before: InboundId | None, limit: int) -> Sequence[InboundRow]:
         if self._scope is None:
-            raise RuntimeError("a page of inbound messages belongs to a tenant's unit of work")
+            raise RuntimeError("page needs a tenant's unit of work")
         return [
             InboundRow(
                 id=InboundId(row["id"]),

@@ -11,8 +11,8 @@ from messaging.domain.messages.message import Priority
 
 LANES: Final = tuple((channel.value, priority.value) for channel in Channel for priority in Priority)
 
-# Wherever the next row of the index is wanted it is ordered by the whole rest of the key: by a part of it, the planner
-# might read the primary key instead.
+# Each search for the next row is ordered by the whole rest of the index's key: with a part of it, the planner might
+# read the primary key instead.
 _NEXT_TENANT: Final = """
     SELECT d.tenant_id FROM dispatches d
     WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.tenant_id {condition}
@@ -28,7 +28,7 @@ _NIL: Final = "'00000000-0000-0000-0000-000000000000'::uuid"
 
 
 def _after(next_one: str, place: str, start: str) -> str:
-    """The one after `place`; behind the last comes the first."""
+    """A query for the row after `place`, or the first one if `place` is the last."""
     return f"({next_one.format(condition=f'> {place}')}) UNION ALL ({next_one.format(condition=f'>= {start}')}) LIMIT 1"
 
 

@@ -40,11 +40,11 @@ RETURNING m.tenant_id, m.id, m.account_id, m.epoch, c.lease_owner, c.lease, c.op
           c.due_at, c.withdrawn
 """
 
-# Nothing else is written for a set that did not move as a whole, or for a message that did not.
+# The condition of all other writes: every message of the set was updated, or this message was.
 _ALL_MOVED: Final = "(SELECT count(*) FROM moved) = cardinality($1)"
-# OFFSET 0 makes it one look into a hash of what moved; the planner would rather compare each with each.
+# OFFSET 0 makes the planner look keys up in a hash of the moved messages, instead of comparing each with each.
 _IT_MOVED: Final = "({key}) IN (SELECT m.tenant_id, m.id FROM moved m OFFSET 0)"
-# A stamp that stamped nothing would let a request leave unrecorded.
+# A message may move to `sending` only if its attempt exists: without one, the start of the request would go unrecorded.
 _HAS_ATTEMPT: Final = """(c.previous <> 'claimed' OR c.state <> 'sending' OR EXISTS (
     SELECT FROM attempts{week} a
     WHERE a.tenant_id = c.tenant_id AND a.message_id = c.id AND a.epoch = c.epoch
@@ -59,8 +59,8 @@ FROM unnest($2::given_event[]) AS e
 WHERE {moved}
 """
 
-# Index: attempts_pkey. What the provider has accepted stays accepted, whatever weaker news comes later. If a second
-# attempt of one message turns out accepted too, that is the truth and is written, but flagged.
+# Index: attempts_pkey. An attempt that the provider has accepted stays accepted, whatever a later update says. If a
+# second attempt of the message was accepted too, it is recorded as accepted and flagged as a possible duplicate.
 _UPDATE_ATTEMPTS: Final = """
 UPDATE attempts{week} a
 SET phase = CASE WHEN a.outcome = 'accepted' THEN a.phase ELSE c.phase END,
@@ -91,11 +91,11 @@ SELECT m.tenant_id, m.id, m.account_id, m.epoch, m.lease_owner, clock_timestamp(
        CASE WHEN m.forgotten THEN 'unknown' ELSE 'claimed' END, CASE WHEN m.forgotten THEN 'unknown' END
 FROM moved m WHERE m.lease_owner IS NOT NULL AND {condition}
 """
-# A message has one open attempt at most: the last one is closed before the next is opened.
+# A message has at most one open attempt, so the update that closes the last one must run before the next is inserted.
 _AFTER_NEWS: Final = "(SELECT count(*) FROM news) >= 0"
 
-# Index: dispatches_pkey. Nearly always the row is there; where one is not, ARRANGE follows. `ON CONFLICT` alone would
-# lock each row before it updates it, and is made ready at some length.
+# Index: dispatches_pkey. Nearly always the dispatch exists; where it does not, the statement ARRANGE follows. A single
+# INSERT … ON CONFLICT would lock each row before updating it, and takes longer to set up.
 _POSTPONE: Final = """
 UPDATE dispatches d SET kind = m.kind, due_at = m.due_at
 FROM moved m WHERE d.tenant_id = m.tenant_id AND d.subject_id = m.id AND m.kind IS NOT NULL
@@ -146,7 +146,7 @@ _json = msgspec.json.Encoder()
 
 
 class Parts(NamedTuple):
-    """What a set of changes has for one of its messages at least; `each` if it is not written as a whole."""
+    """Which steps a set of changes needs for at least one message; `each` if messages are written one by one."""
 
     news: bool
     opened: bool
@@ -157,10 +157,11 @@ class Parts(NamedTuple):
 
 @cache
 def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
-    """Everything of a set in one statement: half of what a small one costs is its being one, here and in the driver.
-    `week` says in which week's tables the set lives (see `weeks`).
+    """The one statement that writes a set of changes, with the steps in `parts`.
 
-    What no message of the set has is left out; the handful of combinations that occur are prepared once each.
+    Half the cost of a small statement, here and in the driver, is that it is one more statement: hence one for all
+    steps. Steps that no message needs are left out; the few combinations that occur are prepared once each. `week` is
+    the suffix of the partitions in which the messages live (see `weeks`).
     """
     moved = _IT_MOVED if parts.each else _ALL_MOVED
     steps = {
@@ -189,7 +190,7 @@ def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
     return f"WITH {written} SELECT {', '.join(columns)} {source}"
 
 
-# Where the dispatch was not there.
+# True where the message had no dispatch to update.
 _UNARRANGED: Final = "(m.kind IS NOT NULL AND p.subject_id IS NULL)"
 _WITH_POSTPONED: Final = " LEFT JOIN postponed p ON p.tenant_id = m.tenant_id AND p.subject_id = m.id"
 _OF_NEWS: Final = (
@@ -200,17 +201,17 @@ _OF_NEWS: Final = (
 
 
 async def apply_changes(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> None:
-    """Raises StaleChange if any message is not where its change expects it; then the transaction must be given up."""
-    # One order for everybody, so that two batches cannot wait for each other.
+    """Raises StaleChange if a message is not in the state its change expects; the caller must then roll back."""
+    # Sorted, so that two batches lock in the same order and cannot deadlock.
     ordered = sorted(changes, key=lambda change: change.key)
     await _write(driver, ordered, week)
     await _dead_letters(driver, ordered)
 
 
 async def write_each(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> AbstractSet[MessageKey]:
-    """Changes of messages that nobody holds locked, each wholly or not at all; returns those that were written.
+    """Write changes of messages that are not locked, each wholly or not at all; return those that were written.
 
-    None may be one for which `is_plain` is false.
+    `is_plain` must be true of every change.
     """
     ordered = sorted(changes, key=lambda change: change.key)
     rows = await driver.fetch(*_statement_for(ordered, week, each=True))
@@ -228,8 +229,8 @@ def is_plain(change: Change) -> bool:
 async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
     done = await driver.fetchrow(*_statement_for(changes, week, each=False))
     assert done is not None
-    # A stamp that stamped nothing would let a request leave unrecorded. Other news of an attempt we do not have (its
-    # row was lost with a restored backup) must not keep the message itself from moving.
+    # A start whose attempt was not found is refused, as the request would go unrecorded. Any other update of an attempt
+    # without a row (lost with a restored backup) must not keep the message itself from moving.
     if done["moved"] != len(changes) or done["started"] != sum(len(_started(change)) for change in changes):
         raise StaleChange
     if done["postponed"] != sum(isinstance(change.dispatch, Schedule) for change in changes):
@@ -239,7 +240,7 @@ async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
 
 
 def _statement_for(changes: Sequence[Change], week: str, *, each: bool) -> tuple[Any, ...]:
-    """Its text and its arguments."""
+    """The text of the statement and its arguments."""
     news = [row for change in changes for row in _attempt_rows(change)]
     text = statement(_parts(changes, has_news=bool(news), each=each), week)
     return text, _rows(changes), _events(changes), *([news] if news else [])
@@ -260,7 +261,7 @@ def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:
 
 
 def _row(change: Change) -> tuple[Any, ...]:
-    """In the order of the type `given_change`."""
+    """The values in the order of the row type `given_change`."""
     error = change.error if isinstance(change.error, ProviderError) else None
     return (
         *change.key,
@@ -286,7 +287,7 @@ def _opened(change: Change) -> AttemptOpened | None:
 
 
 def _opening(change: Change) -> tuple[Any, ...]:
-    """Of the attempt with the message's new epoch."""
+    """The values of the attempt that the change opens, with the message's new epoch; NULLs if it opens none."""
     if (opened := _opened(change)) is None:
         return None, None, None, None
     return opened.lease_owner, opened.lease, opened.possible_duplicate, opened.forgotten
@@ -354,7 +355,7 @@ async def _dead_letters(driver: Driver, changes: Sequence[Change]) -> None:
             error = change.error if isinstance(change.error, ProviderError) else ProviderError(code="dead", reason="")
             buried.append((*change.key, _storable(error.code), _storable(error.reason)))
         elif change.previous is State.DEAD and change.state is not State.DEAD:
-            # Back in the queue only a person puts it; any other state is the provider's word, come late.
+            # Only a person puts a dead message back into the queue; any other state is from a late receipt.
             risen.append((*change.key, "retried" if change.state is State.QUEUED else "resolved_by_provider"))
     if buried:
         await driver.execute(BURY, *_transposed(buried))
@@ -363,10 +364,10 @@ async def _dead_letters(driver: Driver, changes: Sequence[Change]) -> None:
 
 
 def _storable(text: str | None) -> str | None:
-    """PostgreSQL stores no NUL; a provider may say anything, and what came of an attempt must be written down."""
+    """The text without NUL, which PostgreSQL cannot store: any answer of a provider must be recordable."""
     return None if text is None else text.replace("\0", "\ufffd")
 
 
 def _transposed(rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-    """Rows as one array per column, which is how `unnest` wants them."""
+    """Rows turned into one array per column, as `unnest` takes them."""
     return list(zip(*rows, strict=True))

@@ -7,7 +7,7 @@ from messaging.adapters.postgres.session.transactions import Driver
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.shared.ids import MessageId, TenantId
 
-# A table without its row has never known another server.
+# An empty platform_identity means that no change of server was ever seen, so claims are open.
 CLAIMS_ARE_OPEN: Final = """
 SELECT COALESCE(i.settled AND (i.system_identifier, i.timeline) = (p.system_identifier, p.timeline), true)
 FROM present_identity() p LEFT JOIN platform_identity i ON i.one
@@ -25,8 +25,9 @@ UNSETTLED: Final = "SELECT EXISTS (SELECT FROM platform_identity i WHERE i.one A
 
 TAKE_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtext('messaging.quarantine'))"
 
-# Indexes: dispatches_lane_idx, attempts_one_open. Messages accepted since the switch have a younger dispatch: nothing
-# about them can be missing. How long a message had been due says nothing, as rates and priorities decide when it goes.
+# Indexes: dispatches_lane_idx, attempts_one_open. Messages accepted after the switch have a younger dispatch, so none
+# of their rows can have been lost. How long a message was due does not matter: rates and priorities decide when it is
+# sent.
 DOUBTFUL: Final = """
 WITH switch AS (SELECT i.switched_at FROM platform_identity i WHERE i.one)
 (
@@ -49,7 +50,7 @@ SETTLE: Final = "UPDATE platform_identity SET settled = true WHERE one"
 
 
 class PostgresFailovers:
-    """In a transaction on the `system` engine."""
+    """Bound to one open transaction on the `system` engine."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

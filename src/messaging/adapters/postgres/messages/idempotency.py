@@ -1,4 +1,4 @@
-"""Requests that were made before, and what they were answered."""
+"""Idempotency keys of requests: reserved while a request runs, then kept with its answer, in Postgres."""
 
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,7 @@ from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.ports.submissions import Fingerprint, KeyInFlight, KeyReused, Replayed
 from messaging.domain.shared.mode import Mode, Reach, TenantScope
 
-# The scope of the platform's own surface.
+# The scope of keys used on the administrators' API, which belongs to no tenant.
 PLATFORM: Final = UUID(int=0)
 
 # Index: idempotency_keys_pkey.
@@ -32,7 +32,7 @@ ABANDON: Final = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND
 
 
 class PostgresIdempotency:
-    """Runs on the `system` engine, because the platform's own surface belongs to no tenant."""
+    """Runs on the `system` engine, because the administrators' API belongs to no tenant."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -52,7 +52,8 @@ class PostgresIdempotency:
                 if await opened.driver.fetchval(RESERVE, *where, fingerprint.keyed, expires_at, lease_until):
                     await opened.commit()
                     return None
-                # Gone again if the first request has just abandoned its reservation: then it may be ours.
+                # No row is found if the first request has just abandoned its reservation; then reserving is tried
+                # again.
                 if (row := await opened.driver.fetchrow(KNOWN, *where)) is not None:
                     return judge(row["fingerprint"], row["status"], row["body"], fingerprint)
 
@@ -68,9 +69,9 @@ class PostgresIdempotency:
 
 
 def stored_key(mode: Reach, key: str) -> str:
-    """A test request's key stands behind a word and a space, which no client's key has: it is a key of its own.
+    """The key as stored. A test request's key is prefixed with `test` and a space, which no client's key contains.
 
-    The database's `mode_of_key` reads it back.
+    So the same key is independent in the two modes. The database function `mode_of_key` reads the prefix.
     """
     return f"test {key}" if mode is Mode.TEST else key
 
@@ -82,7 +83,7 @@ def _place(scope: TenantScope | None, key: str) -> tuple[UUID, str]:
 def judge(
     known: bytes, status: int | None, body: bytes | None, fingerprint: Fingerprint
 ) -> Replayed | KeyReused | KeyInFlight:
-    """What a second request with a key is told, given the first one's fingerprint and answer, if any yet."""
+    """The answer to a second request with a key, from the first one's fingerprint and its answer, if it has one yet."""
     if not fingerprint.is_of(known):
         return KeyReused()
     return KeyInFlight() if status is None or body is None else Replayed(status=status, body=body)

@@ -12,8 +12,8 @@ _MESSAGE: Final = """
     m.category, m.policy, m.on_unknown, m.account_id, m.sender_id, m.expires_at, m.possible_duplicate
 """
 
-# Indexes: dispatches_lane_idx, no further than the inner limit; messages_pkey. Only the message is locked: claims skip
-# what is locked here.
+# Locks expired messages of the given senders. Indexes: dispatches_lane_idx, read no further than the inner limit;
+# messages_pkey. Only the message is locked: that is enough for claims to skip it.
 LOCK_EXPIRED: Final = f"""
 WITH locked AS (
     SELECT {_MESSAGE}
@@ -33,7 +33,8 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Index: dispatches_lane_idx, in its order; the message's id decides between those due at the same moment.
+# The next due dispatches of a lane behind a cursor. Index: dispatches_lane_idx, in its order; dispatches due at the
+# same moment are in the order of their messages' ids.
 NEXT_DUE: Final = """
 SELECT d.tenant_id, d.sender_id, d.flow_id, d.due_at, d.subject_id FROM dispatches d
 WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.due_at <= statement_timestamp()
@@ -42,7 +43,7 @@ WHERE d.kind = 'deliver' AND d.channel = $1 AND d.priority = $2 AND d.due_at <= 
 ORDER BY d.tenant_id, d.sender_id, d.flow_id, d.due_at, d.subject_id LIMIT $8
 """
 
-# Index: messages_pkey, one by one.
+# Locks those of the given messages that have expired. Index: messages_pkey, one lookup per message.
 LOCK_EXPIRED_OF: Final = f"""
 WITH locked AS MATERIALIZED (
     SELECT m.*
@@ -57,8 +58,8 @@ WITH locked AS MATERIALIZED (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Indexes: attempts_one_open, dispatches_pkey, messages_pkey. The dispatch is locked too: one that a worker prolongs
-# meanwhile is not due any more.
+# Locks messages whose worker let the lease of an open attempt run out. Indexes: attempts_one_open, dispatches_pkey,
+# messages_pkey. The dispatch is locked too: if the worker prolongs its lease meanwhile, the dispatch is no longer due.
 LOCK_LOST: Final = f"""
 WITH locked AS (
     SELECT {_MESSAGE}
@@ -76,7 +77,7 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Index: dispatches_other_idx.
+# Locks messages with a due dispatch of kind $1, other than `deliver`. Index: dispatches_other_idx.
 LOCK_OTHERS: Final = f"""
 WITH locked AS (
     SELECT {_MESSAGE}, d.due_at
@@ -89,9 +90,9 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Indexes: messages_pkey, contents_pkey, contact_aliases_pkey. What was picked is locked too, lest anybody move it.
-# Each message is looked up by itself: as a join, a plan kept from when the tables were small would read the whole of
-# them.
+# Locks the messages of picked dispatches, so that no other transaction changes them, and returns their content.
+# Indexes: messages_pkey, contents_pkey, contact_aliases_pkey. Each message is looked up by itself: with a join, a plan
+# kept from when the tables were small would scan them whole.
 LOCK_PICKED: Final = f"""
 WITH locked AS MATERIALIZED (
     SELECT m.*
@@ -111,8 +112,9 @@ SELECT *, clock_timestamp() AS now,
 FROM locked
 """
 
-# Index: messages_pkey. The CTE makes the clock be read after each lock was granted, not before the wait for it. Without
-# a join, for what is said in `bounds`. Ids are unique: of all pairs of these tenants and ids, those asked for exist.
+# Locks the given messages, in the order of their keys. Index: messages_pkey. Because of the CTE the clock is read after
+# each lock was granted, not before the wait for it. Tenants and ids are matched without a join (`bounds` says why): ids
+# are unique, so of all pairs of these tenants and ids only the wanted ones exist.
 LOCK: Final = f"""
 WITH locked AS (
     SELECT {_MESSAGE}
@@ -124,7 +126,8 @@ WITH locked AS (
 SELECT *, clock_timestamp() AS now FROM locked
 """
 
-# Index: attempts_pkey. The newest attempt carries the message's own epoch; other messages' epochs may find older ones.
+# The newest attempts of locked messages. Index: attempts_pkey. A message's newest attempt has the message's own epoch;
+# the caller drops older attempts, which match the epoch of another message of the set.
 LAST_ATTEMPTS: Final = f"""
 SELECT a.tenant_id, a.message_id, a.epoch, a.phase, a.outcome, a.lease_owner, a.provider_message_id,
        a.started_at, a.http_status, a.lease_until > clock_timestamp() AS lease_live

@@ -27,7 +27,7 @@ SELECT EXISTS (
 
 
 class PostgresOptimisticWrites:
-    """Over the system engine."""
+    """Runs on the `system` engine; each write is a transaction of its own."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

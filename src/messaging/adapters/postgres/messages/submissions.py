@@ -42,15 +42,15 @@ STILL_KNOWN: Final = f"{KNOWN_KEYS} AND k.expires_at > clock_timestamp()"
 # Index: messages_pkey.
 KNOWN_MESSAGES: Final = "SELECT m.id FROM messages m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[])"
 
-# One statement for everything of a request: a round trip less, and what is sent once over the wire is used four times.
-# A key's record that has expired, or a reservation whose lease ran out, is taken over; messages whose key somebody else
-# holds are left out. Index: idempotency_keys_pkey.
+# Stores all rows of a batch in one statement: that saves a round trip, and values sent once are used in four tables.
+# The statement takes over an idempotency key that has expired, or whose reservation's lease ran out; it leaves out
+# messages whose key another request holds. Index: idempotency_keys_pkey.
 #
-# Arrays of rows, because asyncpg looks at each value of any other array to see whether it is an array itself: twenty
-# columns of them took twice the time of everything else it does.
+# The parameters are arrays of rows. asyncpg checks each value of any other array for being an array itself, which took
+# twice the time of all its other work for twenty arrays, one per column.
 #
-# It sets tenant and mode itself, for its transaction only, so that it can be a transaction of its own. Whatever is
-# inserted is read from `tenant`, so row-level security is never asked before they are set.
+# The statement sets tenant and mode itself, for its transaction only, so that it can be a transaction of its own. All
+# inserted rows are read from the CTE `tenant`, so row-level security is evaluated only after tenant and mode are set.
 ACCEPT: Final = """
 WITH tenant AS MATERIALIZED (
     SELECT set_config('app.tenant_id', $1::uuid::text, true)::uuid AS id, set_config('app.mode', $4, true) AS mode
@@ -89,7 +89,7 @@ SELECT key FROM claimed
 
 
 class PostgresSubmissions:
-    """Runs on the `app` engine: row-level security applies to every tenant's slice of a batch in turn."""
+    """Runs on the `app` engine: row-level security applies to each tenant's part of a batch in turn."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -100,12 +100,12 @@ class PostgresSubmissions:
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name is None or not error.constraint_name.endswith("_pkey"):
                 raise
-            # These very message ids are there already: our own earlier try committed, and its reply was lost.
+            # These message ids are stored already: an earlier try of this call committed, and its reply was lost.
             return [await self._accept_again(member) for member in batch]
         except StoreUnavailable as error:
             if not _waited_too_long(error):
                 raise
-            # Somebody holds one of the keys. Whose it is shows when each goes alone.
+            # Another request holds one of the keys. Storing each message alone shows which.
             return [await self._accept_alone(member) for member in batch]
 
     async def known(
@@ -125,9 +125,9 @@ class PostgresSubmissions:
         return outcomes
 
     async def _accept_at_once(self, scope: TenantScope, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-        """One round trip where there are three otherwise: the statement is the transaction.
+        """Store a batch in one round trip instead of three, since the statement is the whole transaction.
 
-        Those whose key was taken ask again, in a transaction that also reads what is kept under it.
+        Members whose key was taken are answered from a second transaction, which reads what is stored under the key.
         """
         order = sorted(batch, key=_key)
         async with autocommit(self._engine) as driver:
@@ -137,7 +137,7 @@ class PostgresSubmissions:
         return [Stored() if id(member) in fresh else next(told) for member in batch]
 
     async def _accept_together(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-        # By tenant, mode and then key, always: two batches with the same keys wait for each other in one order only.
+        # Sorted by tenant, mode and key, so that two batches with the same keys cannot deadlock.
         order = sorted(range(len(batch)), key=lambda index: (_scope(batch[index]), _key(batch[index])))
         outcomes: list[AcceptOutcome] = [Stored()] * len(batch)
         async with transaction(self._engine) as opened:
@@ -165,7 +165,7 @@ class PostgresSubmissions:
 
 
 async def _accept_slice(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-    """One tenant's members in one mode, in key order."""
+    """Store the members of one tenant in one mode, given in key order."""
     fresh = await _stored(driver, scope, members)
     if len(fresh) == len(members):
         return [Stored()] * len(members)
@@ -173,7 +173,7 @@ async def _accept_slice(driver: Driver, scope: TenantScope, members: Sequence[Ac
 
 
 async def _stored(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> list[Acceptance]:
-    """Those of one tenant's members in one mode, given in key order, whose key was free or who have none."""
+    """Store members of one tenant in one mode, given in key order; return those whose key was free or who have none."""
     asking = _one_for_each_key(members)
     claims = [_claim_row(member.idempotency, _key(member)) for member in asking if member.idempotency is not None]
     rows = [_row(new, _key(member) or None) for member in asking for new in member.messages]
@@ -183,7 +183,7 @@ async def _stored(driver: Driver, scope: TenantScope, members: Sequence[Acceptan
 
 
 def _one_for_each_key(members: Sequence[Acceptance]) -> list[Acceptance]:
-    """Those without a key, and of those with the same key the first."""
+    """The members without a key, and the first of those with the same key."""
     seen: set[str] = set()
     asking = []
     for member in members:
@@ -198,7 +198,7 @@ def _one_for_each_key(members: Sequence[Acceptance]) -> list[Acceptance]:
 async def _judged(
     driver: Driver, tenant_id: TenantId, members: Sequence[Acceptance], fresh: set[int]
 ) -> Sequence[AcceptOutcome]:
-    """What the members whose key was taken are told, by the record that holds it (perhaps a neighbour's)."""
+    """The answers to members whose key was taken, from the record of the key, which may be of the same batch."""
     keys = [_key(member) for member in members if member.idempotency is not None]
     known = {row["key"]: row for row in await driver.fetch(KNOWN_KEYS, tenant_id, keys)}
     outcomes: list[AcceptOutcome] = []
@@ -208,7 +208,7 @@ async def _judged(
             continue
         row = known[_key(member)]
         outcome: AcceptOutcome = judge(row["fingerprint"], row["status"], row["body"], member.idempotency.fingerprint)
-        # The same ids under the same key are not a repetition but this very call, committed before its reply was lost.
+        # The same message ids under the same key: this call itself has committed before, and its reply was lost.
         if isinstance(outcome, Replayed) and await _is_known(driver, member):
             outcome = Stored()
         outcomes.append(outcome)
@@ -221,12 +221,12 @@ async def _is_known(driver: Driver, member: Acceptance) -> bool:
 
 
 def _claim_row(claim: IdempotencyClaim, key: str) -> tuple[Any, ...]:
-    """In the order of the type `claimed_key`."""
+    """The values in the order of the row type `claimed_key`."""
     return key, claim.fingerprint.keyed, claim.status, claim.body, claim.expires_at
 
 
 def _row(new: NewMessage, key: str | None) -> tuple[Any, ...]:
-    """In the order of the type `accepted_message`."""
+    """The values in the order of the row type `accepted_message`."""
     message = new.message
     content = message.content
     return (
@@ -260,7 +260,7 @@ def _scope(member: Acceptance) -> TenantScope:
 
 
 def _key(member: Acceptance) -> str:
-    """As it is stored; empty without one."""
+    """The idempotency key as stored; empty for a member without one."""
     return "" if member.idempotency is None else stored_key(member.mode, member.idempotency.key)
 
 

@@ -1,4 +1,4 @@
-"""Whether Postgres is ready for us, and how much is waiting in it."""
+"""Checks that Postgres is ready for this code, and measures how much work waits in it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,7 +17,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 
-# One pass over the outbox, which holds what is waiting and nothing else.
+# One pass over the outbox (the table dispatches), which holds only work that waits.
 LANE_DEPTHS: Final = """
 SELECT d.channel, d.priority,
        count(*) FILTER (WHERE d.due_at <= statement_timestamp()) AS due,
@@ -27,8 +27,8 @@ FROM dispatches d WHERE d.kind = 'deliver'
 GROUP BY d.channel, d.priority
 """
 
-# Index: dispatches_lane_idx. Urgent lanes only: a campaign that waits for its sender's rate limit is late by design,
-# an OTP never is.
+# The age of the oldest due dispatch in the urgent lanes. Index: dispatches_lane_idx. Other lanes do not count: a
+# campaign that waits for its sender's rate limit is late by design, a one-time password never is.
 LAG: Final = """
 SELECT COALESCE(extract(epoch FROM clock_timestamp() - min(d.due_at)), 0)::float
 FROM dispatches d
@@ -36,7 +36,7 @@ WHERE d.kind = 'deliver' AND d.channel = ANY($1::text[]) AND d.priority = ANY('{
   AND d.due_at <= statement_timestamp()
 """
 
-# Workers make the partitions of eight weeks ahead, every hour. What finds none lands in the default partition.
+# Every hour workers make partitions for eight weeks ahead. A row without a partition goes into the default partition.
 WEEKS_AHEAD: Final = """
 SELECT count(*) FROM generate_series(0, 8) n
 WHERE to_regclass(partition_name('messages', clock_timestamp() + n * interval '7 days')) IS NOT NULL
@@ -45,7 +45,7 @@ WHERE to_regclass(partition_name('messages', clock_timestamp() + n * interval '7
 # True in recovery, and when the server or the login starts transactions that only read.
 ONLY_READS: Final = "SELECT current_setting('transaction_read_only')::boolean"
 
-# Which server this is, and since when one is in doubt about what it has forgotten.
+# The server's identity, and whether messages are still in doubt since it became another one (failover or restore).
 IDENTITY: Final = """
 SELECT p.system_identifier, p.timeline,
        COALESCE(i.settled AND (i.system_identifier, i.timeline) = (p.system_identifier, p.timeline), true) AS settled
@@ -55,7 +55,7 @@ FROM present_identity() p LEFT JOIN platform_identity i ON i.one
 
 _FEWEST_WEEKS: Final = 2
 
-# No tables, tables of somebody else, or not even the role.
+# Errors of a database without our schema: no tables, tables of another owner, or no such role.
 _NOT_MIGRATED: Final = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
@@ -66,7 +66,7 @@ _NOT_MIGRATED: Final = (
 
 
 class PostgresHealth:
-    """Runs on the `system` engine. Checks answer, they do not raise."""
+    """Runs on the `system` engine. A failed check is returned as an answer, not raised."""
 
     def __init__(self, engine: AsyncEngine, *, tolerated_lag: timedelta = timedelta(minutes=5)) -> None:
         self._engine = engine
@@ -97,7 +97,7 @@ class PostgresHealth:
         ]
 
     async def lane_depths(self) -> Sequence[LaneDepth]:
-        """Lanes with anything in them. Raises StoreUnavailable."""
+        """The depth of every lane that is not empty. Raises StoreUnavailable."""
         async with transaction(self._engine) as opened:
             return [
                 LaneDepth(
@@ -142,7 +142,7 @@ def _relayed(lag: float, tolerated: float) -> Check:
 
 
 def _settled(identity: asyncpg.Record | None) -> Check:
-    """Never a reason to be taken out of service: accepting goes on, and workers settle it by themselves."""
+    """A check that never takes a process out of service: accepting goes on, and workers resolve the doubt."""
     assert identity is not None, "the function returns exactly one row"
     detail = f"system {identity['system_identifier']}, timeline {identity['timeline']}"
     if not identity["settled"]:

@@ -1,4 +1,4 @@
-"""The look over all tenants that `app doctor` takes; nothing here runs on a message's way."""
+"""Figures across all tenants for `app doctor`; none of these queries runs while messages are accepted or delivered."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,8 +17,8 @@ from messaging.domain.tenants.tenant import Sender
 
 _MOST: Final = 10_000
 
-# Index: raw_callbacks_pkey, backwards, no further than the newest thousand of each tenant: an account that nothing is
-# heard of would otherwise be looked for in all of them.
+# Index: raw_callbacks_pkey, backwards, limited to the newest thousand webhooks of each tenant: for an account without
+# any, the query would otherwise read them all.
 LAST_WEBHOOKS: Final = """
 SELECT newest.account_id, max(newest.received_at) AS last_at
 FROM unnest($1::uuid[]) AS t(tenant_id)
@@ -29,7 +29,7 @@ CROSS JOIN LATERAL (
 GROUP BY newest.account_id
 """
 
-# Index: raw_callbacks_aside_idx, which holds nothing else.
+# Index: raw_callbacks_aside_idx, which contains only webhooks that were set aside.
 SET_ASIDE: Final = """
 SELECT aside.account_id, count(*)::int AS count
 FROM (SELECT r.account_id FROM raw_callbacks r WHERE r.problem IS NOT NULL ORDER BY r.id LIMIT 10000) aside

@@ -13,10 +13,10 @@ from messaging.application.ports.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-# Small bites: each is its own transaction, well below the statement timeout. Two processes at it do no harm.
+# Rows deleted per transaction: few enough to stay well below the statement timeout. Two processes may purge at once.
 _BITE: Final = 5_000
 
-# Index: idempotency_keys_expires_idx. SKIP LOCKED, so that a request just taking over an old key is not in the way.
+# Index: idempotency_keys_expires_idx. SKIP LOCKED skips an expired key that a request is taking over just then.
 PURGE_KEYS: Final = """
 DELETE FROM idempotency_keys k USING (
     SELECT scope, key FROM idempotency_keys WHERE expires_at <= statement_timestamp()
@@ -24,7 +24,8 @@ DELETE FROM idempotency_keys k USING (
 ) AS old WHERE k.scope = old.scope AND k.key = old.key
 """
 
-# Index: callback_digests_received_idx. Meta repeats a webhook for up to 7 days; 30 leave room for the slower.
+# Index: callback_digests_received_idx. Meta repeats a webhook for up to 7 days; 30 days leave room for slower
+# providers.
 PURGE_DIGESTS: Final = """
 DELETE FROM callback_digests c USING (
     SELECT tenant_id, account_id, digest FROM callback_digests
@@ -33,7 +34,8 @@ DELETE FROM callback_digests c USING (
 ) AS old WHERE c.tenant_id = old.tenant_id AND c.account_id = old.account_id AND c.digest = old.digest
 """
 
-# Index: inbound_messages_received_idx. Row by row: a table cut into weeks could not keep a provider's ids unique.
+# Index: inbound_messages_received_idx. Rows are deleted, not partitions dropped: a table partitioned by week could not
+# keep a provider's message ids unique.
 PURGE_INBOUND: Final = """
 DELETE FROM inbound_messages i USING (
     SELECT tenant_id, id FROM inbound_messages WHERE received_at <= statement_timestamp() - $2::interval
@@ -51,8 +53,9 @@ DELETE FROM provider_events e USING (
 
 DROP_WEEK: Final = "SELECT drop_oldest_week($1, $2)"
 
-# Before a week of messages goes, all of it is read once for what may be unfinished. No lock is held meanwhile: those
-# come last, and whoever freezes with them is idle in a transaction, which has its own limit.
+# Seconds. Before a week of messages is dropped, all of it is read once to find unfinished messages. No lock is held
+# during that: the locks are taken last, and a process that freezes while it holds them is ended by the limit on idle
+# transactions.
 _LOOKING_SECONDS: Final = 600
 _UNHURRIED: Final = f"SET LOCAL statement_timeout = '{_LOOKING_SECONDS}s'; SET LOCAL transaction_timeout = 0"
 
@@ -81,7 +84,7 @@ class PostgresUpkeep:
         return dropped
 
     async def purge_idempotency(self) -> int:
-        """Also forgets the digests of webhooks that cannot be repeated any more; returns how many keys went."""
+        """Delete expired keys, and digests of webhooks too old to be repeated; return the number of keys deleted."""
         await self._purge(PURGE_DIGESTS)
         return await self._purge(PURGE_KEYS)
 
@@ -94,7 +97,7 @@ class PostgresUpkeep:
         return 0 if kept is None else await self._purge(PURGE_EVENTS, kept)
 
     async def _drop(self, family: str, kept: timedelta | None) -> Sequence[str]:
-        """A week at a time, each in its own transaction: what is locked is locked for a moment."""
+        """Drop one week per transaction, so that locks are held only for a moment."""
         dropped: list[str] = []
         while kept is not None:
             async with transaction(self._engine, settings=_UNHURRIED) as opened:

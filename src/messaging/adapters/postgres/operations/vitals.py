@@ -14,7 +14,7 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.shared.mode import TenantScope
 
-# Index: dispatches_lane_idx, flow after flow, each in the order in which it is due.
+# Index: dispatches_lane_idx, one flow after another, each in the order of its due times.
 LANES: Final = """
 SELECT s.channel, p.priority, sum(d.due)::int AS due, sum(d.waiting)::int AS waiting, min(d.oldest) AS oldest_due_at
 FROM senders s CROSS JOIN unnest($3::text[]) AS p(priority) CROSS JOIN LATERAL (
@@ -64,7 +64,7 @@ SELECT a.id AS account_id, (SELECT max(n.received_at) FROM newest n WHERE n.acco
 FROM provider_accounts a WHERE a.tenant_id = $1
 """
 
-# The letters and messages to look at decide nothing about how: planning for a year of partitions takes longer.
+# A generic plan fits any tenant, and planning anew over a year of partitions takes longer than the query.
 _SETTINGS: Final = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off"
 
 

@@ -11,7 +11,8 @@ from messaging.application.ports.workers import SeenWorker
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 
-# Four of the worker's intervals: one lost to a busy machine or a failover is no news.
+# Seconds without a sign of life after which a worker counts as gone: four intervals, so that one missed on a busy
+# machine or during a failover does not matter.
 _SILENT_SECONDS: Final = 20.0
 
 TELL: Final = """
@@ -28,7 +29,7 @@ FROM workers w WHERE w.seen_at >= statement_timestamp() - interval '1 day' ORDER
 
 
 class PostgresWorkers:
-    """Runs on the `system` engine. A crash of the server may undo the last second's words; the next come soon."""
+    """Runs on the `system` engine. A crash of the server may lose the last second's writes, which workers repeat."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -64,7 +65,7 @@ def _text(lane: DeliverLane) -> str:
 
 
 def _lane(text: str) -> DeliverLane | None:
-    """None for a lane this release does not know: a newer worker may tell of one."""
+    """None for a lane that this release does not know: a worker of a newer release may have written it."""
     channel, _, priority = text.partition("/")
     try:
         return DeliverLane(Channel(channel), Priority(priority))

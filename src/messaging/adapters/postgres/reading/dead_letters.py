@@ -14,7 +14,7 @@ from messaging.application.ports.dead_letters import DeadLetterRow
 from messaging.domain.shared.ids import MessageId
 from messaging.domain.shared.mode import TenantScope
 
-# A letter has the mode of its message.
+# A dead letter has the mode of its message.
 _LETTER: Final = """
 SELECT l.message_id, l.code, l.reason, l.died_at, l.resolved_at, l.resolution FROM dead_letters l
 WHERE l.tenant_id = $1 AND EXISTS (
@@ -33,8 +33,8 @@ SELECT l.message_id FROM dead_letters l
 WHERE l.tenant_id = $1 AND l.message_id = ANY($2::uuid[]) AND l.resolved_at IS NULL
 """
 
-# Indexes: messages_pkey, dead_letters_pkey. The messages are locked already: waiting for a lock here, the statement
-# would see letters as they were before the wait.
+# Indexes: messages_pkey, dead_letters_pkey. The caller has locked the messages already: if this statement waited for a
+# lock, it would see dead letters as they were before the wait.
 DISCARD: Final = """
 WITH message AS (
     UPDATE messages m SET seq = m.seq + 1, updated_at = clock_timestamp()
@@ -52,7 +52,7 @@ RETURNING message_id
 
 
 class PostgresDeadLetters:
-    """Bound to the open transaction of one tenant in one mode; in one of both modes it sees nothing."""
+    """Bound to the open transaction of one tenant in one mode; in a transaction for both modes it finds nothing."""
 
     def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver

@@ -1,7 +1,7 @@
-"""Messages of a range counted by state and error code: newest first, within a bound of rows and of time.
+"""Counts the messages of a range by state and error code, newest first, up to a limit of rows and of time.
 
-State and error code are in no index (docs/decisions/0003), so each message is looked at. The range is cut into slices;
-what was counted of the newer slices stands when the older ones would take too long.
+State and error code are in no index (docs/decisions/0003), so each message is read. The range is cut into slices of
+time; if the older slices would take too long, the counts of the newer ones are the answer.
 """
 
 from collections import Counter
@@ -18,11 +18,11 @@ from messaging.application.ports.records import CountedRange, MessageCounts
 from messaging.domain.messages.state import State
 from messaging.domain.shared.mode import TenantScope
 
-# How many messages are counted at most.
+# The largest number of messages that are counted.
 MOST: Final = 250_000
 SLICES: Final = 12
-# After so long no further slice is begun. One slice may take `_SLICE_MS`: rows of the other mode are passed over one by
-# one without counting as rows.
+# Seconds after which no further slice is begun. A single slice may take up to `_SLICE_MS`, because it also reads rows
+# of the other mode, which do not count towards `MOST`.
 SECONDS: Final = 2.0
 _SLICE_MS: Final = 2_000
 
@@ -61,7 +61,7 @@ class Count:
             try:
                 rows = await self._driver.fetch(*self._statement(floor, ceiling))
             except QueryCanceledError:
-                # The transaction is over with it, and it has read only.
+                # The timeout ends the transaction, which has only read.
                 return self._counts(truncated=True)
             self._add(rows)
             if self._left() == 0:
@@ -90,7 +90,7 @@ class Count:
 
 
 def slices(wanted: CountedRange) -> list[tuple[datetime, UUID, UUID]]:
-    """Newest first: the instant at which each begins, and the first and last id in it. No id is in two of them."""
+    """The slices, newest first: the instant at which each begins, and its first and last id. No id is in two slices."""
     width = (wanted.created_before - wanted.created_after) / SLICES
     starts = [wanted.created_after + width * n for n in range(SLICES)]
     floors = [id_at(start, 0 if n else -CLOCK_SLACK) for n, start in enumerate(starts)]

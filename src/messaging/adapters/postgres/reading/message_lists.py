@@ -1,4 +1,4 @@
-"""Lists of messages as SQL: newest first, by any filter, each within an index and a bound."""
+"""Builds the SQL of message lists: newest first, by any filter, each along an index and bounded in rows read."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -9,20 +9,20 @@ from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId
 from messaging.domain.shared.mode import TenantScope
 
-# How far a list by what changes (state, error code, time of the change) looks back for one page; what it has not seen
-# by then comes with the next.
+# The number of messages that one page reads at most, in a list by columns that change (state, error code, time of the
+# change). Those columns are in no index. The next page continues where this one stopped.
 STRETCH: Final = 5_000
-# States with a dispatch, always. Lists by these look through the outbox: few rows, however many messages there are.
+# States in which every message has a dispatch. Lists by these states read the outbox, which has few rows.
 WAITING: Final = frozenset({State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING})
-# States few messages are in. Lists by these look through the events that led there.
+# States that few messages are in. Lists by these states read the events that led to them.
 RARE: Final = frozenset({State.UNKNOWN, State.FAILED, State.EXPIRED, State.CANCELLED, State.UNCONFIRMED, State.DEAD})
-# Spelt out so that the planner can prove the partial index fits.
+# Written out so that the planner can prove that the partial index events_rare_state_idx applies.
 _RARE_CONDITION: Final = "e.state IN ('unknown', 'failed', 'expired', 'cancelled', 'unconfirmed', 'dead')"
-# created_at is set a moment before or after the id is made, perhaps by another clock reading.
+# Seconds by which a message's created_at and the time in its id may differ: they are read from a clock separately.
 CLOCK_SLACK: Final = 2.0
 
-# For lists. Planning for a year of partitions takes longer than the query, so it is done once: the values decide
-# nothing, what is filtered by does. And every list has an index in its order: a sort would read all there is first.
+# Settings for lists. Planning over a year of partitions takes longer than the query, so a plan is made once per set of
+# filters; the filters' values do not matter to it. Every list has an index in its order; a sort would read every row.
 LIST_SETTINGS: Final = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off"
 
 LAST_ID: Final = UUID(int=2**128 - 1)
@@ -40,9 +40,9 @@ COLUMNS: Final = """
 class PageQuery:
     """A filter as SQL: each form is a statement and its arguments.
 
-    Indexes, by what is asked for: messages_pkey, messages_recipient_idx, messages_reference_idx, messages_template_idx,
-    dispatches_pkey, events_rare_state_idx; all backwards from the cursor. Instants become bounds of ids, which are in
-    time order.
+    Indexes, depending on the filter: messages_pkey, messages_recipient_idx, messages_reference_idx,
+    messages_template_idx, dispatches_pkey, events_rare_state_idx; all backwards from the cursor. Instants become bounds
+    of ids, which are in the order of time.
     """
 
     def __init__(self, scope: TenantScope, wanted: MessageFilter, before: MessageId | None) -> None:
@@ -55,12 +55,12 @@ class PageQuery:
         if wanted.message_id is not None:
             self._floor, self._ceiling = max(self._floor, wanted.message_id), min(self._ceiling, wanted.message_id)
         self._range = f"BETWEEN {self._argument(self._floor)} AND {self._argument(self._ceiling)}"
-        # BETWEEN includes the cursor itself, which has been shown.
+        # BETWEEN includes the cursor itself, which the previous page has shown.
         self._shown = self._argument(before or LAST_ID)
         self._bounds = len(self._arguments)
         self._conditions = ["m.tenant_id = $1", f"m.id {self._range}", f"m.id <> {self._shown}"]
         self._selective = bool(wanted.recipient_indexes) or wanted.reference is not None
-        # Of several indexes that would do, a plan made without the values might take the worst: one is left to it.
+        # Of several usable indexes a generic plan might choose the worst, so the condition is written to fit one only.
         template = "m.template_name || ''" if self._selective else "m.template_name"
         for left, value in (
             ("m.reference =", wanted.reference),
@@ -73,11 +73,11 @@ class PageQuery:
                 self._conditions.append(f"{left} {self._argument(value)}")
         self._names = self._several_names(wanted)
         self._filters = len(self._arguments)
-        # What changes is in no index: it is looked at in each message of a stretch, and not what the stretch is cut by.
+        # Columns that change are in no index: they are checked in each message of a stretch, a run of STRETCH ids.
         self.by_what_changes = bool(wanted.states) or any(value is not None for _, value in _changing(wanted))
 
     def _several_names(self, wanted: MessageFilter) -> list[str]:
-        """The arguments with a recipient's names, if their messages are to be merged from the index of recipients."""
+        """The arguments with a recipient's addresses, if the messages of each are read by index and merged."""
         indexes = wanted.recipient_indexes
         if indexes and wanted.reference is not None:
             self._conditions.append(f"m.recipient_index || '' = ANY({self._argument(list(indexes))}::bytea[])")
@@ -91,8 +91,10 @@ class PageQuery:
         return self._page(f"SELECT m.* {self._newest_first()}", limit)
 
     def undecided(self, limit: int) -> tuple[Any, ...]:
-        """Ids only. A dead message whose letter is settled stays dead, but somebody has decided about it; likewise a
-        failed one that a person settled as such.
+        """Ids of messages that no person has decided about yet.
+
+        A dead message whose dead letter is resolved stays dead, but a person has decided about it. The same goes for a
+        failed message that a person has marked as failed.
         """
         self._conditions.append(
             "(m.state <> 'dead' OR EXISTS (SELECT FROM dead_letters l WHERE l.tenant_id = m.tenant_id"
@@ -110,9 +112,9 @@ class PageQuery:
         return f"SELECT m.id FROM ({source} LIMIT {self._argument(limit)}) AS m", *self._arguments
 
     def _walk(self, limit: int) -> str:
-        """One walk down the index a state, each ending after `limit` messages that are still in it; then merged.
+        """One index scan per state, each ending after `limit` messages that are still in that state; then merged.
 
-        The inner LIMIT 1 keeps the planner from reading and sorting all of the state's history first.
+        The inner LIMIT 1 keeps the planner from reading and sorting all events of the state first.
         """
         states = self._argument([state.value for state in self._wanted.states])
         many = self._argument(limit)
@@ -138,7 +140,7 @@ class PageQuery:
                 SELECT m.* FROM (SELECT m.* {self._newest_first()} LIMIT {STRETCH}) AS m
                 WHERE {matches} ORDER BY m.id DESC"""
         else:
-            # The inner LIMIT goes message by message, up to the last one wanted, instead of joining the two as wholes.
+            # The inner LIMIT makes a lookup per message, up to the last one wanted, instead of a join of whole tables.
             source = f"""
                 SELECT DISTINCT ON (s.id) m.* FROM ({candidates} LIMIT {STRETCH}) AS s CROSS JOIN LATERAL (
                     SELECT m.* FROM messages m
@@ -147,25 +149,25 @@ class PageQuery:
         return self._page(source, limit)
 
     def _as_it_stands(self) -> list[str]:
-        """Conditions on what changes, but the state; their arguments follow those of all others."""
+        """Conditions on columns that change, except the state; their arguments come after all others."""
         return [f"m.{left} {self._argument(value)}" for left, value in _changing(self._wanted) if value is not None]
 
     def end_of_stretch(self) -> tuple[Any, ...]:
-        """The last id of a full stretch; nothing when the list ends inside it."""
+        """A query for the last id of a full stretch; it returns none when the list ends inside the stretch."""
         candidates, arguments = self._candidates(), self._arguments[: self._bounds]
         if candidates is None:
             candidates, arguments = f"SELECT m.id {self._newest_first()}", self._arguments[: self._filters]
         return f"SELECT s.id FROM ({candidates} OFFSET {STRETCH - 1} LIMIT 1) AS s", *arguments
 
     def _candidates(self) -> str | None:
-        """Ids, newest first, that all messages in the wanted states are among; None: nothing narrower than them all.
+        """A query for ids, newest first, that include all messages in the wanted states; None if only all ids would.
 
-        Of several sources, each comes in order and they are merged. An id may come more than once.
+        The sources (outbox, events) are each in order, and are merged. An id may occur more than once.
         """
         states = self._wanted.states
         if self._selective or not states or not (WAITING | RARE).issuperset(states):
             return None
-        # States are written out, so that the planner can prove the partial index fits.
+        # States are written out, so that the planner can prove that the partial index applies.
         sources = [
             self._ids("events", "message_id", f"i.state = '{state.value}' AND") for state in states if state in RARE
         ]
@@ -183,7 +185,7 @@ class PageQuery:
             ORDER BY i.{id} DESC"""
 
     def _newest_first(self) -> str:
-        """Of a recipient with several names, each name's messages come in order and are merged."""
+        """The source of messages, newest first; for a recipient with several addresses, merged from each address."""
         if not self._names:
             return f"FROM messages m WHERE {self._where()} ORDER BY m.id DESC"
         of_name = f"SELECT m.* FROM messages m WHERE {self._where()} AND m.recipient_index ="
@@ -218,6 +220,6 @@ def _changing(wanted: MessageFilter) -> tuple[tuple[str, object], ...]:
 
 
 def id_at(instant: datetime, seconds: float) -> UUID:
-    """The smallest UUIDv7 (as SQL's `uuid_floor`) so much later than an instant; before 1970 counts as 1970."""
+    """The smallest UUIDv7 of `instant` plus `seconds`, as by SQL's `uuid_floor`; before 1970 counts as 1970."""
     milliseconds = max(int((instant.timestamp() + seconds) * 1000), 0)
     return UUID(int=min(milliseconds, 2**48 - 1) << 80)

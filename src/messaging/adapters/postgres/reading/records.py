@@ -37,7 +37,7 @@ ORDER BY e.seq LIMIT $4
 
 
 class PostgresRecords:
-    """Bound to the open transaction of one tenant in one mode; in one of both modes it sees nothing."""
+    """Bound to the open transaction of one tenant in one mode; in a transaction for both modes it finds nothing."""
 
     def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver

@@ -16,8 +16,8 @@ SELECT m.id FROM messages m
 WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) AND m.id BETWEEN $3 AND $4 AND m.mode = $5
 """
 
-# Indexes: senders_pkey, dispatches_pkey: the tenant's part of the outbox. Messages that wait only to be heard of again
-# (`poll_status`) have been taken by the provider.
+# Counts an account's messages that still have to be sent. Indexes: senders_pkey, dispatches_pkey: the tenant's part of
+# the outbox. Messages that only wait for a status (kind `check_silent`) were accepted by the provider and do not count.
 UNDER_WAY: Final = """
 SELECT count(*) FROM (
     SELECT FROM dispatches d JOIN senders s ON s.tenant_id = d.tenant_id AND s.id = d.sender_id
@@ -27,7 +27,7 @@ SELECT count(*) FROM (
 
 
 class PostgresSelections:
-    """Bound to the open transaction of one tenant in one mode; in one of both modes it sees nothing."""
+    """Bound to the open transaction of one tenant in one mode; in a transaction for both modes it finds nothing."""
 
     def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver
@@ -49,5 +49,5 @@ class PostgresSelections:
 
 
 def with_bounds(ids: Collection[MessageId]) -> tuple[list[MessageId], MessageId | None, MessageId | None]:
-    """The bounds let Postgres skip the other weeks' partitions."""
+    """The ids, with the smallest and the largest, which let Postgres skip the other weeks' partitions."""
     return list(ids), min(ids, default=None), max(ids, default=None)

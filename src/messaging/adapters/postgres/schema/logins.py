@@ -1,4 +1,4 @@
-"""What the logins of this process may do beyond the one role each of them was made for."""
+"""Finds the rights that this process's database logins have beyond the one role that each of them was made for."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from messaging.adapters.postgres.session.engine import APP_ROLE, SYSTEM_ROLE, En
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.ports.health import LoginRights
 
-# `session_user` is who logged in, whatever role the connection has taken. A superuser counts as a member of every role,
-# so its memberships say nothing more. Ownership by another role reaches the login through membership alone.
+# `session_user` is the login, whatever role the connection has taken since. A superuser counts as a member of every
+# role, so its memberships are not listed. Objects of another role are reached through membership only.
 _RIGHTS: Final = """
 SELECT l.rolname AS login, l.rolsuper, l.rolbypassrls, l.rolcreaterole, l.rolcreatedb, l.rolreplication,
        EXISTS (SELECT FROM pg_database d WHERE d.datname = current_database() AND d.datdba = l.oid) AS owns_database,
@@ -23,7 +23,7 @@ SELECT l.rolname AS login, l.rolsuper, l.rolbypassrls, l.rolcreaterole, l.rolcre
                AND pg_has_role(l.oid, r.oid, 'MEMBER') ORDER BY r.rolname) AS member_of
 FROM pg_roles l WHERE l.rolname = session_user
 """
-# The server turned the connection away: there is no such role yet, or the login is no member of it.
+# Errors of a refused connection: the role does not exist yet, or the login is not a member of it.
 _LOCKED_OUT: Final = (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError)
 _WORDS: Final = {
     "rolsuper": "is a superuser",
@@ -37,7 +37,7 @@ _WORDS: Final = {
 
 
 class PostgresLogins:
-    """Asks over the pools themselves, so the answer is about the connections that do the work."""
+    """Reads the rights over the process's own pools, so that they are those of the connections that do the work."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines

@@ -1,4 +1,4 @@
-"""The schema a database has, and how it gets the newest one."""
+"""Reads the migration that a database is at, and applies the missing ones with Alembic."""
 
 import asyncio
 import threading
@@ -14,22 +14,22 @@ from messaging.adapters.postgres.session.engine import APP_ROLE, SYSTEM_ROLE
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.adapters.postgres.session.urls import driver_url, sqlalchemy_url
 
-# Alembic keeps its context in module globals: within a process, threads have to take turns.
+# Alembic keeps its context in module globals, so only one thread of a process may use it at a time.
 _one_at_a_time: Final = threading.Lock()
 
 
 class Logins(Struct, frozen=True, kw_only=True):
-    """The database users the processes connect as, by their work; the same one twice in development."""
+    """The database logins of the processes, by their work; in development both may be the same login."""
 
     tenants: str
     system: str
 
 
 def upgrade(url: str, *, to: str = "head", logins: Logins | None = None) -> None:
-    """Apply what is missing, as the owner of the tables. Blocks; must not be called from a running event loop.
+    """Apply the missing migrations, as the owner of the tables. Blocks; must not be called from a running event loop.
 
-    Those of `logins` that are not the owner itself are let into the role of their work, and out of the other one.
-    Several calls at once take turns; each migration is one transaction with the others of its run.
+    Each of `logins` that is not the owner itself is made a member of the role of its work, and removed from the other
+    role. Concurrent calls run one after another; all migrations of a call are one transaction.
     """
     with _one_at_a_time:
         command.upgrade(_config(url), to)
@@ -38,7 +38,7 @@ def upgrade(url: str, *, to: str = "head", logins: Logins | None = None) -> None
 
 
 def current(url: str) -> str | None:
-    """The migration a database is at; None for one without our tables. Blocks, as `upgrade` does."""
+    """The migration that a database is at; None for one without our tables. Blocks, as `upgrade` does."""
     return asyncio.run(_current(url))
 
 
@@ -53,7 +53,8 @@ async def _current(url: str) -> str | None:
         await connection.close()
 
 
-# Read before written: to grant once more what a superuser has granted would take rights that an owner may not have.
+# Memberships are read first, and only missing ones are granted: granting again what a superuser has granted needs
+# rights that the owner may not have.
 _MEMBERSHIPS: Final = """
 SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles l ON l.oid = m.member
 WHERE l.rolname = $1
@@ -75,7 +76,7 @@ async def _let_assume_roles(url: str, logins: Logins) -> None:
 
 
 async def _make_member(connection: Driver, login: str, roles: set[str]) -> None:
-    """Of `roles` and not of our other role. What somebody else granted stays; `app doctor` tells of it."""
+    """Make `login` a member of `roles` and not of our other role. Grants by others stay; `app doctor` reports them."""
     quoted = await connection.fetchval("SELECT quote_ident($1)", login)
     present = {row[0] for row in await connection.fetch(_MEMBERSHIPS, login)}
     for role in sorted(roles - present):

@@ -4,12 +4,12 @@ from pathlib import Path
 
 
 def head() -> str:
-    """The newest one: their files are numbered in the order in which they build on each other."""
+    """The newest migration. The files are numbered in the order in which the migrations are applied."""
     return max(path.name.partition("_")[0] for path in (scripts() / "versions").glob("[0-9]*_*.py"))
 
 
 def scripts() -> Path:
-    """Beside the package in a wheel, at the top of the repository in a checkout."""
+    """The directory of the migrations: beside the package in a wheel, at the top of the repository in a checkout."""
     package = Path(__file__).resolve().parents[3]
     candidates = (package / "migrations", package.parents[1] / "migrations")
     for candidate in candidates:

@@ -52,7 +52,7 @@ def from_tenant(tenant: Tenant) -> dict[str, object]:
 
 
 def as_json(value: msgspec.Struct | None) -> object:
-    """SQL's NULL, not JSON's, for what follows the platform's defaults."""
+    """The value as JSON; SQL's NULL, not JSON's null, for a tenant that follows the platform's defaults."""
     return sa.null() if value is None else msgspec.to_builtins(value)
 
 
@@ -182,5 +182,5 @@ def from_rule(rule: RoutingRule, tenant_id: UUID) -> dict[str, object]:
 
 
 def _columns(value: msgspec.Struct) -> dict[str, object]:
-    """Fields and columns share their names, here and throughout."""
+    """The values of the columns; every field of these structs has the name of its column."""
     return msgspec.structs.asdict(value)

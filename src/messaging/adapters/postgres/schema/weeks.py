@@ -16,12 +16,12 @@ from uuid import UUID
 from messaging.adapters.postgres.session.bounds import bounds
 from messaging.adapters.postgres.session.transactions import Driver
 
-# The whole tables, which have no suffix: right for every set.
+# The suffix of the parent tables, which is empty; a statement on them is right for every set of messages.
 ALL_WEEKS: Final = ""
 
-# Plans are kept. Of a table that was vacuumed or analyzed while it was nearly empty, one would read the whole index for
-# every key long after it has filled; of one without statistics, or with those of the first thousand rows, it looks each
-# key up (tests/integration/postgres/plans).
+# A partition is fit to be named if it has no statistics, or those of at least a thousand rows: plans are kept, and one
+# made on them looks each key up. A plan made when the partition was vacuumed or analyzed while nearly empty would read
+# the whole index for every key long after the partition has filled (tests/integration/postgres/plans).
 _IS_FIT: Final = """
 SELECT count(*) = 4 AND bool_and(c.reltuples < 0 OR c.reltuples >= 1000)
 FROM unnest('{messages,contents,attempts,events}'::text[]) AS name JOIN pg_class c ON c.oid = to_regclass(name || $1)
@@ -36,9 +36,9 @@ _BEFORE, _AHEAD = 3, 8
 
 
 class Weeks:
-    """Which weeks there are that may be named, as far as this process has seen; only the platform's role may.
+    """Remembers which weeks' partitions may be named in statements; only the platform's role has access to them.
 
-    What was seen is believed for `fresh_for` seconds: a week may be made or filled meanwhile, or the database restored.
+    A finding is kept for `fresh_for` seconds, since a partition may be made or filled, or the database restored.
     """
 
     def __init__(self, *, fresh_for: float = 60.0) -> None:
@@ -46,9 +46,9 @@ class Weeks:
         self._seen: dict[int, tuple[float, str]] = {}
 
     async def of(self, driver: Driver, ids: Collection[UUID]) -> str:
-        """What follows the tables' names where all of these live; ALL_WEEKS if that is not one week, or not a fit one.
+        """The suffix of the partitions in which all of `ids` live; ALL_WEEKS if that is not one week, or not a fit one.
 
-        `ids` are those of messages and not empty.
+        `ids` are ids of messages, at least one.
         """
         week, last = (_number(id.int >> 80) for id in bounds(ids))
         if week != last:
@@ -64,12 +64,12 @@ class Weeks:
 
 
 def _number(ms: int) -> int:
-    """Weeks from the one in which 1970 began to that of `ms`, as UUIDv7 (RFC 9562) counts milliseconds."""
+    """The number of weeks since the one in which 1970 began; `ms` counts from 1970, as in a UUIDv7 (RFC 9562)."""
     return (ms + _FIRST_MONDAY_MS) // _WEEK_MS
 
 
 @lru_cache(maxsize=128)
 def _suffix(week: int) -> str:
-    """As `partition_name` gives it."""
+    """The suffix that the database function `partition_name` gives the partitions of a week, such as `_2026w48`."""
     year, number, _ = (datetime(1969, 12, 29, tzinfo=UTC) + timedelta(weeks=week)).isocalendar()
     return f"_{year}w{number:02}"

@@ -15,7 +15,7 @@ Id = TypeVar("Id", bound=UUID)
 
 
 def within(first: int, *columns: str) -> str:
-    """The condition, for the bounds given as parameters `first` and `first + 1`."""
+    """The SQL condition on `columns`; the bounds are the statement's parameters `first` and `first + 1`."""
     return " AND ".join(f"{column} BETWEEN ${first}::uuid AND ${first + 1}::uuid" for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""Opens, commits and rolls back transactions, and turns the driver's errors of an absent database into one."""
+"""Opens, commits and rolls back transactions, and raises StoreUnavailable when the database cannot serve them."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,21 +18,21 @@ from sqlalchemy.util import greenlet_spawn
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.mode import TenantScope
 
-# What the server says when it cannot serve now: connection, resources, operator, lock or time limits, deadlock victim.
+# SQLSTATEs of a server that cannot serve now: connection, resources, operator, lock or time limits, deadlock victim.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "58")
-# 25006 is a server that only reads: a replica, or one whose operator has said so.
+# 25006 comes from a read-only server: a replica, or one that its operator has set to read-only.
 _UNAVAILABLE_CODES: Final = ("25006", "25P03", "25P04", "40001", "40P01", "55P03")
-# The last is what is left of a connection that the server ended while it was ours.
+# InternalClientError is raised on a connection that the server ended while it was checked out of the pool.
 _DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 LOCK_NOT_AVAILABLE: Final = "55P03"
 
-# Quoted: asyncpg is generic in its stubs only.
+# The type is quoted because asyncpg's classes are generic in its stubs only.
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class Transaction:
-    """One open transaction; `driver` (asyncpg) is for set-based statements."""
+    """One open transaction: `driver` (asyncpg) for set-based statements, `core` (SQLAlchemy) for all others."""
 
     def __init__(self, engine: AsyncEngine, pooled: PoolProxiedConnection, driver: Driver) -> None:
         self.driver = driver
@@ -42,24 +42,26 @@ class Transaction:
 
     @cached_property
     def core(self) -> AsyncConnection:
-        """SQLAlchemy Core on the same connection, made when it is asked for: few do, and it takes 60 us."""
+        """SQLAlchemy Core on the same connection, built on first use: it takes 60 us, and few transactions need it."""
         return AsyncConnection(self._engine, Connection(self._engine.sync_engine, self._pooled))
 
     async def commit(self, *, durable: bool = True) -> None:
-        """Durable when it returns. Afterwards the transaction can do nothing more.
+        """Commit; the changes are on disk when this returns, and the transaction can do nothing more.
 
-        With `durable=False` a crash of the server within the next second may undo it, and everything after it.
+        With `durable=False` the changes are on disk within about a second. A crash of the server before then loses
+        them, and with them all later commits that are not durable.
         """
         if self._over:
-            raise RuntimeError("this transaction is over")
+            raise RuntimeError("this transaction was committed or rolled back before")
         self._over = True
         answer = await self.driver.execute("COMMIT" if durable else "SET LOCAL synchronous_commit = off; COMMIT")
         if answer != "COMMIT":
-            # A statement had failed and its error was swallowed: Postgres then rolls back, and only the tag says so.
+            # After a failed statement whose error was swallowed, Postgres answers COMMIT with a rollback. Only the
+            # command tag tells.
             raise RuntimeError(f"the transaction was not committed: {answer}")
 
     async def end(self) -> None:
-        """Roll back whatever has not been committed."""
+        """Roll back unless the transaction was committed."""
         if not self._over or self.driver.is_in_transaction():
             self._over = True
             await self.driver.execute("ROLLBACK")
@@ -69,9 +71,10 @@ class Transaction:
 async def transaction(
     engine: AsyncEngine, *, scope: TenantScope | None = None, settings: str | None = None
 ) -> AsyncIterator[Transaction]:
-    """Rolls back unless committed. With `scope`, row-level security shows that tenant's rows of that mode only.
+    """A transaction for the length of a block, rolled back unless the block commits it.
 
-    `settings` is a constant `SET LOCAL …` of the caller's, sent along with the BEGIN.
+    With `scope`, row-level security shows only that tenant's rows of that mode. `settings` is a constant `SET LOCAL …`
+    of the caller, sent together with the BEGIN.
 
     Raises StoreUnavailable when the database cannot be reached, refuses, or takes too long.
     """
@@ -84,9 +87,10 @@ async def transaction(
 
 @asynccontextmanager
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[Driver]:
-    """Every statement is a transaction of its own, durable when it returns: one round trip where three would do.
+    """A connection on which every statement is a transaction of its own: one round trip instead of three.
 
-    Raises StoreUnavailable like `transaction`; then it is not known whether the statement was committed.
+    A statement's changes are on disk when it returns. Raises StoreUnavailable like `transaction`; it is then not known
+    whether the statement was committed.
     """
     async with _connected(engine) as (_, driver):
         yield driver
@@ -94,7 +98,7 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[Driver]:
 
 @asynccontextmanager
 async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[PoolProxiedConnection, Driver]]:
-    """A pooled connection, which goes back with nothing open on it, or not at all."""
+    """A pooled connection. It returns to the pool with no transaction open on it, or is discarded."""
     with unavailable():
         pooled = await _live(engine)
         driver = _driver_of(pooled)
@@ -105,7 +109,8 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[PoolProxiedConn
                 await _discard(pooled)
             raise
         except BaseException:
-            # Cancelled: a query may still be under way. The server rolls back when the connection is gone.
+            # The caller was cancelled, and a query may still be running. The server rolls back when the connection
+            # ends.
             await _discard(pooled)
             raise
         finally:
@@ -113,12 +118,12 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[PoolProxiedConn
 
 
 async def _live(engine: AsyncEngine) -> PoolProxiedConnection:
-    """From the pool; ones the server has closed meanwhile are replaced without a round trip."""
+    """A connection from the pool. One that the server has closed is replaced, without a round trip to test it."""
     while True:
         try:
             pooled = await engine.raw_connection()
         except AsyncAdapt_asyncpg_dbapi.Error as error:
-            # Only Core would make a DBAPIError of it.
+            # SQLAlchemy wraps the driver's error; only its Core would turn the wrapper into a DBAPIError.
             raise (error.__cause__ or error) from None
         if not _driver_of(pooled).is_closed():
             return pooled
@@ -127,9 +132,9 @@ async def _live(engine: AsyncEngine) -> PoolProxiedConnection:
 
 
 async def _discard(pooled: PoolProxiedConnection) -> None:
-    # Core discards by itself what it finds broken.
+    # A connection that Core found broken is discarded already.
     if pooled.is_valid:
-        # In SQLAlchemy's greenlet, where it may take leave of the server, which then stops what it is doing for us.
+        # In SQLAlchemy's greenlet, the driver may tell the server goodbye; the server then stops the running query.
         await greenlet_spawn(pooled.invalidate)
 
 
@@ -138,7 +143,7 @@ def _driver_of(pooled: PoolProxiedConnection) -> Driver:
 
 
 def _begin(scope: TenantScope | None, settings: str | None) -> str:
-    """One round trip for everything a transaction starts with."""
+    """The statements that a transaction starts with, joined so that they take one round trip."""
     parts = ["BEGIN"]
     if scope is not None:
         parts.append(_set_scope(scope))
@@ -148,28 +153,28 @@ def _begin(scope: TenantScope | None, settings: str | None) -> str:
 
 
 def _set_scope(scope: TenantScope) -> str:
-    # A UUID's text is hexadecimal digits and dashes, and a mode is one of three words: they can be written into the
-    # statement as they are.
+    # The values are written into the statement without quoting: a UUID's text consists of hexadecimal digits and
+    # dashes, and a mode is one of three words.
     tenant_id, mode = UUID(bytes=scope.tenant_id.bytes), scope.mode.value
     return f"SET LOCAL app.tenant_id = '{tenant_id}'; SET LOCAL app.mode = '{mode}'"
 
 
 async def _rolled_back(driver: Driver) -> bool:
-    """Whether nothing is open on it any more; if not, it is of no use to anybody."""
+    """Roll back if a transaction is open; False if that failed, and the connection must be discarded."""
     if driver.is_closed():
         return False
     try:
         if driver.is_in_transaction():
             await driver.execute("ROLLBACK")
     except (OSError, TimeoutError, *_DRIVER_ERRORS):
-        # The error that brought us here is the one to report.
+        # The caller reports the error that made it roll back, not this one.
         return False
     return True
 
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Translate "the database is not there for us now", in any of the drivers' words, into StoreUnavailable."""
+    """Raise StoreUnavailable for errors of any driver that mean: the database cannot be reached, or cannot serve."""
     try:
         yield
     except (OSError, TimeoutError, PoolTimeout) as error:
@@ -186,13 +191,13 @@ def is_unavailable(error: Exception) -> bool:
         code = cause.sqlstate or ""
         return code.startswith(_UNAVAILABLE_CLASSES) or code in _UNAVAILABLE_CODES
     if isinstance(cause, asyncpg.InterfaceError):
-        # asyncpg uses this class for closed connections and for misuse alike; only the former is an outage.
+        # asyncpg raises this class for closed connections and for misuse alike; only a closed connection is an outage.
         return "closed" in str(cause)
     return isinstance(cause, OSError | TimeoutError | asyncpg.InternalClientError)
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """What asyncpg itself raised, below SQLAlchemy's wrapping."""
+    """The asyncpg error inside SQLAlchemy's wrappers."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
     return error

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-# libpq says sslmode, asyncpg says ssl and takes the same words.
+# libpq's parameter sslmode is called ssl by asyncpg; its values are the same.
 _RENAMED = {"sslmode": "ssl"}
 
 

@@ -14,7 +14,7 @@ from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.shared.ids import AccountId, TenantId
 
-# Index: parked_receipts_pkey. Most of the early ones overtook our commit by milliseconds: look again soon.
+# Index: parked_receipts_pkey. Most early receipts overtook our own commit by milliseconds, so the first look is soon.
 PARK: Final = """
 INSERT INTO parked_receipts
     (tenant_id, account_id, provider_message_id, digest, receipt, parked_at, tries, next_look_at)
@@ -103,9 +103,9 @@ def _parked(row: Record) -> ParkedReceipt:
 
 
 def _place(parked: ParkedReceipt) -> tuple[Any, ...]:
-    """A parked receipt's primary key: repeats of the same receipt have the same.
+    """A parked receipt's primary key; repeats of a receipt have the same key.
 
-    One that is kept already goes by the digest it was kept under: another version may have made it.
+    A receipt that is stored already keeps the digest it was stored under: another release may have computed it.
     """
     told = replace(parked.receipt, recipient_ids=(), participant_id=None, sealed_recipient=None)
     digest = parked.digest or hashlib.sha256(_encoder.encode(told)).digest()
@@ -113,5 +113,5 @@ def _place(parked: ParkedReceipt) -> tuple[Any, ...]:
 
 
 def _bare(receipt: Receipt) -> bytes:
-    """Without the provider's spellings of people but sealed ones: no number lies about unsealed."""
+    """The receipt as stored, with people's addresses only sealed: no phone number is stored unencrypted."""
     return _encoder.encode(replace(receipt, recipient_ids=(), participant_id=None))

@@ -1,4 +1,4 @@
-"""Statements about providers' events that have no meaning here yet."""
+"""Stores and reads events of providers that the platform does not interpret yet, in Postgres."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -12,7 +12,7 @@ from messaging.application.ports.provider_events import NewProviderEvent, Provid
 from messaging.domain.shared.ids import AccountId, EventId, WebhookId
 from messaging.domain.shared.mode import TenantScope
 
-# Indexes: provider_accounts_pkey, provider_events_told_key. Only events not told before come back.
+# Indexes: provider_accounts_pkey, provider_events_told_key. Returns the events that were not stored before.
 ADD: Final = """
 INSERT INTO provider_events (tenant_id, id, account_id, webhook_id, occurred_at, received_at, size, mode, kind,
                              sender_external_id, digest, sealed)
@@ -47,7 +47,7 @@ class PostgresProviderEvents:
     async def add(self, events: Sequence[NewProviderEvent]) -> AbstractSet[EventId]:
         if not events:
             return frozenset()
-        # One order for everybody, so that two batches cannot wait for each other.
+        # Sorted, so that two batches lock in the same order and cannot deadlock.
         ordered = sorted(events, key=lambda event: (event.tenant_id, event.account_id, event.digest))
         rows = await self._driver.fetch(ADD, *zip(*map(_columns, ordered), strict=True))
         return {EventId(row["id"]) for row in rows}
@@ -64,14 +64,14 @@ class PostgresProviderEvents:
 
     def _own_scope(self) -> TenantScope:
         if self._scope is None:
-            raise RuntimeError("events are read in a tenant's unit of work")
+            raise RuntimeError("page and one need a tenant's unit of work")
         return self._scope
 
 
 def page_query(
     scope: TenantScope, wanted: ProviderEventFilter, *, before: EventId | None, limit: int, largest: int
 ) -> tuple[Any, ...]:
-    """Indexes, by what is asked for: provider_events_pkey, _kind_idx, _account_idx; backwards from the cursor."""
+    """Indexes, depending on the filter: provider_events_pkey, _kind_idx, _account_idx; backwards from the cursor."""
     conditions = ["e.tenant_id = $1", "e.mode = $2", "e.id < $3"]
     arguments: list[object] = [*scope, before or _LAST, limit, largest]
     for column, value in (("account_id", wanted.account_id), ("kind", wanted.kind)):

@@ -12,7 +12,7 @@ from messaging.application import crashpoints
 from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.domain.shared.ids import AccountId, TenantId, WebhookId
 
-# Index: callback_digests_pkey. Only bytes not seen before are stored.
+# Index: callback_digests_pkey. Stores only webhooks whose digest was not stored before.
 STORE: Final = """
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::bytea[])
@@ -33,7 +33,7 @@ SELECT tenant_id, id, 'process_callback', statement_timestamp() FROM stored
 RETURNING subject_id
 """
 
-# Index: dispatches_other_idx. The lock on the dispatch is the claim: it lasts as long as the transaction.
+# Index: dispatches_other_idx. The lock on the dispatch is the claim, and lasts as long as the transaction.
 LOCK_DUE: Final = """
 SELECT r.tenant_id, r.id, r.account_id, r.received_at, r.provider, r.digest, r.sealed
 FROM dispatches d JOIN raw_callbacks r ON r.tenant_id = d.tenant_id AND r.id = d.subject_id
@@ -53,8 +53,8 @@ DELETE FROM dispatches d
 WHERE d.tenant_id = ANY($1::uuid[]) AND d.subject_id = ANY($2::uuid[])
 """
 
-# Indexes: raw_callbacks_aside_idx, raw_callbacks_pkey. Those that have waited longest come first: some that are set
-# aside again and again must not keep the others waiting.
+# Indexes: raw_callbacks_aside_idx, raw_callbacks_pkey. The longest waiting come first, so that webhooks that are set
+# aside again and again do not delay the others.
 PUT_BACK: Final = """
 WITH chosen AS (
     SELECT tenant_id, id FROM raw_callbacks
@@ -70,8 +70,8 @@ SELECT tenant_id, id, 'process_callback', statement_timestamp() FROM due
 RETURNING subject_id
 """
 
-# Indexes: provider_events_sender_unknown_idx, a look for each sender; raw_callbacks_pkey. What was dropped already
-# cannot be read again: its event stays.
+# Indexes: provider_events_sender_unknown_idx, one lookup per sender; raw_callbacks_pkey. A webhook dropped since by
+# retention cannot be read again: its event stays.
 PUT_BACK_CONNECTED: Final = """
 WITH chosen AS (
     SELECT e.tenant_id, e.id, e.webhook_id
@@ -94,17 +94,17 @@ RETURNING subject_id
 
 
 class PostgresWebhookStore:
-    """One whole transaction a call, and that one statement, on the `system` engine."""
+    """Stores webhooks on the `system` engine; each call is one statement, which is a transaction of its own."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def store_many(self, batch: Sequence[RawWebhook]) -> Sequence[bool]:
-        """The same digest twice in one batch is stored once, under the first one's id."""
+        """Store a batch; two webhooks of it with the same digest are stored once, under the id of the first."""
         first: dict[tuple[TenantId, AccountId, bytes], RawWebhook] = {}
         for webhook in batch:
             first.setdefault((webhook.tenant_id, webhook.account_id, webhook.digest), webhook)
-        # One order for everybody, so that two batches cannot wait for each other.
+        # Sorted, so that two batches lock in the same order and cannot deadlock.
         rows = [_raw_row(first[key]) for key in sorted(first)]
         if not rows:
             return []

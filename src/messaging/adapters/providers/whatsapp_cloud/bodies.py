@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 _encoder = msgspec.json.Encoder()
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# What may stand in the suffix of a URL as it is; Meta names space, ':', '|' and non-ASCII as needing an escape.
+# Characters that need no escape in the suffix of a URL. Meta names space, ':', '|' and non-ASCII as needing one.
 _URL_SAFE = "/?&=%#[]+,;@!$'()*~-._"
 
 
@@ -54,7 +54,7 @@ def send_body(outgoing: Outgoing) -> bytes:
 def _to(recipient: Recipient) -> Json:
     match recipient:
         case Phone(value=number):
-            # With its '+': without one Meta puts the sender's own country code in front and misdelivers.
+            # The number keeps its '+': without it Meta puts the sender's country code in front and misdelivers.
             return {"to": number}
         case ScopedUser(value=user_id):
             return {"recipient": user_id}
@@ -92,7 +92,7 @@ def _body(message: TemplateMessage, template: Template | None) -> list[Json]:
     if _is_named(message, template):
         named = [{"type": "text", "parameter_name": name, "text": value} for name, value in message.variables.items()]
         return [{"type": "body", "parameters": named}]
-    # Positional values are matched by order, and "10" comes after "9".
+    # Meta matches positional values by their order, so they are sorted as numbers: "10" after "9".
     ordered = sorted(message.variables.items(), key=lambda item: (len(item[0]), item[0]))
     return [{"type": "body", "parameters": [{"type": "text", "text": value} for _, value in ordered]}]
 
@@ -122,7 +122,7 @@ def _header_name(template: Template | None) -> Json:
 
 
 def _buttons(message: TemplateMessage, template: Template | None) -> list[Json]:
-    # An authentication template's code goes out a second time, for the button that copies it.
+    # The code of an authentication template is sent twice: in the body, and for the button that copies it.
     values = message.buttons if template is None else filled_buttons(template, message.parameters())
     return [_button(value) for value in sorted(values, key=lambda value: value.index)]
 
@@ -142,5 +142,5 @@ def _component(sub_type: str, index: int, parameter: Json) -> Json:
 
 
 def escape_suffix(text: str) -> str:
-    """Percent-encode what a URL cannot carry, leaving escapes that are there already."""
+    """Percent-encode the characters that a URL cannot contain; existing escapes are left as they are."""
     return quote(_STRAY_PERCENT.sub("%25", text), safe=_URL_SAFE)

@@ -30,8 +30,8 @@ _TEMPLATES, _NUMBERS = "message_templates", "phone_numbers"
 _TEMPLATE_FIELDS = "id,name,language,status,category,parameter_format,components,quality_score,rejected_reason"
 _HISTORY_FIELDS = "id,message_id,events{delivery_status,timestamp,error_description}"
 _NUMBER_FIELDS = "id,display_phone_number,verified_name,status,throughput,is_on_biz_app,platform_type"
-# Messages per second, in and out together (Meta, "Throughput", 2026). Numbers shared with the WhatsApp Business app
-# are fixed at the last.
+# Messages per second, in and out together (Meta, "Throughput", 2026). A number that is also used in the WhatsApp
+# Business app has the fixed rate _SHARED.
 _STANDARD, _HIGH, _SHARED = 80, 1000, 20
 
 
@@ -56,7 +56,7 @@ class WhatsAppCloudGateway:
         )
 
     async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
-        """See `ProviderGateway.send`. `may_start` is not awaited when the message cannot even be written down."""
+        """See `ProviderGateway.send`. `may_start` is not awaited if no request can be built from the message."""
         token = outgoing.connection.credentials.access_token
         if not fits_a_header(token):
             return Unreachable(code="credential_malformed", reason="The access token holds characters no token has.")
@@ -90,9 +90,10 @@ class WhatsAppCloudGateway:
     async def history(
         self, connection: Connection, sender_external_id: str, provider_message_id: str
     ) -> Sequence[Receipt]:
-        """Meta's `message_history`, which stands in its OpenAPI description only (2026): hence off unless switched on.
+        """Meta's `message_history`, which only its OpenAPI description documents (2026): off unless switched on.
 
-        It names neither the recipient nor what we asked to be echoed, so it can tell of messages with a known id only.
+        Its answer contains neither the recipient nor our own reference, so it helps only for messages whose id at Meta
+        is known.
         """
         query = urlencode({"message_id": provider_message_id, "fields": _HISTORY_FIELDS})
         url = f"{self._graph.url(connection, sender_external_id, 'message_history')}?{query}"

@@ -7,7 +7,7 @@ from typing import Any
 from messaging.adapters.providers.whatsapp_cloud.wire.fields import Json, instant, mapping, mappings, text
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 
-# Others (ACCEPTED, DELETED, ERROR) say nothing about delivery, or nothing we did not know.
+# The other statuses (ACCEPTED, DELETED, ERROR) say nothing about delivery, or nothing that is not known already.
 _KINDS = {
     kind.value.upper(): kind
     for kind in (ReceiptKind.SENT, ReceiptKind.DELIVERED, ReceiptKind.READ, ReceiptKind.PLAYED, ReceiptKind.FAILED)
@@ -16,7 +16,7 @@ _REASON_LENGTH = 300
 
 
 def read_history(answer: Mapping[str, Any], sender: str, message_id: str) -> list[Receipt]:
-    """Its events oldest first; what cannot be read is left out, as is what is said of other messages."""
+    """The receipts of one message, oldest first; unreadable events and those of other messages are left out."""
     nodes = [node for node in mappings(answer.get("data")) if text(node, "message_id") in ("", message_id)]
     found = [event for node in nodes for event in _events(node, sender, message_id)]
     return [receipt for _, receipt in sorted(found, key=lambda event: event[0])]

@@ -1,4 +1,4 @@
-"""What has to be true at Meta before an account can send: token, scopes, ids, app secret, subscription, number.
+"""Checks and sets up what an account needs at Meta to send: token, scopes, ids, app secret, subscription, number.
 
 Facts are from Meta's documentation of access tokens, `debug_token`, `appsecret_proof`, webhook overrides and number
 registration (read 2026-11).
@@ -38,7 +38,7 @@ class WhatsAppCloudSetup:
         try:
             told = await self._token(connection)
         except ProviderRefused as refused:
-            # Without a token that opens anything, nothing else can be asked.
+            # Without a valid token no other question can be asked.
             return Inspection(findings=(Finding(part="token", ok=False, detail=refused.detail),))
         token = _judge_token(told)
         if not token.ok:
@@ -52,7 +52,8 @@ class WhatsAppCloudSetup:
 
     async def subscribe(self, connection: Connection, *, webhook_url: str | None) -> None:
         url = self._graph.url(connection, connection.external_id, "subscribed_apps")
-        # An override needs a subscription, and subscribing takes an override away: hence in this order.
+        # Subscribe first, then override the webhook's URL: an override needs a subscription, and subscribing removes
+        # one.
         await self._graph.call(connection, "POST", url)
         if webhook_url is not None:
             wanted = {
@@ -66,7 +67,7 @@ class WhatsAppCloudSetup:
         await self._graph.call(connection, "POST", self._graph.url(connection, external_id, "register"), body)
 
     async def _token(self, connection: Connection) -> dict[str, Any]:
-        """Meta's facts about the token, which may ask about itself."""
+        """Meta's `debug_token` of the token, asked with the token itself."""
         query = urlencode({"input_token": connection.credentials.access_token})
         answer = await self._graph.call(connection, "GET", f"{self._graph.named(connection, 'debug_token')}?{query}")
         data = answer.get("data")
@@ -81,9 +82,9 @@ class WhatsAppCloudSetup:
         return Finding(part="account", ok=True, detail=str(node.get("name") or connection.external_id))
 
     async def _secret(self, connection: Connection) -> Finding:
-        """Meta refuses a call whose `appsecret_proof` was made with another app's secret.
+        """Whether one of our app secrets is right: Meta refuses an `appsecret_proof` made with any other.
 
-        While a secret is rotated there are two, of which Meta knows one.
+        During a rotation there are two secrets, of which Meta accepts one.
         """
         token = connection.credentials.access_token.encode()
         refusals: list[str] = []
@@ -129,7 +130,7 @@ def _judge_scopes(told: dict[str, Any], waba_id: str) -> Finding:
 
 
 def _targets(told: dict[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
-    """For which accounts each scope was granted; none means: for all the token's owner has."""
+    """The accounts that each scope was granted for; an empty tuple means all accounts of the token's owner."""
     granular = told.get("granular_scopes")
     entries = [entry for entry in granular if isinstance(entry, dict)] if isinstance(granular, list) else []
     return [(str(entry.get("scope")), _texts(entry.get("target_ids"))) for entry in entries]

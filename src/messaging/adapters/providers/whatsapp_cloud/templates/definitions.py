@@ -1,4 +1,4 @@
-"""A template's definition, translated between our parts and Meta's components, both ways."""
+"""Translates a template's definition between our parts and Meta's components, both ways."""
 
 from typing import Any
 
@@ -36,12 +36,12 @@ _STATUSES: dict[str, TemplateStatus] = {
 
 
 def read_status(text: str) -> TemplateStatus:
-    """Meta's word for a template's state; one we do not know is kept as "other", which is never sendable."""
+    """The status for Meta's word; an unknown word becomes "other", which is never sendable."""
     return _STATUSES.get(text.upper(), TemplateStatus.OTHER)
 
 
 def read_language(code: str) -> str:
-    """`en-US`, as some webhooks write it, and `en_US` are the same language."""
+    """The language code with an underscore: some webhooks write `en-US` for the language `en_US`."""
     return code.replace("-", "_")
 
 
@@ -62,7 +62,7 @@ def creation_body(template: Template) -> Json:
 def _components(template: Template) -> list[Json]:
     parts, named = template.components, template.parameter_format is ParameterFormat.NAMED
     if template.category is TemplateCategory.AUTHENTICATION:
-        # Meta writes body and footer of these templates itself and refuses ours.
+        # Meta writes body and footer of authentication templates itself, and refuses any given ones.
         return [{"type": "BODY", "add_security_recommendation": True}, *_buttons(parts, otp_only=True)]
     return [
         *([_header(parts.header, named=named)] if parts.header else []),
@@ -124,7 +124,7 @@ def _button(button: Button) -> Json:
 
 
 def _full_url(url: str, example: str) -> str:
-    """Reviewers see a whole URL; people may give only what stands in for the variable."""
+    """The example as a whole URL, which Meta requires; a person may have given only the variable's value."""
     pattern = read(url)
     return (
         example if example.startswith(("http://", "https://")) else fill(pattern, dict.fromkeys(pattern.names, example))
@@ -159,7 +159,7 @@ def read_template(node: Any) -> ProviderTemplate | None:
 
 
 def read_category(text: str) -> TemplateCategory:
-    """A category we do not know is treated as marketing, which has the strictest rules."""
+    """The category for Meta's word; an unknown one counts as marketing, which has the strictest rules."""
     try:
         return TemplateCategory(text.lower())
     except ValueError:
@@ -167,7 +167,7 @@ def read_category(text: str) -> TemplateCategory:
 
 
 def _format(text: str, components: Components) -> ParameterFormat:
-    """As told; where it is not told, blanks that are not numbered are named."""
+    """The format as Meta states it; if it states none, named if a placeholder is not a number."""
     if text.upper() in ("NAMED", "POSITIONAL"):
         return ParameterFormat(text.lower())
     header = components.header.text if components.header is not None else None
@@ -176,7 +176,7 @@ def _format(text: str, components: Components) -> ParameterFormat:
 
 
 def read_components(components: Any) -> Components:
-    """Our parts of a definition. What we have no word for is left out here, and named by `not_understood`."""
+    """Our parts of a definition. Components without a part here are left out; `not_understood` names them."""
     parts = [part for part in components if isinstance(part, dict)] if isinstance(components, list) else []
     by_type = {_text(part, "type").upper(): part for part in reversed(parts)}
     body, header, footer = by_type.get("BODY", {}), by_type.get("HEADER"), by_type.get("FOOTER", {})
@@ -206,7 +206,7 @@ def _read_examples(body: Json) -> dict[str, str]:
     if named := _named_examples(example.get("body_text_named_params")):
         return named
     rows = example.get("body_text")
-    # Documented as a list of lists, also seen flat.
+    # Meta documents a list of lists; a flat list occurs too.
     first = rows[0] if isinstance(rows, list) and rows else []
     return dict(
         zip(read(_text(body, "text")).names, _strings(first if isinstance(first, list) else rows), strict=False)
@@ -222,7 +222,7 @@ def _read_button(node: Json) -> Button:
     url = _text(node, "url")
     kind = _BUTTON_KINDS.get(_text(node, "type").upper(), ButtonKind.OTHER)
     if url.startswith(_OTP_URL):
-        # Older definitions list the one-time-code button as the link behind it.
+        # Older definitions have the button of a one-time code as a URL button with the link behind it.
         kind, url = ButtonKind.OTP, ""
     example = node.get("example")
     examples = _strings(example) if isinstance(example, list) else _strings([example])

@@ -1,8 +1,8 @@
-"""The parts of a template's definition that are understood here; all others make a template unsendable.
+"""The parts of a template's definition that this adapter can fill; any other part makes a template unsendable.
 
-A send must fill every part that Meta wants filled. What was read and not understood may be such a part, so it is named
-rather than passed over: the list below is of what is known, not of what is refused. Members that are null, false or
-empty say nothing and are passed over.
+A send must fill every part that Meta requires. A part that is not understood may be required, so it is reported rather
+than ignored: the table below lists what is known, not what is refused. Members that are null, false or empty are
+ignored.
 """
 
 from typing import Any, Final
@@ -31,7 +31,7 @@ _MOST_NAMES: Final = 20
 
 
 def not_understood(components: Any) -> tuple[str, ...]:
-    """Names of the parts of Meta's `components` that are not understood, each once; nothing for a plain template."""
+    """The names of the parts of Meta's `components` that are not understood, each once; empty if all are."""
     if not isinstance(components, list):
         return ("components",)
     found: list[str] = []

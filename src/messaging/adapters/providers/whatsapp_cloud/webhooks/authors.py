@@ -1,4 +1,4 @@
-"""The person behind an inbound message: what the message says of its author, and what the contact beside it adds."""
+"""Finds the author of an inbound message, from the message itself and from the contacts delivered with it."""
 
 from typing import Any, NamedTuple
 
@@ -17,14 +17,14 @@ class Author(NamedTuple):
 
 
 class Contacts:
-    """The contacts of one change, and who wrote its messages: a contact belongs to one of them."""
+    """The contacts in one change of a webhook, matched with the authors of the messages in the same change."""
 
     def __init__(self, contacts: Any, messages: list[Any]) -> None:
         self._contacts = mappings(contacts)
         self._authors = {name for message in messages for name in _names(mapping(message))}
 
     def author(self, message: Json) -> Author:
-        """Whoever wrote it, as far as anything tells; people with a username may show no number at all."""
+        """The author as far as message and contacts tell; for people with a username there may be no phone number."""
         phone, user_id = _read(identifier(message, "from"))
         contact = self._contact_of(message)
         said = phone or user_id or text(message, "from_user_id")
@@ -44,8 +44,8 @@ class Contacts:
         own = next((contact for contact in self._contacts if names & _names_of_contact(contact)), None)
         if own is not None:
             return own
-        # Some countries' wa_id differs from the number written from. A lone contact can only be the author, unless it
-        # is known as somebody else's.
+        # In some countries the wa_id differs from the phone number. A single contact can only be the author's, unless
+        # it matches another author of the change.
         if len(self._contacts) == 1 and not self._authors & _names_of_contact(self._contacts[0]):
             return self._contacts[0]
         return {}
@@ -72,7 +72,7 @@ def _names_of_contact(contact: Json) -> set[str]:
 
 
 def _read(name: str) -> tuple[str | None, str | None]:
-    """A phone number in E.164, or a business-scoped user id, or neither."""
+    """A pair: the phone number in E.164, and the business-scoped user id; None for what `name` is not."""
     if (phone := parse_provider_phone(name)) is not None:
         return phone.value, None
     recipient = parse_recipient(name)

@@ -1,4 +1,4 @@
-"""From the bytes of a webhook to JSON: what one item spells strangely must not cost its neighbours the whole body."""
+"""Decodes the bytes of a webhook as JSON, leniently, so that one strange item does not lose the whole body."""
 
 import codecs
 import json
@@ -10,12 +10,12 @@ import msgspec
 from messaging.application.ports.providers import MalformedWebhook
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Integers of more digits are kept as text: to turn them into numbers takes the square of their length in time.
+# Integers with more digits are kept as text: the time to convert one grows with the square of its length.
 _LONGEST_INTEGER = 100
 
 
 def decode(body: bytes) -> Any:
-    """Raises MalformedCallback for what is no JSON by any reading."""
+    """The decoded body. Raises MalformedWebhook if it is not JSON even when read leniently."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -25,7 +25,7 @@ def decode(body: bytes) -> Any:
 
 
 def _decode_forgivingly(body: bytes) -> Any:
-    """A byte order mark is passed over, half an emoji becomes a question mark, and no number (`NaN`) becomes text."""
+    """Skip a byte order mark, replace half an emoji by a question mark, and keep `NaN` and the like as text."""
     encoding = json.detect_encoding(body) if body.startswith(_MARKS) else "utf-8"
     try:
         document = json.loads(

@@ -1,6 +1,6 @@
-"""What a person did, read from one item of `value.messages` or `value.calls`.
+"""Reads an inbound message or call from one item of `value.messages` or `value.calls`.
 
-Whatever is odd about an item, it is kept with what is known: `InboundMessage.oddities` names what was put in its place.
+An odd item is kept with what can be read of it: `InboundMessage.oddities` names each value that was filled in.
 """
 
 import hashlib
@@ -24,16 +24,17 @@ _KINDS: dict[str, InboundKind] = {
     "call": InboundKind.CALL,
     **dict.fromkeys(MEDIA, InboundKind.MEDIA),
 }
-# Members that are named as the kind of message they belong to.
+# Members whose name tells the kind of the message, for items without a readable `type`.
 _TELLING = frozenset({*_KINDS, "order", "system", "edit", "revoke", "unsupported"})
-# Meta, "Service messages" (2026-05): the window opens when a person messages or calls. These only tell of something.
+# Kinds that do not open the service window. Meta, "Service messages" (2026-05): it opens when a person messages or
+# calls.
 _NOTICES = frozenset({"system", "edit", "revoke"})
 
 
 def read_message(
     item: Any, sender_external_id: str, contacts: Contacts, received_at: datetime
 ) -> InboundMessage | None:
-    """One message, or None for an item that names neither itself nor an author nor a kind."""
+    """One inbound message; None for an item without an id, an author and a kind."""
     message = mapping(item)
     kind, oddities = _kind(message)
     if not identifier(message, "id") and message.get("from") is None and kind == "unknown":
@@ -42,7 +43,7 @@ def read_message(
 
 
 def read_call(item: Any, sender_external_id: str, contacts: Contacts, received_at: datetime) -> InboundMessage | None:
-    """A call that a person began, or None for anything else that is said of calls."""
+    """A call that a person began; None for any other event of a call."""
     call = mapping(item)
     if text(call, "direction").upper() != "USER_INITIATED" or not identifier(call, "id"):
         return None
@@ -86,7 +87,7 @@ def _kind(message: Json) -> tuple[str, tuple[Oddity, ...]]:
 
 
 def _id(message: Json) -> tuple[str, tuple[Oddity, ...]]:
-    """The provider's id; where there is none that could be stored, one that is the same each time the item comes."""
+    """The provider's id; without one that can be stored, an id derived from the item, the same each time it comes."""
     given = identifier(message, "id")
     if not given:
         content = msgspec.json.encode(message, order="deterministic")
@@ -98,7 +99,7 @@ def _id(message: Json) -> tuple[str, tuple[Oddity, ...]]:
 def _opens_window(kind: str, message: Json) -> bool:
     if kind in _NOTICES or "group_id" in message:
         return False
-    # Taking a reaction back is no message, and a permission given by settings is nothing that anybody did.
+    # A removed reaction (without an emoji) opens no window, nor does a call permission that was given by settings.
     if kind == "reaction":
         return bool(text(mapping(message.get(kind)), "emoji"))
     permission = mapping(mapping(message.get("interactive")).get("call_permission_reply"))

@@ -1,4 +1,4 @@
-"""Kinds of events that Meta documents, or that we name: a closed set, fit for the label of a metric."""
+"""The kinds of events that Meta documents or that we name: a closed set, so that a metric can have them as a label."""
 
 # Meta, "Webhooks" (2026-05): the fields of whatsapp_business_account.
 _FIELDS = frozenset(

@@ -1,4 +1,4 @@
-"""The words of an inbound message: what a person would read of it."""
+"""Extracts from an inbound message the text that a person would read."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _LONGEST_ANSWERS = 1_000
 
 
 def readable(kind: str, message: Json) -> str:
-    """Empty where there is nothing to read."""
+    """The text of the message; empty if it has none."""
     part = mapping(message.get(kind))
     match kind:
         case "text" | "system":
@@ -36,14 +36,14 @@ def readable(kind: str, message: Json) -> str:
 
 
 def _edited(part: Json) -> str:
-    """The message as it reads now."""
+    """The new text of an edited message."""
     now = mapping(part.get("message"))
     kind = text(now, "type") or next((kind for kind in ("text", *sorted(MEDIA)) if kind in now), "")
     return "" if kind == "edit" else readable(kind, now)
 
 
 def _card(card: Json) -> str:
-    """A contact's name: whole, in parts, or what else the card is known by."""
+    """The name on a contact card: the full name, or its parts, or whatever else identifies the card."""
     name = mapping(card.get("name"))
     parts = (text(name, part) for part in ("prefix", "first_name", "middle_name", "last_name", "suffix"))
     numbers = (text(phone, "phone") for phone in mappings(card.get("phones")))
@@ -64,7 +64,7 @@ def _reply(interactive: Json) -> str:
 
 
 def _answers(response: Any) -> str:
-    """What was filled into a form, as `question: answer`; the token is not the person's."""
+    """The answers to a form as lines of `question: answer`, without the token, which the person did not write."""
     try:
         decoded = msgspec.json.decode(response) if isinstance(response, str) else response
     except (msgspec.MsgspecError, RecursionError, UnicodeError):

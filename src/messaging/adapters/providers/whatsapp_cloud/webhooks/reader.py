@@ -41,7 +41,7 @@ _AROUND = frozenset({"messaging_product", "metadata", "contacts"})
 
 
 class WhatsAppWebhookReader:
-    """The Cloud API's webhooks behind `WebhookReader`."""
+    """The port `WebhookReader` for webhooks of the Cloud API."""
 
     kinds = KINDS
 
@@ -57,7 +57,7 @@ class WhatsAppWebhookReader:
         for secret in credentials.app_secrets:
             if secret:
                 signature = "sha256=" + hmac.new(_bytes(secret), body, hashlib.sha256).hexdigest()
-                # Every secret is tried, so that the time taken does not tell which one fits.
+                # Every secret is tried, so that the time taken does not reveal which one matches.
                 authentic |= hmac.compare_digest(given, signature.encode())
         return authentic
 
@@ -69,7 +69,7 @@ class WhatsAppWebhookReader:
 
 
 def _bytes(value: str) -> bytes:
-    # What a client wrote need not be encodable; it then equals nothing.
+    # A client may send a text that UTF-8 cannot encode; the bytes made of it here equal no expected value.
     return value.encode("utf-8", "surrogatepass")
 
 
@@ -106,7 +106,7 @@ def _messages(value: Json, received_at: datetime) -> Iterator[WebhookEvent]:
 
 
 def _beside(value: Json) -> Iterator[OtherEvent]:
-    """What stands beside the lists we know, and what is named like one of them and is no list."""
+    """Events for members other than the known lists, and for members with the name of one that are no list."""
     for name, member in value.items():
         if name in _LISTS and (member is None or isinstance(member, list | dict)):
             continue
@@ -115,7 +115,7 @@ def _beside(value: Json) -> Iterator[OtherEvent]:
 
 
 def _calls(value: Json, received_at: datetime) -> Iterator[WebhookEvent]:
-    """The calls that people began; what is said of calls is kept as an event besides."""
+    """The calls that people began, as inbound messages."""
     if calls := items(value.get("calls")):
         contacts, sender = Contacts(value.get("contacts"), calls), _sender(value)
         yield from filter(None, (read_call(item, sender, contacts, received_at) for item in calls))
@@ -126,7 +126,7 @@ def _sender(value: Json) -> str:
 
 
 def _management(field: str, value: Json, at: datetime | None) -> Iterator[WebhookEvent]:
-    """What says only that a template has to be read is kept as it came, too."""
+    """The events of a change; one that tells of a template without its new state is also kept as an `OtherEvent`."""
     event = template_event(field, value, at)
     if event is not None:
         yield event

@@ -1,6 +1,6 @@
-"""What Meta says of a message that left, read from one item of `value.statuses`.
+"""Reads the status of a sent message from one item of `value.statuses`.
 
-Everything it tells is kept, bounded: codes and prices as facts of the receipt, people's ids apart from them.
+Everything in it is kept, within limits: codes and prices as facts of the receipt, people's ids apart from them.
 """
 
 from collections.abc import Iterator
@@ -24,21 +24,21 @@ _KINDS = {
     kind.value: kind
     for kind in (ReceiptKind.SENT, ReceiptKind.DELIVERED, ReceiptKind.READ, ReceiptKind.PLAYED, ReceiptKind.FAILED)
 }
-# What somebody in a group has done shows that the message has left Meta for the group, and no more.
+# Statuses of one participant of a group. They only show that Meta has sent the message to the group.
 _OF_A_PARTICIPANT = frozenset({"sent", "delivered", "read", "played"})
 LONGEST_KIND = 80
 _LONGEST_FACT, _LONGEST_ERRORS = 200, 1_000
 
 
 def read_receipt(item: Any, sender_external_id: str) -> Receipt | OtherEvent | None:
-    """None for an item that does not say what became of which message."""
+    """The receipt in an item; None if the item names no message or no status."""
     status = mapping(item)
     name, message_id = text(status, "status").lower(), bounded(identifier(status, "id"))
     if not name or not message_id:
         return None
     about = text(status, "type").lower()
     if about not in ("", "message"):
-        # A payment that failed is not a message that failed.
+        # The item is about something else, such as a payment, whose failure is not the message's.
         return OtherEvent(kind=f"status.{about}"[:LONGEST_KIND], payload=status, occurred_at=instant(status))
     participant = _participant(status)
     kind = _kind(name, participant)
@@ -59,12 +59,12 @@ def read_receipt(item: Any, sender_external_id: str) -> Receipt | OtherEvent | N
 def _kind(name: str, participant: str | None) -> ReceiptKind:
     if participant is not None:
         return ReceiptKind.PARTICIPANT if name in _OF_A_PARTICIPANT else ReceiptKind.OTHER
-    # "deleted" and "warning" of older days, and whatever comes next year.
+    # Unknown statuses: "deleted" and "warning" of older API versions, and any that Meta adds.
     return _KINDS.get(name, ReceiptKind.OTHER)
 
 
 def _participant(status: Json) -> str | None:
-    """Whose status it is, when it is of one person in a group; empty when there is one who is not named."""
+    """The participant of a group whose status it is; empty if unnamed, None if the status is of no participant."""
     told = [name for name in status if name.startswith("recipient_participant")]
     return next((id for name in told if (id := identifier(status, name))), "") if told else None
 
@@ -75,7 +75,7 @@ def _recipient_ids(status: Json) -> tuple[str, ...]:
 
 
 def _errors(status: Json) -> list[ProviderError]:
-    """Each that says something; a list may begin with null."""
+    """The errors that can be read; Meta's list may begin with null."""
     return [async_failure(error) for error in items(status.get("errors")) if error not in (None, {}, "")]
 
 

@@ -1,7 +1,7 @@
-"""Meta's webhooks about templates: review, quality, category and content.
+"""Reads Meta's webhooks about templates: review, quality, category and content.
 
-All of them name the template's id; name and language are missing now and then. The time is that of the entry, in
-seconds.
+All of them have the template's id; name and language are sometimes missing. The time is that of the webhook's entry,
+in whole seconds.
 """
 
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from messaging.application.ports.providers import (
 )
 from messaging.domain.templates.template import TemplateCategory, TemplateStatus
 
-# Events of a review that do not say what the template's status is now: it has to be read.
+# Events of a review that do not contain the template's new status: it has to be read from Meta.
 _NO_STATUS: Final = frozenset({"FLAGGED", "UNARCHIVED"})
 _CATEGORIES: Final = frozenset(category.value for category in TemplateCategory)
 _LONGEST_ID = 128
@@ -25,7 +25,7 @@ _LONGEST_TEXT = 1024
 
 
 def template_event(field: str, value: Json, at: datetime | None) -> TemplateEvent | None:
-    """What a change of this field says about a template; None if it is about none, or says nothing."""
+    """The template event in a change of `field`; None if the change is about no template or contains no event."""
     external_id = identifier(value, "message_template_id")
     if not 0 < len(external_id) <= _LONGEST_ID:
         return None
@@ -57,7 +57,7 @@ def _reviewed(event: str, value: Json, about: dict[str, Any]) -> TemplateEvent:
 
 
 def _new_category(value: Json) -> TemplateCategory | None:
-    """A change that is only announced names the category that will be right, and as the new one today's."""
+    """The new category; None for a change that is only announced, in which `new_category` is today's."""
     category = text(value, "new_category").lower()
     done = bool(text(value, "previous_category")) and category in _CATEGORIES
     return read_category(category) if done else None
@@ -77,7 +77,7 @@ def _info(value: Json) -> dict[str, str]:
 
 
 def _date(node: Json) -> str:
-    """Epoch seconds as ISO 8601; a date in words as it stands."""
+    """A date in epoch seconds as ISO 8601; a date in words unchanged."""
     at = instant(node, "disable_date")
     return identifier(node, "disable_date") if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 

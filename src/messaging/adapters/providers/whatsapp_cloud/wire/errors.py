@@ -16,20 +16,20 @@ from messaging.domain.messages.retry import Scope
 class Kind(StrEnum):
     """What to do after a refusal with the code."""
 
-    # The same request may work later; it was not accepted.
+    # The request was not accepted; the same request may succeed later.
     TRANSIENT = "transient"
-    # Too fast for the scope; it was not accepted.
+    # The request was not accepted, because its scope (such as a sender or a recipient) exceeded a rate.
     THROTTLED = "throttled"
-    # This message will never go.
+    # This message can never be sent.
     MESSAGE = "message"
-    # Nothing like it will go until a person changes something about the scope.
+    # No such message can be sent until a person changes the configuration of the scope.
     CONFIGURATION = "configuration"
-    # Meta does not promise that nothing was sent.
+    # The message may have been sent: Meta does not exclude it.
     UNCLEAR = "unclear"
 
 
 class CodeEntry(Struct, frozen=True, kw_only=True):
-    """A line of the table. `codes` is inclusive at both ends; `wait` is used when Meta does not say how long."""
+    """A line of the table. `codes` includes both ends; `wait` is the time to wait when Meta states none."""
 
     codes: tuple[int, int]
     kind: Kind
@@ -164,7 +164,7 @@ _DELIVERY = (
         "Check type, size and reachability of the file; the link must serve the declared content type.",
     ),
     _m(131055, "This number only sends marketing templates this way", "Send this content by another sender."),
-    # Meta advises 4^x seconds; we wait the third step at once, as a pair's allowance refills one message per 6 s.
+    # Meta advises 4^x seconds. We wait 16 s (x = 2) at once, as a pair's allowance refills by one message per 6 s.
     _h(131056, S.RECIPIENT, 16, "Too many messages from this sender to this person in a short time"),
     _t(131057, S.SENDER, 120, "The number is in maintenance, usually for a throughput upgrade", _SLOW_DOWN),
     _m(131059, "Groups: not allowed", _GROUPS),
@@ -269,19 +269,19 @@ _RANGES: tuple[CodeEntry, ...] = tuple(entry for entry in TABLE if entry.codes[0
 
 
 def find(code: int) -> CodeEntry | None:
-    """The table's line for a code, or None for one we have never heard of."""
+    """The table's line for a code; None for an unknown code."""
     if (single := _SINGLES.get(code)) is not None:
         return single
     return next((entry for entry in _RANGES if entry.codes[0] <= code <= entry.codes[1]), None)
 
 
 def title(code: str) -> str | None:
-    """What a code means, in one plain sentence; None for a code that is not Meta's or not known."""
+    """The meaning of a code, in one plain sentence; None for a code that is not Meta's or unknown."""
     entry = find(int(code)) if code.isascii() and code.isdigit() else None
     return entry.title if entry else None
 
 
 def advice(code: str) -> str | None:
-    """What a person can do about a code; None for a code that is not Meta's or not known."""
+    """The advice to a person about a code; None for a code that is not Meta's or unknown."""
     entry = find(int(code)) if code.isascii() and code.isdigit() else None
     return entry.advice if entry else None

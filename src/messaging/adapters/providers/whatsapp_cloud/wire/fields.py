@@ -1,4 +1,4 @@
-"""Members of JSON whose shape nobody promised, read one by one; what is of another type reads as absent."""
+"""Reads members of untrusted JSON one by one; a member of an unexpected type reads as absent."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -6,12 +6,12 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# A provider's id is kept whole up to this size in bytes: ids are in indexes, which take 2 700. Meta's are about 60.
+# The size in bytes up to which a provider's id is kept whole. Index entries take up to 2 700; Meta's ids have about 60.
 LONGEST_ID = 512
 
-# Instants before and after these are none: a counter, a placeholder, or the wrong unit.
+# The range of plausible instants. A number outside of it is a counter, a placeholder, or in another unit.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-# Of the epoch in seconds, milliseconds, microseconds and nanoseconds only one lies between the two.
+# Units of an epoch, in parts of a second: s, ms, us, ns. A number lies in the range above in at most one of them.
 _UNITS = (1, 10**3, 10**6, 10**9)
 
 
@@ -24,7 +24,7 @@ def mappings(value: Any) -> list[Json]:
 
 
 def items(value: Any) -> list[Any]:
-    """The items of a list; an object that stands where a list should is its only item."""
+    """The items of a list; an object in place of a list counts as a list of one."""
     if isinstance(value, dict):
         return [value]
     return value if isinstance(value, list) else []
@@ -43,7 +43,7 @@ def identifier(node: Json, member: str) -> str:
 
 
 def bounded(id: str) -> str:
-    """The id itself, or, where it is longer than `LONGEST_ID`, its beginning and a hash: the same for the same id."""
+    """The id; one longer than `LONGEST_ID` bytes becomes its beginning and a hash, always the same for the same id."""
     whole = id.encode("utf-8", "replace")
     if len(whole) <= LONGEST_ID:
         return id
@@ -89,7 +89,7 @@ def _in_words(value: str) -> datetime | None:
         at = datetime.fromisoformat(value)
     except ValueError:
         return None
-    # A time of day without a zone would be a guess; a date alone is not when anything happened.
+    # A time without a zone, or a date alone, does not name an instant.
     if at.tzinfo is None or at.utcoffset() is None:
         return None
     try:

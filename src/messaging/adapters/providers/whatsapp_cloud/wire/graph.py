@@ -1,4 +1,4 @@
-"""Management calls of the Graph API: one call and its answer, or every page of a list."""
+"""Makes management calls to the Graph API: a single call, or all pages of a list."""
 
 from functools import lru_cache
 from typing import Any, Literal, assert_never
@@ -13,13 +13,14 @@ from messaging.application.ports.providers import Connection, ProviderRefused, P
 from messaging.domain.shared.mode import Mode
 
 _PAGE = 100
-# 6 000 templates is Meta's highest allowance per account; twice that many pages means that paging does not end.
+# The largest number of pages read: twice what 6 000 templates fill, Meta's highest allowance per account. A list with
+# more pages does not end.
 _MOST_PAGES = 120
 _LIST_LIMIT = 4 * 1024 * 1024
 
 
 class GraphCalls:
-    """Connections in test mode go to the sandbox, those in live mode to Meta."""
+    """Calls the sandbox for connections in test mode, and Meta for those in live mode."""
 
     def __init__(self, *, http: ProviderHttp, live_base_url: str, sandbox_base_url: str, graph_version: str) -> None:
         self._http = http
@@ -29,17 +30,17 @@ class GraphCalls:
         }
 
     def url(self, connection: Connection, id: str, edge: str = "") -> str:
-        """The address of an object of Meta's or of an edge of it. Raises ProviderRefused for what is no id."""
+        """The URL of an object at Meta, or of an edge of it. Raises ProviderRefused if `id` is malformed."""
         if not is_id(id):
             raise ProviderRefused("provider_refused", "An id of Meta's is made of digits only; this one is not.")
         return f"{self._roots[connection.mode]}/{id}/{edge}".rstrip("/")
 
     def named(self, connection: Connection, name: Literal["me", "debug_token"]) -> str:
-        """The address of what has a name instead of an id."""
+        """The URL of an object that has a name instead of an id."""
         return f"{self._roots[connection.mode]}/{name}"
 
     async def pages(self, connection: Connection, edge: str, fields: str) -> list[Any]:
-        """Every node of an edge of the account. The `next` link is not followed: it could point anywhere."""
+        """Every node of an edge of the account. Links to the next page are not followed: they could point anywhere."""
         nodes: list[Any] = []
         after: str | None = None
         for _ in range(_MOST_PAGES):
@@ -63,13 +64,13 @@ class GraphCalls:
             case NotSent(reason=reason) | NoReply(reason=reason):
                 raise ProviderUnavailable("provider_unavailable", f"Meta could not be reached: {reason}")
             case Withheld():
-                raise AssertionError("management calls ask nobody")
+                raise AssertionError("management calls need no permission")
             case _:
                 assert_never(exchange)
 
 
 def is_id(text: str) -> bool:
-    """Anything else would be read as another path, such as `..`."""
+    """Whether `text` is an id of digits only. Anything else, such as `..`, could change the path of a URL."""
     return text.isascii() and text.isdigit()
 
 
@@ -79,13 +80,13 @@ def fits_a_header(token: str) -> bool:
 
 @lru_cache(maxsize=2048)
 def headers(token: str) -> Headers:
-    """The same for all requests of an account, so that they need not be read anew for each."""
+    """The headers of an account's requests; cached, so that they are not built again for each request."""
     return Headers(
         {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Accept": "application/json",
-            # Replies are a few hundred bytes; compressed ones would only hide their size.
+            # Replies have a few hundred bytes; compression would only hide their size.
             "Accept-Encoding": "identity",
             "User-Agent": "messaging",
         }

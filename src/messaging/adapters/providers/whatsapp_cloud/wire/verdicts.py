@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 _LONGEST_WAIT = timedelta(days=1)
 _DEFAULT_WAIT = timedelta(seconds=5)
 _REASON_LENGTH = 300
-# Explanations sometimes quote the number they are about.
+# Meta's explanations sometimes quote a phone number, which must not be kept.
 _LOOKS_LIKE_A_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{6,}[0-9]")
-# Codes so general that Meta puts the real reason into the subcode.
+# General codes, for which Meta puts the actual reason into the subcode.
 _GENERAL_CODES = frozenset({100, 136024, 136025})
 _NAMES_THE_SETUP = re.compile(r"access[ _]token|phone[ _]number[ _]id", re.IGNORECASE)
 _HELD = frozenset({"held_for_quality_assessment", "paused"})
@@ -41,7 +41,7 @@ class _Taken(Struct, frozen=True):
 
 
 class _Acceptance(Struct, frozen=True):
-    """Only the id is required to be what we expect: a surprise beside it must not hide that the send was taken."""
+    """Meta's answer to an accepted send. Only the id is required, so that a surprise elsewhere does not hide it."""
 
     messages: tuple[_Taken, ...]
     contacts: Any = None
@@ -51,7 +51,7 @@ _acceptance = msgspec.json.Decoder(_Acceptance)
 
 
 class GraphError(Struct, frozen=True, kw_only=True):
-    """Meta's error object, as far as it could be read. `reason` names no number and no content."""
+    """Meta's error object, as far as it could be read. `reason` contains no phone number and no message content."""
 
     code: int
     subcode: int | None
@@ -60,7 +60,7 @@ class GraphError(Struct, frozen=True, kw_only=True):
     transient: bool
 
     def entry(self) -> errors.CodeEntry | None:
-        """The line of the table for this error; a very general code is refined by its subcode and details."""
+        """The table's line for this error; a general code is refined by its subcode and details."""
         if self.code in _GENERAL_CODES and self.subcode is not None:
             refined = errors.find(self.subcode)
             if refined is not None:
@@ -111,7 +111,7 @@ def _sent(accepted: _Acceptance) -> Sent:
     contacts = accepted.contacts
     contact = contacts[0] if isinstance(contacts, list) and contacts and isinstance(contacts[0], dict) else {}
     return Sent(
-        # As short as the receipts will name it.
+        # Shortened in the same way as the id in receipts.
         provider_message_id=bounded(taken.id),
         recipient_id=_text(contact.get("wa_id")) or _text(contact.get("user_id")) or None,
         held=isinstance(taken.message_status, str) and taken.message_status in _HELD,
@@ -119,7 +119,7 @@ def _sent(accepted: _Acceptance) -> Sent:
 
 
 def _judge_status(reply: Reply) -> SendResult:
-    """Without a Graph error somebody in between may have answered; only two statuses speak for themselves."""
+    """The result for an answer without a Graph error, which a proxy may have sent: unclear, except for 401 and 429."""
     code, reason = f"http_{reply.status}", f"HTTP {reply.status} without an explanation from Meta"
     if reply.status == 401:
         return Unavailable(code=code, reason=reason, scope=Scope.CREDENTIAL, http_status=reply.status)
@@ -133,7 +133,7 @@ def _judge_error(error: GraphError, reply: Reply) -> SendResult:
     entry = error.entry()
     if entry is None:
         return _judge_unlisted(error, reply)
-    # A refined entry speaks with its own code, so that title and advice can be found again.
+    # A refined entry is reported with its own code, by which its title and advice can be found.
     code = str(error.code) if entry.codes[0] <= error.code <= entry.codes[1] else str(entry.codes[0])
     reason, status = f"{entry.title}. {error.reason}".strip(), reply.status
     match entry.kind:
@@ -153,7 +153,7 @@ def _judge_error(error: GraphError, reply: Reply) -> SendResult:
 
 def _refused(error: GraphError, entry: errors.CodeEntry, code: str, reason: str, status: int) -> SendResult:
     if entry.scope is Scope.CREDENTIAL:
-        # The message is fine: it waits for a token that works.
+        # The message is not at fault: it waits until the account has a working token.
         return Unavailable(code=code, reason=reason, scope=entry.scope, http_status=status)
     scope = entry.scope
     if error.code == 100 and scope is Scope.MESSAGE and _NAMES_THE_SETUP.search(error.details):
@@ -178,7 +178,7 @@ def _judge_unlisted(error: GraphError, reply: Reply) -> SendResult:
 
 
 def async_failure(error: Any) -> ProviderError:
-    """The error of a failed receipt: definitely failed, so only the words matter.
+    """The error of a failed receipt. The message has definitely failed, so only the explanation matters.
 
     `error` is one item of Meta's `errors` array, of any shape.
     """
@@ -205,7 +205,7 @@ def _graph_error(error: Any) -> GraphError | None:
     if not isinstance(error, dict) or (code := _whole(error.get("code"))) is None:
         return None
     data = error.get("error_data")
-    # Seen as an object, as a plain string, and not at all.
+    # Meta sends `error_data` as an object, as a plain string, or not at all.
     details = data.get("details") if isinstance(data, dict) else data
     subcode = _whole(error.get("error_subcode"))
     detail_text = details if isinstance(details, str) else ""
@@ -226,7 +226,7 @@ def _explain(error: dict[str, Any], details: str) -> str:
 
 
 def _told_to_wait(headers: Mapping[str, str]) -> timedelta | None:
-    """How long Meta wants us to wait, where it says so; at least a second, at most a day."""
+    """The wait that Meta asks for, limited to between a second and a day; None if it states none."""
     told = _retry_after(headers.get("retry-after", ""))
     if told is None:
         told = _usage(headers.get("x-business-use-case-usage", ""))
@@ -244,7 +244,7 @@ def _retry_after(value: str) -> timedelta | None:
 
 
 def _usage(value: str) -> timedelta | None:
-    """Meta's own estimate, in minutes, per account and use case; the longest counts."""
+    """The longest of the waits that Meta estimates, in minutes, per account and use case."""
     try:
         accounts = json.loads(value) if value else {}
     except (ValueError, RecursionError):
