@@ -1,4 +1,4 @@
-"""Who may enter: a tenant's key for /v1, an administrator's for /admin/v1, neither for the other."""
+"""Authenticates callers: a tenant's key opens /v1, an administrator's /admin/v1, and neither opens the other."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How a request's body becomes a value: bounded, JSON only, and refused with everything that is wrong with it."""
+"""Decodes the body of a request: bounded, JSON only, and refused with a list of everything that is wrong with it."""
 
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 

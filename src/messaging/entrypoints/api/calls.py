@@ -1,4 +1,4 @@
-"""What is asked of a request on its way in, whoever took it apart: the framework, or the express lane."""
+"""The parts of a request that operations use, whether the framework or the express lane took it apart."""
 
 from collections.abc import Mapping
 from typing import Protocol

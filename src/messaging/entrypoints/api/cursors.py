@@ -1,4 +1,4 @@
-"""Where the next page starts: opaque to callers, signed, and bound to tenant, list and filter."""
+"""Cursors of list pages: opaque to callers, signed, and bound to tenant, list and filter."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""The only bridge from the composition root to handlers: finished use cases, handed over by name."""
+"""Hands finished use cases from the composition to handlers, by name."""
 
 from litestar.di import Provide
 

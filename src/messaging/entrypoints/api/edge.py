@@ -1,4 +1,4 @@
-"""What every request gets, whatever becomes of it: an id, a trace, safe headers, one line in the log and its metrics.
+"""The layer around every request, whatever its outcome: an id, a trace, safe headers, a log line and metrics.
 
 One layer does all of it: each further one would cost every request another function around every event.
 """

@@ -1,4 +1,4 @@
-"""How every refusal and failure leaves the API: one table of codes, one document shape (RFC 9457)."""
+"""Turns every refusal and failure into an answer: one table of codes, one document format (RFC 9457)."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""What the hottest operations are spared: routing, guards, injection and response objects of the framework.
+"""Answers the most frequent operations without the framework's routing, guards, injection and response objects.
 
 They are declared in Litestar like all others, do the same work through the same functions, and are refused by the same
 table of problems. Litestar still answers every other spelling of their addresses and every other method.

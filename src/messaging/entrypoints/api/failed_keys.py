@@ -1,4 +1,4 @@
-"""Callers with wrong keys, by the network they call from: after some of them, the next are turned away unread."""
+"""Counts wrong keys by the network they come from; after some of them, further requests are refused unread."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable

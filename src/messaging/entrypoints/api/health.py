@@ -1,4 +1,4 @@
-"""How the key's mode of the tenant is getting on: /v1/health."""
+"""GET /v1/health: the health of the tenant in the key's mode."""
 
 from litestar import Controller, get
 from litestar.di import NamedDependency

@@ -1,4 +1,4 @@
-"""A repeated mutating request has the effect of one: the key, the fingerprint, and the remembered answer."""
+"""Makes a repeated mutating request have the effect of one, by its key, fingerprint and remembered answer."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""From an id in a path or a body to what it names; what cannot be one names nothing."""
+"""Parses ids in paths and bodies; a malformed id counts as one that names nothing."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What people wrote to a tenant's senders: /v1/inbound-messages."""
+"""Messages that people wrote to a tenant's senders: /v1/inbound-messages."""
 
 from litestar import Controller, get
 from litestar.di import NamedDependency

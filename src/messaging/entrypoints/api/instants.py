@@ -1,4 +1,4 @@
-"""Which instants a body may name: those that survive a change of zone and some arithmetic."""
+"""The instants that a body may contain: those that can be converted between time zones and added to."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

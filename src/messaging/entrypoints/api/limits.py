@@ -1,4 +1,4 @@
-"""How callers are told what their limits leave: RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10)."""
+"""The RateLimit response fields, which tell callers what is left (draft-ietf-httpapi-ratelimit-headers-10)."""
 
 import math
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""How many messages stand where, and why: /v1/messages/summary."""
+"""Counts of messages by status and reason: /v1/messages/summary."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What an operation promises: the words the reference page and openapi.json are made of, kept beside its handler."""
+"""The description of an operation for the reference page and openapi.json, kept beside its handler."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the decoder complains of, in words for whoever wrote the request: no type names, no regular expressions."""
+"""Rewrites the decoder's messages for the caller who wrote the request: no type names, no regular expressions."""
 
 import re
 from typing import Final

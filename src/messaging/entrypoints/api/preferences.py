@@ -1,4 +1,4 @@
-"""What a tenant chooses for all messages of the key's mode: /v1/settings."""
+"""The choices of a tenant for all messages of the key's mode: /v1/settings."""
 
 from typing import Annotated
 

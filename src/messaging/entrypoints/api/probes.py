@@ -1,4 +1,4 @@
-"""What orchestrators and metrics collectors ask this process: /healthz, /readyz, /metrics."""
+"""The routes for orchestrators and metrics collectors: /healthz, /readyz, /metrics."""
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency

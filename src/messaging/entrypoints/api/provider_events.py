@@ -1,4 +1,4 @@
-"""What providers told and what has no meaning here yet: /v1/provider-events."""
+"""Events of providers that the platform does not interpret yet: /v1/provider-events."""
 
 from typing import Annotated
 

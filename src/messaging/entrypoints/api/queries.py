@@ -1,4 +1,4 @@
-"""How a request's query becomes a value: unknown, repeated and wrong parameters are all named at once."""
+"""Decodes the query of a request; unknown, repeated and wrong parameters are all reported at once."""
 
 import re
 from collections.abc import Iterator

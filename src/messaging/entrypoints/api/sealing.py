@@ -1,4 +1,4 @@
-"""How a remembered answer that holds a secret is kept: under the tenant's data key, or one of the platform's."""
+"""Encrypts remembered answers that hold a secret, under the tenant's data key or one of the platform's."""
 
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.snapshots import Snapshots

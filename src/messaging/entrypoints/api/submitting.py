@@ -1,4 +1,4 @@
-"""How a request becomes a submission: the bodies of POST /v1/messages and /v1/messages/batch, and their handlers' work.
+"""Turns a request into a submission: bodies and handlers' work of POST /v1/messages and /v1/messages/batch.
 
 Kept apart from the routes, because `express` answers these two without the framework.
 """

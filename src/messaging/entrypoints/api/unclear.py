@@ -1,4 +1,4 @@
-"""How a choice about unclear sends is written in a request."""
+"""The request format of the choice what to do about sends with an unclear outcome."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What runs beside the requests: keeping the configuration snapshots fresh for as long as the application is up."""
+"""Keeps the configuration snapshots up to date in the background, for as long as the application is up."""
 
 import asyncio
 import logging

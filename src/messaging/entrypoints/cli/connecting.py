@@ -1,4 +1,4 @@
-"""From a provider's credentials to a sender that works, over the HTTP API: `app connect whatsapp`, `app accounts`."""
+"""Connects a provider account until its sender works, over the HTTP API: `app connect whatsapp`, `app accounts`."""
 
 import secrets
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a tenant sees of the whole through the HTTP API: `app messages list`, `app messages summary`, `app health`."""
+"""A tenant's lists and health over the HTTP API: `app messages list`, `app messages summary`, `app health`."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What providers told and what changes nothing here yet, from the command line: `app provider-events`."""
+"""Events of providers that the platform does not interpret yet: `app provider-events`."""
 
 import rich_click as click
 

@@ -1,4 +1,4 @@
-"""What the installation looks like from outside: `app openapi`, `app config`."""
+"""Prints the API's contract and the effective settings: `app openapi`, `app config`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What the command line does to tenants, keys and webhooks, straight through the use cases."""
+"""The command line's changes of tenants, keys and webhooks, made straight through the use cases."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Whether a process may take traffic: what Postgres says about itself and our logins, and whether Redis answers."""
+"""Decides whether a process may take traffic, from checks of Postgres, its logins, Redis and the workers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

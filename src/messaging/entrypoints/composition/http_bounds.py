@@ -1,4 +1,4 @@
-"""From settings to what one listener may cost."""
+"""Converts settings to the limits of one HTTP listener."""
 
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.settings.settings import Settings

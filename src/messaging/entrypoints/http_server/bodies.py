@@ -1,4 +1,4 @@
-"""Bodies that come in parts are held until they are whole: how many bytes of them a process holds at a time."""
+"""Holds bodies that arrive in parts until they are whole, and bounds the bytes that a process holds at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

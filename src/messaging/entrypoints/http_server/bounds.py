@@ -1,4 +1,4 @@
-"""What one connection, and all connections of one listener together, may cost a process."""
+"""The limits of one connection, and of all connections of one listener together."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""All connections of one listener: how many there may be, who makes room, and who has taken too long."""
+"""All connections of one listener: their number, which one is closed to make room, and which took too long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping

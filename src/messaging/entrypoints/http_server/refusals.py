@@ -1,4 +1,4 @@
-"""What a request is refused for before any application sees it, and the answer it gets: RFC 9457, then the end."""
+"""Refusals of requests before any application sees them, each answered by RFC 9457 and a closed connection."""
 
 import os
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""What of an application the public may reach when operators have a listener of their own."""
+"""Selects the part of an application that is public when operators have a listener of their own."""
 
 from typing import Final
 

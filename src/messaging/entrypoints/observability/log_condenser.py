@@ -1,4 +1,4 @@
-"""Fewer lines of log about one trouble: the first of each kind, then one every few seconds that counts the others.
+"""Writes fewer log lines about one trouble: the first of each kind, then one every few seconds with a count.
 
 A store that is down makes every task of a process fail once a second, and a defect in a loop writes its traceback as
 often. Such lines tell nothing that the first did not. A line about a store names it (`extra={"store": "postgres"}`);

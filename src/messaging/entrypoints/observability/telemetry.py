@@ -1,4 +1,4 @@
-"""A process's view of itself for operators: JSON logs, health, readiness and metrics.
+"""A process's JSON logs, and its answers to health, readiness and metrics requests.
 
 A log line carries ids and never what a message says or whom it reaches: the last processor before rendering blanks
 fields that name secrets or people, and anything inside a text that looks like a key, a token, a phone number or a

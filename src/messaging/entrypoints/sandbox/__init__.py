@@ -1,4 +1,4 @@
-"""What a Graph API caller sees when no real provider is involved: the sandbox and how to start it."""
+"""The sandbox: a Graph API without a real provider behind it."""
 
 from messaging.entrypoints.sandbox.app import Sandbox, create_app
 from messaging.entrypoints.sandbox.server import serve, serving

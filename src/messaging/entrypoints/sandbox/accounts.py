@@ -1,4 +1,4 @@
-"""Which business accounts and numbers exist here, who may act for them, and where their webhooks go."""
+"""The business accounts and numbers in the sandbox, who may act for them, and where their webhooks go."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""What answers a request to the sandbox, and what one sandbox consists of."""
+"""The sandbox's application: its parts, and the answer to each request."""
 
 import asyncio
 import fcntl

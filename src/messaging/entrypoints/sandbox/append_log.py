@@ -1,4 +1,4 @@
-"""How a line of JSON becomes durable before anyone is told about it, and how the lines are read back."""
+"""A file of JSON lines, each durable before anyone is told about it, and read back at the start."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""How tests and operators steer the sandbox: accounts, settings, faults, inbound messages, and what it has seen."""
+"""The control API for tests and operators: accounts, settings, faults, inbound messages, and what was received."""
 
 import secrets
 import time

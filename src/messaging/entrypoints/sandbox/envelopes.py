@@ -1,4 +1,4 @@
-"""What the provider's webhooks look like: status, message and template objects and the envelope around them."""
+"""Builds the provider's webhooks: status, message and template objects and the envelope around them."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Which scripted faults are armed, and which of them the request at hand runs into."""
+"""The scripted faults that are armed, and the choice of those that apply to a request."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""Which Graph API edges the sandbox serves, apart from sending: templates, numbers, subscriptions, history."""
+"""The Graph API edges of the sandbox, apart from sending: templates, numbers, subscriptions, history."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What a refusal by the Graph API looks like, code by code."""
+"""The Graph API's refusals, code by code."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""What a simulated user writes: from a control request or a reply to the event the platform will hear of."""
+"""Simulated users' messages: turns a control request or a reply into the event that the platform receives."""
 
 from typing import Annotated
 

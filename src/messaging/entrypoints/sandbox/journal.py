@@ -1,4 +1,4 @@
-"""How small, rarely changing state (accounts, templates, settings) outlives the process."""
+"""Stores small, rarely changing state (accounts, templates, settings) so that it outlives the process."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What was accepted, kept so that kill -9 cannot take it back: the list every delivery test is judged by."""
+"""The ledger of accepted sends, which survives kill -9: every delivery test is judged by it."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""How the webhook log names what a POST settled: one integer per ledger step or event."""
+"""The integers by which the webhook log names what a POST settled: one per ledger step or event."""
 
 STEPS = 8
 """Room for the steps of one ledger entry; no script is longer."""

@@ -1,4 +1,4 @@
-"""What happens to a message to each magic recipient."""
+"""The magic recipients, and what happens to a message to each."""
 
 import msgspec
 

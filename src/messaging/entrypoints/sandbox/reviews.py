@@ -1,4 +1,4 @@
-"""What happens to a template after it was handed in: its review, and the statuses an operator gives it."""
+"""The review of a submitted template, and the statuses that an operator gives it."""
 
 import asyncio
 import time

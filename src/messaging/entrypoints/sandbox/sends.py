@@ -1,4 +1,4 @@
-"""What happens between `POST /{phone}/messages` and its answer."""
+"""Answers `POST /{phone}/messages`: checks the send, records it, and plans what follows."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How the sandbox listens: uvicorn, with just enough of it exposed to misbehave on purpose."""
+"""Serves the sandbox by uvicorn, with enough of it exposed to misbehave on purpose."""
 
 import asyncio
 import contextlib

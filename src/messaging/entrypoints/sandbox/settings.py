@@ -1,4 +1,4 @@
-"""Which knobs the sandbox has, and what each is worth until somebody turns it."""
+"""The sandbox's settings, which can be changed while it runs, and their defaults."""
 
 from pathlib import Path
 from typing import Annotated

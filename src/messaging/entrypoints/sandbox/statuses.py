@@ -1,4 +1,4 @@
-"""Which statuses an accepted send will report, and when: the plan, its execution and its resumption."""
+"""Plans which statuses an accepted send reports and when, carries the plan out, and resumes it after a restart."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Which parameters a template takes and where they go: its definition, read once for all its sends."""
+"""The parameters that a template takes and where they go, read once from its definition for all its sends."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which templates exist, and how they are listed, created, edited, deleted and reviewed."""
+"""The sandbox's templates: listed, created, edited, deleted and reviewed."""
 
 import base64
 import itertools

@@ -1,4 +1,4 @@
-"""Whose an access token is and what it may do: `debug_token`, and the proof that a caller knows the app's secret."""
+"""Access tokens, their owners and scopes: `debug_token`, and the proof that a caller knows the app's secret."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""When each webhook is due, how it is posted, and how we remember that somebody took it."""
+"""Posts each webhook when it is due, and records that it was taken."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""How a request is read from the server and how an answer, whole or damaged, is written to it."""
+"""Reads requests from the server, and writes answers to it, whole or damaged."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Putting the words into the schemas: public names, descriptions of properties, meanings of values."""
+"""Adds public names, descriptions of properties and meanings of values to the schemas."""
 
 import inspect
 from collections.abc import Mapping

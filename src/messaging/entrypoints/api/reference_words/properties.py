@@ -1,4 +1,4 @@
-"""What each property and parameter means: by `Schema.property`, else by the property's name wherever it occurs.
+"""Descriptions of properties and parameters, by `Schema.property` or by the property's name wherever it occurs.
 
 A description that stands beside a field in its struct (`Meta(description=…)`) comes first and needs no entry here.
 """

@@ -1,4 +1,4 @@
-"""What each value of a closed list means, by the public name of the schema or by `Schema.property`."""
+"""Descriptions of the values of closed lists, by the schema's public name or by `Schema.property`."""
 
 from collections.abc import Mapping
 from typing import Final

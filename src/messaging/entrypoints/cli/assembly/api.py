@@ -1,4 +1,4 @@
-"""What `app api` is made of."""
+"""Builds the process of `app api`."""
 
 import asyncio
 from functools import partial

@@ -1,4 +1,4 @@
-"""What `app webhooks` is made of."""
+"""Builds the process of `app webhooks`."""
 
 from messaging.entrypoints.cli.assembly import prepare
 from messaging.entrypoints.cli.assembly.listeners import serve_all

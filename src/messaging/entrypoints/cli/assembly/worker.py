@@ -1,4 +1,4 @@
-"""What `app worker` is made of."""
+"""Builds the process of `app worker`."""
 
 from msgspec import Struct
 

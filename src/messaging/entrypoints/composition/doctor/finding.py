@@ -1,4 +1,4 @@
-"""What `app doctor` says about one concern: how it is, how bad that is, and what mends it."""
+"""A finding of `app doctor` about one concern: its state, its severity, and what mends it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Whether APP_MASTER_KEY opens what is stored: any tenant's data key will do, all are wrapped by the same one."""
+"""Checks that APP_MASTER_KEY opens a stored data key; any tenant's will do, as all are wrapped by the same key."""
 
 from collections.abc import Sequence
 

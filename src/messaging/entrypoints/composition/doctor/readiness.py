@@ -1,4 +1,4 @@
-"""What `/readyz` checks, as findings: PostgreSQL, schema, partitions, relay lag, identity, logins, workers, Redis."""
+"""The checks of `/readyz` as findings: PostgreSQL, schema, partitions, relay lag, identity, logins, workers, Redis."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Whether each account's token is good at its provider: asked by a cheap read, a few accounts at a time."""
+"""Checks that each account's token works at its provider, by a cheap read, a few accounts at a time."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

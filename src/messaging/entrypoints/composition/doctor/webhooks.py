@@ -1,4 +1,4 @@
-"""What providers post to us: bodies that were set aside, and accounts nothing has been heard of."""
+"""Checks providers' webhooks: bodies that were set aside, and accounts from which none has arrived."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

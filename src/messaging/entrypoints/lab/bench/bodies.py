@@ -1,4 +1,4 @@
-"""What is sent in the measurements: the same order notification as a request, as Meta gets it, and its receipts."""
+"""The bodies sent in the measurements: one order notification as a request, as Meta gets it, and its receipts."""
 
 import json
 from collections.abc import Sequence

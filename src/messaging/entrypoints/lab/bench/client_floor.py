@@ -1,4 +1,4 @@
-"""What sending costs at least: a loop of the same HTTP client, the same body, the same concurrency, nothing around it.
+"""Measures the least cost of sending: a bare loop with the same HTTP client, body and concurrency.
 
 A process of its own, like the worker it is compared with. The job comes as JSON on stdin.
 """

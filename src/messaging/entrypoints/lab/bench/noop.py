@@ -1,4 +1,4 @@
-"""What answering costs at least: the same framework and server decode the same body, and do nothing with it.
+"""Measures the least cost of answering: the same framework and server decode the same body and do nothing with it.
 
 python -m messaging.entrypoints.lab.bench.noop PORT
 """

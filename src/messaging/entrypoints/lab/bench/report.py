@@ -1,4 +1,4 @@
-"""What was measured, as an object for programs and a table for people."""
+"""The results of a measurement, as an object for programs and a table for people."""
 
 import statistics
 from collections.abc import Mapping, Sequence

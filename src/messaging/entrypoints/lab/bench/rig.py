@@ -1,4 +1,4 @@
-"""The platform under measurement: how load is put on it, and how its work, time and memory are read off."""
+"""The platform under measurement: puts load on it, and reads its work, time and memory."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""What clients, provider and database know after a storm, brought together in one SQLite database."""
+"""Brings together in one SQLite database what clients, provider and database know after a storm."""
 
 import sqlite3
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How many of what came of a storm: the numbers beside the verdict."""
+"""Counts the outcomes of a storm: the numbers beside the verdict."""
 
 import sqlite3
 from typing import Final

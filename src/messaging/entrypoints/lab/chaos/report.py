@@ -1,4 +1,4 @@
-"""What came of a storm, as an object for programs and a page for people."""
+"""The result of a storm, as an object for programs and a page for people."""
 
 from collections import Counter
 from typing import Any

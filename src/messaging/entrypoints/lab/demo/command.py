@@ -1,4 +1,4 @@
-"""`app demo`: the main job on real input, in front of your eyes, and gone without a trace."""
+"""`app demo`: sends real messages from a CSV through a temporary platform, and shows every step."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""From a shop's export to messages: what each row of the CSV asks for, without judging it.
+"""Reads messages from a shop's export: what each row of the CSV asks for, without judging it.
 
 Rows that cannot become a message are submitted like all others: refusing them, with the reason, is the API's job.
 """

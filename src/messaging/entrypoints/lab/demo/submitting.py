@@ -1,4 +1,4 @@
-"""Handing a thousand messages over in batches, and what came back for each row."""
+"""Submits a thousand messages in batches, and keeps the answer to each row."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a running `app dev` leaves for other commands of this machine: its addresses and keys, in one private file."""
+"""The file in which a running `app dev` leaves its addresses and keys for other commands of this machine."""
 
 import os
 from contextlib import suppress
