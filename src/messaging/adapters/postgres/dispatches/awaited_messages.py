@@ -1,4 +1,4 @@
-"""Messages whose next news must come from the provider, and what was heard of their senders meanwhile."""
+"""Messages that wait for a status from the provider, and the receipts that arrived for their senders meanwhile."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 
 # Indexes: messages_pkey, newest first and no further back than the attempt or than the limit; attempts_pkey and
 # events_pkey of those; raw_callbacks_pkey since the first attempt; parked_receipts_provider_message_idx; and the
-# configuration's primary keys. Only receipts that were posted to us witness that receipts are. A minute is allowed
-# for what the clocks of the processes that make ids may differ from the database's. Under load some webhook is always
-# on its way through the inbox, so only those that were not read within seconds count as unread.
+# configuration's primary keys. Later receipts of the sender are evidence that receipts arrive; only receipts that were
+# posted as webhooks count. Ids are made by clocks that may differ from the database's by up to a minute. Under load
+# some webhook is always being processed, so only those stored more than 5 s ago count as unread.
 WITNESSES: Final = """
 SELECT w.sender_id, heard.witnesses, heard.heard_until,
     EXISTS (

@@ -1,4 +1,4 @@
-"""The outbox rows of messages: which lanes have something due, postponed and withdrawn dispatches."""
+"""The dispatches (outbox rows) of messages: tells which lanes have due ones, postpones them and withdraws them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is due to be delivered in a lane: flows counted without locks, dispatches and messages locked by quota."""
+"""Due messages of a lane: counts them per flow without locks, and locks as many of each flow as its quota allows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Messages that no worker takes up at present, locked once they have expired or their worker's lease has ended."""
+"""Locks messages that no worker will finish: those that have expired, and those whose worker's lease has ended."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Attempts, found by the provider's message ids and by what a person knew when sending again."""
+"""Finds attempts by the message ids of providers, and the failed attempt of each message that a person requeued."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""How messages move in Postgres: lock rows, hand out where they stand, write decided changes as sets."""
+"""Messages under lock: locks rows, returns each message's state, and writes decided changes as sets."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Rows of messages and of their newest attempts, read into the states that the core decides upon.
+"""Reads rows of messages and of their newest attempts into the message states on which the domain decides.
 
 Attempts change only under their message's lock, so they are read after it, in a statement that sees what the lock
 waited for.

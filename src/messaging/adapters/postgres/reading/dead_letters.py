@@ -1,4 +1,4 @@
-"""Letters of messages that will not be tried again without a person, read and settled."""
+"""Reads and resolves dead letters: the records of messages that are not tried again unless a person decides so."""
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""Reads messages back: one by id, lists newest first, timelines of events, and dead letters."""
+"""Reads messages back: one by id, lists newest first, counts, and timelines of events."""
 
 from collections.abc import Sequence
 from typing import Final

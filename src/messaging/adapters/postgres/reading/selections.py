@@ -1,4 +1,4 @@
-"""Which messages an action upon many is about: undecided by filter, known by id, under way of an account."""
+"""Selects the messages of a bulk action: undecided ones by filter, known ones by id; counts those of an account."""
 
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""Rows turned into one array per column, which is how `unnest` wants them."""
+"""Turns rows into one array per column, as `unnest` takes them."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Receipts that came before their attempt was known, kept as rows until it is."""
+"""Parked receipts: stored while no attempt with their provider's message id is known, and matched once there is one."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Stored webhooks until they are processed, and receipts parked until their message is known, in Postgres."""
+"""Stores webhooks and hands them out until they are processed, in Postgres."""
 
 from collections.abc import Sequence
 from typing import Any, Final
