@@ -72,7 +72,7 @@ async def execute(url: str, *statements: str) -> None:
 
 async def upgrade_elsewhere(url: str) -> None:
     """In a process of its own, as `app migrate` is."""
-    script = "import sys; from messaging.adapters.postgres import migrate; migrate.upgrade(sys.argv[1])"
+    script = "import sys; from messaging.adapters.postgres.schema import migrate; migrate.upgrade(sys.argv[1])"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, url)
     assert await process.wait() == 0
 
