@@ -115,7 +115,7 @@ class HttpUrl(Url, frozen=True):
 
 
 class CrashPoints(Struct, frozen=True):
-    """Places where the process shall die, as `application/crashpoints.py` names them."""
+    """Points at which the process shall die, as `application/crashpoints.py` names them."""
 
     value: str
 

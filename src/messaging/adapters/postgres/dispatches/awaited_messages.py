@@ -20,7 +20,7 @@ from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 # posted as webhooks count. Ids are made by clocks that may differ from the database's by up to a minute. Under load
 # some webhook is always being processed, so only those stored more than 5 s ago count as unread.
 WITNESSES: Final = """
-SELECT w.sender_id, heard.witnesses, heard.heard_until,
+SELECT w.sender_id, heard.later_receipts, heard.heard_until,
     EXISTS (
         SELECT FROM raw_callbacks r
         WHERE r.tenant_id = w.tenant_id AND r.id >= uuid_floor(w.first_start - interval '1 minute')
@@ -37,7 +37,7 @@ SELECT w.sender_id, heard.witnesses, heard.heard_until,
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
     AS w(tenant_id, account_id, sender_id, first_start, last_start)
 CROSS JOIN LATERAL (
-    SELECT count(*)::int AS witnesses, max(found.heard_at) AS heard_until
+    SELECT count(*)::int AS later_receipts, max(found.heard_at) AS heard_until
     FROM (
         SELECT receipts.heard_at
         FROM (
@@ -90,7 +90,7 @@ class PostgresAwaitedMessages:
 
 def _evidence(row: Record) -> Evidence:
     return Evidence(
-        later_receipts=row["witnesses"],
+        later_receipts=row["later_receipts"],
         heard_until=row["heard_until"],
         unread=row["unread"],
         unmatched=row["unmatched"],
