@@ -184,7 +184,7 @@ async def test_a_transaction_is_committed_once(engines: Engines) -> None:
     async with transaction(engines.system) as opened:
         await opened.commit()
 
-        with pytest.raises(RuntimeError, match="over"):
+        with pytest.raises(RuntimeError, match="committed or rolled back before"):
             await opened.commit()
 
 

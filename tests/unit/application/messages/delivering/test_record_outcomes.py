@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,19 +65,16 @@ class World:
             reconcile=reconcile,
             terms=DeliveryTerms(worker="w1"),
         )
-        monkeypatch.setattr(asyncio, "sleep", self._sleep(asyncio.sleep))
+        # Of this module alone: servers of other tests sleep in the same process.
+        own = SimpleNamespace(**vars(asyncio) | {"sleep": self._wait})
+        monkeypatch.setattr(record_outcomes_module, "asyncio", own)
 
-    def _sleep(self, sleep: Any) -> Any:
-        async def wait(seconds: float) -> None:
-            # The gatherer's own pauses are shorter.
-            if seconds >= 0.1:
-                self.pauses.append(seconds)
-                self.now += seconds
-                if len(self.pauses) == self.comes_back_after:
-                    self.come_back()
-            await sleep(0)
-
-        return wait
+    async def _wait(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+        if len(self.pauses) == self.comes_back_after:
+            self.come_back()
+        await asyncio.sleep(0)
 
     def go_away(self, *, comes_back_after: int | None = None) -> None:
         self.stored.away, self.optimistic_writes.fails_with = True, StoreUnavailable()
