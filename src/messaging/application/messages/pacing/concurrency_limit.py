@@ -24,7 +24,7 @@ AGEING_STEP: Final = 30.0
 class _Waiting(Struct, eq=False):
     priority: Priority
     since: float
-    concurrency: asyncio.Future[int]
+    granted: asyncio.Future[int]
 
     def order(self, now: float) -> tuple[int, float]:
         """Sort key: the most urgent first, and among equals the one that has waited longest."""
@@ -104,9 +104,9 @@ class ConcurrencyLimit:
         self._waiting.append(waiting)
         self._hand_out()
         try:
-            yield await waiting.concurrency
+            yield await waiting.granted
         finally:
-            self._resolve_unknown(waiting)
+            self._leave(waiting)
 
     async def wait_for_one(self) -> None:
         while len(self._taken) >= self._concurrency:
@@ -121,11 +121,11 @@ class ConcurrencyLimit:
         self._under_way.discard(send)
         self.give_back(send)
 
-    def _resolve_unknown(self, waiting: _Waiting) -> None:
+    def _leave(self, waiting: _Waiting) -> None:
         if waiting in self._waiting:
             self._waiting.remove(waiting)
-        elif waiting.concurrency.done() and not waiting.concurrency.cancelled():
-            self._used[waiting.priority] -= waiting.concurrency.result()
+        elif waiting.granted.done() and not waiting.granted.cancelled():
+            self._used[waiting.priority] -= waiting.granted.result()
         self._hand_out()
 
     def _hand_out_soon(self) -> None:
@@ -144,7 +144,7 @@ class ConcurrencyLimit:
         now = monotonic()
         for waiting in sorted(self._waiting, key=lambda waiting: waiting.order(now)):
             enough, free = self._enough[waiting.priority], self._free(waiting.priority)
-            if self._closed or waiting.concurrency.cancelled():
+            if self._closed or waiting.granted.cancelled():
                 self._grant(waiting, 0)
             elif free >= enough:
                 self._grant(waiting, min(free, self._batch))
@@ -154,8 +154,8 @@ class ConcurrencyLimit:
     def _grant(self, waiting: _Waiting, concurrency: int) -> None:
         self._waiting.remove(waiting)
         self._used[waiting.priority] += concurrency
-        if not waiting.concurrency.done():
-            waiting.concurrency.set_result(concurrency)
+        if not waiting.granted.done():
+            waiting.granted.set_result(concurrency)
 
     def _free(self, priority: Priority) -> int:
         """Free concurrency for a priority. Each limit is for a priority and all below it, so the narrowest that applies
