@@ -2,6 +2,8 @@
 # Measuring targets take their arguments as N=… SEED=…; extra ones as ARGS="…". Tests take PYTEST_ARGS="…".
 
 SHELL := /bin/sh
+# Compiled modules may be kept: every process that tests start would compile all of ours again. `clean` removes them.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help install demo dev test check format bench chaos mutate journeys lock clean
 
@@ -21,7 +23,7 @@ dev: install ## start everything and stay up
 	@$(BIN)/app dev $(ARGS)
 
 test: install ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 check: install ## the fast checks: format, lint, types, import contracts, unit and house tests
 	@$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ Nothing starts until a test asks for it, so unit tests run without services.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import asyncpg
 import pytest
@@ -16,6 +17,10 @@ from messaging.entrypoints.lab.dev.logins import Logins, make_logins
 from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
 from tests.logins import as_login
+from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.order import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
+from tests.run_again import pytest_runtest_protocol as pytest_runtest_protocol
+from tests.run_again import pytest_terminal_summary as pytest_terminal_summary
 
 # Servers share the machine with the tests: how long one example takes says nothing about the code.
 settings.register_profile("shared_machine", deadline=None)
@@ -23,19 +28,29 @@ settings.load_profile("shared_machine")
 
 _numbers = itertools.count(1)
 
+
+class Stoppable(NamedTuple):
+    server: EmbeddedPostgres
+    database: str
+
+
+# Only the machine's own crash would lose anything by it: what a killed server has written, the kernel still has.
+_HASTY = {"fsync": "off", "full_page_writes": "off"}
+
 # Whoever is still connected goes first. As a replica, the session is held up by no trigger and no reference.
 _EMPTY = """
 DO $$
 DECLARE
-    t text;
+    t oid;
 BEGIN
     PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
     SET LOCAL session_replication_role = replica;
-    FOR t IN SELECT relname FROM pg_class
-             WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
-               AND relname <> 'alembic_version' LOOP
-        EXECUTE format('DELETE FROM %I', t);
+    -- Most partitions never had a row.
+    FOR t IN SELECT oid FROM pg_class
+             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+               AND pg_relation_size(oid) > 0 LOOP
+        EXECUTE format('DELETE FROM %s', t::regclass);
     END LOOP;
 END
 $$
@@ -44,7 +59,7 @@ $$
 
 @pytest.fixture(scope="session")
 async def postgres_server() -> AsyncIterator[EmbeddedPostgres]:
-    async with EmbeddedPostgres() as server:
+    async with EmbeddedPostgres(settings=_HASTY) as server:
         yield server
 
 
@@ -83,18 +98,22 @@ async def _shared_database(postgres_server: EmbeddedPostgres, _migrated_template
     return postgres_server.url("shared")
 
 
+@pytest.fixture(scope="session")
+async def _emptying(_shared_database: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """The one session with the shared database that stays."""
+    connection = await asyncpg.connect(_shared_database)
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture
-async def database(_shared_database: str) -> str:
+async def database(_shared_database: str, _emptying: "asyncpg.Connection[asyncpg.Record]") -> str:
     """URL, as superuser, of a migrated database without a row in it.
 
     The same one for every test, emptied before each: making one takes most of a second, because of its partitions.
     Tests that change the schema take `fresh_database`.
     """
-    connection = await asyncpg.connect(_shared_database)
-    try:
-        await connection.execute(_EMPTY)
-    finally:
-        await connection.close()
+    await _emptying.execute(_EMPTY)
     return _shared_database
 
 
@@ -103,6 +122,23 @@ async def fresh_database(postgres_server: EmbeddedPostgres, _migrated_template: 
     """URL, as superuser, of a new database with every migration applied; dropped after the test."""
     async for url in _database(postgres_server, template=_migrated_template):
         yield url
+
+
+@pytest.fixture(scope="session")
+async def _stoppable_server() -> AsyncIterator[EmbeddedPostgres]:
+    from messaging.adapters.postgres.schema.migrate import upgrade
+
+    async with EmbeddedPostgres(settings=_HASTY) as server:
+        await _execute(server, "CREATE DATABASE migrated TEMPLATE template1")
+        await asyncio.to_thread(upgrade, server.url("migrated"))
+        yield server
+
+
+@pytest.fixture
+async def stoppable(_stoppable_server: EmbeddedPostgres) -> AsyncIterator[Stoppable]:
+    """A server that may be stopped and started again, with a new database with every migration applied."""
+    async for url in _database(_stoppable_server, template="migrated"):
+        yield Stoppable(_stoppable_server, url)
 
 
 @pytest.fixture
@@ -116,8 +152,14 @@ async def engines(database: str, logins: Logins) -> AsyncIterator[Engines]:
 
 @pytest.fixture(scope="session")
 async def redis_server() -> AsyncIterator[EmbeddedRedis]:
-    async with EmbeddedRedis() as server:
-        yield server
+    """It is killed by nobody, so it may take as long to answer as a loaded machine needs: that long it is not away."""
+    from messaging.adapters.redis import rate_limits, sender_health, submission_limits
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (rate_limits, sender_health, submission_limits):
+            patch.setattr(module, "_PATIENCE", 60.0)
+        async with EmbeddedRedis() as server:
+            yield server
 
 
 @pytest.fixture

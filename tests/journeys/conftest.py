@@ -1,24 +1,44 @@
-"""Which platform do the journeys run on? One for all of them: every process real, the provider the sandbox."""
+"""The platforms that journeys share: every process real, the provider the sandbox."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from tests.journeys.platform import Platform, running_platform
+from tests.journeys.platform import MORTAL_LEASE, Platform, running_platform
 
-# Waits for an echo short enough to see end.
-_SETTINGS = {"APP_ECHO_GRACE_SECONDS": "4"}
+# Leases and waits short enough to see end.
+_SETTINGS = {
+    "APP_CLAIM_LEASE_SECONDS": "5",
+    "APP_SENDING_LEASE_SECONDS": "10",
+    "APP_ECHO_GRACE_SECONDS": "4",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one test process: the platform starts once. The crash points take as long, and have one of their own."""
     for item in items:
-        if "tests/journeys" in item.path.as_posix():
-            own = item.path.stem == "test_crashpoints"
-            item.add_marker(pytest.mark.xdist_group("crashpoints" if own else "journeys"))
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.several_processes)
+
+
+# A hanging provider is cut off within the sending lease, which ends before a late callback comes.
+_SETTINGS_OF_THE_MORTAL = {
+    "APP_CLAIM_LEASE_SECONDS": str(MORTAL_LEASE),
+    "APP_SENDING_LEASE_SECONDS": str(MORTAL_LEASE),
+    "APP_ECHO_GRACE_SECONDS": "1",
+}
+_SANDBOX_OF_THE_MORTAL = {"hang_max_ms": 500, "callback_late_ms": 2_000, "pair_limit": False}
 
 
 @pytest.fixture(scope="session")
 async def platform() -> AsyncIterator[Platform]:
     async with running_platform(_SETTINGS) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+async def mortal() -> AsyncIterator[Platform]:
+    """Its processes die all the time: leases are twenty times shorter than the defaults, no connection is kept."""
+    async with running_platform(_SETTINGS_OF_THE_MORTAL, keep_connections=False) as platform:
+        await platform.sandbox.post("/_control/settings", json=_SANDBOX_OF_THE_MORTAL)
         yield platform

@@ -20,6 +20,8 @@ from messaging.entrypoints.lab.dev.seeding import seeded
 from messaging.entrypoints.lab.dev.stack import Stack
 
 T = TypeVar("T")
+# Seconds, on the platform whose processes die: short enough to see recovery.
+MORTAL_LEASE = 1.5
 _PLAN = Plan(tenant="Journeys", numbers=(Number(address="+15005550006", name="Journeys", per_second=1000),))
 _UNAPPLIED = "SELECT count(*) FROM raw_callbacks WHERE status = 'stored'"
 END = frozenset({"delivered", "read", "failed", "expired", "cancelled", "unconfirmed", "dead"})
@@ -72,7 +74,7 @@ class Platform:
         assert response.status_code == 200, response.text
         return list(response.json()["data"])
 
-    async def until(self, id: str, *wanted: str, within: float = 60) -> dict[str, Any]:
+    async def until(self, id: str, *wanted: str, within: float = 120) -> dict[str, Any]:
         """The message, once it has one of the wanted statuses."""
 
         async def arrived() -> dict[str, Any] | None:
@@ -81,7 +83,7 @@ class Platform:
 
         return await eventually(arrived, within=within, what=f"{id} never was {' or '.join(wanted)}")
 
-    async def until_all_end(self, ids: Iterable[str], *, within: float = 60) -> Counter[str]:
+    async def until_all_end(self, ids: Iterable[str], *, within: float = 120) -> Counter[str]:
         """How many ended how; read from the database, because thousands of requests would be the slower look."""
         uuids = [parse_typeid(Prefix.MESSAGE, id) for id in ids]
         connection = await asyncpg.connect(self.stack.owner_url)
@@ -99,7 +101,7 @@ class Platform:
         finally:
             await connection.close()
 
-    async def until_all_is_told(self, ids: Iterable[str], *, within: float = 60) -> Counter[str]:
+    async def until_all_is_told(self, ids: Iterable[str], *, within: float = 120) -> Counter[str]:
         """How many ended how, after the last webhook was applied: an echo may correct an end that was there before."""
         ids = list(ids)
         await self.until_all_end(ids, within=within)

@@ -39,11 +39,6 @@ async def test_a_cluster_in_a_state_directory_is_found_again(tmp_path: Path) -> 
         shutil.rmtree(first.home)  # outside tmp_path when the server's account cannot enter that
 
 
-@pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes"])
-async def test_durability_is_on(postgres: str, setting: str) -> None:
-    assert await fetch_value(postgres, f"SELECT current_setting('{setting}')") == "on"
-
-
 async def test_a_wrong_password_is_refused(postgres_server: EmbeddedPostgres) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(postgres_server.url(password="wrong"))
@@ -55,10 +50,12 @@ async def test_tcp_is_loopback_only_and_on_request() -> None:
         assert await fetch_value(server.tcp_url(), "SHOW listen_addresses") == "127.0.0.1"
 
 
-async def test_a_throw_away_cluster_leaves_no_files() -> None:
+async def test_even_a_throw_away_cluster_is_durable_and_it_leaves_no_files() -> None:
     async with EmbeddedPostgres() as server:
         home = server.home
         assert (home / "data").is_dir()
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert await fetch_value(server.url(), f"SELECT current_setting('{setting}')") == "on"
 
     assert not home.exists()
 

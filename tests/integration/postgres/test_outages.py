@@ -1,14 +1,12 @@
 """What happens to our transactions when the server goes away, refuses, waits or the caller gives up?"""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
 from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
-from messaging.adapters.postgres.schema import migrate
 from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
@@ -17,15 +15,8 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres, Shutdown
 from tests.builders import TENANT, a_tenant
+from tests.conftest import Stoppable
 from tests.seeding import an_acceptance, seed_tenant
-
-
-@pytest.fixture
-async def own_server() -> AsyncIterator[EmbeddedPostgres]:
-    """One that may be stopped."""
-    async with EmbeddedPostgres() as server:
-        await asyncio.to_thread(migrate.upgrade, server.url())
-        yield server
 
 
 async def test_nobody_listening_is_unavailable() -> None:
@@ -41,18 +32,18 @@ async def test_nobody_listening_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("how", list(Shutdown))
-async def test_the_pools_heal_after_a_restart_of_the_server(own_server: EmbeddedPostgres, how: Shutdown) -> None:
-    engines = create_engines(own_server.url(), pool_size=3)
+async def test_the_pools_heal_after_a_restart_of_the_server(stoppable: Stoppable, how: Shutdown) -> None:
+    engines = create_engines(stoppable.database, pool_size=3)
     await seed_tenant(engines)
     submissions = PostgresSubmissions(engines.app)
     await asyncio.gather(*(submissions.accept_many([an_acceptance()]) for _ in range(6)))
 
-    await own_server.stop(how)
+    await stoppable.server.stop(how)
     with pytest.raises(StoreUnavailable):
         await submissions.accept_many([an_acceptance()])
     with pytest.raises(StoreUnavailable):
         await _read(engines)
-    await own_server.start()
+    await stoppable.server.start()
 
     again = await asyncio.gather(*(submissions.accept_many([an_acceptance()]) for _ in range(6)))
     assert again == [[Stored()]] * 6

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
-from messaging.adapters.postgres.schema import migrate
 from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
@@ -17,7 +16,6 @@ from messaging.domain.shared.ids import KeyId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import TenantStatus
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from tests.builders import (
     ACCOUNT,
     KEY,
@@ -33,6 +31,7 @@ from tests.builders import (
     an_account,
     an_api_key,
 )
+from tests.conftest import Stoppable
 from tests.seeding import seed_other_tenant, seed_tenant
 
 # Well below the second within which a change must be seen.
@@ -179,9 +178,7 @@ async def test_what_did_not_exist_is_found_soon_after_it_does(engines: Engines, 
     async def exists() -> bool:
         return await snapshots.tenant(OTHER_TENANT) is not None
 
-    async with asyncio.timeout(3):
-        while not await exists():
-            await asyncio.sleep(POLL)
+    await soon(exists)
 
 
 async def test_a_change_that_commits_late_is_not_missed(engines: Engines, snapshots: PostgresSnapshots) -> None:
@@ -222,28 +219,26 @@ async def test_without_a_watcher_nothing_old_is_trusted(engines: Engines) -> Non
             await asyncio.sleep(0.1)
 
 
-async def test_while_postgres_is_away_answers_end_and_afterwards_they_come_back() -> None:
-    async with EmbeddedPostgres() as server:
-        await asyncio.to_thread(migrate.upgrade, server.url())
-        engines = create_engines(server.url(), pool_size=2)
-        await seed_tenant(engines)
-        async with watching(engines) as snapshots:
-            assert await snapshots.tenant(TENANT) is not None
-            await server.stop()
+async def test_while_postgres_is_away_answers_end_and_afterwards_they_come_back(stoppable: Stoppable) -> None:
+    engines = create_engines(stoppable.database, pool_size=2)
+    await seed_tenant(engines)
+    async with watching(engines) as snapshots:
+        assert await snapshots.tenant(TENANT) is not None
+        await stoppable.server.stop()
 
-            with pytest.raises(StoreUnavailable):
-                await until_refused(snapshots)
-            await server.start()
+        with pytest.raises(StoreUnavailable):
+            await until_refused(snapshots)
+        await stoppable.server.start()
 
-            assert await snapshots.tenant(TENANT) is not None
-            before = await snapshots.tenant(TENANT)
-            await change(engines, lambda uow: uow.senders.update_sender(a_sender(name="changed")))
+        assert await snapshots.tenant(TENANT) is not None
+        before = await snapshots.tenant(TENANT)
+        await change(engines, lambda uow: uow.senders.update_sender(a_sender(name="changed")))
 
-            async def seen() -> bool:
-                return await snapshots.tenant(TENANT) != before
+        async def seen() -> bool:
+            return await snapshots.tenant(TENANT) != before
 
-            await soon(seen)
-        await engines.dispose()
+        await soon(seen)
+    await engines.dispose()
 
 
 async def until_refused(snapshots: PostgresSnapshots) -> None:

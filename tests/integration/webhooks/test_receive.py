@@ -10,9 +10,9 @@ import pytest
 from messaging.application.webhooks import raw
 from messaging.domain.shared.ids import WebhookId
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from messaging.entrypoints.webhooks.receive import BODY_CAP
 from tests.builders import ACCOUNT, TENANT
+from tests.conftest import Stoppable
 from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, TOKEN, Platform, platform_on
 from tests.unit.application.webhooks.doubles import Counts
@@ -175,25 +175,21 @@ async def test_a_body_cut_short_stores_nothing_and_disturbs_nobody(platform: Pla
 
 
 async def test_while_postgres_is_away_nothing_is_acknowledged_and_afterwards_it_is(
-    redis_url: str,
+    stoppable: Stoppable, redis_url: str
 ) -> None:
-    from messaging.adapters.postgres.schema.migrate import upgrade
+    async with platform_on(stoppable.database, redis_url) as platform:
+        transport = httpx.ASGITransport(platform.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://hooks.test") as client:
+            before = await client.post(PATH, content=BODY, headers=meta.signed(BODY))
+            await stoppable.server.stop()
+            other = BODY + b" "
+            away = await client.post(PATH, content=other, headers=meta.signed(other))
+            await stoppable.server.start()
+            after = await client.post(PATH, content=other, headers=meta.signed(other))
 
-    async with EmbeddedPostgres() as server:
-        await asyncio.to_thread(upgrade, server.url())
-        async with platform_on(server.url(), redis_url) as platform:
-            transport = httpx.ASGITransport(platform.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://hooks.test") as client:
-                before = await client.post(PATH, content=BODY, headers=meta.signed(BODY))
-                await server.stop()
-                other = BODY + b" "
-                away = await client.post(PATH, content=other, headers=meta.signed(other))
-                await server.start()
-                after = await client.post(PATH, content=other, headers=meta.signed(other))
-
-            assert [answer.status_code for answer in (before, away, after)] == [200, 503, 200]
-            assert away.headers["retry-after"] == "5"
-            assert await platform.value(STORED) == 2
+        assert [answer.status_code for answer in (before, away, after)] == [200, 503, 200]
+        assert away.headers["retry-after"] == "5"
+        assert await platform.value(STORED) == 2
 
 
 async def test_the_operations_paths_answer_beside_the_callbacks(client: httpx.AsyncClient) -> None:

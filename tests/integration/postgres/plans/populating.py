@@ -1,15 +1,12 @@
 """Six tenants with some days of messages, all tables analyzed."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
 
-from messaging.adapters.postgres.schema import migrate
 from messaging.adapters.postgres.session.engine import Engines, create_engines
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
 from tests.integration.postgres.adding_weeks import OF_MESSAGES, add_week
 
 # A week whose tables are as they are made: never analyzed.
@@ -74,19 +71,17 @@ FUNCTIONS = (
 
 
 @asynccontextmanager
-async def populated_with(messages: int) -> AsyncIterator[Engines]:
+async def populated_with(messages: int, database: str) -> AsyncIterator[Engines]:
     """The pools as the processes have them, over analyzed tables; the partitions of the coming weeks are empty."""
-    async with EmbeddedPostgres() as server:
-        await asyncio.to_thread(migrate.upgrade, server.url())
-        owner = await asyncpg.connect(server.url())
-        for statement in (*FUNCTIONS, _so_many(messages), "VACUUM ANALYZE"):
-            await owner.execute(statement, timeout=100)
-        for table in OF_MESSAGES:
-            await add_week(owner, table, NEW_WEEK_AT)
-        await owner.close()
-        engines = create_engines(server.url())
-        yield engines
-        await engines.dispose()
+    owner = await asyncpg.connect(database)
+    for statement in (*FUNCTIONS, _so_many(messages), "VACUUM ANALYZE"):
+        await owner.execute(statement, timeout=300)
+    for table in OF_MESSAGES:
+        await add_week(owner, table, NEW_WEEK_AT)
+    await owner.close()
+    engines = create_engines(database)
+    yield engines
+    await engines.dispose()
 
 
 def _so_many(messages: int) -> str:

@@ -15,6 +15,8 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.webhooks import raw_webhooks
 from messaging.domain.shared.mode import Mode, TenantScope
+from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from tests.conftest import _database
 from tests.integration.postgres.plans.populating import populated_with
 from tests.integration.postgres.plans.statement import TENANT, Statement
 from tests.integration.postgres.plans.statements import hot_statements_and_lists
@@ -30,22 +32,23 @@ WHOLESALE = ("Sort", "Hash Join", "Merge Join", "Bitmap Heap Scan")
 
 
 @pytest.fixture(scope="module")
-async def populated() -> AsyncIterator[Engines]:
-    async with populated_with(60_000) as engines:
-        yield engines
+async def populated(postgres_server: EmbeddedPostgres, _migrated_template: str) -> AsyncIterator[Engines]:
+    async for database in _database(postgres_server, template=_migrated_template):
+        async with populated_with(60_000, database) as engines:
+            yield engines
 
 
 @pytest.fixture
-async def young() -> AsyncIterator[Engines]:
+async def young(fresh_database: str) -> AsyncIterator[Engines]:
     """A platform on its first day."""
-    async with populated_with(4) as engines:
+    async with populated_with(4, fresh_database) as engines:
         yield engines
 
 
 @pytest.fixture
-async def first_analyzed() -> AsyncIterator[Engines]:
+async def first_analyzed(fresh_database: str) -> AsyncIterator[Engines]:
     """As many rows as a table has when its statistics are taken for the first time."""
-    async with populated_with(1_000) as engines:
+    async with populated_with(1_000, fresh_database) as engines:
         yield engines
 
 
