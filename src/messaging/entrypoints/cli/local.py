@@ -94,7 +94,7 @@ def demo(rows: Path | None, keep_going: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("what", type=click.Choice(_MEASUREMENTS), default="all")
+@click.argument("what", type=click.Choice(_MEASUREMENTS), nargs=-1)
 @click.option("--seconds", type=click.FloatRange(1, 3_600), help="Of each measurement; default: its own.")
 @click.option("--rate", type=click.FloatRange(1, 100_000), default=400.0, show_default=True, help="Of `loop`.")
 @click.option(
@@ -107,7 +107,7 @@ def demo(rows: Path | None, keep_going: bool, as_json: bool) -> None:
 @click.option("--concurrency", type=click.IntRange(1, 1_024), default=64, show_default=True)
 @json_option
 def bench(
-    what: str,
+    what: tuple[str, ...],
     seconds: float | None,
     rate: float,
     n: int | None,
@@ -118,16 +118,17 @@ def bench(
 ) -> None:
     """Measure throughput and latency, next to the floor of this machine in the same minutes.
 
-    `all` is accept, accept_batch, deliver, receipts and loop; the others are for the asking.
+    Several are measured on one platform, one after the other. `all` (the default) is accept, accept_batch, deliver,
+    receipts and loop; the others are for the asking.
     """
     from messaging.entrypoints.cli.running import run, until_signalled
     from messaging.entrypoints.lab.bench.command import run_bench
     from messaging.entrypoints.lab.bench.rig import Order
 
-    if n is not None and seconds is None and what not in _SIZED_IN_MESSAGES:
+    if n is not None and seconds is None and not set(what) & set(_SIZED_IN_MESSAGES):
         seconds, n = float(n), None
     order = Order(seconds=seconds, rate=rate, n=n, seed=seed, concurrency=concurrency)
-    report = run(until_signalled(run_bench(what, order, runs=runs, say=say)))
+    report = run(until_signalled(run_bench(what or ("all",), order, runs=runs, say=say)))
     print_json(report.as_builtins()) if as_json else click.echo(report.as_table())
 
 

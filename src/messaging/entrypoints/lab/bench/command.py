@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -55,12 +55,12 @@ _UNLIMITED: Final = {
 }
 
 
-async def run_bench(what: str, order: Order, *, runs: int, say: Say) -> Report:
-    """`what` is one of the measurements, or `all` for the standard ones.
+async def run_bench(what: Sequence[str], order: Order, *, runs: int, say: Say) -> Report:
+    """`what` names measurements, `all` the standard ones; one platform serves all of them, one after the other.
 
     Everything is stopped when this returns or is cancelled.
     """
-    chosen = STANDARD if what == "all" else (what,)
+    chosen = dict.fromkeys(name for each in what for name in (STANDARD if each == "all" else (each,)))
     say("starting a platform of its own, with durable PostgreSQL …")
     async with _rig(order, say) as rig:
         findings = [await _repeated(rig, name, runs, say) for name in chosen]
