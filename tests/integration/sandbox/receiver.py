@@ -49,7 +49,7 @@ class Inbox:
     def messages(self) -> list[Json]:
         return [message for value in self.values("messages") for message in value.get("messages", ())]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(condition)
 

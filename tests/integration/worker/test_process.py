@@ -209,7 +209,7 @@ async def test_a_second_signal_ends_the_process_on_the_spot(redis_url: str) -> N
     )
     assert child.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await _read_until(child.stdout, b"sending")
             child.terminate()
             await _read_until(child.stdout, b"draining")

@@ -33,7 +33,7 @@ for number, subject in enumerate(sys.argv[3:], start=1):
 def passing(plan: str, point: str, *subjects: str) -> tuple[int, int]:
     """The exit code, and how many passages the process survived."""
     command = [sys.executable, "-c", PASSING, plan, point, *subjects]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, env=dict(os.environ), check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ), check=False)
     if ended.returncode == EXIT_CODE:
         assert "crashpoint.reached" in ended.stderr
     return ended.returncode, len(ended.stdout.split())

@@ -192,7 +192,7 @@ def test_the_sandbox_announces_itself_once_it_listens(tmp_path: Path) -> None:
         assert running.stdout is not None
         announced = json.loads(running.stdout.readline())
         running.terminate()
-        code = running.wait(timeout=20)
+        code = running.wait(timeout=60)
 
     assert announced["url"].startswith("http://127.0.0.1:")
     assert code == 0

@@ -1,9 +1,9 @@
 """Which limits does a message pass through, and who waits for which?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from math import inf
-from time import monotonic, time
+from time import time
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,18 @@ from tests.unit.application.webhooks.doubles import Counts
 URGENT = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
 FLOW = Flow(TENANT, SENDER, TEMPLATE)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Moves the time by which slots are told, which stands still otherwise."""
+    now = [1_000.0]
+    monkeypatch.setattr(rate_limiting_module, "monotonic", lambda: now[0])
+
+    def forward(seconds: float) -> None:
+        now[0] += seconds
+
+    return forward
 
 
 def a_guard(snapshots: Snapshots) -> CircuitBreakers:
@@ -189,12 +201,12 @@ async def test_what_this_process_has_been_given_is_not_asked_for_again() -> None
     assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: pytest.approx(7, abs=1)}
 
 
-async def test_twice_what_others_left_the_last_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_twice_what_others_left_the_last_time_is_asked_for(clock: Callable[[float], None]) -> None:
     world = World()
     bucket = Bucket(key=f"sender:{SENDER}", interval=1 / 72, burst=36)
     await world.limits.take([[bucket]] * 33)
     await world.admit([due(number) for number in range(20)])
-    monkeypatch.setattr("messaging.application.messages.pacing.rate_limiting.monotonic", lambda: monotonic() + 10)
+    clock(10)
 
     assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 6}
 

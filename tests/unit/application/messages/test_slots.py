@@ -104,11 +104,16 @@ async def test_a_slot_is_for_whoever_is_ready_when_it_opens() -> None:
     waiting.cancel()
 
 
-async def test_the_urgent_pass_first() -> None:
+async def test_the_urgent_pass_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(slots_module, "monotonic", lambda: now)
     world = World()
-    fair_share = {1: world.turn(1, opening_in(0.05)), 2: world.turn(2, opening_in(0.06), priority=Priority.CRITICAL)}
+    turns = {1: world.turn(1, Slot(0.1, OPEN)), 2: world.turn(2, Slot(0.2, OPEN), priority=Priority.CRITICAL)}
 
-    await asyncio.gather(*(world.leave(number, turn) for number, turn in fair_share.items()))
+    leaving = [asyncio.create_task(world.leave(number, turn)) for number, turn in turns.items()]
+    await asyncio.sleep(0)
+    now = 1.0
+    await asyncio.gather(*leaving)
 
     assert world.left == [2, 1]
 

@@ -58,7 +58,7 @@ class Client:
 
     async def answer(self) -> tuple[int, bytes]:
         """Status and body of the next answer."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             head = await self._reader.readuntil(b"\r\n\r\n")
             lines = [line.partition(b": ") for line in head.lower().split(b"\r\n")]
             (size,) = [int(value) for name, _, value in lines if name == b"content-length"]
@@ -69,7 +69,7 @@ class Client:
 
     async def is_closed(self) -> bool:
         """Waits for the end."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             try:
                 return await self._reader.read() == b""
             except ConnectionError:
@@ -271,7 +271,7 @@ async def all_busy(connect: Connect, shop: Shop) -> list[Client]:
     busy = [await connect() for _ in range(BOUNDS.connections)]
     for client in busy:
         client.send(request())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(shop.paths) < len(busy):
             await asyncio.sleep(0.01)
     return busy
