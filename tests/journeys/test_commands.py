@@ -22,7 +22,7 @@ from messaging.entrypoints.lab.demo.orders import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = (sys.executable, "-P", "-m", "messaging.entrypoints.cli")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def left_running(scratch: Path) -> list[str]:
 
 async def first_line(process: asyncio.subprocess.Process, scratch: Path) -> Any:
     assert process.stdout is not None
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         line = await process.stdout.readline()
     assert line, (scratch / "talk").read_text()
     return json.loads(line)
@@ -90,7 +90,7 @@ async def read_in_the_end(told: dict[str, str]) -> str:
         sent = await client.post("/v1/messages", json=body)
         assert sent.status_code == 202, sent.text
         id_ = str(sent.json()["id"])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while (await client.get(f"/v1/messages/{id_}")).json()["status"] != "read":
                 await asyncio.sleep(0.1)
     return id_
@@ -185,45 +185,38 @@ async def test_the_demo_accounts_for_every_message_although_its_worker_is_killed
     assert left_running(scratch) == []
 
 
-@pytest.mark.parametrize("moment", ["Starting", "Onboarding", "Following"])
+@pytest.mark.parametrize("moment", ["Starting", "Following"])
 async def test_the_demo_leaves_nothing_running_when_it_is_interrupted(
     scratch: Path, some_orders: Path, moment: str
 ) -> None:
     async with running(scratch, "demo", "--json", "--rows", str(some_orders)) as demo:
         await told_of(scratch, moment)
         demo.send_signal(signal.SIGINT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await demo.wait() == 130
 
     assert left_running(scratch) == []
 
 
 async def told_of(scratch: Path, word: str) -> None:
-    give_up_at = time.monotonic() + 90
+    give_up_at = time.monotonic() + 180
     while word not in (scratch / "talk").read_text():
         assert time.monotonic() < give_up_at, (scratch / "talk").read_text()
         await asyncio.sleep(0.05)
 
 
-async def test_the_bench_sends_a_queue_and_tells_the_memory_that_takes(scratch: Path) -> None:
-    async with running(scratch, "bench", "memory", "--seconds", "1", "--n", "500", "--runs", "2", "--json") as bench:
+async def test_the_bench_prints_one_object_with_a_floor_and_the_memory_that_a_queue_takes(scratch: Path) -> None:
+    options = ("--seconds", "1", "--n", "500", "--concurrency", "8", "--json")
+    async with running(scratch, "bench", "accept", "memory", *options) as bench:
         printed, _ = await bench.communicate()
 
     assert bench.returncode == 0, (scratch / "talk").read_text()
-    memory = json.loads(printed)["memory"]
-    assert memory["queued"] == 500
-    assert memory["api_mib_end"] > 0
-    assert memory["worker_mib_end"] > 0
-
-
-async def test_the_bench_prints_one_object_with_a_floor(scratch: Path) -> None:
-    async with running(scratch, "bench", "accept", "--seconds", "1", "--concurrency", "8", "--json") as bench:
-        printed, _ = await bench.communicate()
-
-    assert bench.returncode == 0, (scratch / "talk").read_text()
-    accept = json.loads(printed)["accept"]
+    accept, memory = (json.loads(printed)[name] for name in ("accept", "memory"))
     assert accept["per_second"] > 0
     assert accept["cpu_ms_per_message"] > 0
     assert 0 < accept["ratio"] < 1
     assert accept["floor"]["per_second"] > accept["per_second"]
+    assert memory["queued"] == 500
+    assert memory["api_mib_end"] > 0
+    assert memory["worker_mib_end"] > 0
     assert left_running(scratch) == []

@@ -11,7 +11,7 @@ async def test_a_revoked_token_pauses_the_sender_and_everything_goes_after_its_r
     await _provider_accepts(platform, "EAAanother")
     ids = await platform.accepted_batch([platform.order(f"+1415559{n:04d}") for n in range(ORDERS)])
 
-    held = await eventually(lambda: _held(platform), within=60, what="the sender was not paused")
+    held = await eventually(lambda: _held(platform), within=120, what="the sender was not paused")
     messages = [await platform.message(id) for id in ids]
     rotated = await platform.client.patch(
         f"/v1/provider-accounts/{platform.business.account}", json={"access_token": "EAAanother"}
@@ -22,7 +22,7 @@ async def test_a_revoked_token_pauses_the_sender_and_everything_goes_after_its_r
     assert {message["status"] for message in messages} <= {"queued", "sending"}
     assert rotated.status_code == 200
     assert set(ends) <= {"read", "delivered"}
-    await eventually(lambda: _closed(platform), within=60, what="the sender stayed paused")
+    await eventually(lambda: _closed(platform), within=120, what="the sender stayed paused")
     assert await platform.illegal_histories() == []
 
 

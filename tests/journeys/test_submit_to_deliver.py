@@ -62,7 +62,7 @@ async def test_a_repetition_is_answered_also_when_the_request_has_become_invalid
     async def stale() -> httpx.Response | None:
         return again if (again := await platform.submit(body)).status_code == 422 else None
 
-    assert (await eventually(stale, within=60, what="expires_at never was in the past")).status_code == 422
+    assert (await eventually(stale, within=120, what="expires_at never was in the past")).status_code == 422
     again = await platform.submit(body, key="expires-soon")
 
     assert first.status_code == again.status_code == 202
@@ -139,7 +139,7 @@ async def _once_the_api_is_back(call: Callable[[], Awaitable[httpx.Response]]) -
         except httpx.TransportError:
             return None
 
-    return await eventually(tried, within=60, what="the api did not come back")
+    return await eventually(tried, within=120, what="the api did not come back")
 
 
 async def _until_inbound(platform: Platform, text: str) -> None:
@@ -147,4 +147,4 @@ async def _until_inbound(platform: Platform, text: str) -> None:
         listed = await platform.client.get("/v1/inbound-messages")
         return True if text in listed.text else None
 
-    await eventually(arrived, within=60, what="the inbound message never arrived")
+    await eventually(arrived, within=120, what="the inbound message never arrived")
