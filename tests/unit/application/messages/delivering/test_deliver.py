@@ -76,6 +76,27 @@ async def test_a_due_message_is_claimed_started_sent_and_recorded() -> None:
     assert len(delivery.gateway.sent) == 1
 
 
+async def test_a_process_with_one_place_sends_one_message_at_a_time() -> None:
+    delivery = Delivery(concurrency=1)
+    keys = [delivery.submit(), delivery.submit()]
+
+    assert [await delivery.run(), await delivery.run(), await delivery.run()] == [1, 1, 0]
+
+    assert delivery.states(*keys) == [State.SUBMITTED, State.SUBMITTED]
+
+
+async def test_the_answers_delay_is_counted_from_the_first_byte() -> None:
+    delivery = Delivery()
+    key = delivery.submit()
+
+    await delivery.run()
+
+    told = the_last(delivery, key)["latency_ms"]
+    assert isinstance(told, int)
+    # Any clock's own reading would be far beyond a minute.
+    assert 0 <= told < 60_000
+
+
 async def test_nothing_due_is_nothing_done() -> None:
     delivery = Delivery()
     delivery.submit(state=State.SCHEDULED, send_at=NOON.replace(year=2100))
