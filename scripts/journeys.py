@@ -29,16 +29,16 @@ import messaging
 from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks
 from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.api.app import create_app as create_api
-from messaging.entrypoints.cli.assembly.api import api_dependencies
-from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
-from messaging.entrypoints.cli.assembly.worker import worker_dependencies
+from messaging.entrypoints.cli.processes.api import api_dependencies
+from messaging.entrypoints.cli.processes.webhooks import webhooks_dependencies
+from messaging.entrypoints.cli.processes.worker import worker_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.lab.dev.client import LocalClient
-from messaging.entrypoints.lab.dev.loopback import HOST
-from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.processes.loopback import HOST
+from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import PLAN, seeded
 from messaging.entrypoints.lab.dev.stack import Launch, Stack
 from messaging.entrypoints.observability.telemetry import AsgiApp, configure_logging

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import settings
 
 from messaging.adapters.postgres.session.engine import Engines, create_engines
-from messaging.entrypoints.lab.dev.logins import Logins, make_logins
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.servers.logins import Logins, make_logins
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 from tests.logins import as_login
 from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.order import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler

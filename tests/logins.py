@@ -2,7 +2,7 @@
 
 from sqlalchemy import make_url
 
-from messaging.entrypoints.lab.dev.logins import Login, Logins
+from messaging.entrypoints.lab.dev.servers.logins import Login, Logins
 
 
 def as_login(url: str, login: Login) -> str:

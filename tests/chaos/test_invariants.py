@@ -6,12 +6,12 @@ from uuid import UUID
 import pytest
 
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
-from messaging.entrypoints.lab.chaos.clients import Answer
-from messaging.entrypoints.lab.chaos.evidence import Evidence
-from messaging.entrypoints.lab.chaos.figures import figures
-from messaging.entrypoints.lab.chaos.inflict import Inflicted
-from messaging.entrypoints.lab.chaos.invariants import INVARIANTS, judge
-from messaging.entrypoints.lab.chaos.plan import Call, Planned, Storm, canary
+from messaging.entrypoints.lab.chaos.judging.evidence import Evidence
+from messaging.entrypoints.lab.chaos.judging.figures import figures
+from messaging.entrypoints.lab.chaos.judging.invariants import INVARIANTS, judge
+from messaging.entrypoints.lab.chaos.storm.clients import Answer
+from messaging.entrypoints.lab.chaos.storm.inflict import Inflicted
+from messaging.entrypoints.lab.chaos.storm.plan import Call, Planned, Storm, canary
 from messaging.entrypoints.lab.dev.onboarding import Business, new_seed
 
 _MESSAGE = MessageId(UUID(int=1))

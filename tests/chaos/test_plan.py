@@ -1,8 +1,8 @@
 """Is a storm decided by its seed, and does it leave nothing out?"""
 
-from messaging.entrypoints.lab.chaos.links import Links
-from messaging.entrypoints.lab.chaos.plan import Storm, draw
-from messaging.entrypoints.lab.dev.ports import Ports
+from messaging.entrypoints.lab.chaos.storm.links import Links
+from messaging.entrypoints.lab.chaos.storm.plan import Storm, draw
+from messaging.entrypoints.lab.dev.processes.ports import Ports
 
 _PORTS = Ports(api=1, webhooks=2, sandbox=3, worker=4, postgres=5, redis=6)
 _LINKS = sorted(Links(_PORTS).proxies)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from messaging.entrypoints.lab.chaos.proxy import FaultProxy
+from messaging.entrypoints.lab.chaos.storm.proxy import FaultProxy
 
 
 @pytest.fixture

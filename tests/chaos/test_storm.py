@@ -3,8 +3,8 @@
 import pytest
 
 from messaging.entrypoints.lab.chaos.command import Order, run_chaos
-from messaging.entrypoints.lab.chaos.planted import PLANTS
-from messaging.entrypoints.lab.chaos.report import Report
+from messaging.entrypoints.lab.chaos.judging.report import Report
+from messaging.entrypoints.lab.chaos.storm.planted import PLANTS
 
 _SEED = 20_261_120
 pytestmark = [pytest.mark.slow, pytest.mark.several_processes]

@@ -13,9 +13,9 @@ from dependency_injector.providers import (
     Singleton,
 )
 
-from messaging.entrypoints.cli.assembly.api import api_dependencies
-from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
-from messaging.entrypoints.cli.assembly.worker import worker_dependencies
+from messaging.entrypoints.cli.processes.api import api_dependencies
+from messaging.entrypoints.cli.processes.webhooks import webhooks_dependencies
+from messaging.entrypoints.cli.processes.worker import worker_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings, load

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from messaging.adapters.providers.whatsapp_cloud.wire import errors
-from messaging.entrypoints.api.openapi import openapi_document
+from messaging.entrypoints.api.reference.openapi import openapi_document
 from messaging.entrypoints.cli import app
 from messaging.entrypoints.cli.failures import Exit
 

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import messaging
-from messaging.entrypoints.api.openapi import routes
+from messaging.entrypoints.api.reference.openapi import routes
 from tests.integration.api.modes.decisions import DECISIONS
 
 SOURCES = Path(messaging.__file__).parent

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from messaging.entrypoints.api.errors import PROBLEMS
-from messaging.entrypoints.api.openapi import openapi_document
-from messaging.entrypoints.api.reference_words.responses import response_name
+from messaging.entrypoints.api.edge.errors import PROBLEMS
+from messaging.entrypoints.api.reference.openapi import openapi_document
+from messaging.entrypoints.api.reference.words.responses import response_name
 
 GOLDEN = Path(__file__).with_name("openapi.json")
 

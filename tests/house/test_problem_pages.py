@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from messaging.domain.shared.errors import DomainError
-from messaging.entrypoints.api.errors import PROBLEMS
+from messaging.entrypoints.api.edge.errors import PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src/messaging"

@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from messaging.entrypoints.api.errors import PROBLEMS
-from messaging.entrypoints.api.openapi import openapi_document, routes
-from messaging.entrypoints.api.reference_words.examples import EXAMPLES, example_of
-from messaging.entrypoints.api.reference_words.names import public_name
-from messaging.entrypoints.api.reference_words.properties import DESCRIPTIONS
-from messaging.entrypoints.api.reference_words.values import VALUES
+from messaging.entrypoints.api.edge.errors import PROBLEMS
+from messaging.entrypoints.api.reference.openapi import openapi_document, routes
+from messaging.entrypoints.api.reference.words.examples import EXAMPLES, example_of
+from messaging.entrypoints.api.reference.words.names import public_name
+from messaging.entrypoints.api.reference.words.properties import DESCRIPTIONS
+from messaging.entrypoints.api.reference.words.values import VALUES
 
-HOW = "describe it in entrypoints/api/reference_words, or beside the field with Meta(description=…)"
+HOW = "describe it in entrypoints/api/reference/words, or beside the field with Meta(description=…)"
 
 
 @cache
@@ -71,14 +71,14 @@ def test_every_value_of_a_closed_list_has_a_meaning() -> None:
     found += [(place, schema.get("description", ""), schema) for place, schema in properties()]
     found += [(place, parameter["description"], parameter["schema"]) for place, parameter in parameters()]
 
-    assert undescribed(iter(found)) == [], "add its meaning to entrypoints/api/reference_words/values.py"
+    assert undescribed(iter(found)) == [], "add its meaning to entrypoints/api/reference/words/values.py"
 
 
 def test_every_answer_has_an_example_of_its_own_type() -> None:
     lacking = [route.operation.id for route in routes() if not example_of(route.operation.returns)]
     lacking += [route.operation.id for route in routes() if example_of(route.operation.returns).get("data") == [{}]]
 
-    assert lacking == [], "write one in entrypoints/api/reference_words/examples.py"
+    assert lacking == [], "write one in entrypoints/api/reference/words/examples.py"
     for route in routes():
         msgspec.convert(example_of(route.operation.returns), route.operation.returns)
 
@@ -107,7 +107,7 @@ def test_every_problem_code_has_an_example_in_the_shared_responses() -> None:
 def test_schemas_have_names_for_people_and_no_two_the_same() -> None:
     odd = [name for name in schemas() if "_" in name or name.endswith(("View", "Body"))]
 
-    assert odd == [], "choose one in entrypoints/api/reference_words/names.py"
+    assert odd == [], "choose one in entrypoints/api/reference/words/names.py"
     assert public_name("ListView_MessageView_") == "MessageList"
 
 

@@ -1,8 +1,8 @@
 """Can a tenant's route be added without deciding which roles open it?"""
 
 from messaging.domain.tenants.tenant import KeyRole
-from messaging.entrypoints.api.openapi import routes
-from messaging.entrypoints.api.roles import ROLES
+from messaging.entrypoints.api.edge.roles import ROLES
+from messaging.entrypoints.api.reference.openapi import routes
 
 TENANT_ROUTES = {route.operation.id: route for route in routes() if not route.admin}
 

@@ -2,9 +2,9 @@
 
 from litestar.handlers import HTTPRouteHandler
 
-from messaging.entrypoints.api.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
 from messaging.entrypoints.api.probes import ProbesController
-from messaging.entrypoints.api.reference import ReferenceController
+from messaging.entrypoints.api.reference.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
+from messaging.entrypoints.api.reference.pages import ReferenceController
 
 OPEN = {
     "/healthz",

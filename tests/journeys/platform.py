@@ -15,7 +15,7 @@ from messaging.domain.messages.reference import parse
 from messaging.domain.messages.state import LEGAL_MOVES, State
 from messaging.domain.shared.ids import Prefix, parse_typeid, typeid
 from messaging.entrypoints.lab.dev.onboarding import Business, Number, Plan
-from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import seeded
 from messaging.entrypoints.lab.dev.stack import Stack
 

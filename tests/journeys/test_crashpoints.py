@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from messaging.application.crashpoints import EXIT_CODE, POINTS
-from messaging.entrypoints.lab.dev.keeper import Keeper
+from messaging.entrypoints.lab.dev.processes.keeper import Keeper
 from tests.journeys.aftermath import MODES, Accepted, aftermath
 from tests.journeys.platform import Platform, eventually
 

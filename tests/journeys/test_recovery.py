@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from messaging.domain.shared.ids import Prefix, parse_typeid
-from messaging.entrypoints.lab.dev.loopback import free_port
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres, Shutdown
+from messaging.entrypoints.lab.dev.processes.loopback import free_port
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres, Shutdown
 from tests.journeys.platform import MORTAL_LEASE, Platform, eventually
 
 # From the end of a lease to the next claim: what the promise of 35 s leaves beside a lease of 30 s.

@@ -10,12 +10,12 @@ import pytest
 from litestar.types import ASGIApp
 
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.assembly.api import api_dependencies
+from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.lab.dev.logins import Logins
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.servers.logins import Logins
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 from messaging.entrypoints.sandbox import SandboxConfig, serving
 from messaging.entrypoints.sandbox import Settings as SandboxSettings
 from messaging.entrypoints.settings.settings import Settings, load

@@ -10,12 +10,12 @@ from litestar.types import ASGIApp
 
 from messaging.domain.shared.errors import DomainError
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.assembly.api import api_dependencies
-from messaging.entrypoints.composition import administration
+from messaging.entrypoints.cli.processes.api import api_dependencies
+from messaging.entrypoints.composition.commands import administration
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.lab.dev.logins import Logins
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.servers.logins import Logins
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from messaging.entrypoints.settings.settings import Settings, load
 from tests.conftest import _database
 from tests.integration.api.answers import problem, violations

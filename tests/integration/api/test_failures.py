@@ -18,7 +18,7 @@ from messaging.application.tenants.queries import WhoAmI
 from messaging.application.tenants.views import WhoAmIView
 from messaging.domain.tenants.tenant import Principal
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.assembly.api import api_dependencies
+from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings, load

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from messaging.entrypoints.api.messages import PublicStatus
+from messaging.entrypoints.api.v1.messages.messages import PublicStatus
 from messaging.entrypoints.composition.containers import Application
 from tests.integration.api.answers import problem
 from tests.integration.api.callers import Json, Platform, Shop

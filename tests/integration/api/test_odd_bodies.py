@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from messaging.entrypoints.api.instants import instants_in
-from messaging.entrypoints.api.openapi import Route, routes
+from messaging.entrypoints.api.decoding.instants import instants_in
+from messaging.entrypoints.api.reference.openapi import Route, routes
 from tests.integration.api.callers import Caller, Json, Platform, Shop
 
 PREFIXES = {

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.assembly.api import api_dependencies
+from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from tests.integration.api.answers import problem

@@ -8,8 +8,8 @@ import pytest
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from messaging.entrypoints.api.edge import Edge
-from messaging.entrypoints.api.openapi import openapi_document
+from messaging.entrypoints.api.edge.edge import Edge
+from messaging.entrypoints.api.reference.openapi import openapi_document
 from tests.integration.api.callers import Platform
 
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from messaging.domain.tenants.tenant import KeyRole
-from messaging.entrypoints.api.openapi import routes
-from messaging.entrypoints.api.roles import ROLES
+from messaging.entrypoints.api.edge.roles import ROLES
+from messaging.entrypoints.api.reference.openapi import routes
 from tests.integration.api.answers import problem
 from tests.integration.api.callers import Platform, Shop
 

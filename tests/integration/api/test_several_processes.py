@@ -13,11 +13,11 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from messaging.entrypoints.lab.dev.children import ChildProcess
-from messaging.entrypoints.lab.dev.logins import Logins
-from messaging.entrypoints.lab.dev.loopback import HOST
-from messaging.entrypoints.lab.dev.ports import free_ports
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.processes.children import ChildProcess
+from messaging.entrypoints.lab.dev.processes.loopback import HOST
+from messaging.entrypoints.lab.dev.processes.ports import free_ports
+from messaging.entrypoints.lab.dev.servers.logins import Logins
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 from messaging.entrypoints.lab.dev.stack import APP
 from tests.integration.api.callers import Json, Platform, Shop
 from tests.logins import database_settings

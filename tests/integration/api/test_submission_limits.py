@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.assembly.api import api_dependencies
+from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings

@@ -14,7 +14,7 @@ from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, decode
 from messaging.application.ports.wakeups import QueueUnavailable
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging.entrypoints.lab.dev.accounts import Account, can_reach
+from messaging.entrypoints.lab.dev.processes.accounts import Account, can_reach
 
 STRANGER = Account(name="stranger", uid=os.getuid() + 54_321, gid=os.getgid() + 54_321)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from messaging.entrypoints.lab.dev.children import ChildFailed, ChildProcess
-from messaging.entrypoints.lab.dev.loopback import free_port
-from messaging.entrypoints.lab.dev.scratch import ScratchDirectory
+from messaging.entrypoints.lab.dev.processes.children import ChildFailed, ChildProcess
+from messaging.entrypoints.lab.dev.processes.loopback import free_port
+from messaging.entrypoints.lab.dev.processes.scratch import ScratchDirectory
 
 STUBBORN = """
 import signal, sys, time
@@ -25,8 +25,8 @@ while True: time.sleep(60)
 # Whatever was started in the background of a script, tests among it, hands on a SIGINT that is ignored.
 SUPERVISOR = """
 import asyncio, json, signal
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from messaging.entrypoints.lab.dev.children import ChildFailed
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres, Shutdown
+from messaging.entrypoints.lab.dev.processes.children import ChildFailed
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres, Shutdown
 
 
 async def fetch_value(url: str, query: str) -> object:

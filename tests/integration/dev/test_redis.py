@@ -6,8 +6,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from messaging.entrypoints.lab.dev.children import ChildFailed
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.processes.children import ChildFailed
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 
 
 async def test_data_survives_an_orderly_restart_at_the_same_address(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from messaging.domain.messages.pacing.sender_health import HEALTHY, Subject
 from messaging.domain.messages.retry import Scope
 from messaging.entrypoints.composition.doctor import diagnose
 from messaging.entrypoints.composition.doctor.finding import Finding, Severity
-from messaging.entrypoints.composition.health import lanes_carried
+from messaging.entrypoints.composition.health.process import lanes_carried
 from messaging.entrypoints.composition.providers import CARRIED
-from messaging.entrypoints.lab.dev.logins import Logins
+from messaging.entrypoints.lab.dev.servers.logins import Logins
 from messaging.entrypoints.sandbox import SandboxConfig, serving
 from messaging.entrypoints.settings.values import MasterKey
 from tests.builders import ACCOUNT, PHONE_NUMBER_ID, WABA_ID

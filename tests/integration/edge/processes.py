@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 from msgspec import Struct
 
-from messaging.entrypoints.lab.dev.memory import resident_mib
-from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.processes.memory import resident_mib
+from messaging.entrypoints.lab.dev.processes.ports import free_ports
 
 APP = (sys.executable, "-P", "-m", "messaging.entrypoints.cli")
 HOST = "127.0.0.1"

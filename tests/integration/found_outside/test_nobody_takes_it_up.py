@@ -16,7 +16,7 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.state import State
-from messaging.entrypoints.composition.health import lanes_carried, workers_check
+from messaging.entrypoints.composition.health.process import lanes_carried, workers_check
 from messaging.entrypoints.composition.providers import CARRIED
 from tests.builders import NOON
 from tests.seeding import a_new_message, accept, seed_tenant

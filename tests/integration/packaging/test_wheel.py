@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BUILD = "import hatchling.build, sys; print(hatchling.build.build_wheel(sys.argv[1]))"
 MIGRATE = """
 import messaging, sys
-from messaging.entrypoints.api.problems import page_of
+from messaging.entrypoints.api.reference.problems import page_of
 from messaging.entrypoints.cli import main
 print(messaging.__file__, page_of("not_found").splitlines()[0], file=sys.stderr)
 main()

@@ -15,8 +15,8 @@ from messaging.adapters.postgres.schema import migrate, revisions
 from messaging.adapters.postgres.schema.logins import PostgresLogins
 from messaging.adapters.postgres.session.engine import APP_ROLE, SYSTEM_ROLE, Engines, create_engines
 from messaging.adapters.postgres.session.transactions import transaction
-from messaging.entrypoints.composition.logins import refuse_excess
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.composition.health.logins import refuse_excess
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from messaging.entrypoints.settings.settings import BadSettings, Settings, load
 from tests.seeding import a_new_message, accept, seed_tenant
 

@@ -14,7 +14,7 @@ from messaging.adapters.postgres.schema.logins import PostgresLogins
 from messaging.adapters.postgres.session.engine import create_engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from tests.builders import TENANT
 from tests.seeding import a_new_message, accept, seed_tenant
 

@@ -13,7 +13,7 @@ from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFac
 from messaging.application.ports.submissions import Stored
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres, Shutdown
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres, Shutdown
 from tests.builders import TENANT, a_tenant
 from tests.conftest import Stoppable
 from tests.seeding import an_acceptance, seed_tenant

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.application.ports.rate_limits import Bucket
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 
 LIMIT = 200.0
 BUCKET = Bucket(key="sender", interval=1 / (0.9 * LIMIT), burst=20)

@@ -9,7 +9,7 @@ from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.ports.sender_health import HealthRecordsUnavailable
 from messaging.domain.messages.retry import Scope, Unavailable
 from messaging.entrypoints.composition.clock import SystemClock
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 from tests.builders import SENDER, TENANT, a_snapshot, a_standing
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import Counts

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from messaging.entrypoints.sandbox.recipients import OUTCOMES, READ, REPLY_TEXT, Outcome
+from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import OUTCOMES, READ, REPLY_TEXT, Outcome
 from tests.integration.sandbox.business import Business
 
 SCRIPTED = {d: o for d, o in OUTCOMES.items() if o.refuse is None and o.mode is None}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from messaging.entrypoints.lab.dev.logins import Logins
+from messaging.entrypoints.lab.dev.servers.logins import Logins
 from tests.integration.webhooks.platform import Platform, platform_on
 
 

@@ -11,10 +11,10 @@ from messaging.application.ports.providers import Credentials
 from messaging.application.ports.secrets import TenantCipher
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.cli.assembly.webhooks import webhooks_dependencies
+from messaging.entrypoints.cli.processes.webhooks import webhooks_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.lab.dev.logins import Logins
+from messaging.entrypoints.lab.dev.servers.logins import Logins
 from messaging.entrypoints.observability.telemetry import AsgiApp
 from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app

@@ -18,7 +18,7 @@ from messaging.application.jobs import DeliverLane, ProcessWebhooks, queue_name
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 from messaging.entrypoints.sockets.listening import CannotListen
 from messaging.entrypoints.worker.app import WorkerTerms
 from tests.integration.worker.doubles import BULK, OTP, Work, worker_process

@@ -12,11 +12,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from messaging.entrypoints.lab.bench import bodies
-from messaging.entrypoints.lab.bench.cpu import difference, seconds_by_process
-from messaging.entrypoints.lab.bench.fairness import jain_index
-from messaging.entrypoints.lab.bench.generator import Generator, Job
-from messaging.entrypoints.lab.bench.loop import thirds
+from messaging.entrypoints.lab.bench.measurements.fairness import jain_index
+from messaging.entrypoints.lab.bench.measurements.loop import thirds
 from messaging.entrypoints.lab.bench.report import (
     Findings,
     Floor,
@@ -27,7 +24,10 @@ from messaging.entrypoints.lab.bench.report import (
     measured,
     medians,
 )
-from messaging.entrypoints.lab.dev.memory import resident_mib
+from messaging.entrypoints.lab.bench.rig import bodies
+from messaging.entrypoints.lab.bench.rig.cpu import difference, seconds_by_process
+from messaging.entrypoints.lab.bench.rig.generator import Generator, Job
+from messaging.entrypoints.lab.dev.processes.memory import resident_mib
 
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from messaging.entrypoints.cli.failures import Exit, exit_code_of
-from messaging.entrypoints.cli.running import Service, serve
+from messaging.entrypoints.cli.processes.running import Service, serve
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.lab.dev.loopback import free_port
-from messaging.entrypoints.lab.dev.ports import Ports, PortsInUse, require_free
+from messaging.entrypoints.lab.dev.processes.loopback import free_port
+from messaging.entrypoints.lab.dev.processes.ports import Ports, PortsInUse, require_free
 from messaging.entrypoints.sandbox import SandboxConfig, serving
 from messaging.entrypoints.sockets.listening import CannotListen, listen
 from tests.unit.application.webhooks.doubles import Counts

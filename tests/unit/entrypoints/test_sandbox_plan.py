@@ -2,10 +2,10 @@
 
 import msgspec
 
-from messaging.entrypoints.sandbox.ledger import Entry
-from messaging.entrypoints.sandbox.recipients import DELIVERED, READ, SENT, Outcome
-from messaging.entrypoints.sandbox.settings import Settings
-from messaging.entrypoints.sandbox.statuses import plan
+from messaging.entrypoints.sandbox.core.ledger import Entry
+from messaging.entrypoints.sandbox.core.settings import Settings
+from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import DELIVERED, READ, SENT, Outcome
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.statuses import plan
 
 ENTRY = Entry(
     n=7,

@@ -50,18 +50,18 @@ from messaging.application.tenants.queries import (
 )
 from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
 from messaging.application.webhooks.queries import FindProviderEvent, ListProviderEvents
-from messaging.entrypoints.api.auth import Door, admin_guard, tenant_guard
-from messaging.entrypoints.api.cursors import Cursors
+from messaging.entrypoints.api.admin.sealing import SealForPlatform, SealForTenant
+from messaging.entrypoints.api.decoding.cursors import Cursors
 from messaging.entrypoints.api.dependencies import use_case
-from messaging.entrypoints.api.edge import Edge
-from messaging.entrypoints.api.errors import HANDLERS
-from messaging.entrypoints.api.express import Express
-from messaging.entrypoints.api.idempotency import Once
-from messaging.entrypoints.api.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
+from messaging.entrypoints.api.edge.auth import Door, admin_guard, tenant_guard
+from messaging.entrypoints.api.edge.edge import Edge
+from messaging.entrypoints.api.edge.errors import HANDLERS
+from messaging.entrypoints.api.edge.express import Express
+from messaging.entrypoints.api.edge.idempotency import Once
 from messaging.entrypoints.api.probes import ProbesController
-from messaging.entrypoints.api.reference import ReferenceController
-from messaging.entrypoints.api.sealing import SealForPlatform, SealForTenant
-from messaging.entrypoints.api.submitting import submit_many, submit_one
+from messaging.entrypoints.api.reference.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
+from messaging.entrypoints.api.reference.pages import ReferenceController
+from messaging.entrypoints.api.v1.messages.submitting import submit_many, submit_one
 from messaging.entrypoints.api.watching import Watch, watching
 from messaging.entrypoints.observability.telemetry import AccessLog, Operations
 

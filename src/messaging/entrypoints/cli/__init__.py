@@ -4,22 +4,12 @@ import sys
 
 import rich_click as click
 
-from messaging.entrypoints.cli import (
-    admin_keys,
-    administration,
-    chaos,
-    connecting,
-    database,
-    listing,
-    local,
-    messages,
-    processes,
-    provider_events,
-    raw_webhooks,
-    reports,
-    sql,
-)
+from messaging.entrypoints.cli import reports, sql
 from messaging.entrypoints.cli.failures import exit_code_of
+from messaging.entrypoints.cli.in_database import admin_keys, administration, database, raw_webhooks
+from messaging.entrypoints.cli.lab import chaos, local
+from messaging.entrypoints.cli.processes import commands as processes
+from messaging.entrypoints.cli.through_api import connecting, listing, messages, provider_events
 
 __all__ = ["app", "main"]
 

@@ -14,7 +14,7 @@ from messaging.entrypoints.settings.settings import BadSettings, Settings, descr
 def openapi(as_json: bool) -> None:
     """Print the API's OpenAPI 3.1 document (always JSON)."""
     del as_json
-    from messaging.entrypoints.api.openapi import openapi_document
+    from messaging.entrypoints.api.reference.openapi import openapi_document
 
     click.echo(msgspec.json.format(msgspec.json.encode(openapi_document()), indent=2).decode())
 

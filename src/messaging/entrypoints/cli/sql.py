@@ -10,7 +10,7 @@ from messaging.entrypoints.cli.failures import Exit, Failed
 from messaging.entrypoints.cli.printing import json_option, print_json, table
 
 if TYPE_CHECKING:  # Importing it makes every command wait for the database's libraries.
-    from messaging.entrypoints.composition.statements import HotStatement
+    from messaging.entrypoints.composition.commands.statements import HotStatement
 
 _WEEK: Final = re.compile(r"[0-9]{4}w[0-9]{2}")
 _SETTINGS: Final = {"messaging_app": "; app.tenant_id and app.mode say whose work it is"}
@@ -25,7 +25,7 @@ def sql(name: str | None, week: str | None, as_json: bool) -> None:
 
     Hot is what runs for every batch of messages or webhooks, for every look for due work, or for a page of a list.
     """
-    from messaging.entrypoints.composition.statements import BY_NAME
+    from messaging.entrypoints.composition.commands.statements import BY_NAME
 
     if week is not None and not _WEEK.fullmatch(week):
         raise click.BadParameter("write it like 2026w48, year and ISO week", param_hint="--week")

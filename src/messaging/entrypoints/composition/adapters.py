@@ -28,8 +28,8 @@ from messaging.adapters.redis.submission_limits import RedisSubmissionQuotas
 from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
-from messaging.entrypoints.composition.health import ProcessHealth
-from messaging.entrypoints.composition.logins import LoginCheck
+from messaging.entrypoints.composition.health.logins import LoginCheck
+from messaging.entrypoints.composition.health.process import ProcessHealth
 from messaging.entrypoints.composition.providers import CARRIED
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.observability.telemetry import Operations

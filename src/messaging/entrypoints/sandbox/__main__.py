@@ -8,8 +8,8 @@ from pathlib import Path
 
 import uvloop
 
-from messaging.entrypoints.sandbox.server import serve
-from messaging.entrypoints.sandbox.settings import SandboxConfig
+from messaging.entrypoints.sandbox.core.server import serve
+from messaging.entrypoints.sandbox.core.settings import SandboxConfig
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from messaging.entrypoints.api.bodies import canonical
+from messaging.entrypoints.api.decoding.bodies import canonical
 from tests.integration.api.callers import Json, Platform, Shop, account_body
 
 Stored = "asyncpg.Connection[asyncpg.Record]"

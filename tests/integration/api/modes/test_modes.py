@@ -16,7 +16,7 @@ from messaging.application.tenants.accounts.ciphers import cipher_of
 from messaging.application.webhooks import event_content
 from messaging.domain.shared.ids import AccountId, EventId, Prefix, TenantId, WebhookId, parse_typeid, typeid
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.api.openapi import Route, routes
+from messaging.entrypoints.api.reference.openapi import Route, routes
 from messaging.entrypoints.composition.containers import Application
 from tests.builders import an_inbound_message
 from tests.integration.api.callers import Platform, Shop, account_body, phone_id

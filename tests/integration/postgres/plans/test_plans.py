@@ -15,7 +15,7 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.webhooks import raw_webhooks
 from messaging.domain.shared.mode import Mode, TenantScope
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from tests.conftest import _database
 from tests.integration.postgres.plans.populating import populated_with
 from tests.integration.postgres.plans.statement import TENANT, Statement

@@ -16,12 +16,13 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble
 from messaging.domain.messages.pacing.sender_health import HEALTHY, Health
-from messaging.entrypoints.cli.database import exit_code_of_findings
 from messaging.entrypoints.cli.failures import Exit
-from messaging.entrypoints.composition.doctor import clock, disk, lanes, senders, webhooks
+from messaging.entrypoints.cli.in_database.database import exit_code_of_findings
 from messaging.entrypoints.composition.doctor.finding import Finding, Kind, Severity, failed, some, warning
-from messaging.entrypoints.composition.doctor.public_url import ExaminePublicUrl
-from messaging.entrypoints.composition.doctor.readiness import as_findings
+from messaging.entrypoints.composition.doctor.installation import clock, disk
+from messaging.entrypoints.composition.doctor.installation.public_url import ExaminePublicUrl
+from messaging.entrypoints.composition.doctor.installation.readiness import as_findings
+from messaging.entrypoints.composition.doctor.traffic import lanes, senders, webhooks
 from messaging.entrypoints.settings.settings import Settings, load
 from tests.builders import ACCOUNT, NOON, SENDER, an_account
 

@@ -9,9 +9,9 @@ from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.survey import AccountSeen
 from messaging.domain.shared.ids import AccountId
 from messaging.domain.tenants.tenant import ProviderAccount
-from messaging.entrypoints.composition.doctor import tokens
 from messaging.entrypoints.composition.doctor.finding import Finding, Severity
-from messaging.entrypoints.composition.doctor.tokens import ExamineTokens
+from messaging.entrypoints.composition.doctor.traffic import tokens
+from messaging.entrypoints.composition.doctor.traffic.tokens import ExamineTokens
 from tests.builders import an_account
 
 

@@ -8,17 +8,17 @@ from typing import Final
 
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.entrypoints.composition.containers import Application, build
-from messaging.entrypoints.composition.doctor.clock import ExamineClock
-from messaging.entrypoints.composition.doctor.dead_letters import ExamineDeadLetters
-from messaging.entrypoints.composition.doctor.disk import ExamineDisk
 from messaging.entrypoints.composition.doctor.finding import Examine, Finding, Kind, Severity, failed
-from messaging.entrypoints.composition.doctor.lanes import ExamineLanes
-from messaging.entrypoints.composition.doctor.master_key import ExamineMasterKey
-from messaging.entrypoints.composition.doctor.public_url import ExaminePublicUrl
-from messaging.entrypoints.composition.doctor.readiness import as_findings
-from messaging.entrypoints.composition.doctor.senders import ExamineSenders
-from messaging.entrypoints.composition.doctor.tokens import ExamineTokens
-from messaging.entrypoints.composition.doctor.webhooks import ExamineWebhooks
+from messaging.entrypoints.composition.doctor.installation.clock import ExamineClock
+from messaging.entrypoints.composition.doctor.installation.disk import ExamineDisk
+from messaging.entrypoints.composition.doctor.installation.master_key import ExamineMasterKey
+from messaging.entrypoints.composition.doctor.installation.public_url import ExaminePublicUrl
+from messaging.entrypoints.composition.doctor.installation.readiness import as_findings
+from messaging.entrypoints.composition.doctor.traffic.dead_letters import ExamineDeadLetters
+from messaging.entrypoints.composition.doctor.traffic.lanes import ExamineLanes
+from messaging.entrypoints.composition.doctor.traffic.senders import ExamineSenders
+from messaging.entrypoints.composition.doctor.traffic.tokens import ExamineTokens
+from messaging.entrypoints.composition.doctor.traffic.webhooks import ExamineWebhooks
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
 

@@ -11,23 +11,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from messaging.entrypoints.lab.bench.accept import accept, accept_batch
-from messaging.entrypoints.lab.bench.books import open_books
-from messaging.entrypoints.lab.bench.deliver import deliver
-from messaging.entrypoints.lab.bench.fairness import fairness
-from messaging.entrypoints.lab.bench.growth import growth
-from messaging.entrypoints.lab.bench.limits import limits
-from messaging.entrypoints.lab.bench.loop import loop
-from messaging.entrypoints.lab.bench.memory import memory
-from messaging.entrypoints.lab.bench.receipts import receipts
+from messaging.entrypoints.lab.bench.measurements.accept import accept, accept_batch
+from messaging.entrypoints.lab.bench.measurements.deliver import deliver
+from messaging.entrypoints.lab.bench.measurements.fairness import fairness
+from messaging.entrypoints.lab.bench.measurements.growth import growth
+from messaging.entrypoints.lab.bench.measurements.limits import limits
+from messaging.entrypoints.lab.bench.measurements.loop import loop
+from messaging.entrypoints.lab.bench.measurements.memory import memory
+from messaging.entrypoints.lab.bench.measurements.receipts import receipts
+from messaging.entrypoints.lab.bench.measurements.scale import scale
 from messaging.entrypoints.lab.bench.report import Findings, Machine, Report, medians, together
-from messaging.entrypoints.lab.bench.rig import Order, Rig, onboard
-from messaging.entrypoints.lab.bench.scale import scale
-from messaging.entrypoints.lab.dev.children import ChildProcess
+from messaging.entrypoints.lab.bench.rig.books import open_books
+from messaging.entrypoints.lab.bench.rig.rig import Order, Rig, onboard
 from messaging.entrypoints.lab.dev.client import LocalClient
-from messaging.entrypoints.lab.dev.keeper import Say
-from messaging.entrypoints.lab.dev.loopback import HOST, free_port
-from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.processes.children import ChildProcess
+from messaging.entrypoints.lab.dev.processes.keeper import Say
+from messaging.entrypoints.lab.dev.processes.loopback import HOST, free_port
+from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import admin_key_of
 from messaging.entrypoints.lab.dev.stack import Launch, Stack
 
@@ -97,7 +97,7 @@ async def _on_a_disk_of_its_own(launch: Launch) -> Launch:
 @asynccontextmanager
 async def _noop(stack: Stack) -> AsyncIterator[str]:
     port = free_port()
-    command = (sys.executable, "-P", "-m", "messaging.entrypoints.lab.bench.noop", str(port))
+    command = (sys.executable, "-P", "-m", "messaging.entrypoints.lab.bench.floors.noop", str(port))
     async with ChildProcess("noop", command, log=stack.home / "logs" / "noop.log") as child:
         await child.answers(f"http://{HOST}:{port}/healthz")
         yield f"http://{HOST}:{port}/"

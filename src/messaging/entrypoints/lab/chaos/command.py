@@ -13,22 +13,22 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
-from messaging.entrypoints.lab.chaos import rest
-from messaging.entrypoints.lab.chaos.clients import Clients
-from messaging.entrypoints.lab.chaos.evidence import ECHO_GRACE_SECONDS, Evidence
-from messaging.entrypoints.lab.chaos.figures import figures
-from messaging.entrypoints.lab.chaos.inflict import Inflict
-from messaging.entrypoints.lab.chaos.invariants import judge
-from messaging.entrypoints.lab.chaos.links import WORKERS, Links
-from messaging.entrypoints.lab.chaos.pace import Pace
-from messaging.entrypoints.lab.chaos.plan import SENDERS, TENANTS, Storm, draw
-from messaging.entrypoints.lab.chaos.planted import PLANTS, planted_in
-from messaging.entrypoints.lab.chaos.report import Report
+from messaging.entrypoints.lab.chaos.judging.evidence import ECHO_GRACE_SECONDS, Evidence
+from messaging.entrypoints.lab.chaos.judging.figures import figures
+from messaging.entrypoints.lab.chaos.judging.invariants import judge
+from messaging.entrypoints.lab.chaos.judging.report import Report
+from messaging.entrypoints.lab.chaos.storm import rest
+from messaging.entrypoints.lab.chaos.storm.clients import Clients
+from messaging.entrypoints.lab.chaos.storm.inflict import Inflict
+from messaging.entrypoints.lab.chaos.storm.links import WORKERS, Links
+from messaging.entrypoints.lab.chaos.storm.pace import Pace
+from messaging.entrypoints.lab.chaos.storm.plan import SENDERS, TENANTS, Storm, draw
+from messaging.entrypoints.lab.chaos.storm.planted import PLANTS, planted_in
 from messaging.entrypoints.lab.dev.client import LocalClient
-from messaging.entrypoints.lab.dev.keeper import Say
-from messaging.entrypoints.lab.dev.loopback import HOST
 from messaging.entrypoints.lab.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
-from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.processes.keeper import Say
+from messaging.entrypoints.lab.dev.processes.loopback import HOST
+from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import admin_key_of
 from messaging.entrypoints.lab.dev.stack import Stack
 

@@ -21,7 +21,7 @@ from messaging.entrypoints.lab.demo.report import Report
 from messaging.entrypoints.lab.demo.submitting import BATCH, Submitted, submit
 from messaging.entrypoints.lab.dev.client import LocalClient
 from messaging.entrypoints.lab.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
-from messaging.entrypoints.lab.dev.ports import free_ports
+from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import admin_key_of
 from messaging.entrypoints.lab.dev.stack import Stack
 

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from messaging.entrypoints.lab.dev.keeper import Say
 from messaging.entrypoints.lab.dev.onboarding import Business
-from messaging.entrypoints.lab.dev.ports import free_ports, ports_from
+from messaging.entrypoints.lab.dev.processes.keeper import Say
+from messaging.entrypoints.lab.dev.processes.ports import free_ports, ports_from
 from messaging.entrypoints.lab.dev.profile import Profile, remove_profile, write_profile
 from messaging.entrypoints.lab.dev.seeding import PLAN, seeded
 from messaging.entrypoints.lab.dev.stack import Given, Stack

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from messaging.entrypoints.lab.dev.client import CallFailed, LocalClient
-from messaging.entrypoints.lab.dev.keeper import Say
+from messaging.entrypoints.lab.dev.processes.keeper import Say
 
 _TEMPLATES: Final = Path(__file__).with_name("templates.json")
 _REVIEW_PATIENCE_SECONDS: Final = 30.0

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from messaging.entrypoints.lab.dev.client import CallFailed, LocalClient
-from messaging.entrypoints.lab.dev.keeper import Say
 from messaging.entrypoints.lab.dev.onboarding import Business, Number, Onboarding, Plan, Seed, new_seed
+from messaging.entrypoints.lab.dev.processes.keeper import Say
 from messaging.entrypoints.lab.dev.stack import Stack
 
 _SEED: Final = "seed.json"

@@ -14,14 +14,14 @@ from typing import IO, Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from messaging.entrypoints.lab.dev.children import ChildFailed, ChildProcess
-from messaging.entrypoints.lab.dev.keeper import Keeper, Say
-from messaging.entrypoints.lab.dev.logins import make_database, make_logins
-from messaging.entrypoints.lab.dev.loopback import HOST
-from messaging.entrypoints.lab.dev.ports import Ports, require_free
-from messaging.entrypoints.lab.dev.postgres import EmbeddedPostgres
-from messaging.entrypoints.lab.dev.redis import EmbeddedRedis
-from messaging.entrypoints.lab.dev.scratch import ScratchDirectory
+from messaging.entrypoints.lab.dev.processes.children import ChildFailed, ChildProcess
+from messaging.entrypoints.lab.dev.processes.keeper import Keeper, Say
+from messaging.entrypoints.lab.dev.processes.loopback import HOST
+from messaging.entrypoints.lab.dev.processes.ports import Ports, require_free
+from messaging.entrypoints.lab.dev.processes.scratch import ScratchDirectory
+from messaging.entrypoints.lab.dev.servers.logins import make_database, make_logins
+from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
+from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 
 _DATABASE: Final = "messaging"
 # `-P`: the directory we are started from must not shadow an installed module.

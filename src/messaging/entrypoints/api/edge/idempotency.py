@@ -1,0 +1,125 @@
+"""Makes a repeated mutating request have the effect of one, by its key, fingerprint and remembered answer."""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, assert_never
+
+import msgspec
+from litestar import Request, Response
+
+from messaging.application.messages.accepting import kept_reply
+from messaging.application.messages.accepting.submit import IDEMPOTENCY_KEPT_FOR, IdempotencyRequest
+from messaging.application.ports.clock import Clock
+from messaging.application.ports.idempotency import Idempotency
+from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.tenants.accounts.ciphers import FingerprintRequests
+from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.mode import TenantScope
+from messaging.domain.tenants.tenant import Principal
+from messaging.entrypoints.api.decoding.bodies import canonical
+from messaging.entrypoints.api.decoding.calls import Call
+
+HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotent-Replayed"
+_HEADER = HEADER.lower()
+KEY_PATTERN = "^[!-~]{1,255}$"
+_KEY = re.compile(KEY_PATTERN)
+# Longer than any such request may take, a provider's answer included.
+_LEASE = timedelta(seconds=60)
+
+Work = Callable[[], Awaitable[msgspec.Struct]]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Sealing(msgspec.Struct, frozen=True):
+    """How an answer that holds a secret is remembered: only ever as ciphertext."""
+
+    seal: Callable[[bytes], bytes]
+    open: Callable[[bytes], bytes]
+
+
+def json_response(body: bytes, *, status: int, replayed: bool = False) -> Response[bytes]:
+    headers = {REPLAYED_HEADER: "true"} if replayed else None
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def idempotency_of(request: Call, raw: bytes) -> IdempotencyRequest | None:
+    """The request's key with its fingerprint, or None without one. Raises DomainError `idempotency_key_invalid`."""
+    key = request.headers.get(_HEADER)
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise DomainError("idempotency_key_invalid", "Use 1 to 255 visible ASCII characters, such as a UUID.")
+    head = f"{request.scope.get('method')}\n{request.scope['path']}\n".encode()
+    return IdempotencyRequest(key=key, digest=hashlib.sha256(head + canonical(raw)).digest())
+
+
+class Once:
+    """For every mutating operation but the submission of messages, which keeps its record with the messages.
+
+    If the process dies between the effect and the record, a repetition is refused until the lease ends (60 s) and has
+    its effect again after that.
+    """
+
+    def __init__(self, *, idempotency: Idempotency, fingerprints: FingerprintRequests, clock: Clock) -> None:
+        self._idempotency = idempotency
+        self._fingerprints = fingerprints
+        self._clock = clock
+
+    async def __call__(
+        self, request: Request[Any, Any, Any], raw: bytes, work: Work, *, status: int, sealing: Sealing | None = None
+    ) -> Response[bytes]:
+        """Raises what `work` raises (and forgets the key then), `idempotency_key_reused`, `request_in_flight`."""
+        wanted = idempotency_of(request, raw)
+        if wanted is None:
+            return json_response(_encode(await work()), status=status)
+        auth = request.auth
+        scope = TenantScope(auth.tenant_id, auth.mode) if isinstance(auth, Principal) else None
+        first = await self._begin(scope, wanted)
+        if first is not None:
+            kept = first.body if sealing is None else sealing.open(first.body)
+            return json_response(kept_reply.unpack(kept), status=first.status, replayed=True)
+        body = await self._effect(scope, wanted.key, work)
+        packed = kept_reply.pack(body)
+        kept = packed if sealing is None else sealing.seal(packed)
+        await self._idempotency.finish(scope, wanted.key, status=status, body=kept)
+        return json_response(body, status=status)
+
+    async def _begin(self, scope: TenantScope | None, wanted: IdempotencyRequest) -> Replayed | None:
+        now = self._clock.now()
+        outcome = await self._idempotency.begin(
+            scope,
+            wanted.key,
+            await self._fingerprints(scope, wanted.digest),
+            expires_at=now + IDEMPOTENCY_KEPT_FOR,
+            lease_until=now + _LEASE,
+        )
+        match outcome:
+            case None | Replayed():
+                return outcome
+            case KeyReused():
+                raise DomainError(
+                    "idempotency_key_reused",
+                    "This Idempotency-Key was used with another request. Use a new key for a new request.",
+                )
+            case KeyInFlight():
+                raise DomainError(
+                    "request_in_flight",
+                    "The first request with this Idempotency-Key has not finished. Ask again in a moment.",
+                )
+            case _:
+                assert_never(outcome)
+
+    async def _effect(self, scope: TenantScope | None, key: str, work: Work) -> bytes:
+        try:
+            return _encode(await work())
+        except Exception:
+            # Without the store the reservation stays until its lease ends; the first error is the one to report.
+            with contextlib.suppress(StoreUnavailable):
+                await self._idempotency.abandon(scope, key)
+            raise

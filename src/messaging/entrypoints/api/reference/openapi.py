@@ -1,0 +1,281 @@
+"""The contract as OpenAPI 3.1, built from the handlers and the very types that decode requests and encode answers."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from litestar import Controller
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
+
+from messaging.domain.tenants.tenant import KeyRole
+from messaging.entrypoints.api.admin.admin_keys import AdminKeysController
+from messaging.entrypoints.api.admin.tenants import KeysController, TenantsController
+from messaging.entrypoints.api.edge import limits
+from messaging.entrypoints.api.edge.errors import PROBLEMS, Problem
+from messaging.entrypoints.api.edge.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER
+from messaging.entrypoints.api.edge.operations import Operation, operation_of
+from messaging.entrypoints.api.edge.roles import OF_MESSAGES, roles_for
+from messaging.entrypoints.api.reference.describing import describe, described_schemas, with_public_names
+from messaging.entrypoints.api.reference.words import properties as words
+from messaging.entrypoints.api.reference.words.examples import example_of
+from messaging.entrypoints.api.reference.words.responses import response_name, responses
+from messaging.entrypoints.api.v1.accounts.accounts import AccountsController
+from messaging.entrypoints.api.v1.accounts.senders import RulesController, SendersController
+from messaging.entrypoints.api.v1.conversations.inbound_messages import InboundController
+from messaging.entrypoints.api.v1.messages.dead_letters import DeadLettersController
+from messaging.entrypoints.api.v1.messages.messages import MessagesController
+from messaging.entrypoints.api.v1.messages.operator_actions import OperatorActionsController
+from messaging.entrypoints.api.v1.messages.summary import MessageSummaryController
+from messaging.entrypoints.api.v1.templates.templates import TemplatesController
+from messaging.entrypoints.api.v1.tenant.health import HealthController
+from messaging.entrypoints.api.v1.tenant.key import KeyController
+from messaging.entrypoints.api.v1.tenant.preferences import SettingsController
+from messaging.entrypoints.api.v1.webhooks.provider_events import ProviderEventsController
+
+TENANT_CONTROLLERS: tuple[type[Controller], ...] = (
+    MessagesController,
+    MessageSummaryController,
+    DeadLettersController,
+    OperatorActionsController,
+    InboundController,
+    ProviderEventsController,
+    TemplatesController,
+    SendersController,
+    RulesController,
+    AccountsController,
+    HealthController,
+    KeyController,
+    SettingsController,
+)
+ADMIN_CONTROLLERS: tuple[type[Controller], ...] = (TenantsController, KeysController, AdminKeysController)
+
+_REF = "#/components/schemas/{name}"
+_PREFIXES = {
+    "message_id": "msg",
+    "template_id": "tpl",
+    "sender_id": "snd",
+    "account_id": "acc",
+    "tenant_id": "ten",
+    "key_id": "key",
+    "event_id": "evt",
+}
+_OF_THE_LISTENER = ("bad_request", "header_repeated", "request_timeout", "url_too_long", "head_too_large")
+# Any operation may meet these.
+_ALWAYS = ("unauthorized", "keys_throttled", "internal_error", "store_unavailable", "overloaded", *_OF_THE_LISTENER)
+_OF_BODIES = ("malformed_json", "nesting_too_deep", "bad_request", "body_too_large", "unsupported_media_type")
+
+_DESCRIPTION = """\
+Publish intent; every accepted message reaches a reported end.
+
+Errors are RFC 9457 problem documents with a stable `code` and every violation in `errors`. Every mutating operation
+takes an `Idempotency-Key`: within 7 days a repetition is answered with the first answer. Lists page by cursor.
+`x-roles` names the roles of the keys that open an operation.
+"""
+
+
+class Route(NamedTuple):
+    method: str
+    path: str
+    operation: Operation
+    admin: bool
+
+
+def routes() -> Iterator[Route]:
+    """Every documented operation, in the order of the reference page."""
+    for admin, controllers in ((False, TENANT_CONTROLLERS), (True, ADMIN_CONTROLLERS)):
+        for controller in controllers:
+            for handler in vars(controller).values():
+                if isinstance(handler, HTTPRouteHandler):
+                    yield _route(controller, handler, admin=admin)
+
+
+def _route(controller: type[Controller], handler: HTTPRouteHandler, *, admin: bool) -> Route:
+    (method,) = handler.http_methods
+    (sub_path,) = handler.paths
+    path = re.sub(r"\{(\w+):str\}", r"{\1}", f"{vars(controller)['path']}{sub_path}").rstrip("/")
+    return Route(str(method).lower(), path, operation_of(handler.opt), admin)
+
+
+def openapi_document() -> dict[str, Any]:
+    """Needs no running service."""
+    found = list(routes())
+    paths: dict[str, dict[str, Any]] = {}
+    schema_of, components = _schemas(found)
+    for route in found:
+        paths.setdefault(route.path, {})[route.method] = _describe(route, schema_of)
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Messaging API", "version": "1", "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys(route.operation.tag for route in found)],
+        "paths": with_public_names(paths) | _probe_paths(),
+        "components": {
+            "schemas": described_schemas(components),
+            "responses": responses(),
+            "securitySchemes": {
+                "tenant": _bearer("A tenant's key: mpk_live_… or mpk_test_…"),
+                "admin": _bearer("A platform administrator's key: mpk_admin_…"),
+            },
+        },
+    }
+    # As it reads back: no tuples, no enum members.
+    return dict(msgspec.json.decode(msgspec.json.encode(document)))
+
+
+def _bearer(description: str) -> dict[str, Any]:
+    return {"type": "http", "scheme": "bearer", "description": description}
+
+
+def _schemas(found: Iterable[Route]) -> tuple[dict[Any, Any], dict[str, Any]]:
+    wanted = [Problem]
+    for route in found:
+        wanted.extend(item for item in (route.operation.returns, route.operation.body) if item is not None)
+    wanted = list(dict.fromkeys(wanted))
+    refs, components = msgspec.json.schema_components(wanted, ref_template=_REF)
+    return dict(zip(wanted, refs, strict=True)), components
+
+
+def _describe(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    operation = route.operation
+    described: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": [{"admin" if route.admin else "tenant": []}],
+        "responses": _responses(route, schema_of),
+    }
+    if not route.admin:
+        described["x-roles"] = [role.value for role in KeyRole if role in roles_for(operation.id)]
+    if operation.description:
+        described["description"] = operation.description
+    if parameters := _parameters(route):
+        described["parameters"] = parameters
+    if operation.body is not None:
+        content: dict[str, Any] = {"schema": schema_of[operation.body]}
+        if operation.example is not None:
+            content["example"] = operation.example
+        described["requestBody"] = {
+            "required": not operation.body_optional,
+            "content": {"application/json": content},
+        }
+    return described
+
+
+def _mutates(route: Route) -> bool:
+    return route.method != "get"
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    for name in re.findall(r"\{(\w+)\}", route.path):
+        prefix = _PREFIXES[name]
+        schema = {"type": "string", "pattern": f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"}
+        parameters.append(
+            {"name": name, "in": "path", "required": True, "description": words.PATH_PARAMETERS[name], "schema": schema}
+        )
+    if route.operation.query is not None:
+        parameters.extend(_query_parameters(route.operation.id, route.operation.query))
+    if _mutates(route) and route.operation.id != "check_message":
+        schema = {"type": "string", "pattern": KEY_PATTERN}
+        parameters.append(
+            {
+                "name": HEADER,
+                "in": "header",
+                "required": False,
+                "description": words.IDEMPOTENCY_KEY,
+                "schema": schema,
+            }
+        )
+    return parameters
+
+
+def _query_parameters(operation_id: str, query: type[Struct]) -> Iterator[dict[str, Any]]:
+    (_,), components = msgspec.json.schema_components([query], ref_template=_REF)
+    for name, schema in components[query.__name__]["properties"].items():
+        bare = describe(f"{operation_id}.{name}", name, _without_null(schema, components))
+        text = bare.pop("description", "")
+        # Several values stand in one parameter, with commas between them.
+        several = {"style": "form", "explode": False} if bare.get("type") == "array" else {}
+        yield {"name": name, "in": "query", "required": False, "description": text, **several, "schema": bare}
+
+
+def _without_null(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    """A query has no null: leaving a parameter out is how one says it. References are written out."""
+    given = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    if schema.get("default") is not None:
+        given["default"] = schema["default"]
+    for option in schema.get("anyOf", ()):
+        if option != {"type": "null"}:
+            given |= option
+    if "enum" in given:
+        given["enum"] = [value for value in given["enum"] if value is not None]
+    if "$ref" in given:
+        given |= components[given.pop("$ref").rsplit("/", 1)[1]]
+    return given
+
+
+def _responses(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    operation = route.operation
+    good: dict[str, Any] = {
+        "description": "Accepted and committed." if operation.status == 202 else "Done.",
+        "content": {
+            "application/json": {"schema": schema_of[operation.returns], "example": example_of(operation.returns)}
+        },
+    }
+    if _mutates(route):
+        flag = {"type": "string", "enum": ["true"]}
+        good["headers"] = {REPLAYED_HEADER: _header(words.IDEMPOTENT_REPLAYED, flag)}
+    if "rate_limited" in operation.problems:
+        good["headers"][limits.POLICY_HEADER] = _header(words.RATE_LIMIT_POLICY, {"type": "string"})
+        good["headers"][limits.HEADER] = _header(words.RATE_LIMIT, {"type": "string"})
+    answers = {str(operation.status): good}
+    for status in sorted({PROBLEMS[code].status for code in _codes(route)}):
+        answers[str(status)] = {"$ref": f"#/components/responses/{response_name(status)}"}
+    return answers
+
+
+def _header(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "schema": schema, "required": False}
+
+
+def _codes(route: Route) -> set[str]:
+    operation = route.operation
+    codes = {*_ALWAYS, *operation.problems}
+    if not route.admin:
+        codes |= {"tenant_suspended", "role_not_allowed"}
+    if "{" in route.path:
+        codes.add("not_found")
+    if operation.query is not None:
+        codes |= {"validation_failed", "cursor_invalid"}
+    if operation.body is not None:
+        codes |= {*_OF_BODIES, "validation_failed"}
+    if _mutates(route) and not route.admin and operation.id not in OF_MESSAGES:
+        codes.add("changes_limited")
+    if _mutates(route):
+        codes |= {"bad_request", "body_too_large", "idempotency_key_invalid", "idempotency_key_reused"}
+        codes.add("request_in_flight")
+    return codes
+
+
+def _probe_paths() -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    anything = {"application/json": {"schema": {"type": "object"}}}
+    return {
+        "/healthz": {"get": _probe("get_health", "Is the process alive?", {"200": anything})},
+        "/readyz": {"get": _probe("get_readiness", "May it take traffic?", {"200": anything, "503": anything})},
+        "/metrics": {"get": _probe("get_metrics", "Prometheus metrics", {"200": text})},
+    }
+
+
+def _probe(id: str, summary: str, contents: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": id,
+        "tags": ["Operation"],
+        "summary": summary,
+        "security": [],
+        "responses": {
+            status: {"description": "As it is now.", "content": content} for status, content in contents.items()
+        },
+    }

@@ -1,0 +1,350 @@
+"""Provider accounts, their credentials and their webhook addresses: /v1/provider-accounts."""
+
+from typing import Annotated, Literal
+
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from messaging.application.ports.providers import Credentials
+from messaging.application.templates.sync import SyncTemplates
+from messaging.application.templates.views import SyncView
+from messaging.application.tenants.accounts.connect_account import (
+    AccountChanges,
+    ChangeAccount,
+    ConnectAccount,
+    NewAccount,
+)
+from messaging.application.tenants.accounts.delete_account import DeleteAccount
+from messaging.application.tenants.accounts.set_up_account import (
+    Candidate,
+    InspectionView,
+    NumberView,
+    RegisterNumber,
+    SubscribeAccount,
+    VerifyAccount,
+)
+from messaging.application.tenants.queries import FindAccount, ListAccounts
+from messaging.application.tenants.views import AccountView
+from messaging.domain.shared.ids import AccountId, Prefix
+from messaging.domain.tenants.tenant import AccountStatus
+from messaging.entrypoints.api.decoding.bodies import Body
+from messaging.entrypoints.api.decoding.cursors import Cursors, ListView
+from messaging.entrypoints.api.decoding.ids import in_path
+from messaging.entrypoints.api.decoding.queries import PageQuery, Query
+from messaging.entrypoints.api.edge.auth import TenantRequest
+from messaging.entrypoints.api.edge.idempotency import Once
+from messaging.entrypoints.api.edge.operations import operation
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Secret = Annotated[str, Meta(min_length=1, max_length=2000)]
+AppSecrets = Annotated[
+    tuple[Secret, ...],
+    Meta(min_length=1, max_length=5, description="Several while one is being rotated: any of them verifies."),
+]
+
+
+class ConnectAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The account gets the mode of the key. Secrets are kept encrypted and never shown again."""
+
+    provider: Literal["whatsapp_cloud"]
+    name: Name
+    external_id: Annotated[
+        str, Meta(min_length=1, max_length=100, description="The provider's id (the WhatsApp Business Account id).")
+    ]
+    access_token: Secret
+    app_secrets: AppSecrets
+    verify_token: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    verify: bool | None = None
+
+    def to_new(self) -> NewAccount:
+        return NewAccount(
+            provider=self.provider,
+            name=self.name,
+            external_id=self.external_id,
+            credentials=Credentials(
+                access_token=self.access_token, app_secrets=self.app_secrets, verify_token=self.verify_token
+            ),
+            verify=self.verify,
+        )
+
+
+class VerifyAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing of it is stored."""
+
+    provider: Literal["whatsapp_cloud"]
+    external_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    access_token: Secret
+    app_secrets: AppSecrets
+
+    def to_candidate(self) -> Candidate:
+        credentials = Credentials(access_token=self.access_token, app_secrets=self.app_secrets)
+        return Candidate(provider=self.provider, external_id=self.external_id, credentials=credentials)
+
+
+class SubscribeBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the account's webhooks are to be delivered."""
+
+    override: bool = True
+
+
+class RegisterNumberBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of the account's numbers is to be able to send."""
+
+    phone_number_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    pin: Annotated[str, Meta(pattern=r"^[0-9]{6}$")]
+
+
+class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    name: Name | UnsetType = UNSET
+    status: Literal["active", "disabled"] | UnsetType = UNSET
+    access_token: Secret | UnsetType = UNSET
+    app_secrets: AppSecrets | UnsetType = UNSET
+    verify_token: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    verify: bool | None = None
+
+    def to_changes(self) -> AccountChanges:
+        return AccountChanges(
+            name=self.name,
+            status=UNSET if self.status is UNSET else AccountStatus(self.status),
+            access_token=self.access_token,
+            app_secrets=self.app_secrets,
+            verify_token=self.verify_token,
+            verify=self.verify,
+        )
+
+
+CONNECT = Body(ConnectAccountBody)
+CHANGE = Body(ChangeAccountBody)
+VERIFY = Body(VerifyAccountBody)
+SUBSCRIBE = Body(SubscribeBody)
+REGISTER = Body(RegisterNumberBody)
+PAGE = Query(PageQuery)
+
+_EXAMPLE = {
+    "provider": "whatsapp_cloud",
+    "name": "Main WhatsApp account",
+    "external_id": "102290129340398",
+    "access_token": "EAAGm0PX4ZCpsBAKZCrx7LZAe2",
+    "app_secrets": ["614fc2afde15eee07a26b2fe3eaee9b9"],
+    "verify_token": "a-word-you-choose",
+}
+_CONNECTING = """\
+In live mode the provider is asked first: whether the token is valid, has the scopes it needs and sees the account, and
+whether the app secret is that of the token's app. What is wrong is in `errors`, and nothing is stored. Then have the
+webhooks delivered with `subscribe`, or enter the returned `webhook_url` at the provider as callback URL.\
+"""
+_DELETING = """\
+It disappears with its senders and templates, routing rules to its senders are removed, and its access token is
+forgotten. Nothing else is lost: messages stay, and receipts that come later are still taken. Refused (`state_conflict`)
+while messages are under way. Connecting the same account again brings back all but the rules, under the same ids.\
+"""
+_SUBSCRIBING = """\
+With `override` (the default) the provider delivers this account's messages and receipts to its own `webhook_url`, which
+it calls at once to check it; several accounts of one app need that. Without, they go where the app's settings say. News
+of templates always goes there.\
+"""
+
+
+class AccountsController(Controller):
+    path = "/v1/provider-accounts"
+
+    @post(
+        "/",
+        status_code=201,
+        opt=operation(
+            "connect_provider_account",
+            "Provider accounts",
+            "Connect a provider account",
+            description=_CONNECTING,
+            status=201,
+            body=ConnectAccountBody,
+            example=_EXAMPLE,
+            returns=AccountView,
+            problems=("quota_exceeded", "already_exists", "provider_unavailable"),
+        ),
+    )
+    async def connect(
+        self,
+        request: TenantRequest,
+        connect_account: NamedDependency[ConnectAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        body, raw = await CONNECT.read(request)
+        return await once(request, raw, lambda: connect_account(request.auth, body.to_new()), status=201)
+
+    @post(
+        "/verify",
+        status_code=200,
+        opt=operation(
+            "verify_provider_account",
+            "Provider accounts",
+            "Ask the provider about an account",
+            description="Answers what connecting it would check, and the account's numbers. Stores nothing.",
+            body=VerifyAccountBody,
+            example={name: _EXAMPLE[name] for name in ("provider", "external_id", "access_token", "app_secrets")},
+            returns=InspectionView,
+            problems=("provider_unavailable",),
+        ),
+    )
+    async def verify(
+        self,
+        request: TenantRequest,
+        verify_account: NamedDependency[VerifyAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        body, raw = await VERIFY.read(request)
+        return await once(request, raw, lambda: verify_account(request.auth, body.to_candidate()), status=200)
+
+    @get(
+        "/",
+        opt=operation(
+            "list_provider_accounts",
+            "Provider accounts",
+            "List provider accounts, newest first",
+            query=PageQuery,
+            returns=ListView[AccountView],
+        ),
+    )
+    async def list_accounts(
+        self,
+        request: TenantRequest,
+        list_accounts: NamedDependency[ListAccounts],
+        cursors: NamedDependency[Cursors],
+    ) -> ListView[AccountView]:
+        query = PAGE.read(request)
+        page = await list_accounts(request.auth, before=cursors.uuid(request, query), limit=query.limit)
+        return cursors.view(request, query, page)
+
+    @get(
+        "/{account_id:str}",
+        opt=operation("get_provider_account", "Provider accounts", "Get a provider account", returns=AccountView),
+    )
+    async def get_account(
+        self, request: TenantRequest, account_id: FromPath[str], find_account: NamedDependency[FindAccount]
+    ) -> AccountView:
+        return await find_account(request.auth, AccountId(in_path(Prefix.ACCOUNT, account_id)))
+
+    @patch(
+        "/{account_id:str}",
+        opt=operation(
+            "change_provider_account",
+            "Provider accounts",
+            "Change a provider account or rotate its credentials",
+            body=ChangeAccountBody,
+            example={"access_token": "EAAGm0PX4ZCpsBAKZCrx7LZAe3"},
+            problems=("provider_unavailable",),
+            returns=AccountView,
+        ),
+    )
+    async def change(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        change_account: NamedDependency[ChangeAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        body, raw = await CHANGE.read(request)
+        return await once(request, raw, lambda: change_account(request.auth, id, body.to_changes()), status=200)
+
+    @delete(
+        "/{account_id:str}",
+        status_code=200,
+        opt=operation(
+            "delete_provider_account",
+            "Provider accounts",
+            "Disconnect a provider account",
+            description=_DELETING,
+            returns=AccountView,
+            problems=("state_conflict",),
+        ),
+    )
+    async def delete_account_(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        delete_account: NamedDependency[DeleteAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        return await once(request, b"", lambda: delete_account(request.auth, id), status=200)
+
+    @post(
+        "/{account_id:str}/subscribe",
+        status_code=200,
+        opt=operation(
+            "subscribe_provider_account",
+            "Provider accounts",
+            "Have the account's webhooks delivered",
+            description=_SUBSCRIBING,
+            body=SubscribeBody,
+            example={"override": True},
+            returns=AccountView,
+            problems=("provider_refused", "provider_unavailable"),
+        ),
+    )
+    async def subscribe(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        subscribe_account: NamedDependency[SubscribeAccount],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        body, raw = await SUBSCRIBE.read(request)
+        return await once(request, raw, lambda: subscribe_account(request.auth, id, override=body.override), status=200)
+
+    @post(
+        "/{account_id:str}/register-number",
+        status_code=200,
+        opt=operation(
+            "register_number",
+            "Provider accounts",
+            "Register a number of the account",
+            description="Makes it able to send. Meta allows ten registrations of a number within 72 hours.",
+            body=RegisterNumberBody,
+            example={"phone_number_id": "106540352242922", "pin": "150954"},
+            returns=NumberView,
+            problems=("provider_refused", "provider_unavailable"),
+        ),
+    )
+    async def register_number_(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        register_number: NamedDependency[RegisterNumber],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        body, raw = await REGISTER.read(request)
+        return await once(
+            request,
+            raw,
+            lambda: register_number(request.auth, id, external_id=body.phone_number_id, pin=body.pin),
+            status=200,
+        )
+
+    @post(
+        "/{account_id:str}/sync-templates",
+        status_code=200,
+        opt=operation(
+            "sync_templates",
+            "Templates",
+            "Take over the provider's list of templates",
+            returns=SyncView,
+            problems=("provider_refused", "provider_unavailable"),
+        ),
+    )
+    async def sync_templates(
+        self,
+        request: TenantRequest,
+        account_id: FromPath[str],
+        sync_templates: NamedDependency[SyncTemplates],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = AccountId(in_path(Prefix.ACCOUNT, account_id))
+        return await once(request, b"", lambda: sync_templates(request.auth, id), status=200)

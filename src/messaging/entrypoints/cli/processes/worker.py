@@ -1,0 +1,77 @@
+"""Builds the process of `app worker`."""
+
+from msgspec import Struct
+
+from messaging.domain.channels.address import Channel
+from messaging.domain.messages.message import Priority
+from messaging.entrypoints.cli.processes.prepare import prepare
+from messaging.entrypoints.cli.processes.running import run, worker_name
+from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.health.logins import refuse_excess
+from messaging.entrypoints.composition.http_bounds import http_bounds
+from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.settings.settings import Settings
+from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
+
+
+class WorkerScope(Struct, frozen=True, kw_only=True):
+    """Which part of the work one worker takes, and where it tells its health."""
+
+    channels: tuple[str, ...]
+    priorities: tuple[str, ...]
+    webhooks: bool
+    host: str
+    port: int
+
+
+def run_worker(settings: Settings, scope: WorkerScope) -> int:
+    """The exit code: 1 when started sends did not end within the grace."""
+    prepare(settings, process="worker")
+
+    async def main() -> int:
+        async with open_resources(settings) as resources:
+            application = build(settings, resources, worker=worker_name("worker"))
+            await refuse_excess(application.adapters.logins(), settings)
+            return await WorkerProcess(worker_dependencies(application), _terms(settings, scope)).run()
+
+    return run(main())
+
+
+def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
+    return WorkerTerms(
+        channels=tuple(Channel(name) for name in scope.channels),
+        priorities=tuple(Priority(name) for name in scope.priorities),
+        webhooks=scope.webhooks,
+        host=scope.host,
+        port=scope.port,
+        grace=settings.drain_grace_seconds,
+        bounds=http_bounds(settings),
+    )
+
+
+def worker_dependencies(application: Application) -> WorkerDependencies:
+    adapters = application.adapters
+    return WorkerDependencies(
+        deliver=application.messages.deliver(),
+        resolve_unknown=application.messages.resolve_unknown(),
+        poll_status=application.messages.poll_status(),
+        process_webhooks=application.webhooks.process(),
+        rematch=application.webhooks.rematch(),
+        release_held=application.messages.release_held(),
+        sync_templates=application.templates.sync_due(),
+        plan_template_syncs=application.templates.sync_due().plan,
+        recover_failover=application.messages.recover_failover(),
+        expire_unserved=application.messages.expire_unserved(),
+        expire_held=application.messages.expire_held(),
+        recover_crashed_sends=application.messages.recover_crashed_sends(),
+        workers=adapters.workers(),
+        name=application.worker(),
+        take_in_connected=application.webhooks.take_in_connected(),
+        open_uow=adapters.open_system_uow(),
+        queue=adapters.queue(),
+        consumer=adapters.consumer(),
+        watch_snapshots=adapters.snapshots().watch,
+        upkeep=adapters.upkeep(),
+        telemetry=adapters.telemetry(),
+        operations=adapters.operations(),
+    )

@@ -1,0 +1,132 @@
+"""One message from the command line, through the HTTP API like anybody else's: `app send`, `app retry`, `app trace`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import rich_click as click
+
+from messaging.entrypoints.cli.failures import Failed
+from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, table
+from messaging.entrypoints.cli.through_api.calling import Api
+
+_EVENTS_PER_PAGE = 100
+_LONGEST = {"reference": 128, "provider_message_id": 512}
+
+
+@click.command()
+@click.option("--to", required=True, help="Recipient in E.164 form: +14155550100.")
+@click.option("--template", help="Name of an approved template.")
+@click.option("--language", default="en_US", show_default=True, help="The template's language.")
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A template variable; may be repeated.")
+@click.option("--text", help="Free text instead of a template; needs an open 24-hour window.")
+@click.option("--channel", default="whatsapp", show_default=True)
+@click.option("--from", "sender", help="Sender to use (snd_…); default: the tenant's routing.")
+@click.option("--reference", help="Your own id for this message.")
+@click.option(
+    "--on-unknown",
+    type=click.Choice(["hold", "resend"]),
+    help="What happens if its outcome stays unclear; default: the template's, category's or tenant's choice.",
+)
+@click.option("--idempotency-key", help="Makes a repeated call have the effect of one.")
+@click.option("--check", is_flag=True, help="Say what would happen, and send nothing.")
+@json_option
+def send(idempotency_key: str | None, check: bool, as_json: bool, **given: Any) -> None:
+    """Send one message. Next: `app trace msg_…`. With --check, exit code 1 tells that it would be refused."""
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    body, api = _submission(**given), Api()
+    answer = api.call("POST", "/v1/messages/check" if check else "/v1/messages", body=body, headers=headers)
+    print_fields(answer, as_json=as_json)
+    if check and not answer["would_send"]:
+        raise _would_be_refused(api, answer["errors"])
+
+
+def _would_be_refused(api: Api, errors: Sequence[Mapping[str, str]]) -> Failed:
+    why = "\n".join(["this would be refused:", *api.violations(errors)])
+    return Failed(why, next_step=f"how to mend it: {api.pages_of('validation_failed', errors)}")
+
+
+def _submission(
+    *,
+    to: str,
+    template: str | None,
+    language: str,
+    variables: tuple[str, ...],
+    text: str | None,
+    channel: str,
+    sender: str | None,
+    reference: str | None,
+    on_unknown: str | None,
+) -> dict[str, Any]:
+    if (template is None) == (text is None):
+        raise click.UsageError("Give either --template NAME (with --var …) or --text TEXT.")
+    content: dict[str, Any] = {"type": "text", "body": text}
+    if template is not None:
+        pairs = dict(_variable(item) for item in variables)
+        content = {"type": "template", "name": template, "language": language, "variables": pairs}
+    body: dict[str, Any] = {"to": to, "channel": channel, "content": content}
+    optional = (("from", sender), ("reference", reference), ("on_unknown", on_unknown))
+    return body | {name: value for name, value in optional if value is not None}
+
+
+def _variable(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"{item!r} is not NAME=VALUE", param_hint="--var")
+    return name, value
+
+
+@click.command()
+@click.argument("message_id", metavar="MSG_ID")
+@click.option("--possible-duplicate", is_flag=True, help="Accept that the recipient may get the message twice.")
+@click.option("--idempotency-key", help="Makes a repeated call have the effect of one.")
+@json_option
+def retry(message_id: str, possible_duplicate: bool, idempotency_key: str | None, as_json: bool) -> None:
+    """Send a dead, unconfirmed or failed message again. Next: `app trace msg_…`."""
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    path, body = f"/v1/messages/{quote(message_id, safe='')}/retry", {"possible_duplicate": possible_duplicate}
+    print_fields(Api().call("POST", path, body=body, headers=headers), as_json=as_json)
+
+
+@click.command()
+@click.argument("message", metavar="MSG_ID_OR_NAME")
+@json_option
+def trace(message: str, as_json: bool) -> None:
+    """Print a message's whole life: who did what, when, and what the provider said.
+
+    The message is named by its id (msg_…), by the reference it was submitted with (of several, the newest is meant), or
+    by the provider's id (wamid.…).
+    """
+    api = Api()
+    found = _by_id(api, message) if message.startswith("msg_") else _by_other_name(api, message)
+    events = api.pages(f"/v1/messages/{found['id']}/events", limit=_EVENTS_PER_PAGE)
+    if as_json:
+        print_json({"message": found, "events": events})
+        return
+    print_fields(found, as_json=False)
+    click.echo()
+    table(("seq", "at", "event", "status", "detail"), [_event_line(event) for event in events])
+
+
+def _by_id(api: Api, id: str) -> dict[str, Any]:
+    return dict(api.call("GET", f"/v1/messages/{quote(id, safe='')}"))
+
+
+def _by_other_name(api: Api, name: str) -> dict[str, Any]:
+    """By the caller's reference, else by the provider's id."""
+    for parameter in ("reference", "provider_message_id"):
+        if len(name) <= _LONGEST[parameter]:
+            page = api.call("GET", "/v1/messages", query={parameter: name, "limit": 1})
+            if page["data"]:
+                return _by_id(api, page["data"][0]["id"])
+    raise Failed(
+        f"no message has the reference or provider's id {name}", next_step="`app send --reference …` gives a reference"
+    )
+
+
+def _event_line(event: dict[str, Any]) -> tuple[str, ...]:
+    detail = " ".join(f"{name}={value}" for name, value in (event.get("detail") or {}).items() if value is not None)
+    return (str(event["seq"]), event["recorded_at"], event["type"], event["status"], detail)
+
+
+COMMANDS = (send, retry, trace)

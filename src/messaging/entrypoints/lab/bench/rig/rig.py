@@ -1,0 +1,192 @@
+"""The platform under measurement: puts load on it, and reads its work, time and memory."""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import Mapping
+from random import Random
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from messaging.domain.shared.ids import Prefix, parse_typeid
+from messaging.entrypoints.lab.bench.report import Floor, MeasurementFailed
+from messaging.entrypoints.lab.bench.rig import bodies
+from messaging.entrypoints.lab.bench.rig.books import Books
+from messaging.entrypoints.lab.bench.rig.cpu import seconds_by_process
+from messaging.entrypoints.lab.bench.rig.generator import Job, Result
+from messaging.entrypoints.lab.dev.client import LocalClient
+from messaging.entrypoints.lab.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
+from messaging.entrypoints.lab.dev.processes.loopback import free_port
+from messaging.entrypoints.lab.dev.processes.memory import resident_mib
+from messaging.entrypoints.lab.dev.stack import Stack
+
+_PYTHON: Final = (sys.executable, "-P", "-m")
+_FLOOR_SECONDS: Final = 3.0
+_SETTLE_SECONDS: Final = 300.0
+_NUMBERS_PER_JOB: Final = 200_000
+_FIRST_NUMBERS: Final = 10_000
+_PARALLEL_BATCHES: Final = 4
+UNLIMITED_MPS: Final = 10_000
+WARM_UP_SECONDS: Final = 1.0
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What was asked for; None where each measurement has its own default."""
+
+    seconds: float | None = None
+    rate: float = 400.0
+    n: int | None = None
+    seed: int = 1
+    concurrency: int = 64
+
+
+class Rig:
+    """One running platform; each measurement finds it without due work and leaves it so."""
+
+    def __init__(self, *, stack: Stack, admin_key: str, business: Business, books: Books, noop: str, order: Order):
+        self.stack = stack
+        self.business = business
+        self.books = books
+        self.order = order
+        self._admin_key = admin_key
+        self._noop = noop
+        # Each job has numbers of its own, so that no recipient and no idempotency key comes twice.
+        self._numbers = itertools.count(Random(order.seed).randrange(_FIRST_NUMBERS), _NUMBERS_PER_JOB)
+        self._workers = ["worker"]
+
+    # --- load ---------------------------------------------------------------------------------------------------------
+
+    def job(
+        self,
+        body: str,
+        *,
+        seconds: float,
+        path: str = "/v1/messages",
+        business: Business | None = None,
+        rate: float | None = None,
+        concurrency: int | None = None,
+    ) -> Job:
+        """Posting `body` to the API over and over, as the bench's tenant unless another is given."""
+        sender = business or self.business
+        headers = {"authorization": f"Bearer {sender.api_key}", "idempotency-key": f"bench-{sender.seed.id}-{{n}}"}
+        return Job(
+            urls=(self.stack.api + path,),
+            bodies=(body,),
+            concurrency=concurrency or self.order.concurrency,
+            seconds=seconds,
+            rate=rate,
+            first_number=next(self._numbers),
+            headers=headers,
+        )
+
+    async def generate(self, job: Job) -> Result:
+        """Raises MeasurementFailed unless every answer was 2xx."""
+        result = await self._run("generator", job)
+        if result.others or not result.answered:
+            raise MeasurementFailed(
+                f"{job.urls[0]} answered {result.answered} times with 2xx, otherwise {result.others}"
+            )
+        return result
+
+    async def warm_up(self, job: Job) -> None:
+        await self.generate(msgspec.structs.replace(job, seconds=WARM_UP_SECONDS, first_number=next(self._numbers)))
+
+    async def noop_floor(self, job: Job, *, per_request: int = 1) -> Floor:
+        """The same load on an endpoint that decodes and answers."""
+        result = await self.generate(
+            msgspec.structs.replace(job, urls=(self._noop,), seconds=_FLOOR_SECONDS, rate=None)
+        )
+        return Floor(what="no-op endpoint, same body", per_second=result.per_second * per_request)
+
+    async def client_floor(self) -> Floor:
+        """The worker's HTTP client in a bare loop against the sandbox."""
+        job = Job(
+            urls=(f"{self.stack.sandbox}/v25.0/{self.business.phone_number_ids[0]}/messages",),
+            bodies=(bodies.graph(),),
+            concurrency=self.order.concurrency,
+            seconds=_FLOOR_SECONDS,
+            headers={"authorization": f"Bearer {self.business.seed.access_token}"},
+            first_number=next(self._numbers),
+        )
+        await self.sandbox(drop_probability=1.0)
+        result = await self._run("client_floor", job)
+        return Floor(what="httpx loop against the sandbox, same body", per_second=result.per_second)
+
+    async def queue(self, count: int, *, business: Business | None = None, priority: str | None = None) -> None:
+        """Have about `count` messages accepted, in batches."""
+        body = bodies.batch(priority=priority)
+        job = self.job(body, seconds=_SETTLE_SECONDS, path="/v1/messages/batch", business=business)
+        posts = (body,) * max(1, round(count / bodies.BATCH))
+        await self.generate(msgspec.structs.replace(job, bodies=posts, once=True, concurrency=_PARALLEL_BATCHES))
+
+    async def _run(self, module: str, job: Job) -> Result:
+        process = await asyncio.create_subprocess_exec(
+            *_PYTHON,
+            f"messaging.entrypoints.lab.bench.{module}",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            printed, _ = await process.communicate(msgspec.json.encode(job))
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise MeasurementFailed(f"the {module} ended with exit code {process.returncode}; its own words are above")
+        return msgspec.json.decode(printed, type=Result)
+
+    # --- the platform -------------------------------------------------------------------------------------------------
+
+    async def workers(self, count: int) -> None:
+        """As many as asked for; those that go drain first."""
+        while len(self._workers) > count:
+            await self.stack.stop(self._workers.pop())
+        names = [f"worker-{number}" if number > 1 else "worker" for number in range(len(self._workers) + 1, count + 1)]
+        await asyncio.gather(*(self.stack.add_worker(name, port=free_port()) for name in names))
+        self._workers += names
+
+    async def sandbox(self, **settings: float | None) -> None:
+        async with LocalClient(self.stack.sandbox) as sandbox:
+            await sandbox.post("/_control/settings", settings)
+
+    async def onboard(self, name: str, *, per_second: int = UNLIMITED_MPS) -> Business:
+        return await onboard(self.stack, self._admin_key, name, per_second=per_second)
+
+    async def all_told(self) -> None:
+        """Nothing is due, and the sandbox has said all it had to say."""
+        await self.books.nothing_due(within=_SETTLE_SECONDS)
+        async with LocalClient(self.stack.sandbox) as sandbox:
+            give_up_at = time.monotonic() + _SETTLE_SECONDS
+            while (await sandbox.get("/_callbacks", limit=1))["pending"]:
+                if time.monotonic() > give_up_at:
+                    raise MeasurementFailed("the sandbox still has webhooks to post")
+                await asyncio.sleep(0.1)
+        await self.books.webhooks_processed(within=_SETTLE_SECONDS)
+
+    def cpu(self) -> dict[str, float]:
+        return seconds_by_process(self.stack.pids)
+
+    def memory(self) -> Mapping[str, float]:
+        """Of the processes that a design with a leak or an unbounded queue would blow up."""
+        pids = self.stack.pids
+        return resident_mib({name: pid for name, pid in pids.items() if name in ("api", "worker")})
+
+
+async def onboard(stack: Stack, admin_key: str, name: str, *, per_second: int = UNLIMITED_MPS) -> Business:
+    """A tenant with one sender of its own."""
+    number = Number(address="+15005550006", name=name, per_second=per_second)
+    plan = Plan(tenant=name, numbers=(number,), refused=())
+    onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=new_seed(), say=lambda _: None)
+    return await onboarding(admin_key)
+
+
+def uuid_of(business: Business) -> UUID:
+    """Its tenant's id, as the database has it."""
+    tenant = parse_typeid(Prefix.TENANT, business.tenant)
+    assert tenant is not None
+    return tenant

@@ -1,0 +1,213 @@
+"""The plan of a storm: everything that is drawn by lot is drawn here, before it begins, from one seed."""
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC
+
+T = TypeVar("T")
+
+TENANTS: Final = 2
+SENDERS: Final = 3
+# What two cores that have nothing else to do carry; on slower ones storm time goes by more slowly, see `pace`.
+_MESSAGES_PER_SECOND: Final = 130.0
+_FAULTS_PER_SECOND: Final = 0.7
+# Of a hundred messages, how many may be sent again where the silence proves that the provider never had them.
+_MAY_BE_RESENT: Final = 15
+
+# What recipients do, in per mille; the rest is sent, delivered and read. See the table in docs/sandbox.md.
+_ACCEPTED_BUT: Final = (46, 47, 51, 52, 54, 55, 56)
+NEVER_ACCEPTED: Final = (45, 53, 57)
+_RECIPIENTS: Final[dict[int, int]] = {
+    **dict.fromkeys(_ACCEPTED_BUT, 10),
+    **dict.fromkeys(NEVER_ACCEPTED, 10),
+    **dict.fromkeys((1, 2, 3, 4, 5, 6, 10, 19, 20, 21, 50, 60, 61, 62, 63, 64, 66), 10),
+    **dict.fromkeys((9, 65, 71), 3),
+    70: 1,
+}
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """One message: `to` decides its fate at the provider, `reference` is unique in the storm.
+
+    `resend`: its policy for an unclear outcome is to be sent once more on negative evidence, not to be held.
+    """
+
+    to: str
+    reference: str
+    sender: int
+    resend: bool = False
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One request with its key, due `at` seconds after the beginning.
+
+    `repeat_after` sends it again after it was answered, `twin` at the very same time.
+    """
+
+    key: str
+    tenant: int
+    at: float
+    batch: bool
+    messages: tuple[Planned, ...]
+    repeat_after: float | None
+    twin: bool
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """Something goes wrong `at` seconds after the beginning, `seconds` long where it lasts."""
+
+    at: float
+    kind: str
+    target: str
+    seconds: float
+    amount: int
+
+
+class Storm(Struct, frozen=True, kw_only=True):
+    seed: int
+    seconds: float
+    calls: tuple[Call, ...]
+    faults: tuple[Fault, ...]
+
+
+def canary(seed: int, tenant: int) -> str:
+    """What only this tenant's contents may hold."""
+    return f"canary{seed}t{tenant}q"
+
+
+def draw(*, messages: int, faults: int, seed: int, links: Sequence[str], focus: str | None = None) -> Storm:
+    """The same arguments give the same storm. `focus` (a kind of fault) makes every other fault one of that kind."""
+    dice = random.Random(seed)
+    seconds = max(messages / _MESSAGES_PER_SECOND, faults / _FAULTS_PER_SECOND, 10.0)
+    calls = tuple(_calls(dice, messages, seed, seconds))
+    return Storm(seed=seed, seconds=seconds, calls=calls, faults=tuple(_faults(dice, faults, seconds, links, focus)))
+
+
+def _calls(dice: random.Random, messages: int, seed: int, seconds: float) -> Iterator[Call]:
+    planned = 0
+    for number in itertools.count():
+        if planned >= messages:
+            return
+        # A fifth of the messages comes one by one.
+        batch = dice.random() < 0.13
+        size = min(dice.randint(10, 50), messages - planned) if batch else 1
+        tenant = dice.randrange(TENANTS)
+        yield Call(
+            key=f"storm-{seed}-{number}",
+            tenant=tenant,
+            at=planned / messages * seconds,
+            batch=batch,
+            messages=tuple(_message(dice, seed, tenant, planned + index) for index in range(size)),
+            repeat_after=dice.uniform(0, 15) if dice.random() < 0.05 else None,
+            twin=dice.random() < 0.02,
+        )
+        planned += size
+
+
+# No zero in front: it would be read as a prefix for calls within the country.
+_FIRST_NUMBER: Final = 100_000
+
+
+def _message(dice: random.Random, seed: int, tenant: int, number: int) -> Planned:
+    tail = f"{dice.randrange(4_000_000, 4_999_999)}"
+    lot = dice.randrange(1_000)
+    for digits, share in _RECIPIENTS.items():
+        lot -= share
+        if lot < 0:
+            tail = f"{MAGIC}{digits:02d}"
+            break
+    return Planned(
+        # Germany's numbers may be long enough for a number of ours before the seven digits that decide the outcome.
+        to=f"+49{_FIRST_NUMBER + number:06d}{tail}",
+        reference=f"{canary(seed, tenant)}-{number}",
+        sender=dice.randrange(SENDERS),
+        resend=dice.randrange(100) < _MAY_BE_RESENT,
+    )
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+_PROCESSES: Final = ("worker", "worker-2", "api", "webhooks")
+# The provider, gone for a second: what it accepted, it still knows afterwards.
+_PROVIDER: Final = "sandbox"
+_LINK_KINDS: Final = ("cut", "limit", "delay", "swallow", "refuse", "half_close")
+_PROVIDER_MODES: Final = (
+    *("429", "503", "invalid_token", "500_before", "reset_before", "hang_before"),
+    *("500_after", "hang_after", "reset_after", "truncated_200", "slow"),
+)
+# How often each family of faults is drawn, relative to the others.
+_FAMILIES: Final = {"process": 8, "link": 7, "postgres": 2, "redis": 3, "provider": 2, "callbacks": 2}
+
+
+def _faults(dice: random.Random, count: int, seconds: float, links: Sequence[str], focus: str | None) -> list[Fault]:
+    decks = {family: _deck(dice, cards) for family, cards in _cards(links).items()}
+    weighted = _deck(dice, [family for family, share in _FAMILIES.items() for _ in range(share)])
+    # One of each family first, so that even a short storm has something of everything.
+    families = itertools.chain(dice.sample(list(_FAMILIES), len(_FAMILIES)), weighted)
+    focused = _deck(dice, [card for cards in _cards(links).values() for card in cards if card[0] == focus])
+    moments = sorted(dice.uniform(0.04, 0.98) * seconds for _ in range(count))
+    drawn = []
+    for index, at in enumerate(moments):
+        kind, target = next(focused) if focus is not None and index % 2 == 0 else next(decks[next(families)])
+        drawn.append(
+            Fault(at=at, kind=kind, target=target, seconds=_how_long(dice, kind, target), amount=_how_much(dice, kind))
+        )
+    return drawn
+
+
+def _cards(links: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    return {
+        # Workers are where a crash hurts most, so they crash most.
+        "process": [
+            *(("kill", name) for name in ("worker", "worker-2", *_PROCESSES, _PROVIDER)),
+            *(("terminate", name) for name in _PROCESSES),
+            *(("freeze", name) for name in ("worker", *_PROCESSES)),
+        ],
+        "link": [(kind, link) for link in links for kind in _LINK_KINDS],
+        "postgres": [("stop_database", "postgres")],
+        "redis": [("kill_redis", "redis"), ("flush", "redis")],
+        "provider": [("provider", mode) for mode in _PROVIDER_MODES],
+        "callbacks": [("callbacks", how) for how in ("duplicate", "reorder", "drop", "delay")],
+    }
+
+
+def _deck(dice: random.Random, cards: Sequence[T]) -> Iterator[T]:
+    """Shuffled again whenever it is used up, so that every card comes before one comes twice."""
+    while True:
+        yield from dice.sample(cards, len(cards))
+
+
+def _how_long(dice: random.Random, kind: str, target: str) -> float:
+    match kind:
+        case "swallow" | "limit" if target.endswith("→sandbox"):
+            # Whatever is sent into a hole has an end that nobody can know: enough of it to see, not a storm of it.
+            return dice.uniform(0.02, 0.15)
+        case "freeze":
+            # Now and then longer than a claim's lease.
+            return dice.uniform(12, 15) if dice.random() < 0.3 else dice.uniform(0.5, 4)
+        case "stop_database" | "kill_redis":
+            return dice.uniform(0, 2)
+        case "callbacks":
+            return dice.uniform(2, 6)
+        case _:
+            return dice.uniform(0.3, 3)
+
+
+def _how_much(dice: random.Random, kind: str) -> int:
+    """Bytes for `limit`, milliseconds for `delay` and before `stop_database`, requests for `provider`."""
+    match kind:
+        case "stop_database":
+            return dice.choice((0, 10, 25, 50))
+        case "limit":
+            return dice.choice((1, 50, 400, 3_000, 20_000))
+        case "delay":
+            return dice.randint(20, 700)
+        case "provider":
+            return dice.randint(1, 4)
+        case _:
+            return 0

@@ -1,0 +1,179 @@
+"""Five classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
+
+No command and no setting of `app` leads here: `python -m messaging.entrypoints.lab.chaos.storm.planted BUG COMMAND…` is
+what the storm starts instead of `app COMMAND…`, and only when asked to test itself.
+"""
+
+import os
+import runpy
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from messaging.application.messages.delivering.deliver import DeliverMessages
+from messaging.application.ports.submissions import Acceptance, AcceptOutcome, Replayed
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.messages.retry import Uncertain, Unreachable
+from messaging.domain.messages.transitions import lifecycle
+from messaging.entrypoints.composition import adapters
+from messaging.entrypoints.lab.chaos.storm.links import WORKERS
+from messaging.entrypoints.lab.dev.stack import APP, Adjust, Launch
+
+_SELF: Final = "messaging.entrypoints.lab.chaos.storm.planted"
+_PROGRAM: Final = "messaging.entrypoints.cli"
+_WEEK_SECONDS: Final = 7 * 24 * 3600
+
+
+def stamp_after_send() -> None:
+    """The start is written down when the answer is there: a crash in between forgets a send."""
+    stamping: Any = DeliverMessages._stamp
+    ordinary: Any = DeliverMessages._send
+
+    async def no_stamp(self: Any, stamp: Any) -> Any:
+        return stamp.claimed or await stamping(self, stamp)
+
+    async def send(self: Any, prepared: Any, stamp: Any, *rest: Any) -> Any:
+        result = await ordinary(self, prepared, stamp, *rest)
+        with suppress(StoreUnavailable):
+            await stamping(self, stamp)
+        return result
+
+    _put(DeliverMessages, "_stamp", no_stamp)
+    _put(DeliverMessages, "_send", send)
+
+
+def asynchronous_stamp() -> None:
+    """Claims and stamps are committed without waiting for the disk: a crash of Postgres forgets the last of them."""
+    factory = _wired("PostgresSystemUnitOfWorkFactory")
+    ordinary: Any = factory.__call__
+    optimistic_writes: Any = sys.modules[_wired("PostgresOptimisticWrites").__module__]
+    connecting: Any = optimistic_writes.autocommit
+
+    @asynccontextmanager
+    async def hurried(self: Any) -> AsyncIterator[Any]:
+        async with ordinary(self) as uow:
+            await uow._opened.driver.execute("SET LOCAL synchronous_commit = off")
+            yield uow
+
+    @asynccontextmanager
+    async def connected(engine: Any) -> AsyncIterator[Any]:
+        async with connecting(engine) as driver:
+            await driver.execute("SET synchronous_commit = off")
+            yield driver
+            await driver.execute("SET synchronous_commit = on")
+
+    _put(factory, "__call__", hurried)
+    _put(optimistic_writes, "autocommit", connected)
+
+
+def retry_on_timeout() -> None:
+    """No answer is taken for "not sent"."""
+    ordinary: Any = DeliverMessages._send
+
+    async def send(self: Any, prepared: Any, stamp: Any, *rest: Any) -> Any:
+        result = await ordinary(self, prepared, stamp, *rest)
+        return Unreachable(reason=result.reason) if isinstance(result, Uncertain) else result
+
+    _put(DeliverMessages, "_send", send)
+
+
+def relay_by_cursor() -> None:
+    """Only ids above the last one seen are taken up: whatever was committed late, or is due again, is passed over."""
+    ordinary: Any = lifecycle.take_up
+    last = UUID(int=0)
+
+    def take_up(message: Any, **terms: Any) -> Any:
+        nonlocal last
+        if message.key.message_id <= last:
+            return None
+        last = message.key.message_id
+        return ordinary(message, **terms)
+
+    _put(lifecycle, "take_up", take_up)
+
+
+def dedupe_in_redis() -> None:
+    """Idempotency keys live in Redis alone."""
+    submissions = _wired("PostgresSubmissions")
+    ordinary: Any = submissions.accept_many
+    redis = Redis.from_url(os.environ["APP_REDIS_URL"])
+
+    async def accept(self: Any, member: Acceptance) -> AcceptOutcome:
+        claim = member.idempotency
+        if claim is not None:
+            name = f"idempotency:{member.tenant_id}:{claim.key}"
+            memory = msgspec.msgpack.encode((claim.status, claim.body))
+            try:
+                if not await redis.set(name, memory, nx=True, ex=_WEEK_SECONDS):
+                    status, body = msgspec.msgpack.decode(await redis.get(name) or memory)
+                    return Replayed(status=status, body=body)
+            except RedisError as error:
+                raise StoreUnavailable("redis") from error
+        outcomes: Sequence[AcceptOutcome] = await ordinary(self, [replace(member, idempotency=None)])
+        return outcomes[0]
+
+    async def accept_many(self: Any, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+        return [await accept(self, member) for member in batch]
+
+    _put(submissions, "accept_many", accept_many)
+
+
+def _wired(name: str) -> Any:
+    """A class of an adapter, as the composition root knows it."""
+    return vars(adapters)[name]
+
+
+def _put(owner: object, name: str, planted: object) -> None:
+    setattr(owner, name, planted)
+
+
+class Plant(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a bug is planted, which promises it breaks, and the kind of fault that shows it soonest, if one does."""
+
+    plant: Callable[[], None]
+    processes: tuple[str, ...]
+    breaks: frozenset[str]
+    focus: str | None = None
+
+
+PLANTS: Final[dict[str, Plant]] = {
+    "stamp-after-send": Plant(plant=stamp_after_send, processes=WORKERS, breaks=frozenset({"I6"}), focus="kill"),
+    "asynchronous-stamp": Plant(
+        plant=asynchronous_stamp, processes=WORKERS, breaks=frozenset({"I2", "I6"}), focus="stop_database"
+    ),
+    "retry-on-timeout": Plant(plant=retry_on_timeout, processes=WORKERS, breaks=frozenset({"I2"})),
+    "relay-by-cursor": Plant(plant=relay_by_cursor, processes=WORKERS, breaks=frozenset({"I1"})),
+    "dedupe-in-redis": Plant(plant=dedupe_in_redis, processes=("api",), breaks=frozenset({"I10"}), focus="flush"),
+}
+
+
+def planted_in(bug: str | None) -> Adjust | None:
+    """How the processes concerned are started so that they have the bug; None without one."""
+    if bug is None:
+        return None
+    processes = PLANTS[bug].processes
+
+    async def adjust(launch: Launch) -> Launch:
+        if launch.name not in processes:
+            return launch
+        command = (sys.executable, "-P", "-m", _SELF, bug, *launch.command[len(APP) :])
+        return replace(launch, command=command)
+
+    return adjust
+
+
+def main() -> None:
+    PLANTS[sys.argv[1]].plant()
+    sys.argv = ["app", *sys.argv[2:]]
+    runpy.run_module(_PROGRAM, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

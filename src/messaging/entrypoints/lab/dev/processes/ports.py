@@ -1,0 +1,74 @@
+"""Ports of the parts of a local platform: chosen, or refused where somebody listens already."""
+
+import random
+import socket
+from typing import Final
+
+from msgspec import Struct
+
+from messaging.entrypoints.lab.dev.processes.loopback import HOST
+
+# Below the range from which the kernel takes the local ends of outgoing connections, so that none of those can take
+# a port between our choosing it and a child's binding it.
+_RANGE: Final = range(20_000, 32_000)
+_TRIES: Final = 200
+
+
+class NoFreePort(Exception):
+    """Nothing free was found; `--port-base` names ports explicitly."""
+
+
+class PortsInUse(Exception):
+    """Ports that parts of the platform are to listen on are taken; the text names every one of them."""
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """`postgres` and `redis` are None when Unix sockets are enough."""
+
+    api: int
+    webhooks: int
+    sandbox: int
+    worker: int
+    postgres: int | None = None
+    redis: int | None = None
+
+    def named(self) -> dict[str, int]:
+        """Every port that is to be used, by whom."""
+        named = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: port for name, port in named.items() if port is not None}
+
+
+def require_free(ports: Ports) -> None:
+    """Raises PortsInUse, so that nothing is started beside, or talks to, whoever listens there already."""
+    taken = [f"{port} ({name})" for name, port in ports.named().items() if not _is_free(port)]
+    if taken:
+        raise PortsInUse(f"another process listens on {HOST}, port {', '.join(taken)}")
+
+
+def ports_from(base: int) -> Ports:
+    """Six ports in a row: api, webhooks, sandbox, PostgreSQL, Redis, the worker's health listener."""
+    return Ports(api=base, webhooks=base + 1, sandbox=base + 2, postgres=base + 3, redis=base + 4, worker=base + 5)
+
+
+def free_ports() -> Ports:
+    """Four distinct ports that are free at this moment."""
+    found: set[int] = set()
+    for _ in range(_TRIES):
+        port = random.choice(_RANGE)
+        if port not in found and _is_free(port):
+            found.add(port)
+        if len(found) == 4:
+            api, webhooks, sandbox, worker = found
+            return Ports(api=api, webhooks=webhooks, sandbox=sandbox, worker=worker)
+    raise NoFreePort
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # What is left of connections that have ended keeps no port from a server.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

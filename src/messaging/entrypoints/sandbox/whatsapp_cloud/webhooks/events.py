@@ -1,0 +1,100 @@
+"""Webhooks that no send caused: what users write, and what happens to templates. Kept until somebody takes them."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from messaging.entrypoints.sandbox.core.append_log import AppendLog
+from messaging.entrypoints.sandbox.core.marks import event_mark
+from messaging.entrypoints.sandbox.core.webhooks import Item, RawWebhooks
+from messaging.entrypoints.sandbox.core.wire import Json
+from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
+from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Windows
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import Update
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable event."""
+
+    at: float
+    waba_id: str
+    field: str
+    item: Json
+    phone_number_id: str | None = None
+    """The number a user wrote to; None for management events."""
+    contact: Json | None = None
+    opens_window_for: tuple[str, ...] = ()
+    """Ids of the user whose 24-hour window this message opens."""
+
+
+class Events:
+    """The event log and the delivery of what is in it."""
+
+    def __init__(
+        self, path: Path, *, fsync: bool, accounts: Accounts, callbacks: RawWebhooks, windows: Windows
+    ) -> None:
+        self._log = AppendLog(path, fsync=fsync)
+        self._accounts = accounts
+        self._callbacks = callbacks
+        self._windows = windows
+        self._count = sum(1 for _ in self._log.lines())
+        self._settled: set[int] = set()
+
+    async def add(self, event: Event) -> None:
+        """Store the event, then send it on its way; returns once it is durable."""
+        n = self._count
+        self._count += 1
+        _, durable = self._log.append(msgspec.json.encode(event))
+        await asyncio.shield(durable)
+        self._take_effect(event)
+        self._deliver(n, event)
+
+    def settle(self, n: int) -> None:
+        """Remember that an event's webhook needs no more care."""
+        self._settled.add(n)
+
+    def resume(self) -> None:
+        """After a start: reopen windows, and deliver what nobody has taken yet."""
+        for n, line in enumerate(self._log.lines()):
+            event = msgspec.json.decode(line, type=Event)
+            self._take_effect(event)
+            if n not in self._settled:
+                self._deliver(n, event)
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._log.close()
+
+    def _take_effect(self, event: Event) -> None:
+        if event.phone_number_id is not None and event.opens_window_for:
+            self._windows.open(event.phone_number_id, event.opens_window_for, event.at)
+
+    def _deliver(self, n: int, event: Event) -> None:
+        account = self._accounts.waba(event.waba_id)
+        found = self._accounts.phone(event.phone_number_id) if event.phone_number_id else None
+        url = None
+        if account is not None:
+            phone_id = event.phone_number_id
+            url = account.messages_url(phone_id) if phone_id is not None else account.app_url()
+        marks = (event_mark(n),)
+        if account is None or url is None:
+            self._callbacks.settle_unsent(marks, "no webhook url")
+            return
+        update = Update(
+            waba_id=event.waba_id,
+            field=event.field,
+            phone=found[1] if found else None,
+            list_name="messages" if found else "",
+            item=event.item,
+            contact=event.contact,
+        )
+        self._callbacks.put(
+            Item(
+                url=url,
+                app_secret=account.app_secret,
+                update=update,
+                marks=marks,
+                settled=lambda: self.settle(n),
+            )
+        )

@@ -1,0 +1,224 @@
+"""Plans which statuses an accepted send reports and when, carries the plan out, and resumes it after a restart."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from messaging.entrypoints.sandbox.core.ledger import Entry, Ledger
+from messaging.entrypoints.sandbox.core.marks import step_mark
+from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
+from messaging.entrypoints.sandbox.core.webhooks import Item, RawWebhooks
+from messaging.entrypoints.sandbox.core.wire import Json
+from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
+from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import (
+    DELIVERED,
+    READ,
+    REPLY_TEXT,
+    Outcome,
+    Step,
+    outcome_for,
+)
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import Update, status_contact, status_item
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Events
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.inbound import InboundSpec, read_inbound
+
+REPLY = Step("reply")
+"""The step in which the user answers; it is not a status and causes an inbound message."""
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A step, its place in the outcome's script (whatever the order it is told in), and when it happens (epoch)."""
+
+    index: int
+    step: Step
+    at: float
+
+
+def plan(entry: Entry, outcome: Outcome, settings: Settings) -> list[Planned]:
+    """Every step of a message's life after acceptance.
+
+    Times depend on the ledger position alone, so a plan made again after a restart is the same. Only the order may be
+    another by then, which is why a step keeps its index: what was settled before stays settled.
+    """
+    steps = list(enumerate(outcome.script))
+    if _chance(settings.reorder_probability, settings.callback_seed, entry.n, 0, "reorder"):
+        steps.reverse()
+    if outcome.replies:
+        steps.append((len(steps), REPLY))
+    shortest = settings.callback_delay_min_ms
+    spread = settings.callback_delay_max_ms - shortest
+    at = entry.received_at + (settings.callback_late_ms / 1000 if outcome.late else 0.0)
+    planned = []
+    for position, (index, step) in enumerate(steps):
+        at += (shortest + spread * _fraction(entry.n, position)) / 1000
+        planned.append(Planned(index, step, at))
+    return planned
+
+
+class Statuses:
+    """Keeps every accepted send's plan going until each step is settled."""
+
+    def __init__(
+        self, ledger: Ledger, events: Events, accounts: Accounts, callbacks: RawWebhooks, tuning: Tuning
+    ) -> None:
+        self._ledger = ledger
+        self._events = events
+        self._accounts = accounts
+        self._callbacks = callbacks
+        self._tuning = tuning
+        self._replies: set[asyncio.Task[None]] = set()
+
+    def schedule(self, entry: Entry) -> None:
+        """Arrange for every step that is not settled yet."""
+        outcome = outcome_for(entry.recipient)
+        planned = plan(entry, outcome, self._tuning.current)
+        self._arrange(entry, outcome, [it for it in planned if not self._ledger.is_settled(entry.n, it.index)])
+
+    async def first_now(self, entry: Entry) -> None:
+        """Deliver the first status at once and return when it was taken; the rest follows as planned."""
+        outcome = outcome_for(entry.recipient)
+        first, *others = plan(entry, outcome, self._tuning.current)
+        taken = asyncio.Event()
+        self._deliver(entry, outcome, first, taken)
+        self._arrange(entry, outcome, others)
+        try:
+            async with asyncio.timeout(self._tuning.current.callback_timeout_ms / 1000):
+                await taken.wait()
+        except TimeoutError:
+            return  # nobody takes it; the answer must not wait for ever
+
+    def resume(self) -> None:
+        """After a start: take up every entry with something left to report."""
+        for entry in self._ledger.entries():
+            self.schedule(entry)
+
+    def history(self, entry: Entry) -> list[Json]:
+        """What `message_history` shows: the steps that have happened, oldest first."""
+        outcome = outcome_for(entry.recipient)
+        shown: list[Json] = [_history_event("ACCEPTED", entry.received_at)]
+        for planned in plan(entry, outcome, self._tuning.current):
+            if planned.at <= time.time() and planned.step is not REPLY:
+                event = _history_event(planned.step.status.upper(), planned.at)
+                taken = self._ledger.is_settled(entry.n, planned.index)
+                event["webhook_update_state"] = "ACCEPTED" if taken else "PENDING"
+                shown.append(event)
+        return shown
+
+    async def close(self) -> None:
+        """Wait for replies that are being written."""
+        await asyncio.gather(*self._replies, return_exceptions=True)
+
+    def _arrange(self, entry: Entry, outcome: Outcome, steps: Sequence[Planned]) -> None:
+        if dropped := [it.index for it in steps if it.step is not REPLY and self._is_dropped(entry, it)]:
+            self._settle_unsent(entry, dropped, "dropped")
+        for planned in steps:
+            if planned.step is REPLY:
+                self._callbacks.at(planned.at, partial(self._reply, entry, planned))
+            elif planned.index not in dropped:
+                self._arrange_status(entry, outcome, planned)
+
+    def _is_dropped(self, entry: Entry, planned: Planned) -> bool:
+        settings = self._tuning.current
+        return _chance(settings.drop_probability, settings.callback_seed, entry.n, planned.index, "drop")
+
+    def _arrange_status(self, entry: Entry, outcome: Outcome, planned: Planned) -> None:
+        settings = self._tuning.current
+        self._callbacks.at(planned.at, partial(self._deliver, entry, outcome, planned, None))
+        chance = settings.duplicate_probability
+        if outcome.duplicated or _chance(chance, settings.callback_seed, entry.n, planned.index, "duplicate"):
+            again = planned.at + settings.callback_delay_max_ms / 1000
+            self._callbacks.at(again, partial(self._deliver, entry, outcome, planned, None, copy=True))
+
+    def _deliver(
+        self, entry: Entry, outcome: Outcome, planned: Planned, taken: asyncio.Event | None, *, copy: bool = False
+    ) -> None:
+        found = self._accounts.phone(entry.sender)
+        url = found[0].messages_url(entry.sender) if found else None
+        if found is None or url is None:
+            if not copy:
+                self._settle_unsent(entry, [planned.index], "no webhook url")
+            return
+
+        def settled() -> None:
+            if not copy:
+                self._ledger.settle(entry.n, planned.index)
+            if taken is not None:
+                taken.set()
+
+        account, phone = found
+        self._callbacks.put(
+            Item(
+                url=url,
+                app_secret=account.app_secret,
+                update=Update(
+                    waba_id=account.waba_id,
+                    field="messages",
+                    phone=phone,
+                    list_name="statuses",
+                    item=self._item(entry, outcome, planned),
+                    contact=None if planned.step.status == "failed" else status_contact(entry),
+                ),
+                marks=() if copy else (step_mark(entry.n, planned.index),),
+                settled=settled,
+            )
+        )
+
+    def _item(self, entry: Entry, outcome: Outcome, planned: Planned) -> Json:
+        settings = self._tuning.current
+        echo = outcome.echo and (planned.step.status != "failed" or settings.echo_on_failed)
+        return status_item(
+            entry,
+            planned.step,
+            planned.at,
+            echo=echo,
+            # Pricing comes with `sent` and with the first of the two later statuses.
+            priced=planned.step is not READ or DELIVERED not in outcome.script,
+            conversation=settings.conversation_in_statuses,
+        )
+
+    def _settle_unsent(self, entry: Entry, indexes: Sequence[int], reason: str) -> None:
+        for index in indexes:
+            self._ledger.settle(entry.n, index)
+        self._callbacks.settle_unsent([step_mark(entry.n, index) for index in indexes], reason)
+
+    def _reply(self, entry: Entry, planned: Planned) -> None:
+        found = self._accounts.phone(entry.sender)
+        if found is None:
+            self._settle_unsent(entry, [planned.index], "no webhook url")
+            return
+        spec = InboundSpec(
+            phone_number_id=entry.sender,
+            from_=entry.wa_id,
+            from_user_id=entry.user_id,
+            profile={"name": f"User {entry.recipient[-4:]}"},
+            message={
+                "type": "text",
+                "text": {"body": REPLY_TEXT},
+                "context": {"from": found[1].digits, "id": entry.message_id},
+            },
+        )
+        _, event = read_inbound(spec, *found, entry.n, time.time())
+        task = asyncio.create_task(self._events.add(event))
+        self._replies.add(task)
+        task.add_done_callback(self._replies.discard)
+        self._settle_unsent(entry, [planned.index], "replied")
+
+
+def _history_event(status: str, at: float) -> Json:
+    return {"delivery_status": status, "timestamp": int(at)}
+
+
+def _fraction(n: int, index: int) -> float:
+    """A number in [0, 1) that looks random and is the same every time."""
+    return ((n * 2_654_435_761 + index * 40_503 + 12_345) % 2**32) / 2**32
+
+
+def _chance(probability: float, seed: int | None, n: int, index: int, what: str) -> bool:
+    if probability <= 0:
+        return False
+    draw = random.random() if seed is None else random.Random(f"{seed}:{n}:{index}:{what}").random()
+    return draw < probability
