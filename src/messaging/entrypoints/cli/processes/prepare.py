@@ -1,7 +1,4 @@
-"""Builds each process from the object graph, one module per process, so that none imports what only another needs.
-
-This is the one place that imports both the composition and the processes' entry points.
-"""
+"""Prepares what every process has: its logging, and the places where it shall die in a test of crashes."""
 
 from messaging.application import crashpoints
 from messaging.entrypoints.observability.telemetry import configure_logging
