@@ -29,8 +29,7 @@ import messaging
 from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks
 from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.api.app import create_app as create_api
-from messaging.entrypoints.cli.processes.api import api_dependencies
-from messaging.entrypoints.cli.processes.webhooks import webhooks_dependencies
+from messaging.entrypoints.api.app import watch_store
 from messaging.entrypoints.cli.processes.worker import worker_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.http_bounds import http_bounds
@@ -228,13 +227,11 @@ async def _start(ours: AsyncExitStack, settings: Settings) -> None:
     for name in ("api", "webhooks", "worker"):
         resources = await ours.enter_async_context(open_resources(settings))
         applications[name] = build(settings, resources, worker=f"journeys-{name}")
-    api, webhooks = api_dependencies(applications["api"]), webhooks_dependencies(applications["webhooks"])
-    _keep_going(ours, api.watch_snapshots())
-    _keep_going(ours, webhooks.watch_snapshots())
-    await _listen(ours, applications["api"], cast(AsgiApp, create_api(api)), port=settings.api_port, stage="api")
-    await _listen(
-        ours, applications["webhooks"], create_webhooks(webhooks), port=settings.webhooks_port, stage="receive"
-    )
+    api, webhooks = applications["api"], applications["webhooks"]
+    _keep_going(ours, watch_store(api))
+    _keep_going(ours, webhooks.adapters.snapshots().watch())
+    await _listen(ours, api, cast(AsgiApp, create_api(api)), port=settings.api_port, stage="api")
+    await _listen(ours, webhooks, create_webhooks(webhooks), port=settings.webhooks_port, stage="receive")
     worker = WorkerProcess(worker_dependencies(applications["worker"]))
     working = asyncio.create_task(worker.run())
     ours.push_async_callback(lambda: working)

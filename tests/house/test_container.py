@@ -1,6 +1,7 @@
 """The object graph of every process can be built: nothing is misspelt, missing or of the wrong kind."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import get_type_hints
 
 import pytest
 from dependency_injector.providers import (
@@ -12,13 +13,16 @@ from dependency_injector.providers import (
     Provider,
     Singleton,
 )
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
 
-from messaging.entrypoints.cli.processes.api import api_dependencies
-from messaging.entrypoints.cli.processes.webhooks import webhooks_dependencies
+from messaging.entrypoints.api.app import create_app, create_litestar
 from messaging.entrypoints.cli.processes.worker import worker_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings, load
+from messaging.entrypoints.webhooks.app import create_app as create_webhooks_app
 
 # Nobody listens there: building connects to nothing.
 ENVIRONMENT = {
@@ -50,16 +54,34 @@ async def test_only_lasting_kinds_of_providers_are_used(application: Application
     assert others == set()
 
 
-async def test_each_process_gets_what_it_asks_for(application: Application) -> None:
-    api, worker, webhooks = (
-        api_dependencies(application),
-        worker_dependencies(application),
-        webhooks_dependencies(application),
-    )
+async def test_handlers_are_given_what_they_ask_for(application: Application) -> None:
+    """By name, and of the very class: routers take what they hand out from containers that know no types."""
+    checked, wrong = 0, []
+    for handler in _handlers(create_litestar(application)):
+        given = handler.resolve_dependencies()
+        for name, asked in get_type_hints(handler.fn).items():
+            if name in given:
+                checked += 1
+                if type(given[name].dependency()) is not asked:
+                    wrong.append(f"{handler}: {name}")
 
-    assert api.tenant.submit_messages is application.messages.submit()
-    assert worker.deliver is application.messages.deliver()
-    assert webhooks.accept is application.webhooks.accept()
+    assert checked > 80
+    assert wrong == []
+
+
+async def test_a_router_hands_out_nothing_that_no_handler_asks_for(application: Application) -> None:
+    app = create_litestar(application)
+    asked = {name for handler in _handlers(app) for name in get_type_hints(handler.fn)}
+    given = {name for handler in _handlers(app) for name in handler.resolve_dependencies()}
+
+    assert given - asked == set()
+
+
+async def test_each_process_can_be_built(application: Application) -> None:
+    create_app(application)
+    create_webhooks_app(application)
+
+    assert worker_dependencies(application).deliver is application.messages.deliver()
 
 
 async def test_two_graphs_share_nothing(application: Application) -> None:
@@ -76,3 +98,10 @@ _DERIVED = {"ProvidedInstance", "AttributeGetter", "Self"}
 
 def _all(application: Application) -> list["Provider[object]"]:
     return list(application.traverse())
+
+
+def _handlers(app: Litestar) -> Iterator[HTTPRouteHandler]:
+    """Our own; the framework adds one for OPTIONS to each path."""
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            yield from (handler for handler in route.route_handlers if handler.fn.__module__.startswith("messaging."))

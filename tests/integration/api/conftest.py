@@ -10,7 +10,6 @@ import pytest
 from litestar.types import ASGIApp
 
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.lab.dev.servers.logins import Logins
@@ -63,14 +62,14 @@ async def application(
 
 @pytest.fixture(scope="session")
 async def app(application: Application) -> AsyncIterator[ASGIApp]:
-    app = create_app(api_dependencies(application))
+    app = create_app(application)
     async with started(app):
         yield app
 
 
 @pytest.fixture(scope="session")
 async def platform(app: ASGIApp, application: Application, sandbox_url: str) -> AsyncIterator[Platform]:
-    key = (await application.tenants.issue_admin_key()(name="tests")).key
+    key = (await application.access.issue_admin_key()(name="tests")).key
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar's scopes are stricter than httpx's
     async with (
         httpx.AsyncClient(transport=transport, base_url="http://api.test") as client,

@@ -10,7 +10,6 @@ from litestar.types import ASGIApp
 
 from messaging.domain.shared.errors import DomainError
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.commands import administration
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
@@ -159,7 +158,7 @@ async def two_processes(
         )
         async with open_resources(settings) as one, open_resources(settings) as two:
             here, there = build(settings, one, worker="one"), build(settings, two, worker="two")
-            apps: list[ASGIApp] = [create_app(api_dependencies(each)) for each in (here, there)]
+            apps: list[ASGIApp] = [create_app(each) for each in (here, there)]
             async with started(apps[0]), started(apps[1]), client(apps[0]) as first, client(apps[1]) as second:
                 yield here, Caller(first, ""), Caller(second, "")
 
@@ -173,8 +172,8 @@ async def test_a_key_revoked_in_one_process_is_soon_refused_by_another(
     two_processes: tuple[Application, Caller, Caller],
 ) -> None:
     application, here, there = two_processes
-    lasting = await application.tenants.issue_admin_key()(name="lasting")
-    key = await application.tenants.issue_admin_key()(name="short")
+    lasting = await application.access.issue_admin_key()(name="lasting")
+    key = await application.access.issue_admin_key()(name="short")
     here.key, there.key = lasting.key, key.key
     assert (await there.get(KEYS)).status_code == 200
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from dependency_injector.providers import Object
 from litestar.types import ASGIApp
-from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from messaging.application.gather import Gatherer
@@ -18,7 +18,6 @@ from messaging.application.tenants.queries import WhoAmI
 from messaging.application.tenants.views import WhoAmIView
 from messaging.domain.tenants.tenant import Principal
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings, load
@@ -41,11 +40,12 @@ class Broken(WhoAmI):
 
 
 async def test_a_bug_is_logged_with_its_trace_and_told_without(application: Application, quiet_shop: Shop) -> None:
-    dependencies = api_dependencies(application)
-    broken = replace(dependencies.tenant, who_am_i=Broken(snapshots=application.adapters.snapshots()))
+    broken = Broken(snapshots=application.adapters.snapshots())
+    with application.tenants.who_am_i.override(Object(broken)):
+        app = create_app(application)
 
     with capture_logs() as logs:
-        async with client(create_app(replace(dependencies, tenant=broken))) as caller:
+        async with client(app) as caller:
             response = await caller.get("/v1/key", headers={"Authorization": f"Bearer {quiet_shop.key}"})
 
     problem(response, 500, "internal_error")
@@ -67,7 +67,7 @@ async def test_without_the_database_the_answer_is_503_and_when_to_try_again(
     )
     async with open_resources(settings) as resources:
         application = build(settings, resources, worker="test")
-        async with client(create_app(api_dependencies(application))) as caller:
+        async with client(create_app(application)) as caller:
             response = await caller.post(
                 "/v1/messages", json=quiet_shop.message(), headers={"Authorization": f"Bearer {quiet_shop.key}"}
             )
@@ -88,10 +88,10 @@ async def test_more_submissions_than_may_wait_are_told_when_to_come_back(
         await free.wait()
         return await submissions.accept_many(batch)
 
-    dependencies = api_dependencies(application)
-    narrow = replace(dependencies.tenant, submit_messages=_submitting(application, write))
+    with application.messages.submit.override(Object(_submitting(application, write))):
+        app = create_app(application)
     body = shop.message() if path == "/v1/messages" else {"messages": [shop.message()]}
-    async with client(create_app(replace(dependencies, tenant=narrow))) as caller, asyncio.TaskGroup() as group:
+    async with client(app) as caller, asyncio.TaskGroup() as group:
 
         def send() -> asyncio.Task[httpx.Response]:
             return group.create_task(caller.post(path, json=body, headers={"Authorization": f"Bearer {shop.key}"}))

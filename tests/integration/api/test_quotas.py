@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from tests.integration.api.answers import problem
@@ -30,7 +29,7 @@ async def narrow(application: Application, platform: Platform) -> AsyncIterator[
     )
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(open_resources(settings))
-        app = create_app(api_dependencies(build(settings, resources, worker="narrow")))
+        app = create_app(build(settings, resources, worker="narrow"))
         transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar's scopes are stricter than httpx's
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://narrow.test"))
         yield Platform(client, platform.key, client)

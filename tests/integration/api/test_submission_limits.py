@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from messaging.entrypoints.api.app import create_app
-from messaging.entrypoints.cli.processes.api import api_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
@@ -42,7 +41,7 @@ async def elsewhere(application: Application, platform: Platform) -> AsyncIterat
     settings = application.settings()
     assert isinstance(settings, Settings)
     async with open_resources(settings) as resources:
-        app = create_app(api_dependencies(build(settings, resources, worker="other")))
+        app = create_app(build(settings, resources, worker="other"))
         transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # as in conftest
         async with started(app), httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             yield Platform(client, platform.key, platform._sandbox)

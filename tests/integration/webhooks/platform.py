@@ -11,7 +11,6 @@ from messaging.application.ports.providers import Credentials
 from messaging.application.ports.secrets import TenantCipher
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.cli.processes.webhooks import webhooks_dependencies
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.lab.dev.servers.logins import Logins
@@ -68,7 +67,7 @@ async def platform_on(
     async with open_resources(settings) as resources:
         application = build(settings, resources, worker="test")
         cipher = await _connect_tenant(application)
-        yield Platform(database, settings, application, create_app(webhooks_dependencies(application)), cipher)
+        yield Platform(database, settings, application, create_app(application), cipher)
 
 
 async def _connect_tenant(application: Application) -> TenantCipher:

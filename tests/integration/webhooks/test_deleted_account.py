@@ -13,7 +13,7 @@ async def test_late_receipts_and_answers_reach_an_account_that_was_deleted(
 ) -> None:
     key = await submitted(platform, "wamid.1")
 
-    deleted = await platform.application.tenants.delete_account()(a_principal(), ACCOUNT)
+    deleted = await platform.application.accounts.delete()(a_principal(), ACCOUNT)
     await post(client, meta.statuses(meta.status("wamid.1", "delivered")), meta.texts("Thanks!"))
     await platform.process()
 

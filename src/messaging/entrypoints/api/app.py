@@ -1,188 +1,106 @@
 """The API process's application: which routes there are, who guards them, and what they are given."""
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from litestar import Litestar, Router
-from litestar.types import ASGIApp
-from msgspec import Struct
-from msgspec.structs import asdict
+from litestar.di import Provide
+from litestar.types import ASGIApp, Guard
 
-from messaging.application.access.admin_keys import IssueAdminKey, ListAdminKeys, RevokeAdminKey, RotateAdminKey
-from messaging.application.access.issue_key import IssueKey
-from messaging.application.access.revoke_key import RevokeKey
-from messaging.application.conversations.queries import ListInbound
-from messaging.application.messages.accepting.check import CheckMessage
-from messaging.application.messages.accepting.submit import SubmitMessages
-from messaging.application.messages.operating.bulk_actions import ActOnMessages
-from messaging.application.messages.operating.cancel import CancelMessage
-from messaging.application.messages.operating.discard import DiscardDeadLetter
-from messaging.application.messages.operating.retry import RetryDeadLetter, RetryMessage
-from messaging.application.messages.reading.queries import (
-    FindDeadLetter,
-    FindMessage,
-    ListDeadLetters,
-    ListEvents,
-    ListMessages,
-)
-from messaging.application.messages.reading.summarize import SummarizeMessages
-from messaging.application.ports.telemetry import Telemetry
-from messaging.application.templates.choose import ChooseForTemplate
-from messaging.application.templates.create import CreateTemplate
-from messaging.application.templates.queries import FindTemplate, ListTemplates
-from messaging.application.templates.sync import SyncTemplates
-from messaging.application.tenants.accounts.add_sender import AddSender, ChangeSender
-from messaging.application.tenants.accounts.connect_account import ChangeAccount, ConnectAccount
-from messaging.application.tenants.accounts.delete_account import DeleteAccount
-from messaging.application.tenants.accounts.set_up_account import RegisterNumber, SubscribeAccount, VerifyAccount
-from messaging.application.tenants.change_tenant import ChangeTenant
-from messaging.application.tenants.create_tenant import CreateTenant
-from messaging.application.tenants.find_health import FindHealth
-from messaging.application.tenants.preferences import ChangePreferences, FindPreferences
-from messaging.application.tenants.queries import (
-    FindAccount,
-    FindSender,
-    FindTenant,
-    ListAccounts,
-    ListKeys,
-    ListSenders,
-    ListTenants,
-    WhoAmI,
-)
-from messaging.application.tenants.routing_rules import ListRules, ReplaceRules
-from messaging.application.webhooks.queries import FindProviderEvent, ListProviderEvents
-from messaging.entrypoints.api.admin.sealing import SealForPlatform, SealForTenant
+from messaging.entrypoints.api.admin import router as admin
 from messaging.entrypoints.api.decoding.cursors import Cursors
 from messaging.entrypoints.api.dependencies import use_case
 from messaging.entrypoints.api.edge.auth import Door, admin_guard, tenant_guard
 from messaging.entrypoints.api.edge.edge import Edge
 from messaging.entrypoints.api.edge.errors import HANDLERS
-from messaging.entrypoints.api.edge.express import Express
+from messaging.entrypoints.api.edge.failed_keys import FailedKeys
 from messaging.entrypoints.api.edge.idempotency import Once
 from messaging.entrypoints.api.probes import ProbesController
-from messaging.entrypoints.api.reference.openapi import ADMIN_CONTROLLERS, TENANT_CONTROLLERS
 from messaging.entrypoints.api.reference.pages import ReferenceController
-from messaging.entrypoints.api.v1.messages.submitting import submit_many, submit_one
-from messaging.entrypoints.api.watching import Watch, watching
-from messaging.entrypoints.observability.telemetry import AccessLog, Operations
+from messaging.entrypoints.api.v1.accounts import router as accounts
+from messaging.entrypoints.api.v1.conversations import router as conversations
+from messaging.entrypoints.api.v1.messages import router as messages
+from messaging.entrypoints.api.v1.templates import router as templates
+from messaging.entrypoints.api.v1.tenant import router as tenant
+from messaging.entrypoints.api.v1.webhooks import router as webhooks
+from messaging.entrypoints.api.watching import watching
+from messaging.entrypoints.composition.containers import Application
+from messaging.entrypoints.observability.telemetry import AccessLog
 
 
-class TenantUseCases(Struct, frozen=True, kw_only=True):
-    """What the handlers under /v1 may call; the names are the handlers' parameters."""
-
-    submit_messages: SubmitMessages
-    check_message: CheckMessage
-    find_message: FindMessage
-    list_messages: ListMessages
-    summarize_messages: SummarizeMessages
-    list_events: ListEvents
-    cancel_message: CancelMessage
-    retry_message: RetryMessage
-    list_dead_letters: ListDeadLetters
-    find_dead_letter: FindDeadLetter
-    retry_dead_letter: RetryDeadLetter
-    discard_dead_letter: DiscardDeadLetter
-    act_on_messages: ActOnMessages
-    list_inbound: ListInbound
-    list_provider_events: ListProviderEvents
-    find_provider_event: FindProviderEvent
-    create_template: CreateTemplate
-    list_templates: ListTemplates
-    find_template: FindTemplate
-    sync_templates: SyncTemplates
-    connect_account: ConnectAccount
-    verify_account: VerifyAccount
-    change_account: ChangeAccount
-    delete_account: DeleteAccount
-    subscribe_account: SubscribeAccount
-    register_number: RegisterNumber
-    find_account: FindAccount
-    list_accounts: ListAccounts
-    add_sender: AddSender
-    change_sender: ChangeSender
-    find_sender: FindSender
-    list_senders: ListSenders
-    find_health: FindHealth
-    list_rules: ListRules
-    replace_rules: ReplaceRules
-    who_am_i: WhoAmI
-    choose_for_template: ChooseForTemplate
-    find_preferences: FindPreferences
-    change_preferences: ChangePreferences
-
-
-class AdminUseCases(Struct, frozen=True, kw_only=True):
-    """What the handlers under /admin/v1 may call."""
-
-    create_tenant: CreateTenant
-    change_tenant: ChangeTenant
-    find_tenant: FindTenant
-    list_tenants: ListTenants
-    issue_key: IssueKey
-    list_keys: ListKeys
-    revoke_key: RevokeKey
-    seal_for_tenant: SealForTenant
-    issue_admin_key: IssueAdminKey
-    list_admin_keys: ListAdminKeys
-    revoke_admin_key: RevokeAdminKey
-    rotate_admin_key: RotateAdminKey
-    seal_for_platform: SealForPlatform
-
-
-class ApiDependencies(Struct, frozen=True, kw_only=True):
-    """Built by the composition root. `watch_snapshots` keeps the configuration fresh until it is cancelled."""
-
-    door: Door
-    tenant: TenantUseCases
-    admin: AdminUseCases
-    cursors: Cursors
-    once: Once
-    operations: Operations
-    telemetry: Telemetry
-    access_log: AccessLog
-    watch_snapshots: Watch
-
-
-def create_app(dependencies: ApiDependencies) -> ASGIApp:
-    """An ASGI application; it opens and closes nothing, whoever built `dependencies` does."""
+def create_app(has: Application) -> ASGIApp:
+    """An ASGI application; it opens and closes nothing, whoever built the graph does."""
+    door = _door(has)
     return Edge(
-        create_litestar(dependencies),
-        express=_express(dependencies),
-        log=dependencies.access_log,
-        telemetry=dependencies.telemetry,
+        _litestar(has, door),
+        express=messages.express(has.messages, door),
+        log=AccessLog(process="api"),
+        telemetry=has.adapters.telemetry(),
     )
 
 
-def _express(dependencies: ApiDependencies) -> dict[tuple[str, str], ASGIApp]:
-    work = partial(Express, door=dependencies.door, submit_messages=dependencies.tenant.submit_messages)
-    operations = (
-        work("submit_message", "/v1/messages", submit_one),
-        work("submit_batch", "/v1/messages/batch", submit_many),
-    )
-    return {("POST", operation.path): operation for operation in operations}
-
-
-def create_litestar(dependencies: ApiDependencies) -> Litestar:
+def create_litestar(has: Application) -> Litestar:
     """The application without its outermost layer, for looking at its routes."""
-    shared = {"cursors": use_case(dependencies.cursors), "once": use_case(dependencies.once)}
-    tenant = Router(
-        path="",
-        route_handlers=list(TENANT_CONTROLLERS),
-        guards=[tenant_guard(dependencies.door)],
-        dependencies=shared | {name: use_case(item) for name, item in asdict(dependencies.tenant).items()},
-    )
-    admin = Router(
-        path="",
-        route_handlers=list(ADMIN_CONTROLLERS),
-        guards=[admin_guard(dependencies.door)],
-        dependencies=shared | {name: use_case(item) for name, item in asdict(dependencies.admin).items()},
-    )
-    probes = Router(
-        path="", route_handlers=[ProbesController], dependencies={"operations": use_case(dependencies.operations)}
-    )
+    return _litestar(has, _door(has))
+
+
+async def watch_store(has: Application) -> None:
+    """Keep the configuration fresh until cancelled, and see a failover.
+
+    What is accepted after a failover was seen is in no doubt: so that it is seen soon, the API looks too.
+    """
+    async with asyncio.TaskGroup() as group:
+        group.create_task(has.adapters.snapshots().watch())
+        group.create_task(has.messages.notice_failover().watch())
+
+
+def _litestar(has: Application, door: Door) -> Litestar:
+    shared = {"cursors": use_case(Cursors(sign=has.adapters.key_ring().sign)), "once": use_case(_once(has))}
     return Litestar(
-        route_handlers=[tenant, admin, probes, ReferenceController],
+        route_handlers=[
+            _guarded(_tenants_routers(has), tenant_guard(door), shared),
+            _guarded([admin.router(has.tenants, has.access, has.adapters)], admin_guard(door), shared),
+            Router(
+                path="",
+                route_handlers=[ProbesController],
+                dependencies={"operations": use_case(has.adapters.operations())},
+            ),
+            ReferenceController,
+        ],
         exception_handlers=HANDLERS.copy(),
-        lifespan=[watching(dependencies.watch_snapshots)],
+        lifespan=[watching(partial(watch_store, has))],
         openapi_config=None,
         logging_config=None,
+    )
+
+
+def _tenants_routers(has: Application) -> Sequence[Router]:
+    return [
+        messages.router(has.messages),
+        conversations.router(has.conversations),
+        webhooks.router(has.webhooks),
+        templates.router(has.templates),
+        accounts.router(has.accounts, has.templates),
+        tenant.router(has.tenants),
+    ]
+
+
+def _guarded(routers: Sequence[Router], guard: Guard, shared: dict[str, Provide]) -> Router:
+    return Router(path="", route_handlers=routers, guards=[guard], dependencies=shared)
+
+
+def _door(has: Application) -> Door:
+    settings = has.settings()
+    proxies = settings.trusted_proxies.networks if settings.trusted_proxies is not None else ()
+    return Door(
+        authenticate=has.access.authenticate(),
+        failed_keys=FailedKeys(per_minute=settings.failed_keys_per_minute, proxies=proxies),
+        limit_changes=has.tenants.limit_changes(),
+    )
+
+
+def _once(has: Application) -> Once:
+    return Once(
+        idempotency=has.adapters.idempotency(), fingerprints=has.access.fingerprints(), clock=has.adapters.clock()
     )

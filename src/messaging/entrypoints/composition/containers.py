@@ -7,6 +7,8 @@ from dependency_injector.providers import Container, Dependency
 
 from messaging.entrypoints.composition.adapters import Adapters
 from messaging.entrypoints.composition.resources import Resources
+from messaging.entrypoints.composition.use_cases.access import AccessUseCases
+from messaging.entrypoints.composition.use_cases.accounts import AccountUseCases
 from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
 from messaging.entrypoints.composition.use_cases.messages import MessageUseCases
@@ -24,11 +26,13 @@ class Application(DeclarativeContainer):
     worker: Dependency[str] = Dependency(instance_of=str)
 
     adapters: Any = Container(Adapters, settings=settings, resources=resources)
-    tenants: Any = Container(TenantUseCases, settings=settings, adapters=adapters)
+    accounts: Any = Container(AccountUseCases, settings=settings, adapters=adapters)
+    tenants: Any = Container(TenantUseCases, settings=settings, adapters=adapters, accounts=accounts)
+    access: Any = Container(AccessUseCases, settings=settings, adapters=adapters, tenants=tenants)
     contacts: Any = Container(ContactUseCases, adapters=adapters)
     messages: Any = Container(MessageUseCases, settings=settings, adapters=adapters, contacts=contacts, worker=worker)
     templates: Any = Container(
-        TemplateUseCases, settings=settings, adapters=adapters, tenants=tenants, messages=messages
+        TemplateUseCases, settings=settings, adapters=adapters, accounts=accounts, messages=messages
     )
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(WebhookUseCases, adapters=adapters, conversations=conversations, messages=messages)

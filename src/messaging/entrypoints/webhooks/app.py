@@ -8,9 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from msgspec import Struct
-
-from messaging.application.webhooks.receive import StoreWebhook
+from messaging.entrypoints.composition.containers import Application
 from messaging.entrypoints.observability.telemetry import OPERATIONS_PATHS, AsgiApp, Receive, Scope, Send
 from messaging.entrypoints.webhooks.receive import ReceiveWebhook, problem, reply
 
@@ -19,27 +17,19 @@ log = logging.getLogger(__name__)
 _AFTER_ERROR = 1.0
 
 
-class WebhooksDependencies(Struct, frozen=True, kw_only=True):
-    """Built by the composition root. `watch_snapshots` keeps the configuration fresh until it is cancelled."""
-
-    accept: StoreWebhook
-    watch_snapshots: Callable[[], Awaitable[None]]
-    operations: AsgiApp
-
-
-def create_app(dependencies: WebhooksDependencies) -> AsgiApp:
+def create_app(has: Application) -> AsgiApp:
     """`GET|POST /webhooks/{provider}/{token}`, and the operations paths."""
-    receive_webhook = ReceiveWebhook(dependencies.accept)
+    receive_webhook, operations = ReceiveWebhook(has.webhooks.accept()), has.adapters.operations()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send, dependencies.watch_snapshots)
+            await _lifespan(receive, send, has.adapters.snapshots().watch)
             return
         if scope["type"] != "http":
             return
         path: str = scope["path"]
         if path in OPERATIONS_PATHS:
-            await dependencies.operations(scope, receive, send)
+            await operations(scope, receive, send)
             return
         match path.split("/"):
             case ["", "webhooks", provider, token]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Controller
@@ -10,8 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
 from messaging.domain.tenants.tenant import KeyRole
-from messaging.entrypoints.api.admin.admin_keys import AdminKeysController
-from messaging.entrypoints.api.admin.tenants import KeysController, TenantsController
+from messaging.entrypoints.api.admin import router as admin
 from messaging.entrypoints.api.edge import limits
 from messaging.entrypoints.api.edge.errors import PROBLEMS, Problem
 from messaging.entrypoints.api.edge.idempotency import HEADER, KEY_PATTERN, REPLAYED_HEADER
@@ -21,35 +20,22 @@ from messaging.entrypoints.api.reference.describing import describe, described_s
 from messaging.entrypoints.api.reference.words import properties as words
 from messaging.entrypoints.api.reference.words.examples import example_of
 from messaging.entrypoints.api.reference.words.responses import response_name, responses
-from messaging.entrypoints.api.v1.accounts.accounts import AccountsController
-from messaging.entrypoints.api.v1.accounts.senders import RulesController, SendersController
-from messaging.entrypoints.api.v1.conversations.inbound_messages import InboundController
-from messaging.entrypoints.api.v1.messages.dead_letters import DeadLettersController
-from messaging.entrypoints.api.v1.messages.messages import MessagesController
-from messaging.entrypoints.api.v1.messages.operator_actions import OperatorActionsController
-from messaging.entrypoints.api.v1.messages.summary import MessageSummaryController
-from messaging.entrypoints.api.v1.templates.templates import TemplatesController
-from messaging.entrypoints.api.v1.tenant.health import HealthController
-from messaging.entrypoints.api.v1.tenant.key import KeyController
-from messaging.entrypoints.api.v1.tenant.preferences import SettingsController
-from messaging.entrypoints.api.v1.webhooks.provider_events import ProviderEventsController
+from messaging.entrypoints.api.v1.accounts import router as accounts
+from messaging.entrypoints.api.v1.conversations import router as conversations
+from messaging.entrypoints.api.v1.messages import router as messages
+from messaging.entrypoints.api.v1.templates import router as templates
+from messaging.entrypoints.api.v1.tenant import router as tenant
+from messaging.entrypoints.api.v1.webhooks import router as webhooks
 
-TENANT_CONTROLLERS: tuple[type[Controller], ...] = (
-    MessagesController,
-    MessageSummaryController,
-    DeadLettersController,
-    OperatorActionsController,
-    InboundController,
-    ProviderEventsController,
-    TemplatesController,
-    SendersController,
-    RulesController,
-    AccountsController,
-    HealthController,
-    KeyController,
-    SettingsController,
+TENANT_CONTROLLERS: Final[tuple[type[Controller], ...]] = (
+    *messages.CONTROLLERS,
+    *conversations.CONTROLLERS,
+    *webhooks.CONTROLLERS,
+    *templates.CONTROLLERS,
+    *accounts.CONTROLLERS,
+    *tenant.CONTROLLERS,
 )
-ADMIN_CONTROLLERS: tuple[type[Controller], ...] = (TenantsController, KeysController, AdminKeysController)
+ADMIN_CONTROLLERS: Final = admin.CONTROLLERS
 
 _REF = "#/components/schemas/{name}"
 _PREFIXES = {
@@ -84,11 +70,11 @@ class Route(NamedTuple):
 
 def routes() -> Iterator[Route]:
     """Every documented operation, in the order of the reference page."""
-    for admin, controllers in ((False, TENANT_CONTROLLERS), (True, ADMIN_CONTROLLERS)):
+    for administers, controllers in ((False, TENANT_CONTROLLERS), (True, ADMIN_CONTROLLERS)):
         for controller in controllers:
             for handler in vars(controller).values():
                 if isinstance(handler, HTTPRouteHandler):
-                    yield _route(controller, handler, admin=admin)
+                    yield _route(controller, handler, admin=administers)
 
 
 def _route(controller: type[Controller], handler: HTTPRouteHandler, *, admin: bool) -> Route:

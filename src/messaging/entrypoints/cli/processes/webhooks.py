@@ -3,11 +3,11 @@
 from messaging.entrypoints.cli.processes.listeners import serve_all
 from messaging.entrypoints.cli.processes.prepare import prepare
 from messaging.entrypoints.cli.processes.running import run, worker_name
-from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.containers import build
 from messaging.entrypoints.composition.health.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
-from messaging.entrypoints.webhooks.app import WebhooksDependencies, create_app
+from messaging.entrypoints.webhooks.app import create_app
 
 
 def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
@@ -17,16 +17,8 @@ def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
         async with open_resources(settings) as resources:
             application = build(settings, resources, worker=worker_name("webhooks"))
             await refuse_excess(application.adapters.logins(), settings)
-            app = create_app(webhooks_dependencies(application))
+            app = create_app(application)
             telemetry, admin_port = application.adapters.telemetry(), settings.webhooks_admin_port
             await serve_all(app, settings, telemetry, host=host, port=port, admin_port=admin_port)
 
     run(main())
-
-
-def webhooks_dependencies(application: Application) -> WebhooksDependencies:
-    return WebhooksDependencies(
-        accept=application.webhooks.accept(),
-        watch_snapshots=application.adapters.snapshots().watch,
-        operations=application.adapters.operations(),
-    )

@@ -42,16 +42,16 @@ async def change_status(settings: Settings, tenant_id: str, status: str) -> Tena
 
 
 async def create_admin_key(settings: Settings, name: str, *, expires_at: datetime | None = None) -> IssuedAdminKeyView:
-    async with _tenants(settings) as tenants:
-        view: IssuedAdminKeyView = await tenants.issue_admin_key()(name=name, expires_at=expires_at)
+    async with _access(settings) as access:
+        view: IssuedAdminKeyView = await access.issue_admin_key()(name=name, expires_at=expires_at)
     return view
 
 
 async def list_admin_keys(settings: Settings, *, page: int) -> tuple[AdminKeyView, ...]:
     """All of them, read in pages of the given size."""
     found: tuple[AdminKeyView, ...] = ()
-    async with _tenants(settings) as tenants:
-        listed, before = tenants.list_admin_keys(), None
+    async with _access(settings) as access:
+        listed, before = access.list_admin_keys(), None
         while True:
             part = await listed(before=before, limit=page)
             found += part.items
@@ -61,24 +61,24 @@ async def list_admin_keys(settings: Settings, *, page: int) -> tuple[AdminKeyVie
 
 
 async def revoke_admin_key(settings: Settings, key_id: str, *, force: bool) -> AdminKeyView:
-    async with _tenants(settings) as tenants:
-        view: AdminKeyView = await tenants.revoke_admin_key()(_key_id(key_id), force=force)
+    async with _access(settings) as access:
+        view: AdminKeyView = await access.revoke_admin_key()(_key_id(key_id), force=force)
     return view
 
 
 async def rotate_admin_key(
     settings: Settings, key_id: str, *, overlap: timedelta, expires_at: datetime | None, force: bool
 ) -> RotatedAdminKeyView:
-    async with _tenants(settings) as tenants:
-        view: RotatedAdminKeyView = await tenants.rotate_admin_key()(
+    async with _access(settings) as access:
+        view: RotatedAdminKeyView = await access.rotate_admin_key()(
             _key_id(key_id), overlap=overlap, expires_at=expires_at, force=force
         )
     return view
 
 
 async def create_key(settings: Settings, tenant_id: str, *, mode: str, name: str, role: str) -> IssuedKeyView:
-    async with _tenants(settings) as tenants:
-        view: IssuedKeyView = await tenants.issue_key()(
+    async with _access(settings) as access:
+        view: IssuedKeyView = await access.issue_key()(
             _tenant_id(tenant_id), name=name, mode=Mode(mode), role=KeyRole(role)
         )
     return view
@@ -86,8 +86,8 @@ async def create_key(settings: Settings, tenant_id: str, *, mode: str, name: str
 
 async def list_keys(settings: Settings, tenant_id: str, *, page: int) -> tuple[KeyView, ...]:
     found: tuple[KeyView, ...] = ()
-    async with _tenants(settings) as tenants:
-        listed, before = tenants.list_keys(), None
+    async with _access(settings) as access:
+        listed, before = access.list_keys(), None
         while True:
             part = await listed(_tenant_id(tenant_id), before=before, limit=page)
             found += part.items
@@ -97,8 +97,8 @@ async def list_keys(settings: Settings, tenant_id: str, *, page: int) -> tuple[K
 
 
 async def revoke_key(settings: Settings, tenant_id: str, key_id: str) -> KeyView:
-    async with _tenants(settings) as tenants:
-        view: KeyView = await tenants.revoke_key()(_tenant_id(tenant_id), _key_id(key_id))
+    async with _access(settings) as access:
+        view: KeyView = await access.revoke_key()(_tenant_id(tenant_id), _key_id(key_id))
     return view
 
 
@@ -133,3 +133,9 @@ async def _application(settings: Settings) -> AsyncIterator[Application]:
 async def _tenants(settings: Settings) -> AsyncIterator[Any]:
     async with _application(settings) as application:
         yield application.tenants
+
+
+@asynccontextmanager
+async def _access(settings: Settings) -> AsyncIterator[Any]:
+    async with _application(settings) as application:
+        yield application.access

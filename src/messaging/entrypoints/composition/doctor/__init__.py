@@ -45,10 +45,8 @@ def _of_the_database(application: Application, settings: Settings) -> Mapping[st
             open_uow=adapters.open_system_uow(), snapshots=adapters.snapshots(), key_ring=adapters.key_ring()
         ),
         "lanes": ExamineLanes(health=adapters.health(), survey=survey),
-        "senders": ExamineSenders(survey=survey, tell_health=application.tenants.tell_health()),
-        "tokens": ExamineTokens(
-            survey=survey, open_account=application.tenants.open_account(), gateways=adapters.gateways()
-        ),
+        "senders": ExamineSenders(survey=survey, tell_health=application.accounts.tell_health()),
+        "tokens": ExamineTokens(survey=survey, open_account=application.accounts.open(), gateways=adapters.gateways()),
         "webhooks": ExamineWebhooks(survey=survey),
         "dead_letters": ExamineDeadLetters(survey=survey),
         "clock": ExamineClock(survey=survey, clock=adapters.clock()),

@@ -17,16 +17,16 @@ from messaging.entrypoints.settings.settings import Settings
 class TemplateUseCases(DeclarativeContainer):
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
     adapters: Any = DependenciesContainer()
-    tenants: Any = DependenciesContainer()
+    accounts: Any = DependenciesContainer()
     messages: Any = DependenciesContainer()
 
     create = Singleton(
         CreateTemplate,
         open_uow=adapters.open_uow,
-        open_connection=tenants.open_account,
+        open_connection=accounts.open,
         gateways=adapters.gateways,
         new_id=adapters.new_id,
-        quotas=tenants.quotas,
+        quotas=accounts.quotas,
     )
     sync_account = Singleton(
         SyncAccount, open_uow=adapters.open_uow, gateways=adapters.gateways, new_id=adapters.new_id
@@ -34,7 +34,7 @@ class TemplateUseCases(DeclarativeContainer):
     sync = Singleton(
         SyncTemplates,
         open_uow=adapters.open_uow,
-        open_connection=tenants.open_account,
+        open_connection=accounts.open,
         sync=sync_account,
         clock=adapters.clock,
     )
@@ -43,7 +43,7 @@ class TemplateUseCases(DeclarativeContainer):
         open_system_uow=adapters.open_system_uow,
         open_uow=adapters.open_uow,
         snapshots=adapters.snapshots,
-        open_connection=tenants.open_account,
+        open_connection=accounts.open,
         sync=sync_account,
         held_for=messages.account_holds,
         telemetry=adapters.telemetry,

@@ -15,20 +15,22 @@ from messaging.application.messages.reading.queries import FindMessage, ListEven
 from messaging.application.messages.reading.views import EventView, MessageView, StatusView
 from messaging.domain.shared.ids import MessageId, Prefix
 from messaging.entrypoints.api.decoding.bodies import Body, read_bytes, require_json
+from messaging.entrypoints.api.decoding.calls import TenantCall
 from messaging.entrypoints.api.decoding.cursors import Cursors, ListView
 from messaging.entrypoints.api.decoding.ids import in_path
 from messaging.entrypoints.api.decoding.queries import PageQuery, Query, within_reason
 from messaging.entrypoints.api.edge.auth import TenantRequest
-from messaging.entrypoints.api.edge.idempotency import Once, json_response
+from messaging.entrypoints.api.edge.edge import trace_id_of
+from messaging.entrypoints.api.edge.idempotency import Once, idempotency_of, json_response
 from messaging.entrypoints.api.edge.limits import limit_headers
 from messaging.entrypoints.api.edge.operations import operation
 from messaging.entrypoints.api.v1.messages.submitting import (
+    ENVELOPE,
     BatchBody,
     Instant,
     SubmitBody,
+    read_item,
     read_submission,
-    submit_many,
-    submit_one,
 )
 
 # The state machine's public names; a test compares them with `State`.
@@ -99,6 +101,21 @@ _EXAMPLE: dict[str, Any] = {
     },
     "reference": "order-1042",
 }
+
+
+# `express` calls these two as well, without the framework's request.
+
+
+async def submit_one(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
+    submission, raw = await read_submission(request)
+    return await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
+
+
+async def submit_many(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
+    envelope, raw = await ENVELOPE.read(request)
+    trace_id = trace_id_of(request.scope)
+    items = [read_item(item, trace_id) for item in envelope.messages]
+    return await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
 
 
 class MessagesController(Controller):

@@ -1,7 +1,4 @@
-"""Turns a request into a submission: bodies and handlers' work of POST /v1/messages and /v1/messages/batch.
-
-Kept apart from the routes, because `express` answers these two without the framework.
-"""
+"""Turns the body of a request into submissions: POST /v1/messages, /v1/messages/batch and /v1/messages/check."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from messaging.application.messages.accepting.assess import Submission, Unreadable
-from messaging.application.messages.accepting.submit import MAX_BATCH, Reply, SubmitMessages
+from messaging.application.messages.accepting.submit import MAX_BATCH
 from messaging.domain.channels.address import Channel
 from messaging.domain.content.content import Content
 from messaging.domain.messages.message import Category, Priority
@@ -19,10 +16,9 @@ from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.ids import Prefix, SenderId, parse_typeid
 from messaging.domain.shared.unclear import OnUnknown
 from messaging.entrypoints.api.decoding.bodies import Body, read_bytes, require_json
-from messaging.entrypoints.api.decoding.calls import Call, TenantCall
+from messaging.entrypoints.api.decoding.calls import Call
 from messaging.entrypoints.api.decoding.ids import NOBODY
 from messaging.entrypoints.api.edge.edge import trace_id_of
-from messaging.entrypoints.api.edge.idempotency import idempotency_of
 
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
 
@@ -98,18 +94,6 @@ _STAND_INS: Final[Mapping[str, Any]] = {
 }
 
 
-async def submit_one(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
-    submission, raw = await read_submission(request)
-    return await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
-
-
-async def submit_many(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
-    envelope, raw = await ENVELOPE.read(request)
-    trace_id = trace_id_of(request.scope)
-    items = [_read_item(item, trace_id) for item in envelope.messages]
-    return await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
-
-
 async def read_submission(request: Call) -> tuple[Submission | Unreadable, bytes]:
     """The submission and what was sent. Raises DomainError for a body that is no JSON object at all."""
     raw = await read_bytes(request)
@@ -124,7 +108,7 @@ async def read_submission(request: Call) -> tuple[Submission | Unreadable, bytes
         return item, raw
 
 
-def _read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Unreadable:
+def read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Unreadable:
     try:
         return SUBMIT.decode(raw).to_submission(trace_id)
     except DomainError as error:
