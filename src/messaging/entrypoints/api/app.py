@@ -30,7 +30,7 @@ from messaging.entrypoints.observability.telemetry import AccessLog
 
 
 def create_app(has: Application) -> ASGIApp:
-    """An ASGI application; it opens and closes nothing, whoever built the graph does."""
+    """Builds the ASGI application. It opens and closes nothing: whoever built the graph does."""
     door = _door(has)
     return Edge(
         _litestar(has, door),
@@ -46,9 +46,10 @@ def create_litestar(has: Application) -> Litestar:
 
 
 async def watch_store(has: Application) -> None:
-    """Keep the configuration fresh until cancelled, and see a failover.
+    """Keep the configuration snapshots fresh, and notice a failover of the database, until cancelled.
 
-    What is accepted after a failover was seen is in no doubt: so that it is seen soon, the API looks too.
+    A message accepted after the failover was noticed is not in doubt, so the API notices by itself instead of waiting
+    for a worker.
     """
     async with asyncio.TaskGroup() as group:
         group.create_task(has.adapters.snapshots().watch())

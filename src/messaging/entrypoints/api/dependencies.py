@@ -10,5 +10,5 @@ UseCases = Any
 
 
 def use_case(instance: object) -> Provide:
-    """Litestar would read a class's constructor as query parameters; an instance behind a closure has none."""
+    """A provider of one finished instance. Given a class, Litestar would read its constructor as query parameters."""
     return Provide(lambda: instance, sync_to_thread=False)

@@ -15,7 +15,7 @@ Watch = Callable[[], Awaitable[None]]
 
 
 def watching(watch: Watch) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    """A lifespan of the application. A watch that fails is started again."""
+    """A lifespan that runs `watch` beside the application. A watch that fails is started again after a second."""
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

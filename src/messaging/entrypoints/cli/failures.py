@@ -27,7 +27,9 @@ class Failed(Exception):
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Tell the person on stderr, and the calling program by the code. A bug keeps its traceback."""
+    """Tells the person on stderr what went wrong, and returns the exit code for the calling program. A defect keeps its
+    traceback.
+    """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:
@@ -58,7 +60,7 @@ def _bad_settings(error: BadSettings) -> int:
     )
 
 
-# By name, because importing their modules here would make every command wait for libraries it does not need.
+# Exceptions by name: importing their modules would make every command wait for libraries that it does not need.
 _KNOWN: dict[str, tuple[str, Exit]] = {
     "StoreUnavailable": ("check APP_DATABASE_URL and run `app doctor`", Exit.DEPENDENCY_DOWN),
     "CannotDecrypt": ("set APP_MASTER_KEY to the key this database was first used with", Exit.CONFIGURATION),
@@ -83,7 +85,7 @@ _KNOWN: dict[str, tuple[str, Exit]] = {
 }
 
 
-# Not ours, and a person's to mend all the same.
+# Exceptions of libraries whose cause a person can mend.
 _OF_LIBRARIES: frozenset[str] = frozenset({"InsufficientPrivilegeError"})
 
 
@@ -103,7 +105,7 @@ def _code(error: BaseException) -> str:
 
 
 def _reasons(error: BaseException) -> list[str]:
-    """Every violation of a refusal, with its place where that is known."""
+    """Every violation of a refusal, with its place in the request where that is known."""
     return [f"{it.pointer or '/'} {it.detail}" for it in getattr(error, "violations", ())]
 
 
@@ -114,5 +116,5 @@ def _tell(why: str, next_step: str, code: Exit) -> int:
 
 
 def say(text: str) -> None:
-    """Talk goes to stderr; stdout is for data."""
+    """Writes a line to stderr: stdout is for data."""
     click.echo(text, err=True)

@@ -14,7 +14,7 @@ def print_json(value: object) -> None:
 
 
 def print_fields(value: object, *, as_json: bool) -> None:
-    """One object, a line per field."""
+    """Prints one object, a line per field."""
     if as_json:
         print_json(value)
         return
@@ -25,7 +25,7 @@ def print_fields(value: object, *, as_json: bool) -> None:
 
 
 def print_rows(rows: Sequence[object], columns: Sequence[str], *, as_json: bool) -> None:
-    """Many objects, a line each; `--json` prints all their fields as one array."""
+    """Prints many objects, a line each; `--json` prints all their fields as one array."""
     if as_json:
         print_json(rows)
         return

@@ -9,7 +9,7 @@ import rich_click as click
 from messaging.entrypoints.cli.failures import Exit, Failed
 from messaging.entrypoints.cli.printing import json_option, print_json, table
 
-if TYPE_CHECKING:  # Importing it makes every command wait for the database's libraries.
+if TYPE_CHECKING:  # imported when it runs, since its libraries load slowly
     from messaging.entrypoints.composition.commands.statements import HotStatement
 
 _WEEK: Final = re.compile(r"[0-9]{4}w[0-9]{2}")

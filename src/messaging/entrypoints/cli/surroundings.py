@@ -16,17 +16,17 @@ _OF_THE_PLATFORM: Final = (
     *("APP_DATABASE_URL", "APP_DATABASE_SYSTEM_URL", "APP_DATABASE_OWNER_URL"),
     *("APP_REDIS_URL", "APP_MASTER_KEY"),
 )
-# Where its other processes are; whether the environment names a platform is told by the settings above.
+# Where the platform's other processes are. These alone do not make the environment name a platform.
 _BESIDE_THE_PLATFORM: Final = ("APP_WEBHOOKS_PUBLIC_URL", "APP_SANDBOX_BASE_URL")
 
 
 def client_settings() -> ClientSettings:
-    """API and key for commands that call the API. Raises BadSettings."""
+    """The API and key for commands that call the API. Raises BadSettings."""
     return load(ClientSettings, _environment(_OF_CALLERS))
 
 
 def platform_settings() -> Settings:
-    """Database, Redis and master key for commands that administer an installation. Raises BadSettings."""
+    """The database, Redis and master key for commands that administer an installation. Raises BadSettings."""
     return load(Settings, _environment(_OF_THE_PLATFORM, _BESIDE_THE_PLATFORM))
 
 

@@ -37,7 +37,7 @@ from messaging.entrypoints.settings.settings import Settings
 
 
 class Adapters(DeclarativeContainer):
-    """The outside world, behind the ports."""
+    """Everything outside of this process, behind the ports of the application."""
 
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
     resources: Dependency[Resources] = Dependency(instance_of=Resources)

@@ -19,7 +19,7 @@ from messaging.entrypoints.settings.settings import Settings
 
 
 class Application(DeclarativeContainer):
-    """One per process. `worker` names the process in leases and logs."""
+    """The object graph of one process. `worker` names the process in leases and logs."""
 
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
     resources: Dependency[Resources] = Dependency(instance_of=Resources)
@@ -39,7 +39,7 @@ class Application(DeclarativeContainer):
 
 
 def build(settings: Settings, resources: Resources, *, worker: str) -> Application:
-    """A fresh graph; raises when the list above contradicts itself."""
+    """A fresh graph. Raises if the containers contradict each other."""
     application = Application(settings=settings, resources=resources, worker=worker)
     application.check_dependencies()
     return application

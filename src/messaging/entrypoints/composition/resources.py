@@ -17,7 +17,7 @@ from messaging.entrypoints.settings.settings import Settings
 
 
 class Resources(Struct, frozen=True, kw_only=True):
-    """Built synchronously; each connects on first use."""
+    """The connections of a process. All are built synchronously; each connects on first use."""
 
     engines: Engines
     redis: Redis
@@ -27,7 +27,9 @@ class Resources(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Closed in reverse order when the block is left, also when opening the later ones failed."""
+    """Opens all of them for the length of the block, and closes them in reverse order, also when opening a later one
+    failed.
+    """
     async with AsyncExitStack() as stack:
         system = settings.database_system_url
         engines = create_engines(
@@ -38,7 +40,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         stack.push_async_callback(engines.dispose)
         redis = Redis.from_pool(pool_of(settings.redis_url.value))
         stack.push_async_callback(redis.aclose)
-        # More connections than sends at once, slow ones included: what limits sending is our choice, never the pool.
+        # The pool holds more connections than sends can be open at once, slow ones included, so that it never limits
+        # sending.
         http = ProviderHttp(connections=2 * settings.delivery_concurrency + 16)
         stack.push_async_callback(http.aclose)
         yield Resources(engines=engines, redis=redis, http=http, registry=_registry(engines))

@@ -10,14 +10,16 @@ _MIB: Final = 2**20
 
 
 class BodyRoom:
-    """Shared by all connections of a process. A body that comes in one part is in nobody's way and asks for nothing."""
+    """Room for bodies that arrive in parts, shared by all connections of a process. A body that arrives in one part
+    takes none.
+    """
 
     def __init__(self, most: int = 64 * _MIB) -> None:
         self._left = most
 
     @contextmanager
     def share(self) -> Iterator["Share"]:
-        """What is taken within the block is given back at its end."""
+        """A share of the room; it is given back at the end of the block."""
         share = Share(self)
         try:
             yield share
@@ -36,6 +38,6 @@ class Share:
         self.taken = 0
 
     def take(self, size: int) -> None:
-        """Raises Overloaded when too much is held by all together."""
+        """Takes room for more bytes. Raises Overloaded when all connections together hold too much."""
         self._room.take(size)
         self.taken += size

@@ -21,9 +21,9 @@ class HttpBounds(Struct, frozen=True, kw_only=True):
     linger_seconds: float = 2.0
     linger_bytes: int = 2_097_152
     pipelined: int = 16
-    # What a new connection is given to say something before it is among the first to make room.
+    # Seconds a new connection has to ask something before it is among the first to be closed for others.
     silent_seconds: float = 1.0
-    # Between two looks at the clock of every connection.
+    # Seconds between two looks at the age of every connection.
     sweep_seconds: float = 1.0
-    # Connections beyond the limit, for questions about the process's health only.
+    # Connections admitted beyond the limit, for questions about the process's health only.
     probes: int = 16

@@ -8,9 +8,9 @@ from messaging.application.ports.telemetry import Telemetry
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.refusals import TOO_MANY_CONNECTIONS, Refusal, answer_to
 
-# One in so many connections makes room at a time, so that not every newcomer costs a look at all of them.
+# One connection in so many is closed to make room at a time, so that a newcomer rarely costs a look at all of them.
 _ROOM: Final = 20
-# So many refused connections are told why at a time; more are cut off.
+# Refused connections that are told why at a time; further ones are closed without a word.
 _TOLD: Final = 64
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
@@ -19,7 +19,7 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Connection(Protocol):
-    """What the crowd asks of a connection."""
+    """What `Crowd` needs of a connection."""
 
     since: float
     app: Any
@@ -34,18 +34,18 @@ class Connection(Protocol):
 
 
 class Crowd:
-    """Made once per listener; its connections report to it."""
+    """The connections of one listener, which report to it."""
 
     def __init__(self, bounds: HttpBounds, telemetry: Telemetry) -> None:
         self._bounds = bounds
         self._telemetry = telemetry
         self._present: set[Connection] = set()
-        # Told to end, and not yet gone.
+        # Connections that were told to end and are still open.
         self._leaving: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
     def joined(self, newcomer: Connection) -> None:
-        """Beyond the limit those that ask for nothing go first; if all are busy, only probes are let in."""
+        """Admits a connection. Beyond the limit idle ones are closed for it; if all are busy, only probes are admitted."""
         self._present.add(newcomer)
         loop = asyncio.get_running_loop()
         if self._sweeping is None:
@@ -72,13 +72,13 @@ class Crowd:
         self._telemetry.count("http_refusals", reason=refusal.code)
 
     def _make_room(self, newcomer: Connection, now: float) -> bool:
-        """End those that wait for nothing but their caller: first who never asked, then who asked longest ago."""
+        """Closes idle connections: first those that never asked, then those that asked longest ago."""
         waiting = [it for it in self._present - self._leaving if not it.answering and it is not newcomer]
         waiting.sort(key=lambda it: (it.asked or now - it.since < self._bounds.silent_seconds, it.since))
         for connection in waiting[: max(1, self._bounds.connections // _ROOM)]:
             self._telemetry.count("http_refusals", reason="made_room")
             self._leaving.add(connection)
-            # Who asked has an answer that may just be leaving.
+            # A connection that has asked may be receiving its answer.
             connection.transport.close() if connection.asked else connection.transport.abort()
         return bool(waiting)
 

@@ -1,4 +1,4 @@
-"""A listener for the length of a block: beside a process's main work, or beside its main listener."""
+"""A listener that serves for the length of a block, beside a process's main work or its main listener."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -17,13 +17,13 @@ from messaging.entrypoints.sockets.listening import listen
 
 
 def bounded(bounds: HttpBounds, telemetry: Telemetry) -> type[asyncio.Protocol]:
-    """What uvicorn is given as `http`, for one listener: it only ever calls it."""
+    """The protocol of one listener, in the form in which uvicorn takes it: a callable."""
     made: Any = partial(BoundedHttp, bounds=bounds, crowd=Crowd(bounds, telemetry))
     return cast(type[asyncio.Protocol], made)
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the process, which has work to finish before it ends."""
+    """A server that leaves signals to the process, which has work to finish before it ends."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -34,7 +34,7 @@ class _Server(uvicorn.Server):
 async def listening(
     app: AsgiApp, *, host: str, port: int, telemetry: Telemetry, bounds: HttpBounds | None = None
 ) -> AsyncIterator[int]:
-    """Serve for the length of the block; yields the port (0 picks a free one). Raises CannotListen."""
+    """Serves for the length of the block; yields the port (0 picks a free one). Raises CannotListen."""
     bounds = bounds or HttpBounds()
     with listen(host, port) as listener:
         config = uvicorn.Config(

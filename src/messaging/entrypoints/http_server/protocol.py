@@ -27,14 +27,14 @@ from messaging.entrypoints.http_server.refusals import (
 )
 from messaging.entrypoints.sockets.joined_writes import JoinedWrites
 
-# The parser is fed so many bytes at once, at most; heads of usual size are within one such read.
+# Bytes that the parser is fed at once, at most; a head of usual size is within one such read.
 _READ: Final = 16_384
-# A head in one read of so few bytes cannot be too large: the setting's least value is twice that.
+# A head that arrives in one read of so few bytes cannot be too large: the least value of the setting is twice that.
 _SMALL: Final = 4_096
-# Framing (chunk sizes, their extensions, trailers) may take so many bytes for each of the body's.
+# Bytes of framing (chunk sizes, their extensions, trailers) that each byte of the body may bring along.
 _FRAMING: Final = 16
 
-# Read by us or by what stands before us; two different ones would be read differently by the two.
+# Headers that a proxy before us reads too; two different values would be read differently by the two.
 _SINGLE: Final = frozenset(
     {
         *(b"host", b"authorization", b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"),
@@ -43,7 +43,7 @@ _SINGLE: Final = frozenset(
 )
 
 
-# What of a request the connection is reading; plain numbers, because they are compared several times per request.
+# The part of a request that the connection is reading: plain numbers, as they are compared several times per request.
 _IDLE, _HEAD, _BODY = range(3)
 
 
@@ -51,11 +51,11 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class _Refused(Exception):
-    """Stops the parser; what the refusal is, the connection remembers."""
+    """Stops the parser; the connection remembers which refusal it is."""
 
 
 class BoundedHttp(JoinedWrites):
-    """One connection. `since` is when its present phase began, by the loop's clock."""
+    """One connection. `since` is when its present phase began, by the event loop's clock (seconds)."""
 
     def __init__(
         self,
@@ -69,14 +69,14 @@ class BoundedHttp(JoinedWrites):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.since = self.loop.time()
-        # Set once the connection is only kept to let its other end read what it was told.
+        # True once the connection is kept only so that its other end can read what it was told.
         self.over_since: float | None = None
-        # When a sweep first found it unable to write.
+        # When a sweep first found the connection unable to write.
         self.stuck_since: float | None = None
         self._bounds = bounds
         self._crowd = crowd
         self._listens = True
-        # Whether it has asked for anything since the last sweep.
+        # Whether the connection has asked for anything since the last sweep.
         self._busy = False
         self._phase = _IDLE
         # Whether the phase changed within the present read.
@@ -127,20 +127,20 @@ class BoundedHttp(JoinedWrites):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # There is nothing to upgrade to: the request is answered as if it had not asked.
+            # An upgrade is not offered: the request is answered as if it had not asked for one.
             pass
         except httptools.HttpParserError:
             self._refuse(self._refusal or BAD_REQUEST)
             return
         if self._moved and self._phase == _IDLE:
-            # What nearly every read is: a whole request. When exactly it came the next sweep need not know.
+            # Nearly every read is a whole request. The next sweep need not know when exactly it came.
             self._fed = 0
             self._busy = True
         else:
             self._in_the_middle()
 
     def _in_the_middle(self) -> None:
-        """A request has come in part."""
+        """Handles a request of which only a part has come."""
         if self._moved:
             self.since = self.loop.time()
             self._fed = self._body = 0
@@ -155,7 +155,7 @@ class BoundedHttp(JoinedWrites):
 
     def _look_at_body(self) -> None:
         if self.cycle.response_complete and self._fed > self._bounds.linger_bytes:
-            # Answered without its body being read; what still comes of it is of no use to anybody.
+            # The request was answered without its body being read; nobody needs what still comes of it.
             self.transport.close()
             return
         framing = self._fed - self._body > self._bounds.head_bytes + _FRAMING * self._body
@@ -177,7 +177,7 @@ class BoundedHttp(JoinedWrites):
         if len(self.pipeline) >= self._bounds.pipelined:
             self._stop(BAD_REQUEST)
         super().on_headers_complete()
-        # From here on the parser finds trailers: the application has its headers, and they stay as they are.
+        # From here on the parser finds trailers. The application has its headers, and they stay as they are.
         self.headers = []
         self._moved = True
         self._phase = _BODY
@@ -226,7 +226,7 @@ class BoundedHttp(JoinedWrites):
     # --- ending ---------------------------------------------------------------------------------------------------
 
     def look_at_clock(self, now: float) -> None:
-        """Called every second or so: end what has taken too long."""
+        """Called about every second: ends the connection if its phase has taken too long."""
         if self.over_since is not None:
             if now - self.over_since > self._bounds.linger_seconds:
                 self.transport.abort()
@@ -237,7 +237,7 @@ class BoundedHttp(JoinedWrites):
             self._look_at_sender(now)
 
     def _look_at_reader(self, now: float) -> None:
-        """The other end does not read what it asked for."""
+        """Ends the connection if its other end does not read what it asked for."""
         self.stuck_since = self.stuck_since or now
         if now - self.stuck_since > self._bounds.answer_seconds:
             self.transport.abort()
@@ -246,7 +246,7 @@ class BoundedHttp(JoinedWrites):
         waited = now - self.since
         if self._phase == _BODY:
             if self.flow.read_paused:
-                # It is we who take our time.
+                # The request waits for us, not for its sender.
                 self.since = now
             elif waited > self._bounds.body_seconds:
                 self._refuse(REQUEST_TIMEOUT)
@@ -257,19 +257,19 @@ class BoundedHttp(JoinedWrites):
             if self._phase == _HEAD:
                 self._refuse(REQUEST_TIMEOUT)
             else:
-                # Nothing was ever asked, or line ends drip in where a request should begin.
+                # The connection never asked anything, or sends line ends where a request should begin.
                 self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(BAD_REQUEST)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer, if no other answer is under way, and end the connection."""
+        """Answers with a refusal, if no other answer is under way, and ends the connection."""
         self._crowd.refused(refusal)
         if self._phase == _BODY:
             self._refuse_in_body(refusal)
         elif self.answering:
-            # The request before it is still answered; nothing that comes now is.
+            # The request before it is still answered; what comes now is dropped.
             self._listens = False
             self.cycle.keep_alive = False
         else:
@@ -279,13 +279,15 @@ class BoundedHttp(JoinedWrites):
         if not self.answering or self.cycle.response_started or self.pipeline:
             self.transport.close()
             return
-        # Whoever works on it learns that the rest will not come; what it answers reaches nobody.
+        # Whoever works on the request learns that the rest will not come; the answer reaches nobody.
         self.cycle.disconnected = True
         self.cycle.message_event.set()
         self.end_with(refusal)
 
     def end_with(self, refusal: Refusal) -> None:
-        """Say why, and close once the other end has had time to read it: closed at once, it might never be read."""
+        """Sends the refusal, and closes once the other end has had time to read it: after an immediate close it might
+        be lost.
+        """
         self._listens = False
         self.over_since = self.loop.time()
         self._fed = 0

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """`code` has a page in docs/problems. `retry_after` is in seconds."""
+    """A refusal. `code` has a page in docs/problems; `retry_after` is in seconds."""
 
     code: str
     status: int

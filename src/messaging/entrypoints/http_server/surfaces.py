@@ -6,7 +6,7 @@ import msgspec
 
 from messaging.entrypoints.observability.telemetry import AsgiApp, Message, Receive, Scope, Send
 
-# These, and everything below them. /problems stays: refusals refer to it.
+# These paths and everything below them are private. /problems is public: refusals refer to it.
 _PRIVATE: Final = ("/admin", "/metrics", "/docs", "/openapi.json")
 _READINESS: Final = "/readyz"
 
@@ -20,7 +20,7 @@ def public_only(app: AsgiApp) -> AsgiApp:
             return
         path = _normal(scope["path"])
         if _is_private(path):
-            # Nobody's path, so that the answer is the one any unknown address gets, in the application's own form.
+            # A path that nobody has, so that the answer is that of any unknown address, in the application's own form.
             scope = {**scope, "path": "/-", "raw_path": b"/-"}
         await app(scope, receive, _without_details(send) if path == _READINESS else send)
 
@@ -28,7 +28,7 @@ def public_only(app: AsgiApp) -> AsgiApp:
 
 
 def _normal(path: str) -> str:
-    """As routers read it: `//admin/` is `/admin`."""
+    """The path as routers read it: `//admin/` is `/admin`."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
 
@@ -37,7 +37,7 @@ def _is_private(path: str) -> bool:
 
 
 def _without_details(send: Send) -> Send:
-    """Says in the body no more than the status does."""
+    """An answer whose body says no more than its status."""
     head: Message = {}
 
     async def send_brief(message: Message) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from structlog.contextvars import get_contextvars
 
-# Seconds between two lines of one trouble, and without any after which it is a new one.
+# Seconds between two lines of one trouble; and seconds without any line after which a trouble counts as new.
 _EVERY: Final = 10.0
 _QUIET: Final = 30.0
 _MOST_TROUBLES: Final = 256

@@ -7,7 +7,8 @@ from typing import TextIO
 
 
 class WrittenByTurns(logging.StreamHandler[TextIO]):
-    """What is a warning or worse, or is logged outside of a loop, is written at once, with all that waits.
+    """Writes at the end of a turn of the event loop. A warning or worse, or a line logged outside of a loop, is written
+    at once with all that waits.
 
     A process that is killed loses the lines of its last turn; one that ends writes them (`logging.shutdown`).
     """

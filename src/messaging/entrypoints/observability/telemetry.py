@@ -53,7 +53,7 @@ _LOOKS_SECRET: Final = re.compile(
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # credentials in a URL
     r"|\+[1-9][0-9]{6,14}\b"  # phone numbers
 )
-# One of these, in lower case, is in whatever looks secret. Nearly every text has none, which is seen much sooner.
+# Whatever looks secret contains one of these in lower case. Nearly every text has none, which is found sooner.
 _SIGNS_OF_SECRETS: Final = ("mpk_", "bearer", "eaa", "/webhooks/", "://", "+")
 _QUIET: Final = ("arq", "uvicorn", "httpx", "httpcore", "aiohttp", "sqlalchemy", "asyncio", "alembic", "asyncpg")
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -72,7 +72,7 @@ def configure_logging(level: str, *, process: str) -> None:
         structlog.stdlib.ExtraAdder(),
         _stamp(process),
     ]
-    # `redact` is last but for the rendering itself: nothing can be added behind its back.
+    # `redact` is the last step before rendering: nothing can be added behind it.
     after: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
@@ -123,7 +123,8 @@ class _PlainRecords(logging.Formatter):
             **{name: value for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD},
             "process": self._process,
         }
-        # Nobody's secret, and the one text in every line that looks like one: its offset has a '+'.
+        # The time of the line: no secret, and the one text in every line that looks like one, since its offset has a
+        # '+'.
         return f'{{"at":"{_now()}",{_redacted(event)[1:].decode()}'
 
 
@@ -132,7 +133,7 @@ _PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def _redacted(event: EventDict) -> bytes:
-    """`redact` and render. Nearly every event has nothing to blank, which one look at the whole line shows."""
+    """Redacts and renders an event. Nearly every event has nothing to redact, which one look at the whole line shows."""
     if _UNSPEAKABLE.isdisjoint(event) and _PLAIN_TYPES.issuperset(map(type, event.values())):
         line = _encode(event)
         if not _has_signs(line.decode()):
@@ -160,7 +161,7 @@ def _in_words(seconds: int) -> str:
 
 
 def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Blank what must not be read in a log; keys are judged by name, texts by their look."""
+    """Blanks what must not be read in a log; keys are judged by name, texts by their look."""
     return {key: _BLANK if key in _UNSPEAKABLE else _clean(value) for key, value in event.items()}
 
 
@@ -191,7 +192,7 @@ def _render(logger: WrappedLogger, method: str, event: EventDict) -> str:
 
 
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told of one request; all but the request id is ours or of a closed set."""
+    """The fields of a request's log line. All but the request id are ours or of a closed set."""
 
     request_id: str
     trace_id: str
@@ -208,9 +209,10 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessLog:
-    """One wide line per request, past the machinery of loggers, which takes longer than the rest of a request's edge.
+    """Writes one wide line per request, without the standard library's loggers, which take longer than the rest of the
+    edge.
 
-    The lines of one turn of the event loop are written together, when it ends.
+    The lines of one turn of the event loop are written together when it ends.
     """
 
     def __init__(self, *, process: str) -> None:
@@ -224,7 +226,7 @@ class AccessLog:
         if not self._level.isEnabledFor(logging.INFO):
             return
         line = AccessLine(
-            # The caller may have chosen it, and chosen badly.
+            # The caller may have chosen the request id, and chosen badly.
             request_id=_without_secrets(request_id),
             trace_id=trace_id,
             method=method,
@@ -264,7 +266,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operations:
-    """What an orchestrator and a metrics collector ask every process, as an ASGI application."""
+    """The answers to health, readiness and metrics requests, as an ASGI application."""
 
     def __init__(self, health: ProcessState, registry: CollectorRegistry, *, instance: str | None = None) -> None:
         self._health = health
@@ -290,7 +292,7 @@ class Operations:
                 return _json(404, {"status": "not_found"})
 
     async def _ready(self) -> Answer:
-        """503 if a check fails that the process cannot do without; `detail` says what to do about it."""
+        """The answer to `/readyz`: 503 if a check fails that the process cannot do without; `detail` says what to do."""
         checks = await self._health.checks()
         failed = [check for check in checks if not check.ok]
         ready = all(check.tolerable for check in failed)
@@ -298,7 +300,7 @@ class Operations:
         return _json(200 if ready else 503, {"status": status, "checks": checks})
 
     async def _metrics(self) -> Answer:
-        """Our own numbers always; the lanes' depth as far as Postgres answers."""
+        """The answer to `/metrics`: the process's numbers always, the depth of lanes as far as PostgreSQL answers."""
         depths: Sequence[LaneDepth] = ()
         workers: Mapping[DeliverLane, int] = {}
         try:
@@ -332,7 +334,7 @@ def _json(status: int, body: object) -> Answer:
 
 
 class PoolUse(Collector):
-    """Connections that are taken at this moment, asked of each pool per scrape."""
+    """The number of connections in use, which each pool tells at every scrape."""
 
     def __init__(self, pools: Mapping[str, Callable[[], int]]) -> None:
         self._pools = pools
@@ -350,7 +352,7 @@ _LANES: Final = tuple(DeliverLane(Channel.WHATSAPP, priority) for priority in Pr
 
 
 class _Lanes(CollectorRegistry):
-    """The lanes as they are at this moment; built per scrape, so that an emptied lane leaves no stale number."""
+    """The depth of lanes, built at every scrape, so that an emptied lane leaves no stale number."""
 
     def __init__(self, depths: Iterable[LaneDepth], workers: Mapping[DeliverLane, int]) -> None:
         super().__init__()
@@ -379,6 +381,6 @@ class _Lanes(CollectorRegistry):
         return (due, waiting, age, workers)
 
     def _empty_lanes(self) -> Iterable[LaneDepth]:
-        """A lane without work is 0 deep: an absent series would look like a process that is gone."""
+        """Zeros for lanes without work: an absent series would look like a process that is gone."""
         deep = {depth.lane for depth in self._lanes}
         return [LaneDepth(lane=lane, due=0, waiting=0, oldest_due_at=None) for lane in _LANES if lane not in deep]

@@ -16,7 +16,7 @@ def _about(text: str) -> Meta:
 
 
 class EdgeSettings(Struct, frozen=True, kw_only=True):
-    """Of `api` and `webhooks`, and of the worker's health listener."""
+    """The settings of the listeners of `api`, `webhooks` and the worker."""
 
     http_connections: Annotated[
         Connections,

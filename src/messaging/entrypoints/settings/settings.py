@@ -45,7 +45,7 @@ def _about(text: str) -> Meta:
 
 
 class Settings(EdgeSettings, frozen=True, kw_only=True):
-    """What `api`, `worker`, `webhooks` and the administrative commands are given."""
+    """The settings of `api`, `worker`, `webhooks` and the administrative commands."""
 
     database_url: Annotated[
         DatabaseUrl,
@@ -196,7 +196,7 @@ class Settings(EdgeSettings, frozen=True, kw_only=True):
 
 
 class MigrationSettings(Struct, frozen=True, kw_only=True):
-    """All that `app migrate` needs."""
+    """The settings of `app migrate`."""
 
     database_url: DatabaseUrl
     database_system_url: DatabaseUrl | None = None
@@ -208,7 +208,7 @@ class MigrationSettings(Struct, frozen=True, kw_only=True):
 
 
 class ClientSettings(Struct, frozen=True, kw_only=True):
-    """What `app send` and `app trace` need: they are ordinary callers of the HTTP API."""
+    """The settings of `app send`, `app trace` and the other commands that are ordinary callers of the HTTP API."""
 
     api_url: Annotated[HttpUrl, _about("API that `app send` and `app trace` call.")] = HttpUrl("http://127.0.0.1:8000")
     api_key: Annotated[Secret, _about("Tenant key that `app send` and `app trace` use.")]
@@ -262,7 +262,7 @@ def load(kind: type[T], environ: Mapping[str, str]) -> T:
 
 
 def _exclusions(settings: Settings) -> Iterator[Problem]:
-    """Settings that are each allowed and cannot work together."""
+    """The problems of settings that are each allowed and cannot work together."""
     if settings.accept_writers > settings.database_pool_size:
         yield Problem(
             name="APP_ACCEPT_WRITERS",
@@ -308,7 +308,7 @@ _HINTS: Final = {
 
 
 def _read(name: str, environ: Mapping[str, str], problems: list[Problem]) -> str | None:
-    """The value itself, or the content of the file it is in; an empty value counts as not set."""
+    """The value of a setting, or the content of the file that holds it; an empty value counts as not set."""
     direct, path = environ.get(name) or None, environ.get(name + _FILE) or None
     if direct is not None and path is not None:
         problems.append(Problem(name=name, detail=f"is set twice: drop either {name} or {name}{_FILE}."))
@@ -379,5 +379,5 @@ def show(value: object) -> str:
 
 
 def effective(settings: Struct) -> dict[str, str]:
-    """What is in force, by name in the environment, redacted."""
+    """The settings in force, by their names in the environment, with secrets redacted."""
     return {env_name(name): show(getattr(settings, name)) for name in settings.__struct_fields__}

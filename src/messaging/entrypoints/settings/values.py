@@ -1,4 +1,4 @@
-"""The kinds of values a setting can have; each refuses what it cannot mean, and shows nothing secret."""
+"""The kinds of values that a setting can have; each refuses what it cannot mean, and prints nothing secret."""
 
 import base64
 import binascii
@@ -27,14 +27,14 @@ class LogLevel(StrEnum):
 
 
 class Environment(StrEnum):
-    """Whether a mistake hurts somebody: in production an over-privileged database login ends the process."""
+    """The kind of installation. In production an over-privileged database login ends the process."""
 
     DEVELOPMENT = "development"
     PRODUCTION = "production"
 
 
 class Secret(Struct, frozen=True):
-    """A value that shows nowhere: not in logs, not in tracebacks, not in `app config`."""
+    """A value that is printed nowhere: not in logs, not in tracebacks, not in `app config`."""
 
     value: str
 
@@ -115,7 +115,7 @@ class HttpUrl(Url, frozen=True):
 
 
 class CrashPoints(Struct, frozen=True):
-    """Points at which the process shall die, as `application/crashpoints.py` names them."""
+    """Points at which the process is to die, as `application/crashpoints.py` names them."""
 
     value: str
 
@@ -131,7 +131,7 @@ class CrashPoints(Struct, frozen=True):
 
 
 class RetentionDays(Struct, frozen=True):
-    """A number of days, or 0 for ever. Late echoes are taken for 30 days and need what they are about."""
+    """A number of days, or 0 for ever. Echoes arrive up to 30 days late, and need the messages that they are about."""
 
     value: int
 

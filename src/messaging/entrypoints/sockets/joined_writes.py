@@ -10,9 +10,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class _OneWrite:
-    """A transport that joins what is written in one turn of the event loop; everything else it leaves to the real one.
+    """A transport that joins what is written in one turn of the event loop; everything else goes to the real one.
 
-    That saves a tenth of the processor time of a small answer, and wakes the reader once.
+    This saves a tenth of the processor time of a small answer, and wakes the reader once.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:

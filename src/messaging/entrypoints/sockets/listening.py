@@ -19,7 +19,7 @@ class CannotListen(Exception):
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens on `host` and `port` (0: a free one). Raises CannotListen."""
     try:
-        # asyncio switches Nagle's delay off only where the protocol is named.
+        # asyncio disables Nagle's delay only for sockets that name the protocol.
         (family, kind, _, _, address), *_ = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )
@@ -27,7 +27,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise _refused(host, port, error) from error
     try:
-        # Connections of an earlier process that have not quite ended must not keep the port from us.
+        # Connections of an earlier process that have not quite ended must not keep the port from this one.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)

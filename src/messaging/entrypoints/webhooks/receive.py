@@ -1,4 +1,4 @@
-"""Read one webhook off the wire within bounds, and answer it: 200 only for what is stored."""
+"""Reads one webhook from the connection within bounds, and answers it: 200 only for what is stored."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # Meta's largest webhooks are 3 MiB (Graph API webhooks, "Payloads are limited to 3 MB").
 BODY_CAP = 4 * 1024 * 1024
-# Seconds. A provider that hears nothing retries later, which beats a connection held for ever.
+# Seconds. A provider without an answer repeats the webhook later, which is better than a connection held for ever.
 _READING, _STORING = 30.0, 15.0
 _RETRY_AFTER = b"5"
 
@@ -84,7 +84,7 @@ class ReceiveWebhook:
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _post(self, scope: Scope, receive: Receive, provider: str, token: str) -> Answer:
-        """Neither a body for nobody nor one too large is read."""
+        """Answers a POST. A body for nobody, or one that is too large, is not read."""
         headers = _headers(scope)
         _require_size(headers)
         async with asyncio.timeout(_STORING):
@@ -126,7 +126,7 @@ class ReceiveWebhook:
             outcome = await self._accept.handshake(provider, token, query)
         match outcome:
             case Challenge(body=body):
-                # The caller chose these characters: a browser must never take them for a page.
+                # The caller chose these characters: a browser must never render them as a page.
                 return Answer(status=200, body=body.encode(), content_type=b"text/plain; charset=utf-8")
             case Forged():
                 return problem(HTTPStatus.UNAUTHORIZED)

@@ -185,7 +185,7 @@ class AdminKeysController(Controller):
 
 
 async def _read_revocation(request: AdminRequest) -> ReadBody[RevokeAdminKeyBody]:
-    """The body may be left out."""
+    """The body of a revocation, which a caller may leave out."""
     raw = await read_bytes(request)
     if not raw:
         return ReadBody(RevokeAdminKeyBody(), raw)

@@ -13,14 +13,14 @@ class SealForTenant:
         self._key_ring = key_ring
 
     async def __call__(self, tenant_id: TenantId) -> Sealing:
-        """Raises DomainError `not_found` for an unknown tenant."""
+        """Encryption under the tenant's data key. Raises DomainError `not_found` for an unknown tenant."""
         cipher = await cipher_of(self._snapshots, self._key_ring, tenant_id)
         context = f"idempotency_keys.body:{typeid(Prefix.TENANT, tenant_id)}"
         return Sealing(seal=lambda plain: cipher.seal(context, plain), open=lambda sealed: cipher.open(context, sealed))
 
 
 class SealForPlatform:
-    """For answers about what belongs to no tenant."""
+    """Encryption, under a key of the platform's, of answers about what belongs to no tenant."""
 
     def __init__(self, *, key_ring: KeyRing) -> None:
         self._key_ring = key_ring

@@ -19,7 +19,7 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 class ReadBody(NamedTuple, Generic[B]):
-    """`raw` is what was sent, for the fingerprint of an idempotency key."""
+    """The decoded body, and `raw`, the bytes as sent: the fingerprint of an idempotency key is made from them."""
 
     value: B
     raw: bytes
@@ -51,7 +51,7 @@ class Body(Generic[B]):
             raise invalid(*_all_violations(bytes(raw), self._judged_as)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreadable(error) from None
-        # A cheap look at the bytes first: an escaped NUL is the only way one gets into a JSON string.
+        # Searching the bytes is cheap, and an escaped NUL is the only way a NUL gets into a JSON string.
         if self._whole and b"\\u0000" in (text := bytes(raw)) and (found := _nuls_in(text)):
             raise invalid(*found)
         if self._instants and (outside := tuple(violations_in(value, self._instants))):
@@ -60,7 +60,7 @@ class Body(Generic[B]):
 
 
 async def read_bytes(request: Call) -> bytes:
-    """The body as sent. A longer one than `MAX_BODY_BYTES` is refused as early as it is known to be."""
+    """The body as sent. One longer than `MAX_BODY_BYTES` is refused as soon as its length is known."""
     announced = request.headers.get("content-length")
     if announced is not None and announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         raise _too_large()
@@ -86,7 +86,7 @@ async def _remaining(request: Call, first: bytes) -> bytes:
 
 
 async def _part(request: Call) -> tuple[bytes, bool]:
-    """What has arrived of the body, and whether there is more."""
+    """The next part of the body, and whether more parts follow."""
     event = await request.receive()
     if event["type"] != "http.request":
         raise DomainError("bad_request", "The connection ended before the body did.")
@@ -109,7 +109,7 @@ def require_json(request: Call) -> None:
 def canonical(raw: bytes) -> bytes:
     """The same bytes for the same JSON value, however it was spaced and ordered.
 
-    Parts of a batch that are no JSON by themselves are refused one by one; here they stand for themselves.
+    An item of a batch that is not JSON is refused by itself; its bytes enter unchanged.
     """
     if not raw:
         return b""

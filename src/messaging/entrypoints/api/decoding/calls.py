@@ -9,7 +9,7 @@ from messaging.domain.tenants.tenant import Principal
 
 
 class Call(Protocol):
-    """Header names are looked up in lower case; of a repeated one the first counts."""
+    """A request of any origin. Header names are looked up in lower case; of a repeated header the first counts."""
 
     @property
     def scope(self) -> Scope: ...
@@ -20,14 +20,14 @@ class Call(Protocol):
 
 
 class TenantCall(Call, Protocol):
-    """One that was admitted."""
+    """A request of a caller who was admitted: `auth` is the tenant's principal."""
 
     @property
     def auth(self) -> Principal: ...
 
 
 class LeanCall:
-    """A request without the framework's, which makes its headers anew each time it is asked for them."""
+    """A request without the framework's object, which would build its headers anew at each access."""
 
     __slots__ = ("headers", "receive", "scope")
 
@@ -35,7 +35,7 @@ class LeanCall:
         self.scope = scope
         self.receive = receive
         given = list(scope["headers"])
-        # Backwards, so that the first of a repeated header stays.
+        # Headers are read backwards, so that the first of a repeated header stays.
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(given)}
 
     @property

@@ -30,7 +30,7 @@ class ListView(Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class Cursors:
-    """A cursor taken from another tenant, another list or other filters is as invalid as an invented one."""
+    """Makes and checks cursors. One of another tenant, list or filter is refused exactly like an invented one."""
 
     def __init__(self, *, sign: Callable[[str], str]) -> None:
         self._sign = sign
@@ -44,7 +44,7 @@ class Cursors:
         return ListView(data=page.items, next_cursor=cursor, has_more=True)
 
     def uuid(self, request: Request[Any, Any, Any], query: PageQuery) -> UUID | None:
-        """The position to go on from; None at the beginning. Raises DomainError `cursor_invalid`."""
+        """The id after which the page begins; None on the first page. Raises DomainError `cursor_invalid`."""
         position = self._position(request, query)
         return None if position is None else UUID(position)
 
@@ -67,7 +67,7 @@ class Cursors:
         return position
 
     def _signature(self, request: Request[Any, Any, Any], query: PageQuery, position: str) -> str:
-        # Deterministic: the values of a set have no order of their own.
+        # The encoding is deterministic: the values of a set have no order of their own.
         filters = msgspec.to_builtins(query, order="deterministic")
         del filters["after"], filters["limit"]
         digest = hashlib.sha256(msgspec.json.encode(filters, order="deterministic")).hexdigest()

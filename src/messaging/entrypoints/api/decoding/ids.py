@@ -5,12 +5,13 @@ from uuid import UUID
 from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.domain.shared.refusals import not_found
 
-# In place of an id that is none: it names nothing, so that it is refused together with whatever else is wrong.
+# Stands for an id that cannot be parsed: it names nothing, so that the request is refused together with whatever else
+# is wrong.
 NOBODY = UUID(int=0)
 
 
 def in_path(prefix: Prefix, text: str) -> UUID:
-    """A malformed id answers exactly like an unknown one. Raises DomainError `not_found`."""
+    """The id in a path. A malformed one is answered exactly like an unknown one. Raises DomainError `not_found`."""
     found = parse_typeid(prefix, text)
     if found is None:
         raise not_found()

@@ -18,12 +18,12 @@ Path = tuple[tuple[str, str], ...]
 
 
 def instants_in(shape: Any) -> tuple[Path, ...]:
-    """Where a shape has instants, in structs within structs."""
+    """The places in a shape that hold instants, also in structs within structs."""
     return tuple(_paths(shape))
 
 
 def violations_in(value: Any, paths: tuple[Path, ...]) -> Iterator[Violation]:
-    """Instants of `value` that nothing can be done with."""
+    """A violation for each instant of `value` that cannot be converted between time zones or added to."""
     for path in paths:
         found = value
         for attribute, _ in path:

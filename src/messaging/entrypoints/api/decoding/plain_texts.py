@@ -28,7 +28,9 @@ _UNITS: Final = {"str": "characters", "array": "items", "object": "entries"}
 
 
 def in_plain_words(message: str) -> str:
-    """`message` is msgspec's, without the part that tells the place; the answer has no full stop."""
+    """The same in plain words. `message` is msgspec's, without the part that tells the place; the result has no full
+    stop.
+    """
     if (found := _GOT.match(message)) is not None:
         return f"Give {_kinds(found[1])}, not {_kinds(found[2])}"
     if (found := _LENGTH.match(message)) is not None:

@@ -21,7 +21,8 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="How many items at most.")]
 After = Annotated[str, Meta(min_length=1, max_length=500, description="The `next_cursor` of the page before.")]
 
-# Instants outside this range select the same rows as its ends, and some of them do not survive a change of zone.
+# An instant outside this range selects the same rows as the nearer end, and some cannot be converted to another time
+# zone.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 _SPACE_FOR_PLUS = re.compile(r"[\d-]{10}[Tt][\d:.]+ \d\d:\d\d")
@@ -58,7 +59,7 @@ class Query(Generic[Q]):
         return value
 
     def _refused(self, *found: Violation) -> DomainError:
-        """The parameter is named, and not the place within it."""
+        """A violation that names the parameter, not the place within its value."""
         named = (replace(it, pointer=f"/{name}") if (name := _parameter(it)) in self._sets else it for it in found)
         return invalid(*dict.fromkeys(named))
 
@@ -72,7 +73,9 @@ def _takes_several(type_: Any) -> bool:
 
 
 def _with_plus(value: str) -> str:
-    """A plus that was not percent-encoded arrives as a space; in an instant's offset it can only have been a plus."""
+    """Puts back a plus sign that was not percent-encoded and arrived as a space: in an instant's offset only a plus can
+    stand.
+    """
     return value[:-6] + "+" + value[-5:] if _SPACE_FOR_PLUS.fullmatch(value) else value
 
 
@@ -81,7 +84,9 @@ def within_reason(instant: datetime | None) -> datetime | None:
 
 
 def _too_lax(value: Struct, given: dict[str, Any]) -> Iterator[Violation]:
-    """Spellings that converting from text lets pass and the document does not know: `null`, and instants as numbers."""
+    """Spellings that conversion from text accepts and the API's description does not allow: `null`, and instants as
+    numbers.
+    """
     for name, text in given.items():
         converted = getattr(value, name)
         if converted is None or (isinstance(converted, datetime) and text[4:5] != "-"):

@@ -19,19 +19,20 @@ from messaging.domain.shared.errors import MAX_LISTED, Violation
 from messaging.entrypoints.api.decoding.plain_texts import in_plain_words
 
 _MAX_POINTER = 200
-# A longer name is no misspelling of ours.
+# A name of more characters is not looked at as a misspelling of one of ours.
 _LONGEST_NAME = 60
-# For how many unknown names of an object a name is suggested: comparing costs time, and a body may have thousands.
+# The number of unknown names in an object for which a similar name is suggested: comparing costs time, and a body may
+# have thousands of names.
 _MOST_ADVICE = 5
 
 
 def shape_violations(value: Any, expected: Any, *, strict: bool = True) -> tuple[Violation, ...]:
-    """At most `MAX_LISTED`; none means that `value` converts to `expected`."""
+    """The violations, at most `MAX_LISTED`; an empty result means that `value` converts to `expected`."""
     return tuple(islice(_violations(value, expected, "", strict), MAX_LISTED))
 
 
 def nul_violations(value: Any) -> tuple[Violation, ...]:
-    """Strings (and names) with a NUL in them: Postgres cannot store one."""
+    """A violation for each string or name with a NUL character: PostgreSQL cannot store one."""
     return tuple(islice(_nuls(value, ""), MAX_LISTED))
 
 
@@ -101,7 +102,7 @@ def _field(value: dict[str, Any], name: str, info: FieldInfo, pointer: str, stri
 
 
 def _own(expected: Any, pointer: str, message: str) -> Violation:
-    """The violation of a value that has no inner parts to blame. Never quotes the value."""
+    """The violation of a value whose inner parts are all right. It never quotes the value."""
     choices = _choices(expected)
     if choices and not message.startswith("Expected"):
         return _one_of(pointer, choices, missing=False)
@@ -130,7 +131,7 @@ def _bare(expected: Any) -> Any:
 
 
 def _members(expected: Any) -> tuple[Any, ...]:
-    """The types a union allows, without null and absence; of anything else, itself."""
+    """The types that a union allows, without null and absence; a type that is no union is its own only member."""
     if get_origin(expected) not in (Union, UnionType):
         return (expected,)
     return tuple(_bare(member) for member in get_args(expected) if member not in (type(None), UnsetType))

@@ -21,7 +21,7 @@ from messaging.entrypoints.api.edge.roles import OF_MESSAGES, roles_for
 TenantRequest = Request[Any, Principal, State]
 AdminRequest = Request[Any, Admin, State]
 
-# Methods that change nothing.
+# Methods of requests that change nothing.
 _READING = ("GET", "HEAD", "OPTIONS")
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -38,7 +38,7 @@ def tenant_guard(door: Door) -> Guard:
     """Sets `request.auth` to the Principal. All reasons for 401 look the same from outside."""
 
     async def breakers(connection: Connection, handler: BaseRouteHandler) -> None:
-        # OPTIONS is the framework's own: it tells which methods an address has, and is no operation.
+        # OPTIONS is answered by the framework: it lists the methods of an address and is no operation of ours.
         method = connection.scope.get("method")
         operation_id = operation_of(handler.opt).id if method != "OPTIONS" else None
         await admit(door, connection, operation_id)
@@ -49,7 +49,7 @@ def tenant_guard(door: Door) -> Guard:
 
 
 async def admit(door: Door, call: Call, operation_id: str | None) -> None:
-    """What the guard does: the key's holder becomes `request.auth`, if its role opens the operation."""
+    """Does what the guard does: the key's holder becomes `request.auth` if its role may call the operation."""
     key = _key_of(door, call)
     match await door.authenticate.tenant(key):
         case Principal() as principal:
@@ -84,7 +84,9 @@ def _require_role(principal: Principal, operation_id: str) -> None:
 
 
 def _key_of(door: Door, call: Call) -> str:
-    """Raises TooManyFailedKeys. No key at all is no wrong one."""
+    """The key a request carries, or an empty text. Raises TooManyFailedKeys; a missing key does not count as a wrong
+    one.
+    """
     if key := _bearer(call):
         door.failed_keys.turn_away(call.scope, in_use=lambda: door.authenticate.is_in_use(key))
     return key
@@ -96,9 +98,10 @@ def _bearer(call: Call) -> str:
 
 
 def _unauthorized(door: Door, call: Call, key: str) -> DomainError:
-    """A key's kind stands in its beginning, so telling that it is of the other kind gives nothing away.
+    """The refusal, which says when the key is of the other surface. The prefix of a key tells its kind to anybody, so
+    this gives nothing away.
 
-    No key at all is no wrong one.
+    A missing key does not count as a wrong one.
     """
     if key:
         door.failed_keys.failed(call.scope)

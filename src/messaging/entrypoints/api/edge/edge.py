@@ -25,15 +25,15 @@ from messaging.entrypoints.observability.telemetry import OPERATIONS_PATHS, Acce
 Headers = Iterable[tuple[bytes, bytes]]
 Express = Mapping[tuple[str, str], ASGIApp]
 
-# What callers may choose as a request id: visible, harmless in logs and headers.
-# A request id takes 12 bytes, a trace id 16, a span id 8.
+# Random bytes per request: a request id takes 12 of them, a trace id 16, a span id 8.
 _RANDOM_BYTES = 36
+# What callers may choose as a request id: visible characters that are harmless in logs and headers.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 # W3C Trace Context, version 00: version, trace id, parent id, flags; ids of zeros only are invalid.
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 _SAFE_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-# Callers may invent methods; metrics and logs must not follow them.
+# Callers may invent methods; the labels of metrics and the fields of logs are a closed set.
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -46,7 +46,7 @@ def trace_id_of(scope: Scope) -> str:
 
 
 class _Identity(Struct, frozen=True):
-    """`traceparent` names a span of our own within the trace."""
+    """The ids of one request. `traceparent` names a span of our own within the caller's trace."""
 
     request_id: str
     trace_id: str
@@ -101,18 +101,20 @@ class Edge:
             app = self._express.get((scope["method"], scope["path"]), self.app)
             await app(scope, receive, send_with_headers)
         finally:
-            # Probes come every few seconds and say nothing new.
+            # Health probes come every few seconds; a log line and a count for each would tell nothing.
             if scope["path"] not in OPERATIONS_PATHS:
                 self._tell(scope, identity, status, perf_counter() - began)
 
     def _corrected(self, scope: HTTPScope, headers: Headers) -> Headers:
-        """Litestar 2.25 answers OPTIONS with the methods of a path's first handler only."""
+        """Corrects the Allow header of OPTIONS: Litestar 2.25 lists only the methods of a path's first handler."""
         if scope["method"] != "OPTIONS" or (allowed := self._allowed.get(scope.get("path_template", ""))) is None:
             return headers
         return [(name, allowed if name == b"allow" else value) for name, value in headers]
 
     def _tell(self, scope: HTTPScope, identity: _Identity, status: int, seconds: float) -> None:
-        """The route's template, not the path; no query, no body: neither recipients nor ids of others get out."""
+        """Counts and logs the request: the template of its route instead of the path, and neither query nor body, so
+        that no recipient and no id gets out.
+        """
         principal = scope.get("auth")
         route = scope.get("path_template") or "unmatched"
         method = scope["method"] if scope["method"] in _METHODS else "other"
@@ -146,7 +148,7 @@ _random_digits = _random()
 
 
 def _identify(headers: Headers) -> _Identity:
-    """The request id and trace the caller gave, else new ones; what it gave in a wrong form is not kept."""
+    """The request id and trace that the caller gave, each replaced by a new one if it is missing or malformed."""
     new = next(_random_digits)
     request_id, trace_id, flags = f"req_{new[:24]}", new[24:56], "00"
     for name, value in headers:

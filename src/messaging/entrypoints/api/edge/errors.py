@@ -24,7 +24,7 @@ from messaging.entrypoints.http_server.refusals import (
 )
 
 PROBLEM_JSON = "application/problem+json"
-# Long enough for Postgres to come back from a restart, short enough not to look like an outage.
+# Seconds, for Retry-After: long enough for PostgreSQL to restart, short enough not to look like an outage.
 RETRY_AFTER_SECONDS = 2
 
 AnyRequest = Request[Any, Any, Any]
@@ -38,7 +38,7 @@ class Kind(NamedTuple):
 
 
 def _before_any_operation(refusal: Refusal) -> Kind:
-    """The listener answers so by itself; the codes are listed with all others."""
+    """A refusal that the HTTP listener sends without asking the application; its code is listed with all others."""
     return Kind(refusal.status, refusal.title)
 
 
@@ -136,7 +136,7 @@ def on_domain_error(request: AnyRequest, error: DomainError) -> Response[bytes]:
 
 
 def on_http_exception(request: AnyRequest, error: HTTPException) -> Response[bytes]:
-    """What the framework itself refuses: an unknown address, a method that is not there."""
+    """Answers what the framework itself refuses: an unknown address, or a method that the address does not have."""
     request_id = request_id_of(request.scope)
     if isinstance(error, MethodNotAllowedException):
         detail = "This address exists, but not with this method. The Allow header lists the ones it has."
@@ -160,7 +160,7 @@ def on_overloaded(request: AnyRequest, error: Overloaded) -> Response[bytes]:
 
 
 def on_anything_else(request: AnyRequest, error: Exception) -> Response[bytes]:
-    """A bug: logged with its trace, told without."""
+    """Answers a defect of ours: the log gets the traceback, the caller a request id."""
     _log.error("request.failed", exc_info=error)
     detail = "It has been logged. If it happens again, report the request_id."
     return problem_response(request_id_of(request.scope), "internal_error", detail)
@@ -176,6 +176,6 @@ HANDLERS: Final[dict[int | type[Exception], Callable[[AnyRequest, Any], Response
 
 
 def problem_of(request: AnyRequest, error: Exception) -> Response[Any]:
-    """As the framework would choose among `HANDLERS`, for what is answered without it."""
+    """The problem document of an exception, chosen as the framework would choose among `HANDLERS`."""
     handle = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
     return handle(request, error)

@@ -15,15 +15,15 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 _WINDOW: Final = 60.0
-# What one household, office or machine usually has of each kind of address.
+# Bits of an address that name one network: what a household, office or machine usually has.
 _PREFIX: Final = {4: 24, 6: 48}
 _MOST: Final = 10_000
-# Of a throttled network, one key that nobody has used here lately is looked up in so many seconds.
+# Seconds between two look-ups of keys that are not known to be in use, for one throttled network.
 _LOOK_UP_EVERY: Final = 1.0
 
 
 class TooManyFailedKeys(DomainError):
-    """Nothing was looked up."""
+    """A network has sent too many wrong keys; the key of this request was not looked up."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(
@@ -34,7 +34,7 @@ class TooManyFailedKeys(DomainError):
 
 
 class _Count(Struct):
-    """Failures of one network within a window that ends at `ends` (monotonic)."""
+    """Wrong keys of one network within a window that ends at `ends` (monotonic seconds)."""
 
     ends: float
     failures: int = 0
@@ -42,9 +42,10 @@ class _Count(Struct):
 
 
 class FailedKeys:
-    """`per_minute` wrong keys of one network are answered with 401, further ones with 429; 0: any number.
+    """The first `per_minute` wrong keys of a network are answered with 401, further ones with 429; 0 sets no limit.
 
-    Kept in the memory of one process, for the networks heard of last. `proxies` are believed about who called them.
+    The counts are in the memory of one process, for the networks heard of last. `proxies` are believed about who called
+    them.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class FailedKeys:
         self._any_until = 0.0
 
     def turn_away(self, scope: Any, *, in_use: Callable[[], bool]) -> None:
-        """Before a key is looked up. Raises TooManyFailedKeys, but not for a key that is in use.
+        """Called before a key is looked up. Raises TooManyFailedKeys, but not for a key that is in use.
 
         While no network is throttled, which is nearly always, this is one comparison.
         """
@@ -71,7 +72,7 @@ class FailedKeys:
         count.next_look_up = now + _LOOK_UP_EVERY
 
     def failed(self, scope: Any) -> None:
-        """A key opened nothing. Raises TooManyFailedKeys when it was one too many."""
+        """Counts a wrong key. Raises TooManyFailedKeys when it exceeds the limit."""
         if not self._per_minute:
             return
         now, network = self._now(), self._network(scope)
@@ -96,7 +97,7 @@ class FailedKeys:
         return str(ip_network((address, _PREFIX[address.version]), strict=False))
 
     def _caller(self, scope: Any) -> Address | None:
-        """The nearest address that is no proxy of ours; each proxy adds the one it was called from at the end."""
+        """The nearest address that is not one of our proxies; each proxy appends the address that called it."""
         client = scope.get("client")
         address = _address(client[0]) if client else None
         hops = [hop for name, value in scope["headers"] if name == b"x-forwarded-for" for hop in value.split(b",")]

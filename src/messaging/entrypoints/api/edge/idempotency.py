@@ -28,7 +28,7 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 _HEADER = HEADER.lower()
 KEY_PATTERN = "^[!-~]{1,255}$"
 _KEY = re.compile(KEY_PATTERN)
-# Longer than any such request may take, a provider's answer included.
+# Longer than any such request may take, including the time a provider takes to answer.
 _LEASE = timedelta(seconds=60)
 
 Work = Callable[[], Awaitable[msgspec.Struct]]
@@ -37,7 +37,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Sealing(msgspec.Struct, frozen=True):
-    """How an answer that holds a secret is remembered: only ever as ciphertext."""
+    """Encrypts and decrypts an answer that holds a secret: it is remembered as ciphertext only."""
 
     seal: Callable[[bytes], bytes]
     open: Callable[[bytes], bytes]
@@ -60,10 +60,11 @@ def idempotency_of(request: Call, raw: bytes) -> IdempotencyRequest | None:
 
 
 class Once:
-    """For every mutating operation but the submission of messages, which keeps its record with the messages.
+    """Does the work of a request with an idempotency key once, and answers repetitions with the first answer.
 
-    If the process dies between the effect and the record, a repetition is refused until the lease ends (60 s) and has
-    its effect again after that.
+    All mutating operations use it but the submission of messages, which keeps its record with the messages. If the
+    process dies between the effect and the record, a repetition is refused until the lease ends (60 s), and has its
+    effect again after that.
     """
 
     def __init__(self, *, idempotency: Idempotency, fingerprints: FingerprintRequests, clock: Clock) -> None:
@@ -74,7 +75,9 @@ class Once:
     async def __call__(
         self, request: Request[Any, Any, Any], raw: bytes, work: Work, *, status: int, sealing: Sealing | None = None
     ) -> Response[bytes]:
-        """Raises what `work` raises (and forgets the key then), `idempotency_key_reused`, `request_in_flight`."""
+        """Raises what `work` raises, and forgets the key then. Raises DomainError `idempotency_key_reused`,
+        `request_in_flight`.
+        """
         wanted = idempotency_of(request, raw)
         if wanted is None:
             return json_response(_encode(await work()), status=status)
@@ -119,7 +122,7 @@ class Once:
         try:
             return _encode(await work())
         except Exception:
-            # Without the store the reservation stays until its lease ends; the first error is the one to report.
+            # Without the database the reservation stays until its lease ends; the first error is the one to report.
             with contextlib.suppress(StoreUnavailable):
                 await self._idempotency.abandon(scope, key)
             raise

@@ -11,7 +11,9 @@ HEADER = "RateLimit"
 
 
 def limit_headers(balances: tuple[Balance, ...]) -> dict[str, str]:
-    """Structured fields (RFC 9651): q messages in w seconds; r are left, t seconds until all are there again."""
+    """The two fields as structured fields (RFC 9651): q messages in w seconds; r are left, t seconds until all are
+    there again.
+    """
     if not balances:
         return {}
     left = ", ".join(f'"{it.policy.name}";r={it.remaining};t={math.ceil(it.resets_in)}' for it in balances)

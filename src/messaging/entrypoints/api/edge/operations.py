@@ -38,7 +38,7 @@ def operation(
     query: type[Struct] | None = None,
     problems: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The `opt` of a route handler."""
+    """The `opt` of a route handler, which carries the operation's description."""
     return {
         "operation": Operation(
             id=id,

@@ -12,7 +12,7 @@ _READERS: Final = frozenset({KeyRole.OWNER, KeyRole.OPERATOR, KeyRole.READER})
 _WORKERS: Final = frozenset({KeyRole.OWNER, KeyRole.OPERATOR, KeyRole.SENDER})
 _EVERYONE: Final = frozenset(KeyRole)
 
-# By operation id. Whoever sends needs to see what can be sent and what became of it, and no more than that.
+# Roles by operation id. Whoever sends may see what can be sent and what became of it, and nothing else.
 ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "submit_message": _SENDERS,
     "submit_batch": _SENDERS,
@@ -66,5 +66,7 @@ OF_MESSAGES: Final = frozenset(
 
 
 def roles_for(operation_id: str) -> AbstractSet[KeyRole]:
-    """Raises KeyError for an operation without an entry: it stays shut for everybody until it has one."""
+    """The roles that may call an operation. Raises KeyError for one without an entry, so that it stays closed to
+    everybody.
+    """
     return ROLES[operation_id]

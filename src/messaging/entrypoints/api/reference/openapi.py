@@ -48,7 +48,7 @@ _PREFIXES = {
     "event_id": "evt",
 }
 _OF_THE_LISTENER = ("bad_request", "header_repeated", "request_timeout", "url_too_long", "head_too_large")
-# Any operation may meet these.
+# Codes that any operation may be refused with.
 _ALWAYS = ("unauthorized", "keys_throttled", "internal_error", "store_unavailable", "overloaded", *_OF_THE_LISTENER)
 _OF_BODIES = ("malformed_json", "nesting_too_deep", "bad_request", "body_too_large", "unsupported_media_type")
 
@@ -85,7 +85,7 @@ def _route(controller: type[Controller], handler: HTTPRouteHandler, *, admin: bo
 
 
 def openapi_document() -> dict[str, Any]:
-    """Needs no running service."""
+    """The document, built without a running service."""
     found = list(routes())
     paths: dict[str, dict[str, Any]] = {}
     schema_of, components = _schemas(found)
@@ -106,7 +106,7 @@ def openapi_document() -> dict[str, Any]:
             },
         },
     }
-    # As it reads back: no tuples, no enum members.
+    # The document as JSON gives it back: without tuples and enum members.
     return dict(msgspec.json.decode(msgspec.json.encode(document)))
 
 
@@ -188,7 +188,9 @@ def _query_parameters(operation_id: str, query: type[Struct]) -> Iterator[dict[s
 
 
 def _without_null(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
-    """A query has no null: leaving a parameter out is how one says it. References are written out."""
+    """The schema of a query parameter without null: a caller leaves the parameter out instead. References are written
+    out.
+    """
     given = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
     if schema.get("default") is not None:
         given["default"] = schema["default"]

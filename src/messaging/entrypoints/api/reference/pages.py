@@ -12,13 +12,13 @@ from litestar.params import FromPath
 from messaging.entrypoints.api.reference.openapi import openapi_document
 from messaging.entrypoints.api.reference.problems import as_html, index, page_of
 
-# Swagger UI writes style attributes; everything else comes from this origin or not at all.
+# Swagger UI writes style attributes; everything else comes from this origin or is not loaded.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
-# Litestar adds the charset to every text type.
+# Media types without a charset: Litestar adds it to every text type.
 _MEDIA_TYPES = {
     "swagger-ui-bundle.js": "text/javascript",
     "start.js": "text/javascript",
@@ -68,7 +68,7 @@ class ReferenceController(Controller):
 
     @get("/problems/{code:str}")
     async def problem(self, request: Request[Any, Any, Any], code: FromPath[str]) -> Response[bytes]:
-        """What a problem document's `type` leads to: HTML for a browser, Markdown for everybody else."""
+        """The page that a problem document's `type` points to: HTML for a browser, Markdown for everybody else."""
         page = page_of(code)
         if page is None:
             raise NotFoundException

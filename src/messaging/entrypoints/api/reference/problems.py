@@ -34,7 +34,7 @@ def index() -> str:
 
 
 def as_html(markdown: str, title: str) -> str:
-    """A whole page for a browser. Links between the pages lose their `.md`."""
+    """A whole page for a browser, with links between the pages without their `.md`."""
     body = MarkdownIt("commonmark").enable("table").render(markdown.replace(".md)", ")"))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -44,6 +44,6 @@ def as_html(markdown: str, title: str) -> str:
 
 @cache
 def _pages() -> Traversable:
-    """Inside the installed package, or in the checkout where the package is used from its sources."""
+    """The folder of the pages: inside the installed package, or in the checkout that the package is used from."""
     packaged = files("messaging.entrypoints.api.reference") / "problem_pages"
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[5] / "docs" / "problems"

@@ -12,7 +12,7 @@ from messaging.entrypoints.cli.printing import json_option, print_json
 from messaging.entrypoints.cli.surroundings import platform_settings
 from messaging.entrypoints.settings.settings import MigrationSettings, load
 
-if TYPE_CHECKING:  # Importing it makes every command wait for the database's and the web's libraries.
+if TYPE_CHECKING:  # imported when it runs, since its libraries load slowly
     from messaging.entrypoints.composition.doctor.finding import Finding
 
 
@@ -72,7 +72,9 @@ def _show(findings: "Sequence[Finding]") -> None:
 
 
 def exit_code_of_findings(findings: "Sequence[Finding]") -> Exit | None:
-    """Of what is to be mended first: a store, then a setting. None if nothing failed; warnings do not count."""
+    """The exit code of what is to be mended first: a store, then a setting. None if nothing failed; warnings do not
+    count.
+    """
     kinds = {str(finding.kind) for finding in findings if finding.severity == _FAILED}
     if "dependency" in kinds:
         return Exit.DEPENDENCY_DOWN

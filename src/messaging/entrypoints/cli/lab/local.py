@@ -11,7 +11,7 @@ from messaging.entrypoints.cli.printing import json_option, print_json
 
 _STANDARD = ("accept", "accept_batch", "deliver", "receipts", "loop")
 _MEASUREMENTS = ("all", *_STANDARD, "memory", "scale", "fairness", "limits", "growth")
-# Whose size is a number of messages; that of the others is a time.
+# The size of these measurements is a number of messages; that of the others is a time.
 _SIZED_IN_MESSAGES = ("memory", "fairness", "growth")
 
 
@@ -54,7 +54,7 @@ def dev(state_dir: Path | None, port_base: int | None, as_json: bool) -> None:
             until_signalled(run_dev(state_dir=state_dir, port_base=port_base, environ=os.environ, say=say, ready=ready))
         )
     except KeyboardInterrupt:
-        say("stopped")  # the way this command is meant to end
+        say("stopped")  # Ctrl-C is how this command is meant to end
 
 
 @click.command()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.settings.settings import Settings, load
 
-# The channels that have a provider; more come with their adapters.
+# Channels that have a provider; more come with their adapters.
 _CHANNELS = ("whatsapp",)
 _PRIORITIES = ("critical", "high", "default", "low")
 

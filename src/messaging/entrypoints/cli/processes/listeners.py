@@ -1,4 +1,4 @@
-"""One listener or two: the public one, and beside it one for operators if it has a port of its own."""
+"""Serves one or two listeners: the public one, and beside it one for operators if it has a port of its own."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Prepares what every process has: its logging, and the places where it shall die in a test of crashes."""
+"""Prepares what every process has: its logging, and the crash points that a test of crashes sets."""
 
 from messaging.application import crashpoints
 from messaging.entrypoints.observability.telemetry import configure_logging
@@ -6,7 +6,7 @@ from messaging.entrypoints.settings.settings import Settings
 
 
 def prepare(settings: Settings, *, process: str) -> None:
-    """Logging, and the places where the process shall die."""
+    """Sets up logging, and arms the crash points that the settings name."""
     configure_logging(settings.log_level, process=process)
     if settings.crashpoint is not None:
         crashpoints.arm(settings.crashpoint.crashes)

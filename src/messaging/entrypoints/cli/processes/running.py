@@ -23,21 +23,22 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# So many more made than freed, and the youngest are looked through for cycles.
+# Objects made and not yet freed after which the youngest generation is searched for reference cycles.
 _YOUNG_OBJECTS = 10_000
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop where it exists."""
+    """Runs `main` on uvloop, or on asyncio's own loop where uvloop does not exist."""
     _spare_the_collector()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
 
 
 def _spare_the_collector() -> None:
-    """A batch of 500 makes thousands of objects and no cycles; at the default threshold looking for some took a fifth.
+    """Makes the garbage collector search less often.
 
-    What is loaded by now stays for good and is not looked through again.
+    A batch of 500 makes thousands of objects and no reference cycles; at Python's default threshold the searches took a
+    fifth of the time. What is loaded by now stays for good, and is not searched again.
     """
     gc.collect()
     gc.freeze()
@@ -53,7 +54,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def until_signalled(main: Coroutine[Any, Any, T]) -> T:
-    """Cancel `main` on the first SIGINT or SIGTERM; further ones do not disturb its clean-up.
+    """Runs `main`, and cancels it on the first SIGINT or SIGTERM; further signals do not disturb its clean-up.
 
     Raises KeyboardInterrupt after an interruption.
     """
@@ -78,7 +79,7 @@ async def until_signalled(main: Coroutine[Any, Any, T]) -> T:
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """How a process serves: within which bounds, reporting to whom, and with how long to finish (seconds)."""
+    """How a process serves: the bounds of its listener, where it reports, and how long it may take to finish (seconds)."""
 
     bounds: HttpBounds
     telemetry: Telemetry
@@ -93,12 +94,12 @@ async def serve(app: object, service: Service, *, host: str, port: int) -> None:
     listener = listen(host, port)
     server = _Server(
         uvicorn.Config(
-            # ASGI applications of different origin agree at run time; their type hints do not.
+            # The hints of ASGI applications of different origin are different names for the same types.
             cast(ASGIApplication, app),
             lifespan="on",
             http=bounded(service.bounds, service.telemetry),
             ws="none",
-            # Nobody asks who the caller's proxy says it is.
+            # Nothing here asks which caller a proxy names.
             proxy_headers=False,
             log_config=None,
             access_log=False,
@@ -115,7 +116,7 @@ async def serve(app: object, service: Service, *, host: str, port: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn raises the signals it caught once more in the end; a drained process should rather exit with 0."""
+    """A server that exits with 0 when it has drained: uvicorn would raise the signal once more."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -130,5 +131,5 @@ class _Server(uvicorn.Server):
 
 
 def worker_name(process: str) -> str:
-    """Who holds a lease: unique among processes, readable in the database."""
+    """The name of this process in leases: unique among processes, readable in the database."""
     return f"{process}-{os.uname().nodename}-{os.getpid()}"

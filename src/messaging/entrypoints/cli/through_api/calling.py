@@ -7,7 +7,7 @@ from typing import Any, Final
 from messaging.entrypoints.cli.failures import Exit, Failed
 from messaging.entrypoints.cli.surroundings import client_settings
 
-# Longer than the api waits for a provider that it asks on a command's behalf.
+# Seconds: longer than the API waits for a provider that it asks on a command's behalf.
 _TIMEOUT_SECONDS: Final = 60
 
 
@@ -29,7 +29,7 @@ class Api:
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """The answer's document. Raises Failed."""
+        """Calls the API and returns the document of the answer. Raises Failed."""
         import httpx
 
         try:
@@ -52,7 +52,7 @@ class Api:
         raise self._refused(answer.status_code, answer.text)
 
     def pages(self, path: str, **query: str | int) -> list[Any]:
-        """Every item of a list."""
+        """Every item of a list, page after page."""
         items: list[Any] = []
         page = self.call("GET", path, query=query)
         while True:
@@ -70,7 +70,7 @@ class Api:
         return [f"  {it['pointer'] or '/'}  {it['code']}: {it['detail']}" for it in errors]
 
     def pages_of(self, code: str, errors: Iterable[Mapping[str, str]]) -> str:
-        """What to read next: the pages of the violations, or of the code when there are none."""
+        """The pages to read next: those of the violations, or that of the code when there are none."""
         codes = dict.fromkeys(it["code"] for it in errors) or {code: None}
         return " and ".join(self.page_of(each) for each in codes)
 

@@ -18,7 +18,7 @@ _PAGE: Final = 100
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What is to be connected. `phone_number_id=None`: the account's only number."""
+    """The account and number to connect. Without `phone_number_id` it is the account's only number."""
 
     waba_id: str
     access_token: str
@@ -65,7 +65,7 @@ def connect_whatsapp(as_json: bool, **given: Any) -> None:
 
 
 def _verify(api: Api, order: Order) -> Mapping[str, Any]:
-    """The number to send from, once everything is right at the provider."""
+    """Verifies the account at the provider and returns the number to send from."""
     body = {
         "provider": _PROVIDER,
         "external_id": order.waba_id,

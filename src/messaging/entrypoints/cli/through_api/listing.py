@@ -9,7 +9,7 @@ from messaging.entrypoints.cli.printing import json_option, print_json, print_ro
 from messaging.entrypoints.cli.through_api.calling import Api
 
 _COLUMNS: Final = ("id", "status", "to", "template", "error_code", "created_at", "updated_at", "reference")
-# A page without a message is no end: by status or error a page looks through 5 000 messages.
+# A page without a message is not the end: a page by status or error looks through 5 000 messages.
 _MOST_PAGES: Final = 50
 
 _HEALTH: Final = {
@@ -82,7 +82,7 @@ def _given(options: Mapping[str, str | None]) -> dict[str, str | int]:
 def _found(
     api: Api, filters: Mapping[str, str | int], limit: int, after: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Messages, and where to go on if there may be more."""
+    """The messages found, and the cursor to go on from if there may be more."""
     rows: list[dict[str, Any]] = []
     for _ in range(_MOST_PAGES):
         position = {} if after is None else {"after": after}
@@ -118,7 +118,7 @@ def health(as_json: bool) -> None:
 
 
 def _stated(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a sender's health only whether messages leave, and why not."""
+    """The part of a sender's health that tells whether messages leave, and why not."""
     state = row.get("health") or {}
     return {
         **row,

@@ -113,7 +113,7 @@ def _by_id(api: Api, id: str) -> dict[str, Any]:
 
 
 def _by_other_name(api: Api, name: str) -> dict[str, Any]:
-    """By the caller's reference, else by the provider's id."""
+    """Finds a message by the caller's reference, or else by the provider's id."""
     for parameter in ("reference", "provider_message_id"):
         if len(name) <= _LONGEST[parameter]:
             page = api.call("GET", "/v1/messages", query={parameter: name, "limit": 1})

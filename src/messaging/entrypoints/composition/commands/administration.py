@@ -109,7 +109,7 @@ async def replay_webhooks(settings: Settings, limit: int) -> int:
 
 
 def _tenant_id(text: str) -> TenantId:
-    """A malformed id names nobody, like an unknown one."""
+    """The id, or `not_found`: a malformed id names nobody, like an unknown one."""
     found = parse_typeid(Prefix.TENANT, text)
     if found is None:
         raise not_found()

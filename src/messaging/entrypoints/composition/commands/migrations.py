@@ -10,12 +10,12 @@ from messaging.entrypoints.settings.settings import MigrationSettings
 
 
 def head() -> str:
-    """The newest revision this code knows."""
+    """The newest revision that this version of the code knows."""
     return revisions.head()
 
 
 def current(settings: MigrationSettings) -> str | None:
-    """The revision a database is at; None for an empty one. Blocks. Raises StoreUnavailable."""
+    """The revision that a database is at; None for an empty one. Blocks the thread. Raises StoreUnavailable."""
     try:
         return migrate.current(settings.owner_url.value)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -23,7 +23,9 @@ def current(settings: MigrationSettings) -> str | None:
 
 
 def upgrade(settings: MigrationSettings) -> None:
-    """Apply what is missing, as the owner; the two other logins are let into one role each. Blocks."""
+    """Applies the missing revisions as the tables' owner, and lets the two other logins into one role each. Blocks the
+    thread.
+    """
     tenants, system = settings.database_url, settings.database_system_url or settings.database_url
     migrate.upgrade(
         settings.owner_url.value, logins=migrate.Logins(tenants=_user(tenants.value), system=_user(system.value))

@@ -22,7 +22,7 @@ from messaging.entrypoints.composition.doctor.traffic.webhooks import ExamineWeb
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
 
-# Without these nothing else can be asked of the database. Everything else may fail and the rest is still looked at.
+# If one of these fails, nothing else can be asked of the database. After any other failure the rest is still examined.
 _FIRST: Final = ("postgres", "migrations")
 
 

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 class Severity(StrEnum):
     OK = "ok"
-    # A person should look at it; nothing is broken for everybody.
+    # A person should look at it; the platform works.
     WARNING = "warning"
     FAILED = "failed"
 
 
 class Kind(StrEnum):
-    """Which exit code a failed finding leads to: 1, 3 or 4."""
+    """The cause of a failed finding, which decides the exit code: 1, 3 or 4."""
 
     FAILURE = "failure"
     DEPENDENCY = "dependency"
@@ -47,6 +47,6 @@ def failed(name: str, detail: str, *, mend: str, kind: Kind = Kind.FAILURE) -> F
 
 
 def some(items: Sequence[str], most: int = 5) -> str:
-    """The first few of many, and how many more there are."""
+    """The first few of many, and the number of the others."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more

@@ -30,7 +30,7 @@ async def refuse_excess(logins: Logins, settings: Settings) -> None:
 
 
 class LoginCheck:
-    """The same judgement for `/readyz` and `app doctor`."""
+    """The check of logins for `/readyz` and `app doctor`."""
 
     def __init__(self, logins: Logins, settings: Settings) -> None:
         self._logins = logins

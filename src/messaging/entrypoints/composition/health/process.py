@@ -16,7 +16,7 @@ from messaging.application.ports.workers import SeenWorker, Workers, served
 from messaging.domain.messages.message import Priority
 
 _REDIS_SECONDS: Final = 2.0
-# Names of silent workers in one line.
+# Names of silent workers that one line lists.
 _FEW: Final = 5
 _PROBE: Final = "messaging:probe"
 _PROBE_MILLISECONDS: Final = 10_000
@@ -24,13 +24,13 @@ _MEND: Final = "Until it is back, work is found in PostgreSQL; check APP_REDIS_U
 
 
 def lanes_carried(carried: CarriedChannels) -> tuple[DeliverLane, ...]:
-    """The lanes in which there can be messages: those of channels that a provider carries."""
+    """The lanes in which messages can exist: those of channels that a provider carries."""
     channels = sorted(frozenset().union(*carried.values()))
     return tuple(DeliverLane(channel, priority) for channel in channels for priority in Priority)
 
 
 def workers_check(seen: Sequence[SeenWorker], lanes: Sequence[DeliverLane]) -> Check:
-    """Whether some live worker takes each lane, and stored webhooks. Accepting goes on without."""
+    """Checks that each lane, and stored webhooks, are taken by a live worker. Without, messages are still accepted."""
     live = [worker for worker in seen if worker.is_live]
     missing = [f"{lane.channel}/{lane.priority}" for lane in lanes if lane not in served(seen)]
     if not any(worker.webhooks for worker in live):
@@ -81,7 +81,7 @@ class ProcessHealth:
             return (Check(name="postgres", ok=False, detail="went away just now: app doctor"),)
 
     async def _redis_check(self) -> Check:
-        """Asked by a write: a replica, and a server without memory or disk, would still answer a ping."""
+        """Checks Redis by a write: a replica, or a server without memory or disk, would still answer a ping."""
         try:
             async with asyncio.timeout(_REDIS_SECONDS):
                 await self._redis.set(_PROBE, b"1", px=_PROBE_MILLISECONDS)

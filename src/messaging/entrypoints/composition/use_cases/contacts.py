@@ -1,4 +1,4 @@
-"""The use cases about contacts, and what they are made of."""
+"""The container that builds the use cases about contacts."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ from messaging.entrypoints.composition.send_journal import crashed_journals, sen
 from messaging.entrypoints.settings.settings import Settings
 
 _BATCHES_WAITING: Final = 64
-# A transaction costs as much by itself as eight messages in it. Longer brings hardly more, and is felt.
+# A transaction by itself costs as much as eight messages in it. A longer wait saves hardly more, and callers notice it.
 _LINGER_SECONDS: Final = 0.004
 
 
@@ -54,7 +54,7 @@ class MessageUseCases(DeclarativeContainer):
         SubmitMessages,
         doors=Singleton(
             StoreDoors,
-            # The group-commit door: concurrent requests share a transaction.
+            # Group commit: concurrent requests share a transaction.
             one=Singleton(
                 Gatherer,
                 adapters.submissions.provided.accept_many,
@@ -62,7 +62,7 @@ class MessageUseCases(DeclarativeContainer):
                 writers=settings.provided.accept_writers,
                 linger=_LINGER_SECONDS,
             ),
-            # A thousand messages take a few megabytes until they are stored.
+            # A batch of a thousand messages takes a few megabytes until it is stored.
             batch=Singleton(
                 Gatherer, adapters.submissions.provided.accept_many, max_batch=1, capacity=_BATCHES_WAITING, writers=4
             ),

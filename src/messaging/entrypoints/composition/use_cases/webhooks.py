@@ -24,7 +24,7 @@ class WebhookUseCases(DeclarativeContainer):
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
         readers=adapters.readers,
-        # A provider waits for the answer, but not for its milliseconds; a commit costs more than ten rows in it.
+        # A provider waits for the answer but does not notice milliseconds, and a commit costs more than ten rows in it.
         store=Singleton(Gatherer, adapters.webhook_store.provided.store_many, writers=1, pause=0.005),
         new_id=adapters.new_id,
         clock=adapters.clock,

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-# Only names that the rule of `public_name` would not make, or would make badly.
+# Names that the rule of `public_name` would not make, or would make badly.
 _CHOSEN: Final = {
     "AcceptedView": "AcceptedMessage",
     "AccountStatus": "ProviderAccountStatus",

@@ -12,7 +12,9 @@ CONTROLLERS: Final[tuple[type[Controller], ...]] = (SendersController, RulesCont
 
 
 def router(accounts: UseCases, templates: UseCases) -> Router:
-    """An account's templates are brought up to date under the account's address."""
+    """The operation that brings an account's templates up to date has the account's address, so the use case of
+    templates is given here.
+    """
     return Router(
         path="",
         route_handlers=list(CONTROLLERS),

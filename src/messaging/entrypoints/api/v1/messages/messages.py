@@ -33,7 +33,7 @@ from messaging.entrypoints.api.v1.messages.submitting import (
     read_submission,
 )
 
-# The state machine's public names; a test compares them with `State`.
+# The public names of the states of the state machine; a test compares them with `State`.
 PublicStatus = Literal[
     "scheduled",
     "queued",
@@ -103,7 +103,7 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-# `express` calls these two as well, without the framework's request.
+# `express` calls these two functions as well, with a request of its own kind.
 
 
 async def submit_one(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
@@ -285,7 +285,7 @@ class MessagesController(Controller):
 
 
 async def read_retry(request: TenantRequest) -> tuple[RetryBody, bytes]:
-    """The body may be left out."""
+    """The body of a retry, which a caller may leave out."""
     raw = await read_bytes(request)
     if not raw:
         return RetryBody(), raw

@@ -46,7 +46,7 @@ def router(messages: UseCases) -> Router:
 
 
 def express(messages: UseCases, door: Door) -> Mapping[tuple[str, str], ASGIApp]:
-    """The submissions again, by method and path, for callers that spell the path as it is written here."""
+    """The two submissions by method and path, for callers that write the path exactly so (decision 8)."""
     work = partial(Express, door=door, use_case=messages.submit())
     operations = (
         work("submit_message", "/v1/messages", submit_one),

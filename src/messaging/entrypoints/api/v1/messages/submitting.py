@@ -78,7 +78,7 @@ class BatchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _BatchEnvelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The batch with its items unread, so that one malformed item does not refuse its neighbours."""
+    """The batch with its items undecoded, so that a malformed item does not refuse its neighbours."""
 
     messages: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_BATCH)]
 
@@ -95,7 +95,7 @@ _STAND_INS: Final[Mapping[str, Any]] = {
 
 
 async def read_submission(request: Call) -> tuple[Submission | Unreadable, bytes]:
-    """The submission and what was sent. Raises DomainError for a body that is no JSON object at all."""
+    """The submission and the bytes it was read from. Raises DomainError for a body that is not a JSON object."""
     raw = await read_bytes(request)
     require_json(request)
     trace_id = trace_id_of(request.scope)
@@ -117,7 +117,9 @@ def read_item(raw: msgspec.Raw, trace_id: str) -> Submission | Unreadable:
 
 
 def _unreadable(raw: bytes, violations: tuple[Violation, ...], trace_id: str) -> Unreadable:
-    """What could not be read, and the rest with stand-ins for it, so that the rest is judged in the same answer."""
+    """The violations of what could not be read, with stand-ins in its place, so that the rest is judged in the same
+    answer.
+    """
     unread = frozenset(violation.pointer.split("/", 2)[1] for violation in violations if violation.pointer)
     if len(unread) == 0:
         return Unreadable(violations=violations)
@@ -125,6 +127,6 @@ def _unreadable(raw: bytes, violations: tuple[Violation, ...], trace_id: str) ->
     try:
         rest = msgspec.convert({**_STAND_INS, **kept}, SubmitBody).to_submission(trace_id)
     except msgspec.ValidationError:
-        # There were more violations than are listed.
+        # More violations exist than are listed, so the rest cannot be told apart from what is wrong.
         return Unreadable(violations=violations)
     return Unreadable(violations=violations, unread=unread, rest=rest)

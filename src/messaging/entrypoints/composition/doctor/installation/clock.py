@@ -24,7 +24,9 @@ class ExamineClock:
 
 
 def judge(before: datetime, theirs: datetime, after: datetime) -> Sequence[Finding]:
-    """Their clock was read between our two readings, so only what lies outside of them is a difference."""
+    """Judges the difference. The database's clock was read between two readings of ours, so only what lies outside of
+    both is a difference.
+    """
     skew = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
     if skew > _BEARABLE_SECONDS:
         return [failed("clock", f"{skew:.1f} s apart from the database's", mend=_MEND)]

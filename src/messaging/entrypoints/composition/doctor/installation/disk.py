@@ -1,4 +1,6 @@
-"""Room on this machine's disks, and how big the database is: how much room its server has cannot be seen from here."""
+"""Room on this machine's disks, and the size of the database. The room on the database server's disk cannot be seen
+from here.
+"""
 
 import shutil
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ class ExamineDisk:
 
 
 def _room(directory: Path) -> tuple[int, int]:
-    """Free and whole, in bytes, of the disk that the directory is on, or will be."""
+    """Free and total bytes of the disk that the directory is on, or will be on."""
     there = next(path for path in (directory, *directory.resolve().parents) if path.exists())
     usage = shutil.disk_usage(there)
     return usage.free, usage.total

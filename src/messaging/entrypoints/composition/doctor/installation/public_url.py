@@ -12,7 +12,7 @@ from messaging.entrypoints.composition.doctor.finding import Finding, Kind, fail
 from messaging.entrypoints.settings.settings import Settings
 
 _SECONDS: Final = 5.0
-# No account has this token, so the answer is a refusal; that it is ours is told by its form.
+# No account has this token, so the answer is a refusal, and its form tells whether it comes from `app webhooks`.
 _PATH: Final = "/webhooks/whatsapp_cloud/doctor"
 _REFUSAL: Final = {"type": "about:blank", "title": "Not Found", "status": 404}
 _SET: Final = "set APP_WEBHOOKS_PUBLIC_URL to the https address under which `app webhooks` is reached from outside"
@@ -20,7 +20,7 @@ _SERVE: Final = "app webhooks, and the proxy in front of it; then: app doctor"
 
 
 class ExaminePublicUrl:
-    """Outside of production the address may be a local one, and need not be answered."""
+    """Checks the address. Outside of production it may be a local one, and need not be answered."""
 
     def __init__(self, *, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._url = settings.webhooks_public_url.value.rstrip("/")

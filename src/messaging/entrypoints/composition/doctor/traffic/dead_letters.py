@@ -1,4 +1,4 @@
-"""Messages that wait for a person."""
+"""Counts the messages that wait for a person's decision."""
 
 from collections.abc import Sequence
 from typing import Final

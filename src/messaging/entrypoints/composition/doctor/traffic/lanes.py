@@ -1,4 +1,4 @@
-"""The oldest due message of each lane, against what is bearable for its priority."""
+"""Compares the age of the oldest due message of each lane with what its priority tolerates."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from messaging.application.ports.survey import Survey
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine, some
 
-# Seconds. A campaign that waits for its sender's rate is late by design; an OTP never is.
+# Seconds. A campaign that waits for its sender's rate is late by design; a one-time password never is.
 _BEARABLE: Final = {Priority.CRITICAL: 30.0, Priority.HIGH: 60.0, Priority.DEFAULT: 600.0, Priority.LOW: 6 * 3600.0}
 _MEND: Final = (
     "app worker (one more), unless senders are held: see the findings `senders` and `workers`, and "
@@ -19,7 +19,7 @@ _MEND: Final = (
 
 
 class ExamineLanes:
-    """Ages are reckoned by the database's clock, which also decides what is due."""
+    """Ages are measured by the database's clock, which also decides what is due."""
 
     def __init__(self, *, health: Health, survey: Survey) -> None:
         self._health = health

@@ -1,4 +1,4 @@
-"""The health of every sender: which are held back, by whose trouble, and what a person has to do."""
+"""Reports the health of senders: which are held back, for which reason, and what a person has to do."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -30,7 +30,7 @@ class ExamineSenders:
 
 
 def judge(health: Mapping[SenderId, SenderHealthView], *, active: int) -> Sequence[Finding]:
-    """A finding for each kind of trouble there is. Without Redis the health of no sender is known."""
+    """A finding for each kind of trouble that some sender has. Without Redis the health of no sender is known."""
     if active and not health:
         return [warning("senders", f"{active} active, whose health cannot be told: Redis is away", mend=_UNTOLD)]
     held: dict[Trouble | None, list[str]] = {}

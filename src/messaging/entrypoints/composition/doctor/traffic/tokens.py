@@ -15,7 +15,7 @@ from messaging.entrypoints.composition.doctor.finding import Finding, failed, fi
 
 _AT_ONCE: Final = 16
 _SECONDS: Final = 5.0
-# So that an installation with thousands of accounts is not a burst of requests to the provider.
+# Accounts asked at the same time, so that thousands of accounts are not a burst of requests to the provider.
 _MOST: Final = 200
 
 
@@ -56,7 +56,7 @@ class ExamineTokens:
         return [*_findings(bad, len(asked)), *_unasked(len(accounts) - len(asked))]
 
     async def _ask(self, account: ProviderAccount) -> tuple[_Bad, str] | None:
-        """None if the provider takes the token."""
+        """The reason why the provider refuses the token; None if it accepts it."""
         gateway = self._gateways.get(account.provider)
         if gateway is None:
             return _Bad.UNKNOWN, f"is of provider {account.provider}, which this release does not know"
