@@ -45,7 +45,7 @@ class Crowd:
         self._sweeping: asyncio.TimerHandle | None = None
 
     def joined(self, newcomer: Connection) -> None:
-        """Admits a connection. Beyond the limit idle ones are closed for it; if all are busy, only probes are admitted."""
+        """Admits a connection. Beyond the limit idle ones are closed for it; if all are busy, only probes get in."""
         self._present.add(newcomer)
         loop = asyncio.get_running_loop()
         if self._sweeping is None:

@@ -133,7 +133,7 @@ _PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def _redacted(event: EventDict) -> bytes:
-    """Redacts and renders an event. Nearly every event has nothing to redact, which one look at the whole line shows."""
+    """Redacts and renders an event. Most have nothing to redact, which one look at the whole line shows."""
     if _UNSPEAKABLE.isdisjoint(event) and _PLAIN_TYPES.issuperset(map(type, event.values())):
         line = _encode(event)
         if not _has_signs(line.decode()):
@@ -292,7 +292,7 @@ class Operations:
                 return _json(404, {"status": "not_found"})
 
     async def _ready(self) -> Answer:
-        """The answer to `/readyz`: 503 if a check fails that the process cannot do without; `detail` says what to do."""
+        """The answer to `/readyz`: 503 if a check fails that the process needs; `detail` says what to do."""
         checks = await self._health.checks()
         failed = [check for check in checks if not check.ok]
         ready = all(check.tolerable for check in failed)

@@ -79,7 +79,7 @@ async def until_signalled(main: Coroutine[Any, Any, T]) -> T:
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """How a process serves: the bounds of its listener, where it reports, and how long it may take to finish (seconds)."""
+    """How a process serves: the bounds of its listener, where it reports, and the time it has to finish (seconds)."""
 
     bounds: HttpBounds
     telemetry: Telemetry

@@ -16,7 +16,7 @@ from messaging.domain.messages.reference import parse
 from messaging.domain.shared.ids import MessageId, Prefix, parse_typeid, typeid
 from messaging.entrypoints.lab.dev.client import LocalClient
 
-# Not a claim that the provider has it, nor that it has not: these are put before a person, as such.
+# States that claim neither that the provider has the message nor that it has not: a person decides about these.
 _UNCLEAR: Final = frozenset({"unknown", "unconfirmed"})
 
 _ACCEPTED_ATTEMPTS: Final = """
@@ -37,7 +37,7 @@ WHERE m.id = ANY($1::uuid[])
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """Message ids, by what is wrong with them; `unclear` are reported as unclear, which is not wrong."""
+    """Message ids by what is wrong with them; `unclear` ones are reported as unclear, which is not wrong."""
 
     compared: int
     lost: tuple[str, ...]
@@ -51,14 +51,14 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 async def ledger_counts(sandbox: LocalClient) -> Counter[MessageId]:
-    """How often the sandbox accepted each message of ours."""
+    """The number of times the sandbox accepted each message of ours."""
     ledger = await sandbox.get("/_ledger")
     references = (parse(entry["reference"] or "") for entry in ledger["data"])
     return Counter(reference.message_id for reference in references if reference is not None)
 
 
 class Books:
-    """Our side, read as a superuser: row-level security would show the owner nothing."""
+    """Our tables, read as a superuser: row-level security would show the owner nothing."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -68,7 +68,7 @@ class Books:
         return {row["message_id"]: row["accepted"] for row in rows}
 
     async def report_delays(self, ids: Sequence[UUID]) -> list[timedelta]:
-        """From acceptance to the recorded delivery report, of every message that got one."""
+        """Seconds from acceptance to the recorded delivery report, of every message that got one."""
         return [row["delay"] for row in await self._fetch(_REPORT_DELAYS, ids)]
 
     async def _fetch(self, query: str, ids: Sequence[UUID]) -> list[asyncpg.Record]:
@@ -87,7 +87,9 @@ def uuid_of(message_id: str) -> MessageId:
 
 
 def compare(messages: Mapping[str, Any], ledger: Mapping[MessageId, int], accepted: Mapping[UUID, int]) -> Verdict:
-    """`messages` are all that were answered with 202, by id; any other id in the ledger is unreported, too."""
+    """Compares both sides. `messages` are all that were answered with 202, by id; any other id in the ledger is
+    unreported.
+    """
     lost, twice, unreported, unclear = [], [], [], []
     for id_, message in messages.items():
         uuid = uuid_of(id_)

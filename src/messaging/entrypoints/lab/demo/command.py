@@ -32,8 +32,8 @@ _PLAN: Final = Plan(
         Number(address="+442079460999", name="Europe", per_second=80, prefixes=("+44", "+49", "+33", "+39")),
     ),
 )
-# Waits that would be right against a real provider are long for an audience. The sandbox answers within seconds or
-# never, so that here an unclear outcome may be given up after seconds instead of a quarter of an hour.
+# Waits that suit a real provider are long for an audience. The sandbox answers within seconds or never, so that here an
+# unclear outcome may be given up after seconds instead of a quarter of an hour.
 _IMPATIENT: Final = {
     "APP_CLAIM_LEASE_SECONDS": "5",
     "APP_SENDING_LEASE_SECONDS": "10",
@@ -44,7 +44,7 @@ _CLOCK_SLACK: Final = timedelta(seconds=5)
 
 
 async def run_demo(*, rows: Path | None, keep_going: bool, quiet: bool) -> Report:
-    """Everything is stopped when this returns, fails or is cancelled. `quiet` moves the talk to stderr."""
+    """Runs the demo. Everything is stopped when it returns, fails or is cancelled. `quiet` moves the talk to stderr."""
     console = Console(stderr=quiet, highlight=False)
     if not console.is_terminal:
         console = Console(stderr=quiet, highlight=False, width=_LOG_WIDTH)
@@ -141,13 +141,13 @@ class Run:
 
 
 def _most_told(messages: Mapping[str, Any]) -> Any:
-    """One that was tried more than once and read in the end, else any that was read."""
+    """The message to tell about: one that was tried more than once and read in the end, else any that was read."""
     read = [message for message in messages.values() if message["status"] == "read"]
     return max(read, key=lambda message: message["attempts"], default=next(iter(messages.values()), None))
 
 
 def _print_parts(stack: Stack, console: Console) -> None:
-    """Enough to interfere: kill the worker, flush Redis, look into the database."""
+    """Prints what is needed to interfere: kill the worker, flush Redis, look into the database."""
     parts = ", ".join(f"{name} {pid}" for name, pid in stack.pids.items())
     console.print(f"  pids: {parts}")
     console.print(f"  api {stack.api}   sandbox {stack.sandbox}   redis {stack.redis_url}", soft_wrap=True)

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from messaging.entrypoints.lab.dev.client import CallFailed, LocalClient
 
-# Where a message may rest for good because the recipient's phone is off or nobody looks at it.
+# Statuses in which a message may stay for good because the recipient's phone is off or nobody looks at it.
 _RESTING: Final = frozenset({"submitted", "sent", "delivered"})
 _ENDED: Final = frozenset({"read", "failed", "expired", "cancelled", "unconfirmed", "dead"})
 _POLL_SECONDS: Final = 0.4
 _PATIENCE_SECONDS: Final = 240.0
-# The provider has nothing more to tell and we have nothing more to read: seen this many times in a row.
+# Number of times in a row that the provider had nothing to tell and we had nothing to read.
 _QUIET_LOOKS: Final = 3
 
 Statuses = dict[str, str]
@@ -32,7 +32,7 @@ async def follow(
     since: datetime,
     progress: Callable[[Counter[str]], None],
 ) -> dict[str, Any]:
-    """Every accepted message as the API shows it in the end, by id. Raises NotEnding."""
+    """Follows every accepted message and returns it as the API shows it in the end, by id. Raises NotEnding."""
     quiet, before = 0, Counter[str]()
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
     while True:

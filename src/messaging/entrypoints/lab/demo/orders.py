@@ -19,7 +19,7 @@ class NotAnExport(Exception):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """One row, as text."""
+    """One row of the export, as text."""
 
     order: str
     placed_at: str
@@ -33,7 +33,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 def read_orders(path: Path) -> list[Order]:
-    """Raises NotAnExport, naming the columns that are missing."""
+    """The rows of the export. Raises NotAnExport, which names the columns that are missing."""
     with path.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]

@@ -16,7 +16,7 @@ from messaging.entrypoints.lab.demo.submitting import Submitted
 
 
 class Latency(Struct, frozen=True, kw_only=True):
-    """Milliseconds."""
+    """Percentiles of a latency, in milliseconds."""
 
     p50_ms: float
     p99_ms: float
@@ -31,9 +31,10 @@ def latency(seconds: Sequence[float]) -> Latency:
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """`statuses` counts messages by where they ended, `failures` those that failed, by status and code.
+    """The figures of a demo.
 
-    `reasons` has a provider's words for each code.
+    `statuses` counts messages by where they ended, `failures` those that failed, by status and code. `reasons` has a
+    provider's words for each code.
     """
 
     rows: int
@@ -61,7 +62,7 @@ def build(
     verdict: Verdict,
     seconds: float,
 ) -> Report:
-    """`seconds` is the whole run, start-up included."""
+    """Builds the report. `seconds` is the length of the whole run, start-up included."""
     failed = [message for message in messages.values() if message["error"] and message["status"] in _FAILURES]
     failures = Counter(f"{message['status']} {message['error']['code']}" for message in failed)
     return Report(

@@ -20,21 +20,25 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
-    """`accepted` maps public message ids to order numbers; `seconds` is how long each batch took to be answered."""
+    """The answers to a submission. `accepted` maps public message ids to order numbers; `seconds` is how long each
+    batch took.
+    """
 
     accepted: dict[str, str]
     refused: tuple[Refusal, ...]
     seconds: tuple[float, ...]
 
     def refusals_by_code(self) -> dict[str, int]:
-        """Rows per reason; a row with two reasons counts for both."""
+        """Counts the refused rows by reason; a row with two reasons counts for both."""
         return dict(Counter(code for refusal in self.refused for code in refusal.codes).most_common())
 
 
 async def submit(
     client: LocalClient, orders: Sequence[Order], *, run: str, progress: Callable[[int], None]
 ) -> Submitted:
-    """`progress` is told how many rows each answered batch had. A repeated batch (same `run`) has no second effect."""
+    """Submits all rows. `progress` is told how many rows each answered batch had. A repeated batch (same `run`) has no
+    second effect.
+    """
     accepted: dict[str, str] = {}
     refused: list[Refusal] = []
     seconds: list[float] = []

@@ -18,14 +18,15 @@ class CallFailed(Exception):
 
 
 class LocalClient:
-    """One base URL and key. Calls that found nobody, or were told to come back, are repeated for half a minute.
+    """Calls with one base URL and key. A call that found nobody, or was told to come back, is repeated for half a
+    minute.
 
     A mutating call to our API is safe to repeat because it carries an Idempotency-Key.
     """
 
     def __init__(self, base_url: str, *, key: str | None = None) -> None:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        # Loopback must not go through a proxy that the environment names.
+        # Requests to this machine must not go through a proxy that the environment names.
         self._http = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False)
 
     async def get(self, path: str, **query: str | int) -> Any:
@@ -41,7 +42,7 @@ class LocalClient:
         return await self._call("DELETE", path)
 
     async def pages(self, path: str, **query: str | int) -> list[Any]:
-        """Every item of a list of ours."""
+        """Every item of a list of our API, page after page."""
         items: list[Any] = []
         page = await self.get(path, **query)
         while True:

@@ -18,7 +18,9 @@ Ready = Callable[[dict[str, str], str], None]
 async def run_dev(
     *, state_dir: Path | None, port_base: int | None, environ: Mapping[str, str], say: Say, ready: Ready
 ) -> None:
-    """Runs until cancelled. `ready` is told once what a program needs to know, and the same for a person."""
+    """Runs the platform until cancelled. `ready` is called once with what a program needs to know, and the same for a
+    person.
+    """
     given = Given(
         database_url=environ.get("APP_DATABASE_URL") or None,
         database_system_url=environ.get("APP_DATABASE_SYSTEM_URL") or None,

@@ -22,7 +22,7 @@ _POLL_SECONDS: Final = 0.1
 
 
 class Number(Struct, frozen=True, kw_only=True):
-    """A business number: `prefixes` are those of the recipients it serves, none for all others."""
+    """A business number. `prefixes` are those of the recipients it serves; without any it serves all others."""
 
     address: str
     name: str
@@ -31,14 +31,14 @@ class Number(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True):
-    """A template version that the reviewers do not let through."""
+    """A version of a template that the reviewers are to reject."""
 
     name: str
     language: str
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Whom to onboard."""
+    """The business to onboard: its numbers, its templates and those to be rejected."""
 
     tenant: str
     numbers: tuple[Number, ...]
@@ -46,7 +46,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Seed(Struct, frozen=True, kw_only=True):
-    """What is made up beforehand: names of requests, and the identity at the (sandbox) provider."""
+    """Names made up beforehand: those of requests, and the identity at the (sandbox) provider."""
 
     id: str
     waba_id: str
@@ -56,7 +56,7 @@ class Seed(Struct, frozen=True, kw_only=True):
 
 
 class Business(Struct, frozen=True, kw_only=True):
-    """An onboarded tenant. `senders` are ids of ours, `phone_number_ids` the provider's, in the same order."""
+    """An onboarded tenant. `senders` are our ids, `phone_number_ids` the provider's, in the same order."""
 
     seed: Seed
     tenant: str
@@ -78,7 +78,7 @@ def new_seed() -> Seed:
 
 
 class Onboarding:
-    """One business, step by step; `say` is told each step in plain words."""
+    """Onboards one business, step by step; `say` is told each step in plain words."""
 
     def __init__(self, *, api: str, sandbox: str, plan: Plan, seed: Seed, say: Say) -> None:
         self._api = api
@@ -88,7 +88,7 @@ class Onboarding:
         self._say = say
 
     async def __call__(self, admin_key: str) -> Business:
-        """Returns when the first message could be sent. Raises CallFailed."""
+        """Onboards, and returns when the first message can be sent. Raises CallFailed."""
         async with LocalClient(self._api, key=admin_key) as admin:
             tenant = await admin.post(
                 "/admin/v1/tenants", {"name": self._plan.tenant}, idempotency_key=self._key("tenant")
@@ -194,7 +194,7 @@ class Onboarding:
         await self._until_sendable(client, reviewed)
 
     async def _turn_down(self) -> None:
-        """Play the reviewer for the versions that shall not pass."""
+        """Rejects, as the provider's reviewer, the versions that are not to pass."""
         async with LocalClient(self._sandbox, key=self._seed.access_token) as sandbox:
             for refused in self._plan.refused:
                 path = f"/{self._seed.waba_id}/message_templates"
@@ -218,7 +218,7 @@ class Onboarding:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _until_sendable(self, client: LocalClient, templates: list[Any]) -> None:
-        """The processes follow a change of configuration within a second."""
+        """Waits until messages can be sent: the processes follow a change of configuration within a second."""
         names = {(t["name"], t["language"]) for t in templates if t["status"] == "approved"}
         give_up_at = time.monotonic() + _REVIEW_PATIENCE_SECONDS
         while names and time.monotonic() < give_up_at:

@@ -20,14 +20,16 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 
 def profile_path() -> Path:
-    """In the configuration directory of this person, as the XDG base directory specification has it."""
+    """The file's path: in this person's configuration directory, as the XDG base directory specification has it."""
     configured = os.environ.get("XDG_CONFIG_HOME")
     directory = Path(configured) if configured else Path.home() / ".config"
     return directory / _FILE
 
 
 def write_profile(profile: Profile) -> None:
-    """Whole or not at all, and for nobody else's eyes; the last `app dev` that was started is the one that counts."""
+    """Writes the file whole or not at all, readable by its owner only; the last `app dev` started is the one that
+    counts.
+    """
     path = profile_path()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_suffix(f".{profile.pid}")
@@ -37,7 +39,7 @@ def write_profile(profile: Profile) -> None:
 
 
 def find_profile() -> Profile | None:
-    """The profile, if its `app dev` still runs."""
+    """The profile, if its `app dev` is still running."""
     try:
         profile = msgspec.json.decode(profile_path().read_bytes(), type=Profile)
     except (OSError, msgspec.MsgspecError, RuntimeError):  # RuntimeError: there is no home directory
@@ -46,7 +48,7 @@ def find_profile() -> Profile | None:
 
 
 def remove_profile(pid: int) -> None:
-    """Nothing happens if another `app dev` has written its own meanwhile."""
+    """Removes the file, unless another `app dev` has written its own meanwhile."""
     found = find_profile()
     if found is not None and found.pid == pid:
         with suppress(FileNotFoundError):

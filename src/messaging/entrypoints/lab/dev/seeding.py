@@ -13,7 +13,7 @@ from messaging.entrypoints.lab.dev.stack import Stack
 
 _SEED: Final = "seed.json"
 _BUSINESS: Final = "business.json"
-# A number that Meta has raised to its highest throughput, so that whoever tries a load meets our limits and not Meta's.
+# A number with Meta's highest throughput, so that whoever tries a load meets our limits and not Meta's.
 PLAN: Final = Plan(
     tenant="Example Shop",
     numbers=(Number(address="+15005550006", name="Example Shop", per_second=1000),),
@@ -22,7 +22,7 @@ T = TypeVar("T", Seed, Business)
 
 
 async def seeded(stack: Stack, *, plan: Plan, say: Say) -> Business:
-    """Onboard, or find again what was onboarded on this state directory before. Raises CallFailed."""
+    """Onboards the tenant, or finds the one that was onboarded on this state directory before. Raises CallFailed."""
     known = _read(stack.home / _BUSINESS, Business)
     if known is not None and await _still_there(stack, known):
         await _register_again(stack, known, plan, say)
@@ -44,7 +44,7 @@ async def admin_key_of(stack: Stack) -> str:
 
 
 async def _still_there(stack: Stack, known: Business) -> bool:
-    """Not if the database is another one than last time."""
+    """Whether the tenant is still in the database; not if the database is another one than last time."""
     async with LocalClient(stack.api, key=known.api_key) as client:
         try:
             await client.get("/v1/key")
@@ -54,7 +54,7 @@ async def _still_there(stack: Stack, known: Business) -> bool:
 
 
 async def _register_again(stack: Stack, known: Business, plan: Plan, say: Say) -> None:
-    """Ports may differ from last time, and with them the address of the webhooks."""
+    """Registers the address of the webhooks again: ports may differ from last time."""
     async with LocalClient(stack.api, key=known.api_key) as client:
         account = await client.get(f"/v1/provider-accounts/{known.account}")
     onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=known.seed, say=say)
@@ -66,7 +66,7 @@ def _read(path: Path, kind: type[T]) -> T | None:
 
 
 def _write(path: Path, value: Seed | Business) -> None:
-    """Whole or not at all, and for nobody else's eyes: it holds keys."""
+    """Writes the file whole or not at all, readable by its owner only, since it holds keys."""
     partial = path.with_suffix(".partial")
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
         handle.write(msgspec.json.encode(value))

@@ -24,11 +24,11 @@ from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
 
 _DATABASE: Final = "messaging"
-# `-P`: the directory we are started from must not shadow an installed module.
+# With `-P` the current directory cannot shadow an installed module.
 APP: Final = (sys.executable, "-P", "-m", "messaging.entrypoints.cli")
 _PREFIX: Final = "APP_"
 _COMMAND_SECONDS: Final = 60
-# Whom the workers call, or who is called about what they did: these outlive them.
+# Services that workers call, or that are called about what workers did; they are stopped after the workers.
 _CALLED: Final = ("sandbox", "webhooks")
 
 
@@ -43,7 +43,7 @@ class CommandFailed(Exception):
 class Given(Struct, frozen=True, kw_only=True):
     """Services to use instead of embedded ones, and a master key to use instead of a stored one.
 
-    Without `database_url` the two other database URLs count for nothing.
+    Without `database_url` the two other database URLs are not used.
     """
 
     database_url: str | None = None
@@ -112,26 +112,26 @@ class Stack:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Of everything that runs now, by name."""
+        """Process ids of everything that runs now, by name."""
         embedded = {"postgres": self.postgres, "redis": self.redis}
         found = {name: server.pid for name, server in embedded.items() if server is not None}
         return found | {name: keeper.child.pid for name, keeper in self.keepers.items()}
 
     @property
     def database_url(self) -> str:
-        """As our processes use it for the work of one tenant."""
+        """The database URL that our processes use for the work of one tenant."""
         return self._environment["APP_DATABASE_URL"]
 
     @property
     def database_settings(self) -> dict[str, str]:
-        """What administrative commands are told of the database: our processes' logins, and the owner's."""
+        """The database settings of administrative commands: our processes' logins, and the owner's."""
         named = {name: self._environment.get(name) for name in ("APP_DATABASE_URL", "APP_DATABASE_SYSTEM_URL")}
         named["APP_DATABASE_OWNER_URL"] = self._owner_url
         return {name: url for name, url in named.items() if url is not None}
 
     @property
     def owner_url(self) -> str:
-        """Of the login that owns the tables, which may assume both roles; no process of ours is given it."""
+        """The URL of the login that owns the tables, which may assume both roles; no process of ours is given it."""
         return self._owner_url or self.database_url
 
     @property
@@ -198,7 +198,7 @@ class Stack:
             group.create_task(self.start_worker())
 
     def _ports_used(self) -> Ports:
-        """Services that are given listen on their own ports already."""
+        """The ports to use; a service that is given listens on its own already."""
         postgres = self.ports.postgres if self._given.database_url is None else None
         redis = self.ports.redis if self._given.redis_url is None else None
         return replace(self.ports, postgres=postgres, redis=redis)
@@ -211,7 +211,7 @@ class Stack:
             "APP_MASTER_KEY": self._given.master_key or _master_key(self.home),
             "APP_INSTANCE": self._instance,
             "APP_SANDBOX_BASE_URL": self.sandbox,
-            # Nothing here reaches a real person, whatever the mode of a key.
+            # No message leaves this machine, whatever the mode of a key.
             "APP_WHATSAPP_BASE_URL": self.sandbox,
             "APP_WEBHOOKS_PUBLIC_URL": self.webhooks,
             "APP_API_HOST": HOST,
@@ -270,31 +270,31 @@ class Stack:
         await keeper.start()
 
     async def start_worker(self) -> None:
-        """Also after `stop_worker`; a running platform has one already."""
+        """Starts a worker after `stop_worker`; a running platform has one already."""
         await self._keep("worker", "worker", ready=f"http://{HOST}:{self.ports.worker}/readyz")
 
     async def add_worker(self, name: str, *, port: int) -> None:
-        """One more beside the first; `port` is for its health listener."""
+        """Starts one more worker; `port` is for its health listener."""
         await self._keep(name, "worker", "--port", str(port), ready=f"http://{HOST}:{port}/readyz")
 
     async def add_api(self, name: str, *, port: int, overrides: Mapping[str, str] = MappingProxyType({})) -> str:
-        """One more beside the first, with further settings of its own; returns its URL."""
+        """Starts one more API process with further settings of its own; returns its URL."""
         ready = f"http://{HOST}:{port}/readyz"
         await self._keep(name, "api", "--port", str(port), ready=ready, overrides=overrides)
         return f"http://{HOST}:{port}"
 
     async def stop_worker(self) -> None:
-        """Let it drain; accepted messages wait in Postgres meanwhile."""
+        """Lets the worker drain and end; accepted messages wait in PostgreSQL meanwhile."""
         await self.stop("worker")
 
     async def stop(self, name: str) -> None:
-        """One of our processes, which finishes what it is doing."""
+        """Stops one of our processes, which finishes its work first."""
         await self.keepers.pop(name).stop()
 
     # --- stop -----------------------------------------------------------------------------------------------------
 
     async def _close(self) -> None:
-        """Callers first, then those they call; whatever is left after an interruption is killed."""
+        """Stops callers first, then those they call; whatever is left after an interruption is killed."""
         try:
             await self._stop_ours("api")
             await self._stop_ours(*(name for name in self.keepers if name not in _CALLED))
@@ -332,7 +332,7 @@ def _lock(home: Path) -> IO[bytes]:
 
 
 def _master_key(home: Path) -> str:
-    """Made once per state directory: without it nothing stored there can be read again."""
+    """The master key, made once per state directory: without it nothing stored there can be read again."""
     path = home / "master_key"
     if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
@@ -341,7 +341,7 @@ def _master_key(home: Path) -> str:
 
 
 async def _own_database(server: EmbeddedPostgres) -> tuple[str, str, str]:
-    """A database that an ordinary login owns and two lesser ones work in. Its URLs: tenants, system, owner."""
+    """A database that an ordinary login owns and two lesser ones work in. Returns its URLs: tenants, system, owner."""
     logins = await make_logins(server)
     await make_database(server, _DATABASE)
     tenants, system, owner = (

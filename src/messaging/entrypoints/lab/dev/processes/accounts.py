@@ -22,14 +22,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoUnprivilegedAccount(Exception):
-    """This machine has none of the accounts PostgreSQL could run as; run as an ordinary user instead."""
+    """This machine has none of the accounts that PostgreSQL could run as; run as an ordinary user instead."""
 
     def __init__(self) -> None:
         super().__init__(f"running as root, and none of these accounts exists to run PostgreSQL: {_CANDIDATES}")
 
 
 def account_for_servers() -> Account | None:
-    """The account to drop to, or None when we are not root and simply stay who we are."""
+    """The account that servers run as, or None when we are not root and stay who we are."""
     if os.geteuid() != 0:
         return None
     for name in _CANDIDATES:

@@ -62,7 +62,7 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while running; negative for the signal that ended it."""
+        """The exit code; None while the child runs, negative for the signal that ended it."""
         return self._started().poll()
 
     @property
@@ -70,7 +70,7 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self, extra: Mapping[str, str] | None = None) -> None:
-        """Start the program, or start it again after it ended; `extra` joins its environment for this time only."""
+        """Starts the program, or starts it again after it ended; `extra` joins its environment for this time only."""
         if self.is_running:
             raise RuntimeError(f"{self.name} is already running")
         uid, gid = (self._account.uid, self._account.gid) if self._account else (-1, -1)
@@ -115,7 +115,7 @@ class ChildProcess:
 
         With `instance` the answer of another installation, which its `/healthz` tells, counts for nothing.
         """
-        # Loopback must not go through a proxy that the environment names.
+        # Requests to this machine must not go through a proxy that the environment names.
         async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
 
             async def probe() -> bool:
@@ -153,7 +153,7 @@ class ChildProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
     def kill_if_running(self) -> None:
-        """The last resort of a clean-up: kill, reap, and never raise for a child that is gone."""
+        """The last resort of a clean-up: kills, reaps, and never raises for a child that is gone."""
         if self._process is not None and self.is_running:
             self.kill()
             self._process.wait()
@@ -182,7 +182,7 @@ class ChildProcess:
 
 
 async def _instance_at(client: httpx.AsyncClient, url: str) -> str | None:
-    """What the process that answers at `url` calls its installation. Raises httpx.TransportError."""
+    """The installation that the process answering at `url` belongs to. Raises httpx.TransportError."""
     answer = await client.get(httpx.URL(url).join("/healthz"))
     try:
         told = answer.json()

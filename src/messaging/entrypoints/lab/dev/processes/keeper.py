@@ -15,7 +15,8 @@ _STEADY_SECONDS: Final = 10.0
 
 
 class Keeper:
-    """One child, kept running: `kill -9` it and it is back within a second; one that keeps failing is tried slower.
+    """Keeps one child running: after `kill -9` it is back within a second; one that keeps failing is started less
+    often.
 
     `exits` are the codes with which it ended by itself, oldest first. `instance` is what its `/healthz` must say, so
     that a stranger on its port is not taken for it.
@@ -30,13 +31,13 @@ class Keeper:
         self.exits: list[int] = []
 
     async def start(self) -> None:
-        """Start it, wait until it is ready, and look after it from then on. Raises ChildFailed."""
+        """Starts the child, waits until it is ready, and looks after it from then on. Raises ChildFailed."""
         self.child.start()
         await self.child.answers(self._ready_url, instance=self._instance)
         self._keeping = asyncio.create_task(self._keep({}))
 
     async def restart(self, extra: Mapping[str, str], *, for_ever: bool = False) -> None:
-        """Kill it and start it with further settings, which hold for this start only or for those that follow too.
+        """Kills the child and starts it with further settings, which hold for this start only or for later ones too.
 
         Returns at once: with such settings it may never become ready.
         """
@@ -46,7 +47,7 @@ class Keeper:
         self._keeping = asyncio.create_task(self._keep(extra if for_ever else {}))
 
     async def stop(self, *, grace: float = 30) -> None:
-        """Let it finish what it is doing; afterwards it is gone."""
+        """Lets the child finish its work and end."""
         await self._stop_keeping()
         try:
             await self.child.stop(grace=grace)
@@ -54,7 +55,7 @@ class Keeper:
             self.child.kill_if_running()
 
     def kill(self) -> None:
-        """The last resort: gone at once, and not started again."""
+        """Kills the child at once, as a last resort; it is not started again."""
         if self._keeping is not None:
             self._keeping.cancel()
         self.child.kill_if_running()

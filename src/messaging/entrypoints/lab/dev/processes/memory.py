@@ -10,7 +10,7 @@ _MIB: Final = 2**20
 
 
 def resident_mib(pids: Mapping[str, int]) -> dict[str, float]:
-    """Resident memory of each process, shared pages included; one that is gone is left out."""
+    """Resident memory of each process (MiB), shared pages included; a process that is gone is left out."""
     found = {name: _resident(pid) for name, pid in pids.items()}
     return {name: round(size / _MIB, 1) for name, size in found.items() if size is not None}
 

@@ -15,7 +15,7 @@ _TRIES: Final = 200
 
 
 class NoFreePort(Exception):
-    """Nothing free was found; `--port-base` names ports explicitly."""
+    """No free port was found; `--port-base` names ports explicitly."""
 
 
 class PortsInUse(Exception):
@@ -33,13 +33,13 @@ class Ports(Struct, frozen=True, kw_only=True):
     redis: int | None = None
 
     def named(self) -> dict[str, int]:
-        """Every port that is to be used, by whom."""
+        """Every port that is to be used, by the name of its user."""
         named = {name: getattr(self, name) for name in self.__struct_fields__}
         return {name: port for name, port in named.items() if port is not None}
 
 
 def require_free(ports: Ports) -> None:
-    """Raises PortsInUse, so that nothing is started beside, or talks to, whoever listens there already."""
+    """Raises PortsInUse if somebody listens already, so that nothing of ours talks to a stranger."""
     taken = [f"{port} ({name})" for name, port in ports.named().items() if not _is_free(port)]
     if taken:
         raise PortsInUse(f"another process listens on {HOST}, port {', '.join(taken)}")
@@ -65,7 +65,7 @@ def free_ports() -> Ports:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # What is left of connections that have ended keeps no port from a server.
+        # Remains of connections that have ended do not keep a server from the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -23,7 +23,7 @@ _UNDECIDED_SECONDS: Final = 60
 
 
 class ScratchDirectory:
-    """A directory that is gone, with its contents, after `remove` or (later) after our death."""
+    """A directory that is removed with its contents by `remove`, or later if we were killed."""
 
     def __init__(self, purpose: str) -> None:
         """`purpose` is a short word that shows in the path."""
@@ -50,7 +50,7 @@ def _make(root: Path, purpose: str) -> tuple[Path, IO[bytes]]:
         path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{purpose}-", dir=root))
         if lock := hold(path):
             return path, lock
-        # A sweep came between making and locking; it removes the directory.
+        # A sweep between making and locking removes the directory.
 
 
 def _sweep(root: Path) -> None:
@@ -63,7 +63,7 @@ def _sweep(root: Path) -> None:
                 if _try_lock(lock):
                     shutil.rmtree(path, ignore_errors=True)
         except FileNotFoundError:
-            # Either it has just been removed, or its owner died (or is still) between making and locking it.
+            # The directory has just been removed, or its owner is (or died) between making and locking it.
             if path.is_dir() and time.time() - status.st_mtime > _UNDECIDED_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
         except PermissionError:
@@ -71,7 +71,7 @@ def _sweep(root: Path) -> None:
 
 
 def hold(directory: Path) -> IO[bytes] | None:
-    """Become the one process that uses `directory`, until the handle is closed or we die; None if another is."""
+    """Makes this process the only user of `directory`, until the handle is closed or we die; None if another is."""
     lock = (directory / _OWNER).open("ab")
     if _try_lock(lock):
         return lock

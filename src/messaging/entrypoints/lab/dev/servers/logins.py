@@ -12,7 +12,7 @@ OWNER: Final = "messaging"
 _TENANTS: Final = "messaging_app_login"
 _SYSTEM: Final = "messaging_system_login"
 _NOTHING_ELSE: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION"
-# The owner need not create roles if they are there, and may let logins in.
+# The owner does not create roles that exist, and may let logins into them.
 _ROLES: Final = f"""
 DO $$
 DECLARE
@@ -42,7 +42,7 @@ class Login(Struct, frozen=True):
 
 
 class Logins(Struct, frozen=True, kw_only=True):
-    """Who owns the tables, who does the work of one tenant, who works across tenants."""
+    """The three logins: the tables' owner, the one for the work of one tenant, the one for work across tenants."""
 
     owner: Login
     tenants: Login
@@ -50,7 +50,7 @@ class Logins(Struct, frozen=True, kw_only=True):
 
 
 async def make_logins(server: EmbeddedPostgres) -> Logins:
-    """Also on a server that has them: their passwords are then replaced."""
+    """Makes the logins; where they exist their passwords are replaced."""
     owner, tenants, system = (Login(user, secrets.token_hex(16)) for user in (OWNER, _TENANTS, _SYSTEM))
     connection = await asyncpg.connect(server.url())
     try:
@@ -63,7 +63,7 @@ async def make_logins(server: EmbeddedPostgres) -> Logins:
 
 
 async def make_database(server: EmbeddedPostgres, name: str) -> None:
-    """A database of the owner's, unless it is there."""
+    """Makes a database that the owner owns, unless it exists."""
     connection = await asyncpg.connect(server.url())
     try:
         if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):

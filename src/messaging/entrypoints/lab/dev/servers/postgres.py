@@ -21,9 +21,9 @@ from messaging.entrypoints.lab.dev.processes.scratch import ScratchDirectory, te
 from messaging.entrypoints.lab.dev.servers.postgres_binaries import binaries_for
 
 SUPERUSER: Final = "postgres"
-_SOCKET_ONLY_PORT: Final = 5432  # names the socket file; nothing listens on TCP
+_SOCKET_ONLY_PORT: Final = 5432  # part of the socket file's name; nothing listens on TCP
 _ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-# What a commit promises is not traded for speed: fsync, full pages and synchronous commit stay on.
+# Durability is not traded for speed: fsync, full-page writes and synchronous commit stay on.
 _SETTINGS: Final = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -38,7 +38,7 @@ _SETTINGS: Final = {
     "jit": "off",
     "autovacuum_naptime": "15s",
     "autovacuum_vacuum_cost_limit": "2000",
-    # A list locks a year of partitions with their indexes.
+    # A list may lock a year of partitions with their indexes.
     "max_locks_per_transaction": "256",
     "password_encryption": "scram-sha-256",
     "unix_socket_permissions": "0700",
@@ -49,7 +49,7 @@ _SETTINGS: Final = {
 
 
 class Shutdown(Enum):
-    """How a server is told to stop: FAST rolls back and checkpoints; IMMEDIATE recovers from the WAL next time."""
+    """How a server stops: FAST rolls back and writes a checkpoint; IMMEDIATE leaves recovery to the next start."""
 
     FAST = signal.SIGINT
     IMMEDIATE = signal.SIGQUIT
@@ -91,7 +91,7 @@ class EmbeddedPostgres:
 
     @property
     def binaries(self) -> Path:
-        """Where the server's programs are, `psql` among them."""
+        """The directory of the server's programs, `psql` among them."""
         return self._binaries
 
     def url(self, database: str = SUPERUSER, *, user: str = SUPERUSER, password: str | None = None) -> str:
@@ -129,7 +129,7 @@ class EmbeddedPostgres:
         await self.start()
 
     async def close(self) -> None:
-        """Stop the server and remove what was not meant to stay."""
+        """Stops the server and removes the data of a throw-away cluster."""
         try:
             await self.stop()
         finally:
@@ -137,7 +137,7 @@ class EmbeddedPostgres:
             self._scratch.remove()
 
     async def _create_cluster(self) -> None:
-        """initdb beside the final place, then rename: an interrupted attempt never looks like a cluster."""
+        """Runs initdb beside the final place, then renames: an interrupted attempt never looks like a cluster."""
         partial = self.home / "data.partial"
         shutil.rmtree(partial, ignore_errors=True)
         _own_directory(self._account, partial)
@@ -151,7 +151,7 @@ class EmbeddedPostgres:
                 *(str(self._binaries / "initdb"), "-D", str(partial), "--username", SUPERUSER),
                 *("--pwfile", str(handed_over), "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"),
                 *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--no-instructions"),
-                # A throw-away cluster need not survive the machine, and this halves the wait.
+                # A throw-away cluster need not survive the machine, and this halves the time of its making.
                 *(("--no-sync",) if self.home == self._scratch.path else ()),
             ),
             log=self.home / "initdb.log",
@@ -222,7 +222,7 @@ def _home(state_dir: Path, account: Account | None) -> Path:
 
 
 def _open_to(account: Account | None, directory: Path) -> None:
-    """Let `account` pass through (not list) a directory of ours; without an account nobody else gets in."""
+    """Lets `account` pass through (not list) a directory of ours; without an account nobody else gets in."""
     directory.chmod(0o700 if account is None else 0o755)
 
 

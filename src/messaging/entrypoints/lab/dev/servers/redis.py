@@ -72,7 +72,7 @@ class EmbeddedRedis:
     async def start(self) -> None:
         """Start the server and return when it answers; raises ChildFailed with the end of its log."""
         self.home.mkdir(parents=True, exist_ok=True)
-        # Unlike PostgreSQL, Redis would let two servers write to one file.
+        # Unlike PostgreSQL, Redis lets two servers write to one file.
         if self.home != self._scratch.path and self._hold is None:
             self._hold = hold(self.home)
             if self._hold is None:
@@ -96,12 +96,12 @@ class EmbeddedRedis:
         await self._child.wait()
 
     async def flush(self) -> None:
-        """Forget everything, as an operator's FLUSHALL does."""
+        """Forgets everything, as an operator's FLUSHALL does."""
         async with Redis.from_url(self.url) as client:
             await client.flushall()
 
     async def close(self) -> None:
-        """Stop the server and remove what was not meant to stay."""
+        """Stops the server and removes throw-away data."""
         try:
             await self.stop()
         finally:
@@ -121,7 +121,7 @@ class EmbeddedRedis:
             'save ""',
             "appendonly yes",
             "appendfsync everysec",
-            # A queue must never evict: better to refuse a write than to forget one silently.
+            # A queue must never evict entries: refusing a write is better than silently forgetting one.
             "maxmemory-policy noeviction",
         ]
         if self._password:
@@ -150,7 +150,7 @@ class EmbeddedRedis:
 
 
 def find_redis() -> str:
-    """The server program: the machine's own if it has one, else the one `make install` unpacked."""
+    """The path of the server program: the machine's own if it has one, else the one that `make install` unpacked."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     bundled = Path(sys.prefix) / "bin" / "redis-server"
     if found is None and os.access(bundled, os.X_OK):
