@@ -46,7 +46,7 @@ _MEASUREMENTS: Final[Mapping[str, Callable[[Rig], Awaitable[Findings]]]] = Mappi
         "growth": growth,
     }
 )
-# The provider's limits are not what is measured, except where a sender has one of its own.
+# Limits of the provider are not measured, except where a sender has one of its own.
 _UNLIMITED: Final = {
     "pair_limit": False,
     "throughput_mps": None,
@@ -90,7 +90,7 @@ async def _rig(order: Order, say: Say) -> AsyncIterator[Rig]:
 
 
 async def _on_a_disk_of_its_own(launch: Launch) -> Launch:
-    """A provider does not flush its ledger to the disk that our commits wait for; the look-alike shall not either."""
+    """Lets the sandbox write without flushing: a provider's ledger is not on the disk that our commits wait for."""
     return replace(launch, command=(*launch.command, "--no-fsync")) if launch.name == "sandbox" else launch
 
 
@@ -108,7 +108,7 @@ def _machine(data: Path) -> Machine:
 
 
 def _filesystem(path: Path) -> str:
-    """The type of the file system `path` is on: figures from a tmpfs say nothing about durable commits."""
+    """The type of the file system that `path` is on: figures from a tmpfs tell nothing about durable commits."""
     mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
     inside = [(point, kind) for point, kind in mounts if path.is_relative_to(point)]
     return max(inside, key=lambda mount: len(mount[0]))[1]

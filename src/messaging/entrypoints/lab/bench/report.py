@@ -12,11 +12,11 @@ _HEAD: Final = ("", "per second", "p50 ms", "p99 ms", "CPU ms each", "floor/s", 
 
 
 class MeasurementFailed(Exception):
-    """A measurement that would be a lie: something answered with an error, or less happened than was promised."""
+    """A measurement that must not count: something answered with an error, or less happened than was promised."""
 
 
 class Floor(Struct, frozen=True, kw_only=True):
-    """The least this machine needs for the same thing, measured in the same minutes; `what` says how."""
+    """The least that this machine needs for the same thing, measured in the same minutes; `what` says how."""
 
     what: str
     per_second: float
@@ -49,7 +49,9 @@ def measured(
     count: int,
     floor: Floor,
 ) -> Measured:
-    """`cpu` are seconds by process, for `count` messages; raises MeasurementFailed if there were none."""
+    """The result of a measurement. `cpu` are seconds by process for `count` messages. Raises MeasurementFailed if
+    `count` is 0.
+    """
     if not count:
         raise MeasurementFailed("nothing happened in the measured time")
     each = {name: round(seconds * 1000 / count, 3) for name, seconds in cpu.items()}
@@ -67,14 +69,14 @@ def measured(
 
 
 class Findings(Struct, frozen=True, kw_only=True):
-    """Of one measurement: throughputs by name, and further figures by the name they belong to."""
+    """The findings of one measurement: throughputs by name, and further figures by the name they belong to."""
 
     measured: dict[str, Measured] = {}
     figures: dict[str, dict[str, float]] = {}
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """Where the figures were taken; `filesystem` is that of the database's files."""
+    """The machine of the measurement; `filesystem` is that of the database's files."""
 
     cpus: int
     python: str
@@ -82,7 +84,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """`runs` is how many runs the figures are the medians of."""
+    """All findings. `runs` is the number of runs that the figures are the medians of."""
 
     machine: Machine
     runs: int
@@ -109,7 +111,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 def together(findings: Sequence[Findings]) -> Findings:
-    """Of different measurements."""
+    """Joins the reports of different measurements."""
     return Findings(
         measured={name: it for found in findings for name, it in found.measured.items()},
         figures={name: it for found in findings for name, it in found.figures.items()},
@@ -117,7 +119,7 @@ def together(findings: Sequence[Findings]) -> Findings:
 
 
 def medians(runs: Sequence[Findings]) -> Findings:
-    """Of several runs of one measurement, figure by figure."""
+    """The medians of several runs of one measurement, figure by figure."""
     built = _median([msgspec.to_builtins(run) for run in runs])
     return msgspec.convert(built, Findings, strict=False)
 
@@ -140,7 +142,7 @@ def _throughputs(found: Mapping[str, Measured]) -> str:
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
-    """Figures to the right, the last cell as long as it likes."""
+    """Aligns cells: figures to the right, the last cell as long as it is."""
     return "  ".join([*(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=False)), line[-1]])
 
 

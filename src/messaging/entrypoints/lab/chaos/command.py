@@ -32,7 +32,7 @@ from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import admin_key_of
 from messaging.entrypoints.lab.dev.stack import Stack
 
-# Leases and waits short enough to see their ends within a storm; the code that watches over them is the same.
+# Leases and waits are short enough to end within a storm; the code that watches over them is the same.
 _SETTINGS: Final = {
     "APP_LOG_LEVEL": "info",
     "APP_CLAIM_LEASE_SECONDS": "8",
@@ -44,9 +44,10 @@ _SETTINGS: Final = {
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What to do: so many messages and faults, drawn from `seed`; `evidence` is a file to keep what was found.
+    """The storm to make: so many messages and faults, drawn from `seed`.
 
-    `quiet_within` is how many seconds after the storm everything must have come to rest.
+    `evidence` is a file to keep what was found. `quiet_within` is the number of seconds after the storm within which
+    everything must have come to rest.
     """
 
     messages: int = 20_000
@@ -62,10 +63,10 @@ def a_seed() -> int:
 
 
 async def run_chaos(order: Order, *, say: Say) -> Report:
-    """Starts a platform of its own, lets the storm pass over it, and judges; everything is stopped when it returns."""
+    """Starts a platform, runs the storm on it, and judges. Everything is stopped when it returns."""
 
     def brief(text: str) -> None:
-        """Processes die all the time here; the ends of their logs would drown the rest."""
+        """Shortens what is said: processes die all the time here, and the ends of their logs would drown the rest."""
         say(text.partition("\n")[0])
 
     more = free_ports()
@@ -114,7 +115,7 @@ class _Run:
             before = rest.held(self._processes())
             took = await self._pass_over(pace, clients, inflict)
             last = max((done.ended for done in inflict.done), default=time.time())
-            # Only now: a crash of the database ends every connection to it.
+            # The connection is opened only now: a crash of the database ends every connection to it.
             async with self._superuser() as connection:
                 waiting = await rest.until_quiescent(sandbox, connection, within=self._order.quiet_within)
                 quiescent_after = None if waiting else time.time() - last
@@ -126,7 +127,7 @@ class _Run:
         return self._report(evidence, clients, inflict, took, quiescent_after, waiting)
 
     async def _pass_over(self, pace: Pace, clients: Clients, inflict: Inflict) -> float:
-        """The storm itself; returns how many seconds it took."""
+        """Runs the storm itself; returns how many seconds it took."""
         self._say(f"storm of {self._storm.seconds:.0f} s begins")
         began = time.monotonic()
         pace.begin()
@@ -176,13 +177,13 @@ class _Run:
         return {name: keeper.child.pid for name, keeper in self._stack.keepers.items()}
 
     def _listeners(self) -> dict[str, str]:
-        """Where each process of ours tells its metrics."""
+        """The addresses at which our processes tell their metrics."""
         workers = {name: f"http://{HOST}:{port}" for name, port in self._worker_ports.items()}
         return {**workers, "api": self._stack.api, "webhooks": self._stack.webhooks}
 
     @property
     def _database(self) -> str:
-        """Past the proxies, past row-level security."""
+        """A connection that bypasses the proxies and row-level security."""
         assert self._stack.postgres is not None
         return self._stack.postgres.url("messaging")
 

@@ -1,6 +1,6 @@
 """Measures the least cost of sending: a bare loop with the same HTTP client, body and concurrency.
 
-A process of its own, like the worker it is compared with. The job comes as JSON on stdin.
+It is a process of its own, like the worker that it is compared with. The job comes as JSON on stdin.
 """
 
 import asyncio

@@ -13,7 +13,7 @@ from messaging.entrypoints.composition.clock import new_id
 from messaging.entrypoints.lab.bench.report import MeasurementFailed
 
 CONNECTIONS: Final = 32
-# The platform's own columns, indexes and checks: rows of another shape would be another measurement.
+# The rows have the platform's own columns, indexes and checks: rows of another shape would be another measurement.
 _MAKE: Final = """
 CREATE TABLE bench_messages (LIKE messages INCLUDING ALL);
 CREATE TABLE bench_dispatches (LIKE dispatches INCLUDING ALL)
@@ -63,7 +63,7 @@ async def _original(connection: "asyncpg.Connection[asyncpg.Record]") -> _Origin
         raise MeasurementFailed("no message was accepted that could be copied")
     columns = list(row.keys())
     concurrency = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-    # The names are the table's own.
+    # Names of columns come from the table itself.
     insert = f"INSERT INTO bench_messages ({', '.join(columns)}) VALUES ({concurrency})"  # noqa: S608
     return _Original(insert, columns, dict(row))
 

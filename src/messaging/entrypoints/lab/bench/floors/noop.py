@@ -15,7 +15,7 @@ from msgspec import Struct
 
 
 class AnyBody(Struct):
-    """Decoded as a structure, as the real endpoints' bodies are."""
+    """A body that is decoded into a structure, as the bodies of real endpoints are."""
 
     to: str | None = None
     channel: str | None = None

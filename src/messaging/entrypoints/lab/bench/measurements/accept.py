@@ -14,10 +14,10 @@ from messaging.entrypoints.lab.dev.processes.loopback import free_port
 
 _SECONDS = 8.0
 _COMMIT_SECONDS = 3.0
-# Of the throughput found, for the run that measures latency: a system at its limit has no latency, only a queue.
+# Fraction of the throughput found at which latency is measured: at its limit a system has a queue, not a latency.
 _COMFORTABLE = 0.7
 _PARALLEL_BATCHES = 8
-# What group commit is compared with: the same process and load, and a transaction for every message.
+# Settings that disable group commit: the same process and load, and a transaction for every message.
 _UNGROUPED: Final = {
     "APP_ACCEPT_BATCH": "1",
     "APP_ACCEPT_WRITERS": str(CONNECTIONS),
@@ -26,7 +26,7 @@ _UNGROUPED: Final = {
 
 
 async def accept(rig: Rig) -> Findings:
-    """Single POSTs with everything on: key, validation, encryption, idempotency."""
+    """Measures single POSTs with everything on: key, validation, encryption, idempotency."""
     job = rig.job(bodies.single(), seconds=rig.order.seconds or _SECONDS)
     found = await accepted(rig, job)
     comfortable = await _comfortable(rig, job, found.per_second)
@@ -50,7 +50,7 @@ async def accept_batch(rig: Rig) -> Findings:
 
 
 async def accepted(rig: Rig, job: Job, *, per_request: int = 1) -> Measured:
-    """As many as the API takes of `job`, compared with what the database has of them."""
+    """Measures how many messages of `job` the API takes, compared with what the database has of them."""
     await rig.workers(0)
     await rig.warm_up(job)
     since, cpu = await rig.books.now(), rig.cpu()
@@ -72,7 +72,7 @@ async def accepted(rig: Rig, job: Job, *, per_request: int = 1) -> Measured:
 
 
 async def _ungrouped(rig: Rig, job: Job) -> Result:
-    """What another API process takes that commits each message by itself, on as many connections as `commits_at_…`."""
+    """Measures another API process that commits each message by itself, on as many connections as `commits_at_…`."""
     url = await rig.stack.add_api("api-ungrouped", port=free_port(), overrides=_UNGROUPED)
     (grouped,) = job.urls
     try:

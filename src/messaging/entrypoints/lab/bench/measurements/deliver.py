@@ -7,7 +7,7 @@ from messaging.entrypoints.lab.bench.rig.cpu import difference
 from messaging.entrypoints.lab.bench.rig.rig import WARM_UP_SECONDS, Rig, uuid_of
 
 _SECONDS = 8.0
-# More than workers on one machine can send, also in the time that starting all of them takes.
+# Messages in the backlog: more than workers on one machine can send, also in the time that starting all of them takes.
 _BACKLOG_PER_SECOND = 2_500
 _START_SECONDS = 5.0
 

@@ -14,7 +14,7 @@ _OTP_PER_SECOND = 10
 
 
 async def fairness(rig: Rig) -> Findings:
-    """Ten equal tenants with a low-priority backlog each, and an eleventh with ten critical messages a second."""
+    """Measures ten equal tenants with a low-priority backlog each, and one more with ten critical messages a second."""
     await rig.workers(1)
     crowd = await asyncio.gather(*(rig.onboard(f"Crowd {number}") for number in range(1, _TENANTS + 1)))
     await rig.workers(0)
@@ -30,7 +30,7 @@ async def fairness(rig: Rig) -> Findings:
     tenants = [uuid_of(business) for business in crowd]
     if await rig.books.waiting(tenants) < _TENANTS:
         raise MeasurementFailed("a backlog was gone before the time was over: ask for more messages or fewer seconds")
-    await asyncio.sleep(WARM_UP_SECONDS)  # what was accepted last has left by then
+    await asyncio.sleep(WARM_UP_SECONDS)  # long enough for the last accepted messages to leave
     waits = await rig.books.waits(uuid_of(rig.business), since, until)
     if waits.count < sent.answered:
         raise MeasurementFailed(f"of {sent.answered} critical messages {waits.count} were begun to be sent")

@@ -25,7 +25,7 @@ _ROUNDS = 3
 _CALLS = 40
 _PAGE = 50
 _TOLD_WITHIN_SECONDS = 30.0
-# Recipients whose fate at the sandbox is known.
+# Recipients whose outcome at the sandbox is known.
 _READING, _FAILING = "+14155550100", "+14155550110"
 
 _SCANS = """
@@ -54,7 +54,7 @@ async def growth(rig: Rig) -> Findings:
 
 
 async def _measured(rig: Rig, tables: str) -> Mapping[str, Measured]:
-    """Medians of three rounds: whether autovacuum is at the present week in one of them is a matter of chance."""
+    """Medians of three rounds: it is chance whether autovacuum works on the present week during one of them."""
     rounds = []
     for _ in range(_ROUNDS):
         job = rig.job(bodies.single(), seconds=rig.order.seconds or _SECONDS)
@@ -64,7 +64,9 @@ async def _measured(rig: Rig, tables: str) -> Mapping[str, Measured]:
 
 
 def _relations(name: str, found: Mapping[str, Measured]) -> dict[str, float]:
-    """Rates are what is promised; processor time tells whether it was the tables or the machine that changed."""
+    """Relates rates before and after. Rates are promised; processor time tells whether the tables or the machine
+    changed.
+    """
     full, empty = found[f"{name}_full"], found[f"{name}_empty"]
     return {
         f"{name}_full_to_empty": round(full.per_second / empty.per_second, 3),
@@ -73,7 +75,7 @@ def _relations(name: str, found: Mapping[str, Measured]) -> dict[str, float]:
 
 
 async def _scans(rig: Rig) -> int:
-    """Sequential scans of full partitions so far; the statistics arrive with a delay."""
+    """Sequential scans of full partitions so far; PostgreSQL's statistics arrive with a delay."""
     await asyncio.sleep(1.5)
     scans: int = await rig.books.connection.fetchval(_SCANS)
     return scans
@@ -91,7 +93,7 @@ async def _fill(rig: Rig, count: int) -> None:
         failed=await _one(rig, _FAILING, "failed"),
     )
     await filling(count)
-    # What was filled in is on its way to the disk for minutes otherwise, and commits wait behind it.
+    # The filled tables are written to disk for minutes otherwise, and commits wait behind that.
     await rig.books.recycle_wal()
     await rig.workers(0)
 
@@ -103,7 +105,7 @@ async def _cipher(rig: Rig, tenant: TenantId) -> TenantCipher:
 
 
 async def _one(rig: Rig, to: str, end: str) -> MessageId:
-    """Send a message and follow it to its end."""
+    """Sends a message and follows it to its end."""
     async with LocalClient(rig.stack.api, key=rig.business.api_key) as client:
         sent = await client.post("/v1/messages", bodies.one_to(to))
         give_up_at = time.monotonic() + _TOLD_WITHIN_SECONDS
@@ -128,7 +130,7 @@ async def _list_latencies(rig: Rig, count: int) -> dict[str, float]:
 
 
 def _filters(count: int, chance: random.Random) -> Mapping[str, list[dict[str, Any]]]:
-    """What support people look for, with other values in every call."""
+    """The filters that support staff use, with other values in every call."""
     anybody = [recipient(chance.randrange(count)) for _ in range(_CALLS)]
     return {
         "newest": [{} for _ in range(_CALLS)],

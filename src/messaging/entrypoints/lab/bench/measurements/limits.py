@@ -15,7 +15,7 @@ _SETTLED_AFTER = 5.0
 
 
 async def limits(rig: Rig) -> Findings:
-    """Twice the allowed rate to a sender at 80/s, which the sandbox enforces as Meta does."""
+    """Sends at twice the allowed rate to a sender at 80 messages/s, which the sandbox enforces as Meta does."""
     await rig.workers(_WORKERS)
     business = await rig.onboard("Limited", per_second=_PER_SECOND)
     await rig.sandbox(drop_probability=1.0)
@@ -27,7 +27,7 @@ async def limits(rig: Rig) -> Findings:
     throttled = await rig.books.throttled(uuid_of(business))
     await rig.workers(0)
     await rig.books.forget_due_work()
-    # The first seconds fill buckets, and are not what is asked about.
+    # The first seconds fill token buckets and are not measured.
     since, until = began.timestamp() + min(_SETTLED_AFTER, seconds / 4), began.timestamp() + seconds
     used = sum(since <= at < until for at in received) / (until - since)
     if not received:
@@ -43,7 +43,7 @@ async def limits(rig: Rig) -> Findings:
 
 
 async def _received(rig: Rig, business: Business) -> list[float]:
-    """When the provider took each message, by its ledger."""
+    """The times at which the provider took each message, by its ledger."""
     async with LocalClient(rig.stack.sandbox) as sandbox:
         ledger = await sandbox.get("/_ledger")
     return [entry["received_at"] for entry in ledger["data"] if entry["sender"] in business.phone_number_ids]

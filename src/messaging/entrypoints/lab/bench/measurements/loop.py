@@ -20,12 +20,14 @@ _MOST_REPORT_MS = 500.0
 _SHORTEST_TRIAL = 5.0
 _LONGEST_TRIAL = 30.0
 _MOST_TRIALS = 16
-# Of the rate asked for: below it, it is the generator or the API that did not keep up.
+# Fraction of the rate asked for; below it the generator or the API did not keep up.
 _KEPT_UP = 0.97
 
 
 class Paced(Struct, frozen=True, kw_only=True):
-    """One run at a fixed rate; `backlog` is what was due, sampled at the start, in the middle and at the end."""
+    """One run at a fixed rate. `backlog` is the number of due messages, sampled at the start, in the middle and at the
+    end.
+    """
 
     rate: float
     accepted: Result
@@ -35,14 +37,14 @@ class Paced(Struct, frozen=True, kw_only=True):
 
     @property
     def holds(self) -> bool:
-        """The backlog may breathe by what comes in within a second, not grow."""
+        """Whether the rate was sustained: the backlog may vary by what arrives within a second, but not grow."""
         start, _, end = self.backlog
         flat = end <= start + self.rate
         return flat and self.reports.p99_ms <= _MOST_REPORT_MS and self.accepted.per_second >= _KEPT_UP * self.rate
 
 
 async def loop(rig: Rig) -> Findings:
-    """At the rate asked for, then step by step to the highest that holds."""
+    """Measures the rate asked for, then step by step the highest that holds."""
     await rig.workers(1)
     await rig.sandbox(drop_probability=0.0)
     await rig.warm_up(rig.job(bodies.single(), seconds=1, rate=rig.order.rate))
@@ -71,7 +73,7 @@ async def loop(rig: Rig) -> Findings:
 
 
 async def _highest(rig: Rig, first: Paced, seconds: float) -> float:
-    """Up from a rate that holds to the last that does, else down to the first; 0 when none was found."""
+    """Steps up from a rate that holds to the last that does, or down to the first that does; 0 when none does."""
     step = first.rate / 4
     rate = first.rate
     for _ in range(_MOST_TRIALS):

@@ -10,7 +10,7 @@ _SECONDS = 20.0
 
 
 async def memory(rig: Rig) -> Findings:
-    """Resident memory before, and after some time of sending with so many queued."""
+    """Measures resident memory before sending and after some time of sending with a long queue."""
     await rig.workers(0)
     await rig.workers(1)
     before = rig.memory()

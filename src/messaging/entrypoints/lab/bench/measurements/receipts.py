@@ -12,7 +12,7 @@ from messaging.entrypoints.lab.bench.rig.rig import Rig
 from messaging.entrypoints.lab.dev.client import LocalClient
 
 _SECONDS = 6.0
-# More than can be taken: the run ends when its time is over.
+# More statuses than can be taken: the run ends when its time is over.
 _APPLIED_PER_SECOND = 6_000
 _SINGLE_PER_SECOND = 3_000
 _STATUSES_PER_MESSAGE = 3
@@ -34,7 +34,9 @@ async def receipts(rig: Rig) -> Findings:
 
 
 async def _received(rig: Rig, job: Job, *, per_callback: int) -> Measured:
-    """Singles are counted until acknowledged, tens until applied; processor time always until applied."""
+    """Measures both. Single statuses count when acknowledged, tens when applied; processor time is always that until
+    applied.
+    """
     cpu, began = rig.cpu(), time.perf_counter()
     result = await rig.generate(job)
     await rig.books.webhooks_processed(within=300)
@@ -52,12 +54,12 @@ async def _received(rig: Rig, job: Job, *, per_callback: int) -> Measured:
 
 
 def _messages_for(statuses: float) -> int:
-    """In whole batches, so that the parts of the ledger are as long as planned."""
+    """The number of messages, in whole batches, so that the parts of the ledger are as long as planned."""
     return max(1, round(statuses / _STATUSES_PER_MESSAGE / bodies.BATCH)) * bodies.BATCH
 
 
 async def _silently_sent(rig: Rig, count: int) -> list[dict[str, Any]]:
-    """Ledger entries of messages that the provider took a moment ago and has said nothing about."""
+    """Makes ledger entries of messages that the provider took a moment ago and has said nothing about."""
     await rig.sandbox(drop_probability=1.0)
     await rig.workers(1)
     async with LocalClient(rig.stack.sandbox) as sandbox:

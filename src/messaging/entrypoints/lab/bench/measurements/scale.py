@@ -15,7 +15,7 @@ _SECONDS = 8.0
 
 
 async def scale(rig: Rig) -> Findings:
-    """A gain compares with one process; a ratio with the floor, as elsewhere."""
+    """Measures both. A gain is relative to one process; a ratio is relative to the floor, as elsewhere."""
     workers = {count: await delivered(rig, workers=count) for count in _WORKERS}
     found = {f"deliver_{count}": it for count, it in workers.items()}
     job = rig.job(bodies.single(), seconds=rig.order.seconds or _SECONDS)
@@ -29,7 +29,7 @@ async def scale(rig: Rig) -> Findings:
 
 
 async def _accepted_by_two(rig: Rig, job: Job) -> Measured:
-    """Connections are shared out evenly, as a load balancer would."""
+    """Measures two API processes between which connections are shared evenly, as a load balancer would."""
     second = await rig.stack.add_api("api-2", port=free_port())
     (first,) = job.urls
     try:

@@ -28,22 +28,22 @@ def _message(to: str, priority: str | None) -> dict[str, Any]:
 
 
 def single(*, priority: str | None = None) -> str:
-    """`POST /v1/messages`; `{n}` (7 digits) makes each recipient and reference unique."""
+    """The body of `POST /v1/messages`; `{n}` (7 digits) makes each recipient and reference unique."""
     return json.dumps(_message("+1999{n}", priority))
 
 
 def one_to(to: str) -> Any:
-    """The same to a given recipient."""
+    """The body of `POST /v1/messages` to a given recipient."""
     return json.loads(json.dumps(_message(to, None)).replace("{n}", "1042"))
 
 
 def batch(*, priority: str | None = None) -> str:
-    """`POST /v1/messages/batch` with BATCH messages."""
+    """The body of `POST /v1/messages/batch` with BATCH messages."""
     return json.dumps({"messages": [_message(f"+1{200 + index}{{n}}", priority) for index in range(BATCH)]})
 
 
 def graph() -> str:
-    """`POST /{phone}/messages` at the provider: what our worker sends for the message above."""
+    """The body of `POST /{phone}/messages` at the provider: what our worker sends for the message above."""
     header = {"type": "header", "parameters": [{"type": "text", "text": "A-{n}"}]}
     variables = [{"type": "text", "text": text} for text in ("Ana", "A-{n}", "$49.99")]
     return json.dumps(
@@ -63,7 +63,7 @@ def graph() -> str:
 
 
 def receipts(waba_id: str, ledger: Sequence[dict[str, Any]], *, per_callback: int) -> list[str]:
-    """Webhooks of so many statuses each; all `sent` first, then all `delivered`, then all `read`."""
+    """The bodies of webhooks of so many statuses each: first all `sent`, then all `delivered`, then all `read`."""
     groups = [ledger[start : start + per_callback] for start in range(0, len(ledger), per_callback)]
     return [_webhook(waba_id, group, status) for status in _STATUSES for group in groups]
 

@@ -34,7 +34,7 @@ class Stretch(Struct, frozen=True, kw_only=True):
         return (self.last - self.first).total_seconds()
 
 
-# Bounded by id as well, so that partitions of past weeks are not even opened: what is read here shall not be felt.
+# Queries are bounded by id as well, so that partitions of past weeks are not opened and reading disturbs nothing.
 _ATTEMPTS: Final = """
 SELECT count(*), min(finished_at), max(finished_at),
        percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at))
@@ -66,15 +66,15 @@ SELECT count(*) FROM dispatches WHERE kind IN ('deliver', 'process_callback') AN
 _WAITING_TENANTS: Final = """
 SELECT count(DISTINCT tenant_id) FROM dispatches WHERE kind = 'deliver' AND tenant_id = ANY($1)
 """
-# It writes a little first, because a switch away from an empty segment is none.
+# The switch needs something written before it: PostgreSQL does not switch away from an empty segment.
 _NEXT_SEGMENT: Final = "SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()"
-# 1 GiB: more than any measurement but the fillings writes before PostgreSQL recycles by itself.
+# Segments, 1 GiB together: more than any measurement but the fillings writes before PostgreSQL recycles by itself.
 _SEGMENTS: Final = 64
 _THROTTLED: Final = "SELECT count(*) FROM attempts WHERE tenant_id = $1 AND outcome = 'throttled'"
 
 
 class Books:
-    """Read on one connection, one question at a time; `url` is for those who need more of them."""
+    """Reads the database on one connection, one question at a time; `url` is for those who need more connections."""
 
     def __init__(self, url: str, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self.url = url
@@ -85,11 +85,13 @@ class Books:
         return now
 
     async def attempts(self, since: datetime, until: datetime) -> Stretch:
-        """Sends whose outcome was recorded then; latency from the stamp to the recorded outcome."""
+        """Sends whose outcome was recorded in that time; latency is from the recorded start to the recorded outcome."""
         return _stretch(await self.connection.fetchrow(_ATTEMPTS, since, until))
 
     async def reports(self, since: datetime, until: datetime) -> Stretch:
-        """Messages accepted then and delivered since; latency from acceptance to the recorded delivery report."""
+        """Messages accepted in that time and delivered since; latency is from acceptance to the recorded delivery
+        report.
+        """
         return _stretch(await self.connection.fetchrow(_REPORTS, since, until))
 
     async def accepted(self, since: datetime) -> int:
@@ -97,37 +99,38 @@ class Books:
         return await self._count(question, since)
 
     async def waits(self, tenant: UUID, since: datetime, until: datetime) -> Stretch:
-        """A tenant's messages accepted then; latency from acceptance to the start of the first attempt."""
+        """A tenant's messages accepted in that time; latency is from acceptance to the start of the first attempt."""
         return _stretch(await self.connection.fetchrow(_WAITS, tenant, since, until))
 
     async def shares(self, tenants: Sequence[UUID], since: datetime, until: datetime) -> list[int]:
-        """Attempts started then, of each tenant."""
+        """The number of attempts of each tenant that started in that time."""
         return [count for _, count in await self.connection.fetch(_SHARES, tenants, since, until)]
 
     async def waiting(self, tenants: Sequence[UUID]) -> int:
-        """How many of them have messages left to send."""
+        """The number of these tenants that have messages left to send."""
         return await self._count(_WAITING_TENANTS, tenants)
 
     async def throttled(self, tenant: UUID) -> int:
-        """Sends that the provider refused for their rate."""
+        """The number of sends that the provider refused for their rate."""
         return await self._count(_THROTTLED, tenant)
 
     async def backlog(self) -> int:
-        """Messages and stored webhooks that are due and that nobody has taken up."""
+        """The number of messages and stored webhooks that are due and that nobody has taken up."""
         return await self._count(_BACKLOG)
 
     async def recycle_wal(self) -> None:
-        """Have as much write-ahead log in stock as a server that has run for a while.
+        """Prepares as much write-ahead log as a server has that has run for a while.
 
         A new cluster makes each segment when it gets there: 16 MiB of zeros and a flush, for which every commit waits
-        (20 to 40 ms, every 5 500 accepted messages). A running one renames segments it no longer needs.
+        (20 to 40 ms, every 5 500 accepted messages). A server that has run for a while renames segments that it no
+        longer needs.
         """
         for _ in range(_SEGMENTS):
             await self.connection.execute(_NEXT_SEGMENT)
         await self.connection.execute("CHECKPOINT")
 
     async def forget_due_work(self) -> None:
-        """What a measurement left over must not disturb the next one."""
+        """Removes due work that a measurement left over, so that it does not disturb the next one."""
         await self.connection.execute("TRUNCATE dispatches")
 
     async def webhooks_processed(self, *, within: float) -> None:

@@ -25,7 +25,7 @@ def seconds_by_process(pids: Mapping[str, int]) -> dict[str, float]:
 
 
 def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
-    """What was used in between; a process that came or went meanwhile is left out."""
+    """The seconds used between two readings; a process that came or went meanwhile is left out."""
     return {name: after[name] - before[name] for name in after if name in before}
 
 
@@ -37,7 +37,7 @@ def _family(root: int, children: Mapping[int, int]) -> int:
 
 
 def _ticks_of_children() -> Counter[int]:
-    """What living processes have used, by parent."""
+    """The ticks of processor time that living processes have used, by parent."""
     ticks: Counter[int] = Counter()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (child := _stat(int(entry.name))) is not None:
@@ -50,7 +50,7 @@ def _own(fields: list[int]) -> int:
 
 
 def _stat(pid: int) -> list[int] | None:
-    """The numeric fields; None for a process that has ended."""
+    """The numeric fields of a process; None for one that has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -24,12 +24,13 @@ from messaging.domain.shared.ids import MessageId
 from messaging.entrypoints.lab.bench.rig.books import open_books
 
 CHUNK: Final = 10_000
-# One makes the next rows while the others' are being inserted.
+# Connections: one makes the next rows while the others' rows are being inserted.
 _CONNECTIONS: Final = 3
-# Weeks before the present one. The last week is left out: what the other measurements write stays apart.
+# Weeks to fill, counted back from the present one. The last week is left out, so that what other measurements write
+# stays apart.
 _OLDEST_WEEK, _NEWEST_WEEK = 5, 2
 _RECIPIENTS: Final = 100_000
-# One in so many is a copy of the failed prototype.
+# One message in so many is a copy of the failed prototype.
 _FAILED_EVERY: Final = 20
 
 # A year of weeks, as many as are kept by default: a statement that opens them all costs more with each.
@@ -59,7 +60,7 @@ CREATE TEMP TABLE clones (
     number bigint, id uuid, prototype uuid, shift interval, recipient_index bytea, reference text, sealed bytea
 )
 """
-# By themselves: beside millions of copies they would have to be looked for, copy by copy.
+# The prototypes are alone in the tables: among millions of copies they would have to be searched for, copy by copy.
 _PROTOTYPES: Final = (
     "CREATE TEMP TABLE like_{table} AS SELECT * FROM {table} WHERE tenant_id = '{tenant}' AND {key} IN ({ids})"
 )
@@ -67,7 +68,7 @@ _COLUMNS: Final = """
 SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = $1 AND is_generated = 'NEVER' ORDER BY ordinal_position
 """
-# What a copy does not share with its prototype; times are shifted everywhere.
+# Expressions for what a copy does not share with its prototype; times are shifted everywhere.
 _OWN: Final[Mapping[str, Mapping[str, str]]] = {
     "messages": {"id": "c.id", "recipient_index": "c.recipient_index", "reference": "c.reference"},
     "contents": {"message_id": "c.id", "sealed": "c.sealed"},
@@ -81,7 +82,7 @@ Row = tuple[Any, ...]
 
 
 class Prototype(Struct, frozen=True, kw_only=True):
-    """A real message that has come to its end."""
+    """A real message that has reached its final state."""
 
     id: MessageId
     created_at: datetime
@@ -89,7 +90,9 @@ class Prototype(Struct, frozen=True, kw_only=True):
 
 
 class Filling:
-    """`tenant` owns everything; `url` is for a superuser, whom row security and foreign keys do not hold up."""
+    """Fills the tables. `tenant` owns everything; `url` is for a superuser, who is exempt from row security and foreign
+    keys.
+    """
 
     def __init__(self, url: str, *, tenant: UUID, cipher: TenantCipher, read: MessageId, failed: MessageId) -> None:
         self._url = url
@@ -98,7 +101,7 @@ class Filling:
         self._ids = (read, failed)
 
     async def __call__(self, count: int) -> None:
-        """Add `count` messages, evenly over four past weeks, and leave the tables as autovacuum would have by now."""
+        """Adds `count` messages, evenly over four past weeks, and leaves the tables as autovacuum would have by now."""
         async with AsyncExitStack() as stack:
             books = [await stack.enter_async_context(open_books(self._url)) for _ in range(_CONNECTIONS)]
             connections = [each.connection for each in books]
@@ -121,13 +124,13 @@ class Filling:
             await connection.execute("TRUNCATE clones")
 
     async def _copy_statement(self, connection: Connection, table: str) -> str:
-        """What inserts a chunk's rows of a table, made from those of the prototypes."""
+        """The statement that inserts a chunk's rows of a table, made from those of the prototypes."""
         key = "id" if table == "messages" else "message_id"
         ids = ", ".join(f"'{id}'" for id in self._ids)
         await connection.execute(_PROTOTYPES.format(table=table, tenant=self._tenant, key=key, ids=ids))
         columns = {row["column_name"]: row["data_type"] for row in await connection.fetch(_COLUMNS, table)}
         values = [_OWN[table].get(name, _shifted(name, kind)) for name, kind in columns.items()]
-        # Names from the catalogue, expressions from above.
+        # Names come from the catalogue, expressions from the table above.
         return (
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} "  # noqa: S608
             f"FROM clones c JOIN like_{table} p ON p.{key} = c.prototype"
@@ -178,13 +181,13 @@ def _shifted(column: str, kind: str) -> str:
 
 
 def _span(now: datetime) -> tuple[datetime, timedelta]:
-    """From the beginning of the oldest week on."""
+    """The time that the filling covers, from the beginning of the oldest week on."""
     monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
     return monday - timedelta(weeks=_OLDEST_WEEK), timedelta(weeks=_OLDEST_WEEK - _NEWEST_WEEK + 1)
 
 
 def _id_at(at: datetime) -> MessageId:
-    """A UUIDv7 of that instant."""
+    """A UUIDv7 made for that instant."""
     milliseconds = int(at.timestamp() * 1000)
     return MessageId(
         UUID(int=milliseconds << 80 | 7 << 76 | random.getrandbits(12) << 64 | 2 << 62 | random.getrandbits(62))

@@ -104,7 +104,7 @@ class Generator:
             writer.close()
 
     async def _pace(self, index: int) -> float:
-        """Wait until the request is due; return the instant its latency counts from."""
+        """Waits until the request is due; returns the instant from which its latency counts."""
         now = time.perf_counter()
         if self._job.rate is None:
             return now
@@ -130,7 +130,7 @@ def _head(url: str, headers: dict[str, str]) -> str:
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> str:
-    """The status; the body is read and dropped."""
+    """Reads an answer and returns its status; the body is dropped."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = 0
     for line in head.split(b"\r\n"):

@@ -35,7 +35,7 @@ WARM_UP_SECONDS: Final = 1.0
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What was asked for; None where each measurement has its own default."""
+    """The sizes that were asked for; None where each measurement has its own default."""
 
     seconds: float | None = None
     rate: float = 400.0
@@ -45,7 +45,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 class Rig:
-    """One running platform; each measurement finds it without due work and leaves it so."""
+    """One running platform. Each measurement finds it without due work and leaves it so."""
 
     def __init__(self, *, stack: Stack, admin_key: str, business: Business, books: Books, noop: str, order: Order):
         self.stack = stack
@@ -54,7 +54,7 @@ class Rig:
         self.order = order
         self._admin_key = admin_key
         self._noop = noop
-        # Each job has numbers of its own, so that no recipient and no idempotency key comes twice.
+        # Each job has numbers of its own, so that no recipient and no idempotency key is used twice.
         self._numbers = itertools.count(Random(order.seed).randrange(_FIRST_NUMBERS), _NUMBERS_PER_JOB)
         self._workers = ["worker"]
 
@@ -70,7 +70,7 @@ class Rig:
         rate: float | None = None,
         concurrency: int | None = None,
     ) -> Job:
-        """Posting `body` to the API over and over, as the bench's tenant unless another is given."""
+        """A job that posts `body` to the API over and over, as the bench's tenant unless another is given."""
         sender = business or self.business
         headers = {"authorization": f"Bearer {sender.api_key}", "idempotency-key": f"bench-{sender.seed.id}-{{n}}"}
         return Job(
@@ -84,7 +84,7 @@ class Rig:
         )
 
     async def generate(self, job: Job) -> Result:
-        """Raises MeasurementFailed unless every answer was 2xx."""
+        """Runs the generator. Raises MeasurementFailed unless every answer was 2xx."""
         result = await self._run("generator", job)
         if result.others or not result.answered:
             raise MeasurementFailed(
@@ -96,14 +96,14 @@ class Rig:
         await self.generate(msgspec.structs.replace(job, seconds=WARM_UP_SECONDS, first_number=next(self._numbers)))
 
     async def noop_floor(self, job: Job, *, per_request: int = 1) -> Floor:
-        """The same load on an endpoint that decodes and answers."""
+        """The floor of accepting: the same load on an endpoint that only decodes and answers."""
         result = await self.generate(
             msgspec.structs.replace(job, urls=(self._noop,), seconds=_FLOOR_SECONDS, rate=None)
         )
         return Floor(what="no-op endpoint, same body", per_second=result.per_second * per_request)
 
     async def client_floor(self) -> Floor:
-        """The worker's HTTP client in a bare loop against the sandbox."""
+        """The floor of sending: the worker's HTTP client in a bare loop against the sandbox."""
         job = Job(
             urls=(f"{self.stack.sandbox}/v25.0/{self.business.phone_number_ids[0]}/messages",),
             bodies=(bodies.graph(),),
@@ -117,7 +117,7 @@ class Rig:
         return Floor(what="httpx loop against the sandbox, same body", per_second=result.per_second)
 
     async def queue(self, count: int, *, business: Business | None = None, priority: str | None = None) -> None:
-        """Have about `count` messages accepted, in batches."""
+        """Submits about `count` messages in batches."""
         body = bodies.batch(priority=priority)
         job = self.job(body, seconds=_SETTLE_SECONDS, path="/v1/messages/batch", business=business)
         posts = (body,) * max(1, round(count / bodies.BATCH))
@@ -143,7 +143,7 @@ class Rig:
     # --- the platform -------------------------------------------------------------------------------------------------
 
     async def workers(self, count: int) -> None:
-        """As many as asked for; those that go drain first."""
+        """Starts or stops workers until the given number runs; those that stop drain first."""
         while len(self._workers) > count:
             await self.stack.stop(self._workers.pop())
         names = [f"worker-{number}" if number > 1 else "worker" for number in range(len(self._workers) + 1, count + 1)]
@@ -158,7 +158,7 @@ class Rig:
         return await onboard(self.stack, self._admin_key, name, per_second=per_second)
 
     async def all_told(self) -> None:
-        """Nothing is due, and the sandbox has said all it had to say."""
+        """Waits until nothing is due and the sandbox has sent all its webhooks."""
         await self.books.nothing_due(within=_SETTLE_SECONDS)
         async with LocalClient(self.stack.sandbox) as sandbox:
             give_up_at = time.monotonic() + _SETTLE_SECONDS
@@ -172,13 +172,13 @@ class Rig:
         return seconds_by_process(self.stack.pids)
 
     def memory(self) -> Mapping[str, float]:
-        """Of the processes that a design with a leak or an unbounded queue would blow up."""
+        """Resident memory of the processes that a leak or an unbounded queue would show in."""
         pids = self.stack.pids
         return resident_mib({name: pid for name, pid in pids.items() if name in ("api", "worker")})
 
 
 async def onboard(stack: Stack, admin_key: str, name: str, *, per_second: int = UNLIMITED_MPS) -> Business:
-    """A tenant with one sender of its own."""
+    """Onboards a tenant with one sender of its own."""
     number = Number(address="+15005550006", name=name, per_second=per_second)
     plan = Plan(tenant=name, numbers=(number,), refused=())
     onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=new_seed(), say=lambda _: None)
@@ -186,7 +186,7 @@ async def onboard(stack: Stack, admin_key: str, name: str, *, per_second: int = 
 
 
 def uuid_of(business: Business) -> UUID:
-    """Its tenant's id, as the database has it."""
+    """The id of the business's tenant, as the database has it."""
     tenant = parse_typeid(Prefix.TENANT, business.tenant)
     assert tenant is not None
     return tenant

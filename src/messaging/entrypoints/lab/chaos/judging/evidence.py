@@ -45,7 +45,7 @@ CREATE TABLE rest (what TEXT, value REAL, allowed REAL);
 CREATE TABLE leaks (where_ TEXT);
 CREATE TABLE surprises (where_ TEXT, what TEXT, error TEXT);
 """
-# The waits of a storm are shorter than those of a real day.
+# The waits of a storm are shorter than in operation.
 ECHO_GRACE_SECONDS: Final = 4.0
 _INDEXES: Final = """
 CREATE INDEX ledger_message ON ledger (message);
@@ -76,7 +76,7 @@ _DISPATCHES: Final = "SELECT subject_id::text, kind FROM dispatches"
 
 
 class Evidence:
-    """Loads; `database` is then asked by the invariants."""
+    """Loads all evidence into `database`, which the invariants then query."""
 
     def __init__(self, storm: Storm, businesses: Sequence[Business]) -> None:
         self.database = sqlite3.connect(":memory:")
@@ -108,12 +108,12 @@ class Evidence:
         )
 
     def add_provider(self, state: Path) -> None:
-        """The sandbox's own files."""
+        """Adds the sandbox's own files."""
         told: set[tuple[int, int]] = set()
         posts = [msgspec.json.decode(line, type=Delivery) for line in _lines(state / "callbacks.jsonl")]
         for post in posts:
             if post.acked:
-                # A provider that was killed may tell a step again.
+                # A provider that was killed may report a step again.
                 told.update((n, step) for n, step in map(read_mark, post.marks) if step is not None)
         taken = Counter(n for n, _ in told)
         self._insert("webhooks", ((post.sha256, int(post.acked)) for post in posts if post.url))
@@ -126,7 +126,7 @@ class Evidence:
         body = bytes(entry.body).decode(errors="replace")
         others = [canary(self._storm.seed, index) for index in range(len(self._tenants)) if index != owner]
         outcome = outcome_for(entry.recipient)
-        # Which status a lost one was cannot be told when orders were reversed; with all of them taken it is plain.
+        # When orders were reversed, nothing tells which status was lost; with all of them taken it is plain.
         everything_told = taken == len(outcome.script)
         best = max((RANK[State(step.status)] for step in outcome.script), default=0)
         return (
@@ -142,7 +142,7 @@ class Evidence:
         )
 
     async def add_platform(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """One snapshot of all tables: what is compared must have been true at the same time."""
+        """Adds one snapshot of all tables: what is compared must have been true at the same time."""
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             for table, query in (
                 ("messages", _MESSAGES),
@@ -159,15 +159,15 @@ class Evidence:
         self._insert("faults", map(astuple, done))
 
     def add_processes(self, pids: Mapping[str, Sequence[int]]) -> None:
-        """Everything that ran under each name."""
+        """Adds the processes that ran, by name."""
         self._insert("processes", ((name, pid) for name, known in pids.items() for pid in known))
 
     def add_rest(self, figures: Iterable[tuple[str, float, float]]) -> None:
-        """What processes hold when nothing is to be done, and how much of it they may."""
+        """Adds what processes hold when nothing is to be done, and how much of it they may hold."""
         self._insert("rest", figures)
 
     def add_logs(self, logs: Iterable[Path]) -> None:
-        """Which logs hold content, or errors that nobody reckoned with. Files are read as bytes, whatever stands in
+        """Adds the logs that hold content, or errors that nobody expected. Files are read as bytes, whatever is in
         them.
         """
         marks = [f"content{canary(self._storm.seed, tenant)}".encode() for tenant in range(len(self._tenants))]
@@ -177,14 +177,14 @@ class Evidence:
             self._insert("surprises", ((log.name, *surprise) for surprise in _surprises(said)))
 
     def complete(self) -> None:
-        """Everything is there: what the domain allows goes beside it, and the indexes are made."""
+        """Completes the database: adds what the domain allows, and makes the indexes."""
         self._insert("terms", [(ECHO_GRACE_SECONDS,)])
         self._insert("legal", ((source.value, target.value) for source, target in LEGAL_MOVES))
         self._insert("ranks", ((state.value, RANK.get(state, 0)) for state in State))
         self.database.executescript(_INDEXES)
 
     def save(self, path: Path) -> None:
-        """For a look afterwards with any SQLite client."""
+        """Saves the database for a look afterwards with any SQLite client."""
         path.unlink(missing_ok=True)
         with sqlite3.connect(path) as target:
             self.database.backup(target)
@@ -208,13 +208,13 @@ class _Entry(msgspec.Struct):
 
 
 def _surprises(log: bytes) -> Iterator[tuple[str, str]]:
-    """What came with a traceback, and its last line. All else that a process says of an error, it was made for."""
+    """The errors that came with a traceback, with its last line. All other errors in the logs are expected ones."""
     for line in log.split(b"\n"):
         if b'"level":"error"' in line and b'"exception":' in line:
             try:
                 entry = msgspec.json.decode(line, type=_Entry)
             except msgspec.DecodeError:
-                # Of a process that was killed while it wrote.
+                # The last line of a process that was killed while it wrote may be incomplete.
                 yield "cut off", line[-200:].decode(errors="replace")
                 continue
             yield entry.event.partition("\n")[0], entry.exception.strip().rpartition("\n")[2]

@@ -9,13 +9,13 @@ from messaging.entrypoints.lab.chaos.storm.plan import NEVER_ACCEPTED
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC
 
 _SCRIPTED: Final = ", ".join(f"'{MAGIC}{digits}'" for digits in NEVER_ACCEPTED)
-# In nobody's hands, and it was not the recipient's script.
+# Messages that ended unconfirmed although the recipient's script did not ask for it.
 UNEXPLAINED: Final = f"""
 FROM messages m JOIN asked s ON s.reference = m.reference
 AND m.state = 'unconfirmed' AND s.tail NOT IN ({_SCRIPTED})
 AND m.id NOT IN (SELECT message FROM ledger WHERE message IS NOT NULL)
 """
-# Answers of the provider that leave open whether it took the message, when it did not.
+# Answers of a provider that did not take the message, which leave open whether it did.
 SAYS_NOTHING: Final = "('503', '500_before', 'reset_before', 'hang_before')"
 _ATTEMPT: Final = "JOIN attempts a ON a.message = m.id AND a.epoch = m.epoch"
 # An answer that says nothing is the provider's; silence is, if it was told to be silent just then.

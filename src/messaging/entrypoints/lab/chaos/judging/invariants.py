@@ -12,17 +12,18 @@ from msgspec import Struct
 from messaging.entrypoints.lab.chaos.judging.figures import SAYS_NOTHING, UNEXPLAINED
 
 _SHOWN: Final = 5
-# Statuses are as fine as the provider's clock; and a stamp is made in the database, a receipt time in the sandbox.
+# Tolerance: statuses are as fine as the provider's clock, and a start is recorded by the database's clock, a receipt by
+# the sandbox's.
 _CLOCK_SECONDS: Final = 0.002
 
 _UNFINISHED: Final = "('scheduled', 'queued', 'claimed', 'sending', 'unknown')"
 _PROVIDER_HAS_IT: Final = "('submitted', 'sent', 'delivered', 'read', 'failed')"
-# How often a person has sent message `m` again after it had failed (T23), which is another life of it.
+# Number of times a person has sent message `m` again after it had failed (T23), which gives it another life.
 _AGAIN: Final = """
 (SELECT count(*) FROM events again JOIN events past ON past.message = again.message AND past.seq = again.seq - 1
  WHERE again.message = m.id AND again.type = 'message.requeued' AND past.state = 'failed')
 """
-# A connection that was cut may still be taken for good a moment later.
+# A connection that was cut may still be used for a moment.
 _STALE_SECONDS: Final = 1.0
 
 
@@ -211,7 +212,7 @@ INVARIANTS: Final = (
             SELECT reference, count(DISTINCT message) FROM accepted
             GROUP BY reference HAVING count(DISTINCT message) > 1
             """,
-            # Half a batch stored, or a batch answered with a message that is not its own.
+            # A violation is half a batch stored, or a batch answered with a message that is not its own.
             """
             SELECT s.key, count(*), count(m.id) FROM asked s LEFT JOIN messages m ON m.reference = s.reference
             GROUP BY s.key HAVING count(m.id) NOT IN (0, count(*))
@@ -224,7 +225,7 @@ INVARIANTS: Final = (
         exercised="SELECT count(*) FROM faults WHERE kind IN ('flush', 'kill_redis')",
         queries=(
             "SELECT subject, kind FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent', 'sync_templates')",
-            # The provider has these and has said nothing final: they are looked at every six hours, and only they are.
+            # The provider has these messages and has said nothing final; only these are polled every six hours.
             """
             SELECT d.subject, d.kind FROM dispatches d LEFT JOIN messages m ON m.id = d.subject
             WHERE d.kind = 'check_silent' AND COALESCE(m.state, '') NOT IN ('submitted', 'sent')

@@ -11,7 +11,9 @@ from messaging.entrypoints.lab.chaos.judging.invariants import Judged
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """`quiescent_after` is how long after the last fault everything had come to rest, None if it never did."""
+    """The result of a storm. `quiescent_after` is the time from the last fault until everything had come to rest
+    (seconds), None if it never did.
+    """
 
     seed: int
     planted: str | None
@@ -68,7 +70,7 @@ class Report(Struct, frozen=True, kw_only=True):
         return f"{100 * count / max(1, self.figures.messages):.3f} %"
 
     def _table(self) -> list[str]:
-        """Also for pages in Markdown; what was found broken follows below it."""
+        """The table of invariants, which also fits pages in Markdown; violations follow below it."""
         lines = ["| promise | violations | |", "|---|---|---|"]
         for judged in self.invariants:
             count = "-" if judged.violations is None else str(judged.violations)
@@ -77,7 +79,7 @@ class Report(Struct, frozen=True, kw_only=True):
         return lines + [f"{judged.id}: {row}" for judged in self.invariants for row in judged.shown]
 
     def _summary(self) -> list[str]:
-        """The line that this storm gets in the list of results."""
+        """The line of this storm in the list of results."""
         known = self.figures
         others = f"{known.unconfirmed_others} ({self._share(known.unconfirmed_others)})"
         violations = sum(judged.violations or 0 for judged in self.invariants)

@@ -31,7 +31,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Clients:
-    """Everybody who submits. `answers` are all final ones, also those to repetitions; they are the list of 202s."""
+    """The customers' systems. `answers` are all final answers, also those to repetitions: the list of 202s."""
 
     def __init__(self, *, api: str, businesses: tuple[Business, ...], storm: Storm, pace: Pace) -> None:
         self.answers: list[Answer] = []
@@ -44,7 +44,7 @@ class Clients:
         self._concurrency = asyncio.Semaphore(_CONCURRENCY)
 
     async def run(self) -> None:
-        """Returns when every call is answered, or was given up."""
+        """Makes the calls, and returns when each was answered or given up."""
         connector = aiohttp.TCPConnector(limit=_CONCURRENCY * 2)
         async with (
             aiohttp.ClientSession(

@@ -23,7 +23,7 @@ _PATIENCE: Final = 20.0
 _BUSY_WITHIN: Final = 3.0
 _STRUCK_WITHIN: Final = 4.0
 _LOOK: Final = 0.1
-# What the sandbox does between faults: quick, unlimited, and never silent for so long that a storm waits for it.
+# Behaviour of the sandbox between faults: quick, unlimited, and never silent for so long that a storm waits for it.
 CALM: Final[dict[str, Any]] = {
     "pair_limit": False,
     "throughput_mps": None,
@@ -47,9 +47,8 @@ _WEBHOOKS: Final[dict[str, dict[str, Any]]] = {
 
 
 class Inflicted(Struct, frozen=True, kw_only=True):
-    """A fault that was done; times are epoch seconds, `hit` says how much of what it was aimed at it met.
-
-    `pid` is of the process it was done to, where it was one.
+    """A fault that was done. Times are epoch seconds; `hit` tells how much of its target it met; `pid` is the process
+    it was done to, if it was one.
     """
 
     kind: str
@@ -61,7 +60,7 @@ class Inflicted(Struct, frozen=True, kw_only=True):
 
 
 class Inflict:
-    """Runs a storm's faults at their moments. Faults of one thing wait for each other, others overlap."""
+    """Does a storm's faults at their moments. Faults of one thing wait for each other, others overlap."""
 
     def __init__(self, *, stack: Stack, links: Links, storm: Storm, pace: Pace, sandbox: LocalClient, say: Say) -> None:
         self.done: list[Inflicted] = []
@@ -96,7 +95,7 @@ class Inflict:
             self._say(f"{when}  {fault.kind} {fault.target} ({done.ended - began:.1f} s, hit {hit})")
 
     async def _inflict(self, fault: Fault) -> tuple[int, int | None]:
-        """What it met, and the process it was done to."""
+        """Does one fault; returns what it met, and the process it was done to."""
         if fault.kind in ("kill", "terminate", "freeze"):
             return 1, await self._process(fault)
         return await self._other(fault), None
@@ -119,13 +118,13 @@ class Inflict:
                 return await self._link(fault)
 
     async def _process(self, fault: Fault) -> int:
-        """Returns the victim's pid."""
+        """Kills or stops a process, and starts it again. Returns its process id."""
         child = await self._running(fault.target)
         pid = child.pid
         match fault.kind:
             case "kill" if fault.target == "sandbox":
                 child.kill()
-                # Until it is back, requests still go out over connections that nobody holds any more.
+                # Until the process is back, requests still go out over connections that nobody serves.
                 await child.wait()
                 await self._sandbox.get("/healthz")
             case "kill":
@@ -141,7 +140,7 @@ class Inflict:
         return pid
 
     async def _running(self, name: str) -> ChildProcess:
-        """A process that was hit a moment ago is started again first."""
+        """The running process of that name; one that was hit a moment ago is started again first."""
         child = self._stack.keepers[name].child
         give_up_at = time.monotonic() + _PATIENCE
         while not child.is_running and time.monotonic() < give_up_at:
@@ -149,10 +148,11 @@ class Inflict:
         return child
 
     async def _stop_database(self, fault: Fault) -> int:
-        """Often in the middle of sending, and some milliseconds after everybody but the workers has paused.
+        """Stops the database, often in the middle of sending and some milliseconds after everybody but the workers has
+        paused.
 
-        Any durable commit carries with it whatever was committed before. In that silence a worker's commit is on disk
-        by its own doing or not at all.
+        Any durable commit carries with it whatever was committed before. With the others paused, a worker's commit is
+        on disk by its own doing or not at all.
         """
         postgres = self._stack.postgres
         assert postgres is not None
@@ -170,7 +170,7 @@ class Inflict:
         return 1
 
     async def _sending(self) -> None:
-        """Return as soon as the provider accepts something, or after a while."""
+        """Waits until the provider accepts something, at most for a while."""
         ledger = self._stack.home / "sandbox" / "ledger.jsonl"
         size, give_up_at = _size(ledger), time.monotonic() + _BUSY_WITHIN
         while _size(ledger) == size and time.monotonic() < give_up_at:
@@ -195,7 +195,7 @@ class Inflict:
             await asyncio.sleep(_LOOK)
             listed = await self._sandbox.get("/_control/faults")
             struck = sum(view["struck"] for view in listed["data"])
-        # What was not struck by now must not strike when nobody reckons with it any more.
+        # A fault that has not struck by now must not strike when nobody expects it any more.
         await self._sandbox.delete("/_control/faults")
         return struck
 

@@ -16,7 +16,7 @@ _PROCESSES: Final = (*WORKERS, "api", "webhooks")
 
 
 class Links:
-    """The proxies by name (`worker→postgres`), and how a process is made to use them."""
+    """The proxies by name (`worker→postgres`), and the settings that make a process use them."""
 
     def __init__(self, ports: Ports, *, planted: Adjust | None = None) -> None:
         assert ports.postgres is not None
@@ -51,7 +51,7 @@ class Links:
         return f"{HOST}:{self.proxies[f'{caller}→{called}'].port}"
 
     async def adjust(self, launch: Launch) -> Launch:
-        """Send a process of the platform on the detour; the sandbox needs none, it is told where to call."""
+        """Makes a process use the proxies; the sandbox needs none, it is told where to call."""
         if launch.name not in _PROCESSES:
             return launch
         launch = replace(launch, env={**launch.env, **self._detour(launch.name, launch.env)})

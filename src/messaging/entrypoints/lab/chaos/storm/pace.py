@@ -6,17 +6,18 @@ from typing import Final
 
 import asyncpg
 
-# Messages waiting for their first attempt; some are always due, and a second's worth more does not harm.
+# Messages waiting for their first attempt above which the clock stands still: some are always due, and a second's worth
+# more does no harm.
 _TOO_MANY: Final = 500
 _LOOK_SECONDS: Final = 0.5
-# A platform that does not deliver at all must not stop the storm for ever: so long a pause at a stretch, no longer.
+# Longest pause, in seconds: a platform that does not deliver at all must not stop the storm for ever.
 _LONGEST_PAUSE: Final = 90.0
 
 _WAITING: Final = "SELECT count(*) FROM dispatches WHERE kind = 'deliver' AND due_at <= statement_timestamp()"
 
 
 class Pace:
-    """Storm time in seconds. Without it a slow machine would end every storm with a backlog instead of at rest."""
+    """The storm's clock, in seconds. By an ordinary clock a slow machine would end every storm with a backlog."""
 
     def __init__(self, *, url: str) -> None:
         self._url = url
@@ -36,7 +37,7 @@ class Pace:
             await asyncio.sleep(min(rest, _LOOK_SECONDS))
 
     async def keep(self) -> None:
-        """Watch the backlog, past the proxies, until cancelled."""
+        """Watches the backlog, bypassing the proxies, until cancelled."""
         since: float | None = None
         while True:
             began = time.monotonic()
@@ -46,7 +47,7 @@ class Pace:
                 self._paused += time.monotonic() - began
 
     async def _too_much(self) -> bool:
-        """False while the database is down: then nothing can be accepted either."""
+        """Whether too many messages wait. False while the database is down: then nothing can be accepted either."""
         try:
             connection = await asyncpg.connect(self._url, timeout=2)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):

@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 TENANTS: Final = 2
 SENDERS: Final = 3
-# What two cores that have nothing else to do carry; on slower ones storm time goes by more slowly, see `pace`.
+# Rates that two idle cores carry; on slower ones storm time passes more slowly, see `pace`.
 _MESSAGES_PER_SECOND: Final = 130.0
 _FAULTS_PER_SECOND: Final = 0.7
-# Of a hundred messages, how many may be sent again where the silence proves that the provider never had them.
+# Percentage of messages that may be sent again where the silence proves that the provider never had them.
 _MAY_BE_RESENT: Final = 15
 
-# What recipients do, in per mille; the rest is sent, delivered and read. See the table in docs/sandbox.md.
+# Outcomes of recipients, in per mille; the rest is sent, delivered and read. See the table in docs/sandbox.md.
 _ACCEPTED_BUT: Final = (46, 47, 51, 52, 54, 55, 56)
 NEVER_ACCEPTED: Final = (45, 53, 57)
 _RECIPIENTS: Final[dict[int, int]] = {
@@ -44,9 +44,8 @@ class Planned(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One request with its key, due `at` seconds after the beginning.
-
-    `repeat_after` sends it again after it was answered, `twin` at the very same time.
+    """A request with its key, due `at` seconds after the beginning. `repeat_after` sends it again after its answer,
+    `twin` at the same moment.
     """
 
     key: str
@@ -59,7 +58,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """Something goes wrong `at` seconds after the beginning, `seconds` long where it lasts."""
+    """A fault `at` seconds after the beginning, which lasts `seconds` where it lasts."""
 
     at: float
     kind: str
@@ -76,12 +75,14 @@ class Storm(Struct, frozen=True, kw_only=True):
 
 
 def canary(seed: int, tenant: int) -> str:
-    """What only this tenant's contents may hold."""
+    """The text that only this tenant's contents may hold."""
     return f"canary{seed}t{tenant}q"
 
 
 def draw(*, messages: int, faults: int, seed: int, links: Sequence[str], focus: str | None = None) -> Storm:
-    """The same arguments give the same storm. `focus` (a kind of fault) makes every other fault one of that kind."""
+    """Draws a storm: the same arguments give the same storm. `focus` (a kind of fault) makes every other fault one of
+    that kind.
+    """
     dice = random.Random(seed)
     seconds = max(messages / _MESSAGES_PER_SECOND, faults / _FAULTS_PER_SECOND, 10.0)
     calls = tuple(_calls(dice, messages, seed, seconds))
@@ -93,7 +94,7 @@ def _calls(dice: random.Random, messages: int, seed: int, seconds: float) -> Ite
     for number in itertools.count():
         if planned >= messages:
             return
-        # A fifth of the messages comes one by one.
+        # A fifth of the messages is submitted one by one.
         batch = dice.random() < 0.13
         size = min(dice.randint(10, 50), messages - planned) if batch else 1
         tenant = dice.randrange(TENANTS)
@@ -109,7 +110,7 @@ def _calls(dice: random.Random, messages: int, seed: int, seconds: float) -> Ite
         planned += size
 
 
-# No zero in front: it would be read as a prefix for calls within the country.
+# The number must not begin with a zero, which would be read as a prefix for calls within the country.
 _FIRST_NUMBER: Final = 100_000
 
 
@@ -133,7 +134,7 @@ def _message(dice: random.Random, seed: int, tenant: int, number: int) -> Planne
 # --- faults ---------------------------------------------------------------------------------------------------------
 
 _PROCESSES: Final = ("worker", "worker-2", "api", "webhooks")
-# The provider, gone for a second: what it accepted, it still knows afterwards.
+# Modes of the provider that is gone for a second and remembers afterwards what it accepted.
 _PROVIDER: Final = "sandbox"
 _LINK_KINDS: Final = ("cut", "limit", "delay", "swallow", "refuse", "half_close")
 _PROVIDER_MODES: Final = (
@@ -147,7 +148,7 @@ _FAMILIES: Final = {"process": 8, "link": 7, "postgres": 2, "redis": 3, "provide
 def _faults(dice: random.Random, count: int, seconds: float, links: Sequence[str], focus: str | None) -> list[Fault]:
     decks = {family: _deck(dice, cards) for family, cards in _cards(links).items()}
     weighted = _deck(dice, [family for family, share in _FAMILIES.items() for _ in range(share)])
-    # One of each family first, so that even a short storm has something of everything.
+    # One fault of each family comes first, so that even a short storm has something of everything.
     families = itertools.chain(dice.sample(list(_FAMILIES), len(_FAMILIES)), weighted)
     focused = _deck(dice, [card for cards in _cards(links).values() for card in cards if card[0] == focus])
     moments = sorted(dice.uniform(0.04, 0.98) * seconds for _ in range(count))
@@ -177,7 +178,9 @@ def _cards(links: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _deck(dice: random.Random, cards: Sequence[T]) -> Iterator[T]:
-    """Shuffled again whenever it is used up, so that every card comes before one comes twice."""
+    """The cards without end: the deck is shuffled again whenever it is used up, so that every card comes before one
+    comes twice.
+    """
     while True:
         yield from dice.sample(cards, len(cards))
 
@@ -185,10 +188,10 @@ def _deck(dice: random.Random, cards: Sequence[T]) -> Iterator[T]:
 def _how_long(dice: random.Random, kind: str, target: str) -> float:
     match kind:
         case "swallow" | "limit" if target.endswith("→sandbox"):
-            # Whatever is sent into a hole has an end that nobody can know: enough of it to see, not a storm of it.
+            # Whatever is sent into such a hole has an end that nobody can know: a few of them are enough.
             return dice.uniform(0.02, 0.15)
         case "freeze":
-            # Now and then longer than a claim's lease.
+            # Sometimes longer than the lease of a claim.
             return dice.uniform(12, 15) if dice.random() < 0.3 else dice.uniform(0.5, 4)
         case "stop_database" | "kill_redis":
             return dice.uniform(0, 2)
@@ -199,7 +202,9 @@ def _how_long(dice: random.Random, kind: str, target: str) -> float:
 
 
 def _how_much(dice: random.Random, kind: str) -> int:
-    """Bytes for `limit`, milliseconds for `delay` and before `stop_database`, requests for `provider`."""
+    """The size of a fault: bytes for `limit`, milliseconds for `delay` and before `stop_database`, requests for
+    `provider`.
+    """
     match kind:
         case "stop_database":
             return dice.choice((0, 10, 25, 50))

@@ -32,7 +32,7 @@ _WEEK_SECONDS: Final = 7 * 24 * 3600
 
 
 def stamp_after_send() -> None:
-    """The start is written down when the answer is there: a crash in between forgets a send."""
+    """Records the start of a send only when the answer is there: a crash in between forgets a send."""
     stamping: Any = DeliverMessages._stamp
     ordinary: Any = DeliverMessages._send
 
@@ -50,7 +50,7 @@ def stamp_after_send() -> None:
 
 
 def asynchronous_stamp() -> None:
-    """Claims and stamps are committed without waiting for the disk: a crash of Postgres forgets the last of them."""
+    """Commits claims and starts without waiting for the disk: a crash of PostgreSQL forgets the last of them."""
     factory = _wired("PostgresSystemUnitOfWorkFactory")
     ordinary: Any = factory.__call__
     optimistic_writes: Any = sys.modules[_wired("PostgresOptimisticWrites").__module__]
@@ -74,7 +74,7 @@ def asynchronous_stamp() -> None:
 
 
 def retry_on_timeout() -> None:
-    """No answer is taken for "not sent"."""
+    """Takes no answer for "not sent"."""
     ordinary: Any = DeliverMessages._send
 
     async def send(self: Any, prepared: Any, stamp: Any, *rest: Any) -> Any:
@@ -85,7 +85,7 @@ def retry_on_timeout() -> None:
 
 
 def relay_by_cursor() -> None:
-    """Only ids above the last one seen are taken up: whatever was committed late, or is due again, is passed over."""
+    """Takes up only ids above the last one seen: whatever was committed late, or is due again, is passed over."""
     ordinary: Any = lifecycle.take_up
     last = UUID(int=0)
 
@@ -100,7 +100,7 @@ def relay_by_cursor() -> None:
 
 
 def dedupe_in_redis() -> None:
-    """Idempotency keys live in Redis alone."""
+    """Keeps idempotency keys in Redis alone."""
     submissions = _wired("PostgresSubmissions")
     ordinary: Any = submissions.accept_many
     redis = Redis.from_url(os.environ["APP_REDIS_URL"])
@@ -126,7 +126,7 @@ def dedupe_in_redis() -> None:
 
 
 def _wired(name: str) -> Any:
-    """A class of an adapter, as the composition root knows it."""
+    """A class of an adapter, as the composition knows it."""
     return vars(adapters)[name]
 
 
@@ -135,7 +135,7 @@ def _put(owner: object, name: str, planted: object) -> None:
 
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a bug is planted, which promises it breaks, and the kind of fault that shows it soonest, if one does."""
+    """A planted bug: its place, the promises that it breaks, and the kind of fault that shows it soonest, if any."""
 
     plant: Callable[[], None]
     processes: tuple[str, ...]
@@ -155,7 +155,7 @@ PLANTS: Final[dict[str, Plant]] = {
 
 
 def planted_in(bug: str | None) -> Adjust | None:
-    """How the processes concerned are started so that they have the bug; None without one."""
+    """Changes the start of the processes concerned so that they have the bug; None without a bug."""
     if bug is None:
         return None
     processes = PLANTS[bug].processes

@@ -9,15 +9,15 @@ from typing import Final, cast
 
 from messaging.entrypoints.lab.dev.processes.loopback import HOST
 
-# Linger 0: closing sends a reset instead of an orderly end, as a machine does that has forgotten the connection.
+# With linger 0 a close sends a reset instead of an orderly end, as a machine does that has forgotten the connection.
 _RESET: Final = struct.pack("ii", 1, 0)
 _CONNECT_SECONDS: Final = 5.0
 
 
 class FaultProxy:
-    """Forwards loopback connections to `port`, faithfully until told otherwise; what is told holds for all of them.
+    """Forwards loopback connections to `port`, faithfully until told otherwise; each order holds for all connections.
 
-    A connection that lost bytes never comes back: it is reset when the loss ends, as TCP would.
+    A connection that lost bytes never recovers: it is reset when the loss ends, as TCP would.
     """
 
     def __init__(self, name: str, *, target: int) -> None:
@@ -49,21 +49,21 @@ class FaultProxy:
             self._server.close()
 
     def cut(self) -> int:
-        """Reset every connection there is; returns how many."""
+        """Resets every connection there is; returns their number."""
         return sum(connection.reset() for connection in list(self.connections))
 
     def half_close(self) -> int:
-        """Tell the target of every connection that nothing more will come, though its answers still pass."""
+        """Tells the target of every connection that nothing more will come, though its answers still pass."""
         return sum(connection.half_close() for connection in list(self.connections))
 
     def limit(self, budget: int | None) -> None:
-        """From now on connections are reset after so many bytes in one direction."""
+        """Resets connections, from now on, after so many bytes in one direction."""
         self.budget = budget
         for connection in self.connections:
             connection.refill()
 
     def heal(self) -> None:
-        """Behave from now on."""
+        """Forwards faithfully again from now on."""
         self.delay, self.refuses, self.swallows = 0.0, False, False
         self.limit(None)
         for connection in list(self.connections):
@@ -107,13 +107,13 @@ class _Connection:
             self.server.abort()
 
     def ended(self) -> None:
-        """One end is gone, orderly or not; so is the other, once it has been given everything."""
+        """Called when one end is gone, orderly or not: the other ends once it has been given everything."""
         self.proxy.connections.discard(self)
         for end in (self.client, self.server):
             end.finish()
 
     def reset(self) -> bool:
-        """Whether there was something to reset."""
+        """Resets both ends. Returns whether there was something to reset."""
         self.proxy.connections.discard(self)
         was_open = self.client.is_open or self.server.is_open
         self.client.abort()
@@ -126,7 +126,7 @@ class _Connection:
 
 
 class _End(asyncio.Protocol):
-    """One socket: what it receives goes to its peer, when and as far as the proxy lets it."""
+    """One socket. What it receives goes to its peer, when and as far as the proxy lets it."""
 
     def __init__(self, connection: _Connection) -> None:
         self.peer: _End = self
@@ -134,7 +134,7 @@ class _End(asyncio.Protocol):
         self._connection = connection
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[float, bytes]] = deque()
-        # Written to before it was connected.
+        # Bytes written to the socket before it was connected.
         self._early: list[bytes] = []
         self._ends = False
         self._has_said_all = False
@@ -161,7 +161,7 @@ class _End(asyncio.Protocol):
         elif data:
             self.peer.write(data)
         if self.left is not None and self.left < 0:
-            # The last bytes are given a chance to leave before the reset overtakes them.
+            # The last bytes get time to leave before the reset overtakes them.
             asyncio.get_running_loop().call_later(0.005, self._connection.reset)
 
     def _hold_back(self, data: bytes, delay: float) -> None:
@@ -182,7 +182,7 @@ class _End(asyncio.Protocol):
         if self._transport is None:
             self._early.append(data)
         elif self._has_said_all:
-            # Who writes on after its end was announced is told that nobody listens.
+            # A writer that goes on after its end was announced is told that nobody listens.
             self._connection.reset()
         elif self.is_open:
             self._transport.write(data)
@@ -212,7 +212,7 @@ class _End(asyncio.Protocol):
             self._transport.resume_reading()
 
     def finish(self) -> None:
-        """Close after what has been written is out."""
+        """Closes after what has been written is out."""
         if self.is_open:
             assert self._transport is not None
             self._transport.close()

@@ -19,12 +19,12 @@ SELECT (SELECT count(*) FROM messages WHERE state IN ('scheduled', 'queued', 'cl
        (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent', 'sync_templates')) AS due,
        (SELECT count(*) FROM raw_callbacks WHERE status = 'stored') AS stored
 """
-# Whatever happens leaves an event, a raw webhook or an attempt.
+# Everything that happens leaves an event, a raw webhook or an attempt.
 _HAPPENED: Final = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM raw_callbacks) AS callbacks,
        (SELECT count(*) FROM attempts) AS attempts
 """
-# Those that last are the same backend in the same transaction.
+# A transaction that lasts is the same transaction of the same backend.
 _TRANSACTIONS: Final = """
 SELECT pid, xact_start FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
@@ -33,7 +33,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS
 _LOOKS: Final = 10
 _LOOK_AGAIN: Final = 0.5
 _POOLS: Final = re.compile(r"^messaging_database_connections_in_use\{.*\} ([0-9.]+)$", re.MULTILINE)
-# What a process may hold more than right after it was started: pools that have grown, caches that have filled.
+# Growth that a process may have since its start: pools that have grown, caches that have filled.
 _MORE_FILES: Final = 120
 _MORE_MEMORY_MIB: Final = 250
 
@@ -68,7 +68,7 @@ async def _row(connection: "asyncpg.Connection[asyncpg.Record]", query: str) -> 
 
 
 def held(pids: Mapping[str, int]) -> dict[str, tuple[int, float]]:
-    """Open files and resident mebibytes of each process."""
+    """The open files and the resident memory (MiB) of each process."""
     resident = resident_mib(pids)
     return {name: (_files(pid), resident[name]) for name, pid in pids.items()}
 
