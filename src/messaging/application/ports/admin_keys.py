@@ -10,25 +10,29 @@ from messaging.domain.tenants.admin_key import AdminKey
 
 
 class AdminKeys(Protocol):
+    """The administrators' keys. Bound to an open transaction of the platform."""
+
     async def add(self, key: AdminKey) -> None: ...
 
     async def find(self, id: KeyId) -> AdminKey | None: ...
 
     async def page(self, *, before: UUID | None, limit: int) -> Sequence[AdminKey]:
-        """Newest first, revoked and expired ones included."""
+        """A page of all keys, newest first; revoked and expired keys are included."""
         ...
 
     async def lock_working(self, *, at: datetime) -> Sequence[AdminKey]:
-        """All that work at this instant, oldest first; nobody else revokes or ends one until the transaction ends.
+        """All keys that are valid at `at`, oldest first, locked: other transactions that revoke or end one of them
+        wait.
 
-        What others changed while this waited for them is seen; keys they added meanwhile may be missing.
+        Changes that other transactions committed while this call waited for their locks are seen; keys that they added
+        meanwhile may be missing.
         """
         ...
 
     async def revoke(self, id: KeyId, *, at: datetime) -> AdminKey | None:
-        """The key as it is then; a revoked one stays as it was. None: there is none."""
+        """Revoke the key and return it. A key that was revoked before keeps its time. None if there is no such key."""
         ...
 
     async def end(self, id: KeyId, *, at: datetime) -> AdminKey | None:
-        """Sets when it expires. None: there is none."""
+        """Set the time at which the key expires, and return the key. None if there is no such key."""
         ...

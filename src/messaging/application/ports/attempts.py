@@ -10,6 +10,8 @@ from messaging.domain.shared.ids import AccountId
 
 
 class AttemptRef(Struct, frozen=True, kw_only=True):
+    """One attempt of a message, by its number (`epoch`, which starts at 1)."""
+
     key: MessageKey
     epoch: int
 
@@ -18,9 +20,12 @@ class Attempts(Protocol):
     """Bound to an open transaction."""
 
     async def find(self, provider_ids: Sequence[tuple[AccountId, str]]) -> Mapping[tuple[AccountId, str], AttemptRef]:
-        """Which attempts the provider's message ids belong to; unknown ids are left out."""
+        """The attempts that the provider's message ids belong to; unknown ids are left out."""
         ...
 
     async def known_failed(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, int]:
-        """The newest attempt of each locked message that had failed when a person sent it again; most have none."""
+        """For each locked message that a person sent again after a failure, the number of the attempt that had failed.
+
+        Messages that were never sent again by a person are left out.
+        """
         ...

@@ -20,9 +20,9 @@ class AwaitedMessages(Protocol):
         ...
 
     async def later_receipts(self, waiting: Sequence[MessageState], *, enough: int) -> Mapping[SenderId, Evidence]:
-        """What was heard of each sender since its last attempt among `waiting` began; counts up to `enough`.
+        """Evidence about each sender: the receipts that came after its last attempt among `waiting` began.
 
-        One answer for all messages of a sender: what came after the last of them came after all. Attempts that never
-        began are left out.
+        At most `enough` receipts are counted. There is one answer for all messages of a sender, because a receipt that
+        came after the last attempt came after all of them. Senders none of whose attempts began are left out.
         """
         ...

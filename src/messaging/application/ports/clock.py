@@ -7,11 +7,11 @@ from uuid import UUID
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """Aware, UTC."""
+        """The present time, with time zone UTC."""
         ...
 
 
 class NewId(Protocol):
     def __call__(self) -> UUID:
-        """A UUIDv7: sorts by time of creation."""
+        """A new UUIDv7; UUIDv7s sort by their time of creation."""
         ...

@@ -23,7 +23,7 @@ class Duplicate(Exception):
 
 
 class Accounts(Protocol):
-    """Provider accounts in use."""
+    """Provider accounts of a tenant, except deleted ones."""
 
     async def add_account(self, account: ProviderAccount) -> None: ...
 
@@ -35,23 +35,23 @@ class Accounts(Protocol):
 
 
 class DeletedAccounts(Protocol):
-    """How provider accounts go, and come back."""
+    """Deletion of provider accounts, and their return. A deleted account is hidden and kept."""
 
     async def account_at(self, provider: str, external_id: str) -> ProviderAccount | None:
-        """By the provider's own id, deleted ones included; of several one that is in use, then the newest."""
+        """The account with this id at the provider, deleted ones included; of several, one in use, else the newest."""
         ...
 
     async def delete_account(self, account: ProviderAccount) -> None:
-        """Hide it with its senders and templates, and remove the routing rules to its senders."""
+        """Hide the account with its senders and templates, and remove the routing rules to its senders."""
         ...
 
     async def revive_account(self, account: ProviderAccount) -> None:
-        """Bring a deleted one back, with its senders and templates."""
+        """Show a deleted account again, with its senders and templates."""
         ...
 
 
 class Senders(Protocol):
-    """Senders of accounts in use."""
+    """Senders of a tenant, except those of deleted accounts."""
 
     async def add_sender(self, sender: Sender) -> None: ...
 
@@ -63,12 +63,12 @@ class Senders(Protocol):
 
 
 class Templates(Protocol):
-    """Templates of accounts in use."""
+    """Templates of a tenant, except those of deleted accounts."""
 
     async def add_template(self, template: Template) -> None: ...
 
     async def choose_on_unknown(self, id: TemplateId, choice: OnUnknown | None) -> Template | None:
-        """The template afterwards; None when there is no such template."""
+        """Write the tenant's choice and return the template; None if there is no such template."""
         ...
 
     async def template(self, id: TemplateId) -> Template | None: ...
@@ -81,23 +81,25 @@ class Templates(Protocol):
 
 
 class ReviewedTemplates(Protocol):
-    """Templates while the provider's news of them are taken in."""
+    """An account's templates while a listing of the provider's templates is applied to them."""
 
     async def lock_templates(self, account_id: AccountId) -> tuple[Sequence[Template], datetime | None]:
-        """All of an account's templates, locked, and the time of the newest listing that was taken in."""
+        """All templates of an account, locked, and the time of the newest listing that was applied; None
+        if none was.
+        """
         ...
 
     async def templates_listed(self, account_id: AccountId, *, at: datetime) -> None:
-        """Note when the provider was asked for the account's templates."""
+        """Write the time at which the provider was asked for the listing."""
         ...
 
     async def update_template(self, template: Template) -> None:
-        """What the provider says about it; `on_unknown`, which is the tenant's, stays as it is."""
+        """Write the template as the provider reports it; `on_unknown`, which the tenant chooses, is not written."""
         ...
 
 
 class RoutingRules(Protocol):
-    """Which sender serves which recipients."""
+    """A tenant's routing rules, which choose the sender of a message by its recipient."""
 
     async def replace_rules(self, rules: Sequence[RoutingRule]) -> None: ...
 
@@ -105,20 +107,22 @@ class RoutingRules(Protocol):
 
 
 class ApiKeys(Protocol):
-    """Keys of one mode."""
+    """A tenant's API keys of one mode."""
 
     async def add_key(self, key: ApiKey) -> None: ...
 
     async def keys(self, *, before: UUID | None, limit: int) -> Sequence[ApiKey]: ...
 
     async def revoke_key(self, id: KeyId, *, at: datetime) -> ApiKey | None:
-        """None when there is no such key; revoking twice keeps the first instant."""
+        """Revoke the key and return it; a key that was revoked before keeps its time. None if there is no such key."""
         ...
 
 
 class Room(Protocol):
-    """How much of each there may be."""
+    """The check that a tenant stays within its quotas of accounts, senders, templates and keys."""
 
     async def has_room(self, what: Counted, most: int) -> bool:
-        """Whether there are fewer than `most` in sight; whoever else asks waits until the transaction ends."""
+        """Whether the tenant has fewer than `most` of them in this mode. Other transactions that ask
+        wait for this one.
+        """
         ...

@@ -16,7 +16,9 @@ from messaging.domain.shared.mode import Mode
 
 
 class AliasSource(StrEnum):
-    """Where it was learnt: the provider's answer to a send, or a message that names the person in two ways."""
+    """Where an alias was learnt: in the provider's answer to a send, or in a message that names a person
+    in two ways.
+    """
 
     ANSWER = "answer"
     INBOUND = "inbound"
@@ -38,8 +40,12 @@ class NewAlias(Struct, frozen=True, kw_only=True):
 
 
 class ContactAliases(Protocol):
+    """The known aliases of a tenant's contacts. Bound to an open transaction."""
+
     async def learn(self, aliases: Sequence[NewAlias]) -> AbstractSet[bytes]:
-        """Store what is new, and what says otherwise than before. Returns the alias of each that was there already."""
+        """Store aliases; one that was known for another person is overwritten. Returns those that were known as they
+        are.
+        """
         ...
 
     async def names_of(self, indexes: Collection[bytes]) -> AbstractSet[bytes]:

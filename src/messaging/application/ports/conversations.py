@@ -25,6 +25,8 @@ class NewInbound(Struct, frozen=True, kw_only=True):
 
 
 class InboundRow(Struct, frozen=True, kw_only=True):
+    """An inbound message as stored; `sealed` is the encrypted `InboundMessage`."""
+
     id: InboundId
     account_id: AccountId
     sender_id: SenderId
@@ -35,14 +37,16 @@ class InboundRow(Struct, frozen=True, kw_only=True):
 
 
 class Conversations(Protocol):
+    """Inbound messages and open windows. Bound to an open transaction."""
+
     async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
-        """Store and open windows; a message id seen before for the same sender changes nothing."""
+        """Store messages and open their senders' 24-hour windows. A message that is stored already changes nothing."""
         ...
 
     async def last_inbound(
         self, tenant_id: TenantId, contacts: Sequence[tuple[SenderId, bytes]]
     ) -> Mapping[tuple[SenderId, bytes], datetime]:
-        """When each (sender, contact index) last wrote, under any name known to be theirs; others are left out."""
+        """When each contact last wrote to the sender, under any address known to be theirs; others are left out."""
         ...
 
     async def page(self, *, before: InboundId | None, limit: int) -> Sequence[InboundRow]:

@@ -11,6 +11,8 @@ from messaging.domain.shared.ids import MessageId
 
 
 class DeadLetterRow(Struct, frozen=True, kw_only=True):
+    """A dead letter: why the message died, and how the letter was settled; None for both times while it is open."""
+
     message_id: MessageId
     code: str
     reason: str
@@ -22,14 +24,19 @@ class DeadLetterRow(Struct, frozen=True, kw_only=True):
 class DeadLetters(Protocol):
     """Bound to a tenant and a mode, as the unit of work is: a letter has the mode of its message."""
 
-    async def page(self, *, before: MessageId | None, limit: int, open_only: bool) -> Sequence[DeadLetterRow]: ...
+    async def page(self, *, before: MessageId | None, limit: int, open_only: bool) -> Sequence[DeadLetterRow]:
+        """A page of dead letters, those of the newest messages first."""
+        ...
 
     async def find(self, id: MessageId) -> DeadLetterRow | None: ...
 
     async def open_among(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
-        """Those of the messages whose dead letter nobody has settled; certain while the messages are locked."""
+        """Those of the messages whose dead letter is open. The answer stays true while the messages are locked."""
         ...
 
     async def discard(self, ids: Collection[MessageId], *, by: str, reason: str) -> AbstractSet[MessageId]:
-        """Settle open letters of locked messages without sending, with a timeline entry each; returns which."""
+        """Settle the open letters of locked messages without sending, and write a timeline entry for each.
+
+        Returns the messages whose letters were settled by this call.
+        """
         ...

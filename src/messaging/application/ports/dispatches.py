@@ -15,18 +15,19 @@ class Dispatches(Protocol):
     async def lanes_with_work(
         self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]] = ()
     ) -> Sequence[DispatchKind | DeliverLane]:
-        """Lanes that have something due now: a `DeliverLane` for `deliver`, the kind itself for the others.
+        """The work that is due now: a `DeliverLane` for each lane with a due `deliver` dispatch, other kinds by name.
 
-        What is due in flows of which an id rests in that lane does not count.
+        `throttled` holds pairs of a lane and the id of a tenant, a sender or a template: dispatches of that lane whose
+        flow contains the id do not count.
         """
         ...
 
     async def postpone(
         self, waits: Mapping[MessageKey, timedelta], *, kind: DispatchKind = DispatchKind.DELIVER
     ) -> None:
-        """Let dispatches of this kind of locked messages be due so much later than now; nothing else changes."""
+        """Make the dispatches of locked messages due after these waits from now, where they are of this kind."""
         ...
 
     async def unschedule(self, keys: Sequence[MessageKey]) -> None:
-        """Delete stale dispatches."""
+        """Delete the dispatches of locked messages for which nothing is to be done any more."""
         ...

@@ -13,9 +13,10 @@ from messaging.domain.shared.ids import TenantId
 
 
 class Due(Struct, frozen=True, kw_only=True):
-    """A message whose dispatch is due, locked. `sealed` is its encrypted payload.
+    """A locked message whose dispatch is due. `sealed` is its encrypted payload.
 
-    `recipient_index` tells whom it is for: the name that the provider uses for them, where it told another.
+    `recipient_index` is the blind index of the recipient's address, or of the address by which the provider knows the
+    recipient, where it told one.
     """
 
     message: MessageState
@@ -25,7 +26,10 @@ class Due(Struct, frozen=True, kw_only=True):
 
 
 class View(Struct, frozen=True):
-    """How much of a lane is looked at: `tenants`, behind the one named, and `flows` of each, behind those named."""
+    """The part of a lane that one query reads: the next `tenants` after `behind`, and of each the next `flows`.
+
+    `left_off` holds, by tenant, the flow after which its flows are read. Both lists are rings.
+    """
 
     tenants: int
     flows: int
@@ -39,9 +43,10 @@ class DueMessages(Protocol):
     async def flows_due(
         self, lane: DeliverLane, view: View, *, concurrency: int, throttled: Collection[UUID]
     ) -> Mapping[Flow, int]:
-        """Every flow in view, in turn, with a count of its `deliver` dispatches that are due; takes no locks.
+        """The number of due `deliver` dispatches of each flow in view, in the order of the ring; takes no locks.
 
-        Counts end at twice a fair share of the places, and are zero for flows of which an id is among `throttled`.
+        A count ends at twice the flow's equal share of `concurrency`. It is zero for a flow that contains one of the
+        ids in `throttled`.
         """
         ...
 

@@ -7,10 +7,10 @@ from messaging.domain.messages.message_state import MessageKey
 
 
 class Failovers(Protocol):
-    """Bound to an open transaction of the platform's.
+    """Bound to an open transaction of the platform.
 
     A server with another identity (restored from a backup, promoted from a replica) may lack the newest writes. From
-    the moment it is seen until `settle`, nothing may be claimed in it.
+    the moment such a switch is noticed until `settle`, no message may be claimed.
     """
 
     async def claims_are_open(self) -> bool:
@@ -18,17 +18,20 @@ class Failovers(Protocol):
         ...
 
     async def notice(self) -> bool:
-        """Note a switch when it is first seen; whether one is to be settled. Needs a commit."""
+        """Write down a switch when it is first seen; returns whether a switch is to be settled. Needs a commit."""
         ...
 
     async def take_turn(self) -> bool:
-        """Whether a switch is to be settled and this transaction is the one to do it; others see False meanwhile."""
+        """Whether a switch is to be settled and this transaction may do it; other transactions get False meanwhile."""
         ...
 
     async def doubtful(self, limit: int) -> Sequence[MessageKey]:
-        """Messages that were due before the switch, or held by a worker, and are not put aside yet; takes no locks."""
+        """Messages whose sends may have been forgotten: due before the switch, or held by a worker; takes no locks.
+
+        Messages that were dealt with since the switch are left out.
+        """
         ...
 
     async def settle(self) -> None:
-        """Let claims begin again."""
+        """Mark the switch as settled, after which messages may be claimed again."""
         ...

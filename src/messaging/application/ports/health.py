@@ -23,7 +23,9 @@ class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LoginRights(Struct, frozen=True, kw_only=True):
-    """What a database login may do: whether it `assumes` its role, and its `excess`, which should be empty."""
+    """What a database login may do. `assumes` tells whether it can take its role; `excess` lists rights that it should
+    not have.
+    """
 
     login: str
     role: str
@@ -32,15 +34,18 @@ class LoginRights(Struct, frozen=True, kw_only=True):
 
 
 class Logins(Protocol):
-    """The logins this process works with."""
+    """The database logins of this process."""
 
     async def rights(self) -> Sequence[LoginRights]:
-        """One for the work of a tenant, one for the work across tenants. Raises StoreUnavailable."""
+        """The rights of the login for one tenant's work and of the login for work across tenants.
+
+        Raises StoreUnavailable.
+        """
         ...
 
 
 class Health(Protocol):
-    """Postgres's side of readiness: reachable, at the migration head, relay lag."""
+    """The readiness of Postgres: whether it can be reached, its schema's revision, and how late urgent messages are."""
 
     async def checks(self) -> Sequence[Check]: ...
 
@@ -48,22 +53,22 @@ class Health(Protocol):
 
 
 class ProcessState(Health, Protocol):
-    """The same of a whole process, with what it knows of the workers."""
+    """The readiness of a whole process, and the number of live workers."""
 
     async def lane_workers(self) -> Mapping[DeliverLane, int]:
-        """How many live workers take each lane that a provider carries. Raises StoreUnavailable."""
+        """The number of live workers of each lane whose channel some provider carries. Raises StoreUnavailable."""
         ...
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """How long messages of both directions with their rows, and raw webhooks, are kept; None: for ever."""
+    """How long messages of both directions with all their rows, and raw webhooks, are kept; None means for ever."""
 
     messages: timedelta | None = None
     raw_webhooks: timedelta | None = None
 
 
 class Upkeep(Protocol):
-    """The tables' own housekeeping; every method may run in several processes at once (advisory lock inside)."""
+    """Housekeeping of tables. Several processes may call each method at once: an advisory lock lets one work."""
 
     async def ensure_partitions(self) -> None:
         """Make the partitions of the coming weeks."""
@@ -74,13 +79,13 @@ class Upkeep(Protocol):
         ...
 
     async def purge_inbound(self) -> int:
-        """Delete what people wrote longer ago than messages are kept; returns how many."""
+        """Delete inbound messages that are older than messages are kept; returns how many."""
         ...
 
     async def purge_provider_events(self) -> int:
-        """Delete events that came longer ago than raw webhooks are kept; returns how many."""
+        """Delete provider events that are older than raw webhooks are kept; returns how many."""
         ...
 
     async def purge_idempotency(self) -> int:
-        """Delete records older than 7 days; returns how many."""
+        """Delete idempotency records that are older than 7 days; returns how many."""
         ...

@@ -22,11 +22,15 @@ class Idempotency(Protocol):
         expires_at: datetime,
         lease_until: datetime,
     ) -> Replayed | KeyReused | KeyInFlight | None:
-        """Reserve the key; None means it is ours now. A reservation whose lease ran out may be taken over."""
+        """Reserve the key for this request; None if that succeeded. A reservation whose lease has ended
+        is taken over.
+        """
         ...
 
-    async def finish(self, scope: TenantScope | None, key: str, *, status: int, body: bytes) -> None: ...
+    async def finish(self, scope: TenantScope | None, key: str, *, status: int, body: bytes) -> None:
+        """Store the reply under the reserved key; repetitions of the request get it."""
+        ...
 
     async def abandon(self, scope: TenantScope | None, key: str) -> None:
-        """The request failed before it had an effect: forget the reservation, so that it can be tried again."""
+        """Delete the reservation of a request that failed before it had an effect, so that it can be repeated."""
         ...

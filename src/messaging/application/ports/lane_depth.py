@@ -8,7 +8,10 @@ from messaging.application.jobs import DeliverLane
 
 
 class LaneDepth(Struct, frozen=True, kw_only=True):
-    """`oldest_due_at` is None when nothing is due; `due` counts what should be leaving now, `waiting` the rest."""
+    """`due` counts messages that may be sent now, `waiting` those that are due later.
+
+    `oldest_due_at` is the due time of the message that has been due for longest; None if none is.
+    """
 
     lane: DeliverLane
     due: int

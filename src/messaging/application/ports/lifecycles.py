@@ -23,4 +23,4 @@ class Lifecycles(Protocol):
 
 
 class StaleChange(Exception):
-    """A change was decided on a standing that is no longer true; nothing of the batch was written."""
+    """A change was decided on a state that its message has left; no change of the batch was written."""

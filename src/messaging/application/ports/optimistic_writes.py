@@ -10,15 +10,17 @@ from messaging.domain.shared.ids import AccountId
 
 
 class OptimisticWrites(Protocol):
-    """What can be done without locking messages first: each call is a transaction by itself, and a single round trip.
+    """Writes that need no locks: each call is a transaction of its own and one round trip.
 
-    Raises StoreUnavailable; then it is not known what was written.
+    Raises StoreUnavailable; then it is unknown which changes were written.
     """
 
     async def write(self, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
-        """Write changes of different messages, each wholly or not at all; returns those that are written, durably.
+        """Write changes of different messages, each wholly or not at all; returns the messages whose changes are
+        durable.
 
-        The others have moved since they were decided on, or need more than this; they are for `Lifecycles.apply`.
+        A change is not written if its message has moved since the change was decided, or if it needs more than one
+        statement. `Lifecycles.apply` writes such changes.
         """
         ...
 

@@ -11,9 +11,9 @@ from messaging.domain.shared.ids import AccountId, TenantId
 
 
 class ParkedReceipt(Struct, frozen=True, kw_only=True):
-    """A receipt that matches no attempt yet: it overtook our own commit, or another app sent the message.
+    """A receipt that matches no attempt yet: it overtook the commit of our send, or another app sent the message.
 
-    `digest` is what the store knows a receipt by that it has kept; empty for one that it has not.
+    `digest` identifies a receipt that is stored; it is empty for one that is not.
     """
 
     tenant_id: TenantId
@@ -28,17 +28,21 @@ class ParkedReceipts(Protocol):
     """Bound to an open transaction of the platform."""
 
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
-        """Keep receipts until their attempt is known; repeats of the same receipt are kept once."""
+        """Store receipts until their attempts are known; repeats of the same receipt are stored once."""
         ...
 
-    async def lock(self, provider_ids: Sequence[tuple[AccountId, str]]) -> Sequence[ParkedReceipt]: ...
+    async def lock(self, provider_ids: Sequence[tuple[AccountId, str]]) -> Sequence[ParkedReceipt]:
+        """The parked receipts with these provider's message ids, locked."""
+        ...
 
     async def lock_due(self, limit: int) -> Sequence[ParkedReceipt]:
-        """Parked receipts whose next look is due."""
+        """Up to `limit` parked receipts whose next look is due, locked."""
         ...
 
-    async def unpark(self, matched: Sequence[ParkedReceipt]) -> None: ...
+    async def unpark(self, matched: Sequence[ParkedReceipt]) -> None:
+        """Delete receipts that were applied to their attempts."""
+        ...
 
     async def park_again(self, unmatched: Sequence[tuple[ParkedReceipt, datetime | None]]) -> None:
-        """Look again at the given instant; None drops the receipt for good (unknown to us after 7 days)."""
+        """Set the time of each receipt's next look; None deletes the receipt, because its last look is over."""
         ...

@@ -19,15 +19,24 @@ class WrappedKey(Struct, frozen=True, kw_only=True):
 
 
 class Platform(Protocol):
+    """All tenants. Bound to an open transaction of the platform."""
+
     async def add_tenant(self, tenant: Tenant, key: WrappedKey) -> None: ...
+
     async def update_tenant(self, tenant: Tenant) -> None: ...
+
     async def tenant(self, id: TenantId) -> Tenant | None: ...
+
     async def lock_tenant(self, id: TenantId) -> Tenant | None:
-        """The tenant as it stands until the transaction ends: no change of somebody else's is overwritten."""
+        """The tenant, locked: other transactions that change it wait until this one ends."""
         ...
 
-    async def tenants(self, *, before: UUID | None, limit: int) -> Sequence[Tenant]: ...
+    async def tenants(self, *, before: UUID | None, limit: int) -> Sequence[Tenant]:
+        """A page of tenants, newest first."""
+        ...
 
     async def senders_by_external_id(
         self, wanted: Sequence[tuple[AccountId, str]]
-    ) -> dict[tuple[AccountId, str], SenderId]: ...
+    ) -> dict[tuple[AccountId, str], SenderId]:
+        """The senders with these ids at their providers, each within its account; unknown ones are left out."""
+        ...

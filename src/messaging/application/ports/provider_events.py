@@ -11,9 +11,10 @@ from messaging.domain.shared.ids import AccountId, EventId, TenantId, WebhookId
 
 
 class NewProviderEvent(Struct, frozen=True, kw_only=True):
-    """`digest` is keyed and the same each time the provider tells the same; `sealed` is the encrypted content.
+    """`digest` is a keyed hash, equal for equal events, by which repetitions are recognised.
 
-    `size` counts the content's bytes before they were sealed. `webhook_id` names the stored webhook it came in.
+    `sealed` is the encrypted content and `size` its length in bytes before encryption. `webhook_id` is the stored
+    webhook that brought the event.
     """
 
     id: EventId
@@ -30,7 +31,7 @@ class NewProviderEvent(Struct, frozen=True, kw_only=True):
 
 
 class ProviderEventRow(Struct, frozen=True, kw_only=True):
-    """`sealed` is None where a list leaves out a content that is large."""
+    """An event as stored; `sealed` is None where a list leaves out a large content."""
 
     id: EventId
     account_id: AccountId
@@ -51,8 +52,10 @@ class ProviderEventFilter(Struct, frozen=True, kw_only=True):
 
 
 class ProviderEvents(Protocol):
+    """Stored provider events. Bound to an open transaction."""
+
     async def add(self, events: Sequence[NewProviderEvent]) -> AbstractSet[EventId]:
-        """Store them in the mode of their accounts; returns those that were not known."""
+        """Store events in the mode of their accounts; returns those that were not stored before."""
         ...
 
     async def page(

@@ -24,7 +24,7 @@ from messaging.domain.templates.template import (
 
 
 class Provider(Struct, frozen=True, kw_only=True):
-    """What is known of a provider before anybody calls it. `channels` are those its accounts can carry."""
+    """A provider that the platform can use; `channels` are the channels that its accounts can carry."""
 
     name: str
     channels: frozenset[Channel]
@@ -35,9 +35,9 @@ CarriedChannels = Mapping[str, frozenset[Channel]]
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
-    """What an account needs to call the provider and to trust its webhooks. Sealed at rest, never logged.
+    """The secrets of an account, for calls to the provider and for its webhooks. Stored encrypted, never logged.
 
-    `app_secrets` may hold several while a secret is being rotated; any of them verifies.
+    `app_secrets` may hold several while a secret is being rotated; a webhook signed with any of them is authentic.
     """
 
     access_token: str
@@ -49,7 +49,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """One provider account, opened: enough to make a call with."""
+    """A provider account with its decrypted credentials, ready for calls."""
 
     mode: Mode
     external_id: str
@@ -57,7 +57,9 @@ class Connection(Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
-    """One send. `reference` (≤ 256 ASCII) is echoed in receipts; `template` is given for template content."""
+    """One message to send. `reference` (at most 256 ASCII characters) is echoed in receipts; `template` is set for
+    template content.
+    """
 
     connection: Connection
     sender_external_id: str
@@ -68,11 +70,11 @@ class Outgoing(Struct, frozen=True, kw_only=True):
 
 
 class NotStarted(Struct, frozen=True):
-    """`may_start` said no: not a byte has left."""
+    """`may_start` returned False; no byte was sent."""
 
 
 class AboutTemplate(Struct, frozen=True, kw_only=True):
-    """`at` is the provider's time of the event, where it told one; name and language come with most news."""
+    """A report about a template. `at` is the provider's time of the event; None where it told none."""
 
     external_id: str
     name: str | None = None
@@ -81,7 +83,7 @@ class AboutTemplate(Struct, frozen=True, kw_only=True):
 
 
 class TemplateStatusChanged(AboutTemplate, frozen=True, kw_only=True, tag="template_status"):
-    """`reason` sums up why; `info` is what was told with it, part by part."""
+    """The template's status has changed. `reason` sums up why; `info` holds the details that the provider gave."""
 
     status: TemplateStatus
     reason: str | None = None
@@ -93,9 +95,9 @@ class TemplateQualityChanged(AboutTemplate, frozen=True, kw_only=True, tag="temp
 
 
 class TemplateChanged(AboutTemplate, frozen=True, kw_only=True, tag="template_changed"):
-    """Something about it is another now, which only reading it tells; `rewritten` if its content is.
+    """The template has changed in a way that only a listing shows; `rewritten` if its content has.
 
-    `category` is its category now, where that was told.
+    `category` is its new category, where the provider told it.
     """
 
     category: TemplateCategory | None = None
@@ -103,9 +105,10 @@ class TemplateChanged(AboutTemplate, frozen=True, kw_only=True, tag="template_ch
 
 
 class OtherEvent(Struct, frozen=True, kw_only=True, tag="other"):
-    """Something we keep and do not act on (yet): `kind` is the provider's own field name, or ours for what has none.
+    """An event that the platform stores and does not interpret. `kind` is the provider's field name, or our name for an
+    event without one.
 
-    `occurred_at` is the provider's time, `sender_external_id` the sender it is about, where these are told.
+    `occurred_at` is the provider's time and `sender_external_id` the sender it is about; None where it did not tell.
     """
 
     kind: str
@@ -119,7 +122,7 @@ WebhookEvent = Receipt | InboundMessage | TemplateEvent | OtherEvent
 
 
 class MalformedWebhook(Exception):
-    """The bytes are authentic but are not a webhook we can read; they stay stored."""
+    """The body is authentic but cannot be read as a webhook; it stays stored."""
 
 
 class ProviderRefused(DomainError):
@@ -131,33 +134,41 @@ class ProviderUnavailable(DomainError):
 
 
 class ProviderGateway(Protocol):
-    async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
-        """Hand one message over, at most once: no retries of any kind inside.
+    """The calls to a provider on behalf of one account."""
 
-        `may_start` is awaited exactly once, as late as possible before the first byte; on False nothing is sent. Never
-        raises for what a provider or a network may do: that is a `Failure`. Once started it must not be cancelled.
+    async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
+        """Send one message, at most once, without retries.
+
+        `may_start` is awaited once, as late as possible before the first byte; if it returns False, nothing is sent.
+        It is not awaited if no request can be made. Faults of the provider or the network are returned as a
+        `Failure`, not raised. After `may_start` the call must not be cancelled.
         """
         ...
 
     @property
     def has_history(self) -> bool:
-        """Whether the provider can be asked about one message, and the operator wants it asked."""
+        """Whether the provider can be asked about one message, and the operator has switched that on."""
         ...
 
     async def history(
         self, connection: Connection, sender_external_id: str, provider_message_id: str
     ) -> Sequence[Receipt]:
-        """What the provider remembers of one message, oldest first. Raises ProviderRefused or ProviderUnavailable."""
+        """The receipts that the provider has of one message, oldest first.
+
+        Raises ProviderRefused or ProviderUnavailable.
+        """
         ...
 
-    async def list_templates(self, connection: Connection) -> Sequence["ProviderTemplate"]: ...
+    async def list_templates(self, connection: Connection) -> Sequence["ProviderTemplate"]:
+        """All templates of the account. Raises ProviderRefused or ProviderUnavailable."""
+        ...
 
     async def create_template(self, connection: Connection, template: Template) -> "ProviderTemplate":
-        """Submit for review. Raises ProviderRefused or ProviderUnavailable."""
+        """Submit a template for review. Raises ProviderRefused or ProviderUnavailable."""
         ...
 
     async def list_numbers(self, connection: Connection) -> Sequence["ProviderNumber"]:
-        """The account's senders at the provider."""
+        """The account's senders at the provider. Raises ProviderRefused or ProviderUnavailable."""
         ...
 
 
@@ -187,7 +198,7 @@ class ProviderNumber(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What the provider says about one part of an account. `detail` is for a person, also when all is well."""
+    """The provider's answer about one part of an account. `detail` explains it to a person, also if `ok`."""
 
     part: Literal["token", "scopes", "account", "app_secret"]
     ok: bool
@@ -195,7 +206,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Inspection(Struct, frozen=True, kw_only=True):
-    """An account as the provider sees it with the credentials given. `numbers` are empty unless all is well."""
+    """The findings about an account with the credentials given. `numbers` is empty unless all findings are `ok`."""
 
     findings: tuple[Finding, ...]
     numbers: tuple[ProviderNumber, ...] = ()
@@ -206,21 +217,22 @@ class Inspection(Struct, frozen=True, kw_only=True):
 
 
 class AccountSetup(Protocol):
-    """What it takes at the provider before an account can send and be heard of."""
+    """The steps at the provider after which an account can send and its webhooks are delivered."""
 
     async def inspect(self, connection: Connection) -> Inspection:
-        """Ask about every part; what is refused is a finding. Raises ProviderUnavailable."""
+        """Ask the provider about every part of the account; a refusal is a finding. Raises ProviderUnavailable."""
         ...
 
     async def subscribe(self, connection: Connection, *, webhook_url: str | None) -> None:
-        """Have the account's webhooks delivered: to `webhook_url`, which is checked at once, or where the app says.
+        """Subscribe to the account's webhooks: at `webhook_url`, which the provider checks at once, or at the app's
+        URL.
 
         Raises ProviderRefused or ProviderUnavailable.
         """
         ...
 
     async def register_number(self, connection: Connection, external_id: str, pin: str) -> None:
-        """Make a number able to send; `pin` is its second factor from now on, or the one it has.
+        """Register a number, so that it can send. `pin` becomes its second factor, or must be the one it has.
 
         Raises ProviderRefused or ProviderUnavailable.
         """
@@ -228,24 +240,27 @@ class AccountSetup(Protocol):
 
 
 class WebhookReader(Protocol):
-    """The provider's webhooks: authenticity on the raw bytes, then meaning."""
+    """A provider's webhooks: verification of their raw bytes, and their events."""
 
     @property
     def kinds(self) -> AbstractSet[str]:
-        """Kinds of `OtherEvent` that are well known: few, and fit to count by."""
+        """The kinds of `OtherEvent` that are well known: few enough to be labels of a metric."""
         ...
 
     def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
-        """The body to answer a subscription check with, or None when it must be refused."""
+        """The body that answers a subscription check; None if the check must be refused."""
         ...
 
     def is_authentic(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> bool:
-        """Constant time, over the bytes as received; False without a secret (fail closed). Header names lower-case."""
+        """Whether the signature of the body, as received, is right; compared in constant time. False without a secret.
+
+        Header names are lower-case.
+        """
         ...
 
     def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
-        """Every entry, change, status and message, in the order given. Raises MalformedCallback.
+        """All events of a webhook, in order. Raises MalformedWebhook.
 
-        What has no readable time of its own is taken to have happened at `received_at`.
+        An event without a readable time is dated `received_at`.
         """
         ...

@@ -10,13 +10,13 @@ CALM_SECONDS: Final = 0.5
 
 
 class Bucket(Struct, frozen=True, kw_only=True):
-    """A token every `interval` seconds, of which up to `burst` are handed out ahead of their time. For all
-    processes it is known by its `key`.
+    """A token bucket, shared by all processes that use its `key`. It gets a token every `interval` seconds; up to
+    `burst` tokens may be taken ahead of their time.
 
-    The same key may be asked for with another burst: who asks with less leaves the difference to the others.
+    Callers may use the same key with different bursts: one with a smaller burst leaves the difference to the others.
 
-    With a `window` the burst is borrowed from the future: for so many seconds up to `burst` messages pass, and then
-    none until an interval has gone by for each of them.
+    With a `window` in seconds, a burst is borrowed from the future: up to `burst` messages pass within the window, and
+    then none until an interval has passed for each of them.
     """
 
     key: str
@@ -26,13 +26,15 @@ class Bucket(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True):
-    """`denied_by` is the place of the bucket that makes the message wait longest, None if every bucket had a token.
+    """The answer for one message. `denied_by` is the index of the bucket that makes it wait longest; None if it got its
+    tokens.
 
-    A message that was granted its tokens leaves after `wait`, an interval of each of its buckets or more behind the
-    one before: bursts are handed out, but not sent. The wait of one that was denied ends when there may be tokens.
+    A message that got its tokens may leave after `wait`: at least one interval of each of its buckets behind the
+    message before, so that tokens taken in a burst are not sent in a burst. For a denied message, `wait` is the time
+    until tokens may be available.
 
-    `calm` says that for some time no bucket has given away more than a quarter of its tokens, but for a twentieth of a
-    second's at once: such messages may be late by up to `CALM_SECONDS`, all of them, and their limits are kept.
+    `calm` says that no bucket has lately given away more than a quarter of its tokens, apart from what a twentieth of a
+    second yields. Calm messages may leave up to `CALM_SECONDS` late without any limit being exceeded.
     """
 
     denied_by: int | None = None
@@ -41,10 +43,12 @@ class Verdict(Struct, frozen=True):
 
 
 class RateLimits(Protocol):
-    async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
-        """For each message, in order, a token from each of its buckets or none at all; one atomic call.
+    """Token buckets that all processes share."""
 
-        The messages that one borrowing bucket denies are told to come one interval after the other. Falls back to a
-        conservative local part of each limit when Redis does not answer soon.
+    async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
+        """Take, for each message in order, one token from each of its buckets, or none at all; the call is atomic.
+
+        Messages denied by a bucket with a window get waits that are one interval apart. If Redis does not answer soon,
+        each process grants a conservative part of every limit by itself.
         """
         ...

@@ -10,7 +10,9 @@ from messaging.domain.shared.ids import AccountId, TenantId, WebhookId
 
 
 class RawWebhook(Struct, frozen=True, kw_only=True):
-    """`sealed` holds headers and body, encrypted; `digest` is the SHA-256 of the body and dedupes per account."""
+    """A webhook as received. `sealed` holds its headers and body, encrypted; `digest` is the SHA-256 of the body, by
+    which repetitions within an account are recognised.
+    """
 
     id: WebhookId
     tenant_id: TenantId
@@ -22,28 +24,37 @@ class RawWebhook(Struct, frozen=True, kw_only=True):
 
 
 class WebhookStore(Protocol):
-    """The webhooks process's one write, outside any unit of work because it is a whole transaction."""
+    """The write of the process that receives webhooks. Each call is a transaction of its own."""
 
     async def store_many(self, batch: Sequence[RawWebhook]) -> Sequence[bool]:
-        """Store with a `process_webhook` dispatch each, synchronously committed; False where the digest was known."""
+        """Store webhooks, each with a `process_webhook` dispatch, and commit durably; False for repetitions."""
         ...
 
 
 class RawWebhooks(Protocol):
+    """Stored webhooks. Bound to an open transaction of the platform."""
+
     async def lock_due(self, limit: int) -> Sequence[RawWebhook]:
-        """Stored and not yet processed, oldest first, locked; rows locked by others are skipped."""
+        """Webhooks that are not processed yet, oldest first, locked; those that other transactions
+        locked are skipped.
+        """
         ...
 
-    async def processed(self, done: Sequence[RawWebhook]) -> None: ...
+    async def processed(self, done: Sequence[RawWebhook]) -> None:
+        """Mark webhooks as processed; they are kept."""
+        ...
 
     async def set_aside(self, webhook: RawWebhook, *, problem: str) -> None:
-        """It cannot be processed: keep it with the reason, and do not try again by itself."""
+        """Mark a webhook as failed, with the reason. It is processed again only after `put_back`."""
         ...
 
     async def put_back(self, limit: int) -> int:
-        """Let up to `limit` webhooks that were set aside be due again, the longest waiting first; how many it were."""
+        """Make up to `limit` failed webhooks due again, those that failed first first; returns how many."""
         ...
 
     async def put_back_connected(self, limit: int) -> int:
-        """The same for webhooks with messages to a number that is a sender by now; their events of it are deleted."""
+        """Make webhooks due again whose messages went to a number that has become a sender since; returns how many.
+
+        The provider events that stood in for those messages are deleted.
+        """
         ...

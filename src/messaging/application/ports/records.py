@@ -11,9 +11,9 @@ from messaging.domain.shared.ids import MessageId
 
 
 class MessageRow(Struct, frozen=True, kw_only=True):
-    """A message as stored; `sealed` (recipient, content, metadata) is opened by the query that shows it.
+    """A message as stored. `sealed` holds recipient, content and metadata, encrypted.
 
-    `provider_message_id` is of the last attempt that the provider took.
+    `provider_message_id` is the provider's id from the last attempt that the provider accepted.
     """
 
     id: MessageId
@@ -43,6 +43,8 @@ class MessageRow(Struct, frozen=True, kw_only=True):
 
 
 class EventRow(Struct, frozen=True, kw_only=True):
+    """An entry of a message's timeline. `recorded_at` is the database's time, `occurred_at` the provider's."""
+
     seq: int
     type: str
     state: State
@@ -52,10 +54,10 @@ class EventRow(Struct, frozen=True, kw_only=True):
 
 
 class MessageFilter(Struct, frozen=True, kw_only=True):
-    """All given conditions must hold. `states` holds internal states (public `queued` also means `claimed`).
+    """Conditions on messages, all of which must hold. `states` holds internal states (public `queued` includes
+    `claimed`).
 
-    `message_id` is the only message it can be. `template` is a template's name; `recipient_indexes` are blind indexes
-    of all names of one recipient.
+    `template` is a template's name; `recipient_indexes` are the blind indexes of all addresses of one recipient.
     """
 
     recipient_indexes: tuple[bytes, ...] = ()
@@ -71,9 +73,9 @@ class MessageFilter(Struct, frozen=True, kw_only=True):
 
 
 class MessagePage(Struct, frozen=True, kw_only=True):
-    """`scanned_to` is where the next page starts (exclusive), also when few or no rows of this stretch matched.
+    """A page of messages. The next page starts after `scanned_to`, also if few or no messages up to there matched.
 
-    None means the list is at its end.
+    None means that the list is at its end.
     """
 
     rows: tuple[MessageRow, ...]
@@ -90,7 +92,9 @@ class CountedRange(Struct, frozen=True, kw_only=True):
 
 
 class MessageCounts(Struct, frozen=True, kw_only=True):
-    """`truncated`: only the newest were counted, back to `since`. Otherwise `since` is where the range begins."""
+    """Numbers of messages by state and error code. If `truncated`, only messages accepted since `since` were counted;
+    otherwise `since` is the beginning of the range.
+    """
 
     found: Mapping[tuple[State, str | None], int]
     truncated: bool
@@ -98,18 +102,20 @@ class MessageCounts(Struct, frozen=True, kw_only=True):
 
 
 class Records(Protocol):
-    """Bound to a tenant and a mode, as the unit of work is: what is of the other mode does not exist here."""
+    """Bound to the open transaction of a tenant in one mode; messages of the other mode are not found."""
 
     async def message(self, id: MessageId) -> MessageRow | None: ...
 
     async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
-        """Newest first. A filter by what changes may return fewer rows than `limit` with more to come."""
+        """A page, newest first. With a filter by state, error or time of change, it may be short though more follow."""
         ...
 
     async def counts(self, wanted: CountedRange) -> MessageCounts:
-        """By state and error code, newest first, within a bound. Nothing else may follow in the transaction."""
+        """Counts by state and error code, of the newest messages up to a bound. It must be the transaction's last
+        query.
+        """
         ...
 
     async def events(self, id: MessageId, *, after: int, limit: int) -> Sequence[EventRow]:
-        """Oldest first, after the given seq."""
+        """A message's timeline after the entry numbered `after`, oldest first."""
         ...

@@ -8,11 +8,14 @@ from messaging.domain.shared.ids import TenantId
 
 
 class CannotDecrypt(Exception):
-    """Wrong key, wrong place or changed bytes: the ciphertext does not open here."""
+    """The ciphertext cannot be decrypted: the key is another, the context is another, or the bytes were changed."""
 
 
 class TenantCipher(Protocol):
-    """AES-256-GCM under the tenant's data key. `context` names table, column and row, so that a swap does not open."""
+    """Encryption by AES-256-GCM under a tenant's data key.
+
+    `context` names the table, column and row of a ciphertext; moved to another place, it cannot be decrypted.
+    """
 
     def seal(self, context: str, plaintext: bytes) -> bytes: ...
 
@@ -21,33 +24,37 @@ class TenantCipher(Protocol):
         ...
 
     def blind_index(self, value: str) -> bytes:
-        """32 bytes: equal for equal values of this tenant, meaningless without its key."""
+        """32 bytes that are equal for equal values of this tenant, and reveal nothing without the tenant's key."""
         ...
 
     def fingerprint(self, digest: bytes) -> bytes:
-        """33 bytes by which a request with this digest is recognised; without the tenant's key it confirms no guess."""
+        """33 bytes that identify a request by its digest; without the tenant's key nobody can confirm a guess by it."""
         ...
 
     def tag(self, text: str) -> str:
-        """8 characters of base32 proving that this tenant's platform wrote `text` (for echoed references)."""
+        """8 characters of base32 that prove that this platform wrote `text` for this tenant (in echoed references)."""
         ...
 
 
 class KeyRing(Protocol):
-    def new_data_key(self, tenant_id: TenantId) -> WrappedKey: ...
+    """The master key, which encrypts tenants' data keys."""
+
+    def new_data_key(self, tenant_id: TenantId) -> WrappedKey:
+        """A new random data key, encrypted under the master key."""
+        ...
 
     def cipher(self, tenant_id: TenantId, keys: Sequence[WrappedKey]) -> TenantCipher:
-        """Unwraps once and remembers. Raises CannotDecrypt under a wrong master key."""
+        """The cipher of a tenant; its data keys are decrypted once and kept. Raises CannotDecrypt if that fails."""
         ...
 
     def platform_cipher(self) -> TenantCipher:
-        """For what belongs to no tenant."""
+        """The cipher for data that belongs to no tenant."""
         ...
 
     def fingerprint(self, digest: bytes) -> bytes:
-        """As a tenant's cipher does, for requests on the platform's own surface."""
+        """33 bytes that identify a request of an administrator by its digest."""
         ...
 
     def sign(self, text: str) -> str:
-        """A short keyed signature for things we hand out and take back (cursors)."""
+        """A short keyed signature for texts that clients get and send back, such as cursors."""
         ...

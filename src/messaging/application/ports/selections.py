@@ -9,16 +9,19 @@ from messaging.domain.shared.ids import AccountId, MessageId
 
 
 class Selections(Protocol):
-    """Bound to a tenant and a mode, as the unit of work is: what is of the other mode does not exist here."""
+    """Bound to the open transaction of a tenant in one mode; messages of the other mode are not found."""
 
     async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
-        """Messages in one of the wanted states, newest first; dead ones only while their letter is open."""
+        """Messages that match and about which no person has decided, newest first.
+
+        A person has decided about a dead message whose letter is settled, and about one that was resolved as failed.
+        """
         ...
 
     async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
-        """Those of the messages that exist."""
+        """Those of the ids whose messages exist."""
         ...
 
     async def under_way(self, account_id: AccountId, *, most: int) -> int:
-        """How many messages of an account may still be handed over or are unclear; counts up to `most`."""
+        """The number of an account's messages that still may be sent or whose outcome is unknown; at most `most`."""
         ...

@@ -12,27 +12,29 @@ from messaging.domain.shared.ids import AccountId
 
 
 class JournalEntry(Protocol):
-    """The note about one attempt. As long as it says nothing else, not a byte of the request has left."""
+    """The record of one attempt. Until `depart`, no byte of the request has been sent."""
 
     def depart(self) -> None:
-        """From here on bytes may leave."""
+        """Record that bytes may be sent from now on."""
 
     def land(self, failure: Failure) -> None:
-        """It is known what came of it, and not written down yet. An acceptance needs no note, it has its echo."""
+        """Record the failure that is known but not in the database yet. An acceptance is not recorded: the provider
+        reports it.
+        """
 
     def end(self) -> None:
-        """There is nothing more to tell: it is written down, or will never be."""
+        """Delete the record: the outcome is in the database, or never will be."""
 
 
 class SendJournal(Protocol):
-    """Costs no more than some writes to memory, and never fails: a note that finds no place is none."""
+    """A journal of sends in memory that outlives its process. It never fails: if it is full, nothing is recorded."""
 
     def board(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
-        """Before the start is written down."""
+        """Open a record, before the start of the attempt is written to the database."""
 
 
 class Noted(Struct, frozen=True, kw_only=True):
-    """What a dead process left about one attempt; `failure` is what came of it, if it knew."""
+    """A record of a dead process about one attempt; `failure` is its failure, if the process knew of one."""
 
     key: MessageKey
     epoch: int
@@ -42,10 +44,12 @@ class Noted(Struct, frozen=True, kw_only=True):
 
 
 class CrashedJournals(Protocol):
-    """What processes of this machine left behind. A process that is merely frozen has left nothing."""
+    """The journals that dead processes of this machine left. A process that is only frozen is not dead."""
 
     def found(self) -> Iterator[AbstractContextManager[Sequence[Noted]]]:
-        """Within the block the notes of one dead process are nobody else's; they are gone after it has ended well."""
+        """The records of each dead process. Inside the block no other process reads them; after it they are deleted,
+        unless it raised.
+        """
 
 
 class _NoNote:
@@ -63,7 +67,7 @@ _NO_NOTE = _NoNote()
 
 
 class NoSendJournal:
-    """Where nothing is kept: what a process that dies had started stays unclear."""
+    """A journal that records nothing: the outcomes of a dead process's sends stay unknown."""
 
     def board(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
         return _NO_NOTE

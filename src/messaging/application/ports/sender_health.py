@@ -9,27 +9,29 @@ from messaging.domain.messages.pacing.sender_health import Health, Subject
 
 
 class HealthRecordsUnavailable(Exception):
-    """The shared memory cannot be reached; every process goes by what it learns itself."""
+    """Redis cannot be reached; each process then uses only the health that it has observed itself."""
 
 
 class Sight(Struct, frozen=True):
-    """`now` is the shared clock, in seconds; healthy ones may be missing from `known`."""
+    """Health as read. `now` is Redis's clock, in seconds; subjects without a record are missing from `known`."""
 
     now: float
     known: Mapping[Subject, Health]
 
 
 class HealthChange(Struct, frozen=True):
+    """A change of one subject's health, written only if the stored health is still `old`."""
+
     subject: Subject
     old: Health
     new: Health
 
 
 class HealthRecords(Protocol):
-    """Each call is one round trip, however many it concerns. Raises HealthRecordsUnavailable."""
+    """Health of senders and accounts in Redis. Each call is one round trip. Raises HealthRecordsUnavailable."""
 
     async def read(self, subjects: Sequence[Subject]) -> Sight: ...
 
     async def swap(self, changes: Sequence[HealthChange]) -> Sequence[bool]:
-        """Compare and set, each for itself: False where somebody else was faster."""
+        """Write each change by itself if its `old` is still stored; False for those that were not written."""
         ...

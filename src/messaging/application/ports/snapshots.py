@@ -18,11 +18,10 @@ from messaging.domain.tenants.tenant import AccountStatus, ApiKey, ProviderAccou
 
 
 class ModeSnapshot(Struct, frozen=True, kw_only=True):
-    """What one mode of a tenant may send with: senders of active accounts, their templates, the rules between them.
+    """The configuration that one mode of a tenant sends with: senders of active accounts, templates, routing rules.
 
-    `channels` are those that some provider carries: for the others there is nobody to deliver.
-
-    `by_account` holds each account's templates by (name, language): on the accept path a template is two lookups.
+    `channels` are the channels that some provider carries; no worker delivers on others. `by_account` holds each
+    account's templates by name and language.
     """
 
     tenant: Tenant
@@ -39,10 +38,8 @@ class ModeSnapshot(Struct, frozen=True, kw_only=True):
 class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     """One tenant's configuration of both modes at one version: immutable, replaced as a whole.
 
-    Work on behalf of a key sees it through `in_mode`.
-
-    `by_account` holds each account's templates by (name, language): on the accept path a template is two lookups.
-    `carried` says what accounts of each provider can carry; without it, whatever their senders say.
+    Work on behalf of an API key uses `in_mode`. `by_account` holds each account's templates by name and language.
+    `carried` holds the channels that each provider's accounts can carry; if it is None, all senders can send.
     """
 
     version: int
@@ -55,12 +52,12 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     carried: CarriedChannels | None = None
 
     def in_mode(self, mode: Mode) -> ModeSnapshot:
-        """All that a key of this mode can know of it."""
+        """The part of the configuration that a key of this mode can use."""
         return self._modes[mode]
 
     @cached_property
     def _modes(self) -> Mapping[Mode, ModeSnapshot]:
-        """Worked out once per version."""
+        """Both modes' parts, computed once per version."""
         return {mode: self._of(mode) for mode in Mode}
 
     def _of(self, mode: Mode) -> ModeSnapshot:
@@ -83,7 +80,7 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def channels(self) -> frozenset[Channel]:
-        """Those that some provider carries: for the others there is nobody to deliver."""
+        """The channels that some provider carries."""
         return frozenset(Channel) if self.carried is None else frozenset().union(*self.carried.values())
 
     def templates_of(self, account_id: AccountId) -> Mapping[tuple[str, str], Template]:
@@ -92,15 +89,20 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Snapshots(Protocol):
-    """A change is seen at once where it was made, elsewhere within a second, a revoked key within five.
-
-    A miss reads the database once.
+    """Configuration in memory. A process sees its own changes at once, those of others within a second; a revoked key
+    works for five seconds at most. Concurrent look-ups of a missing entry read the database once.
     """
 
     async def tenant(self, id: TenantId) -> TenantSnapshot | None: ...
+
     async def api_key(self, public_id: str) -> ApiKey | None: ...
+
     async def admin_key(self, public_id: str) -> AdminKey | None: ...
-    async def account_by_token(self, token: str) -> ProviderAccount | None: ...
+
+    async def account_by_token(self, token: str) -> ProviderAccount | None:
+        """The account whose webhooks come to the path with this token."""
+        ...
+
     def remembers_key(self, public_id: str) -> bool:
-        """Whether a tenant's or administrator's key of this id was found lately; asks nobody."""
+        """Whether a key with this public id, of a tenant or an administrator, is in memory; reads no database."""
         ...

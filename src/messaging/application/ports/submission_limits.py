@@ -9,7 +9,7 @@ from messaging.domain.tenants.limits import Policy
 
 
 class Wanted(Struct, frozen=True):
-    """`count` messages under a policy; `counter` names whose they are (a tenant, one of its keys)."""
+    """`count` messages to be counted under a policy. `counter` names the counter: that of a tenant or of one key."""
 
     policy: Policy
     counter: str
@@ -17,7 +17,7 @@ class Wanted(Struct, frozen=True):
 
 
 class Balance(Struct, frozen=True):
-    """What a policy leaves until its window ends, `resets_in` seconds from now; as far as this process knows."""
+    """The number of messages that a policy still allows until its window ends, `resets_in` seconds from now."""
 
     policy: Policy
     remaining: int
@@ -25,17 +25,23 @@ class Balance(Struct, frozen=True):
 
 
 class Taken(Struct, frozen=True):
+    """All messages were counted; `balances` holds what each policy still allows."""
+
     balances: tuple[Balance, ...]
 
 
 class Exceeded(Struct, frozen=True):
-    """Nothing was taken; `by` is the policy whose window ends last among those that leave too little."""
+    """No message was counted; of the policies that allow too few, `by` is the one whose window ends last."""
 
     by: Balance
     balances: tuple[Balance, ...]
 
 
 class SubmissionQuotas(Protocol):
+    """Counters of submitted messages that all processes share."""
+
     async def take(self, wanted: Sequence[Wanted]) -> Taken | Exceeded:
-        """All of it or nothing. Without Redis a process grants a conservative share by itself; it never fails."""
+        """Count all messages, or none if a policy allows too few. Without Redis, a process grants a part
+        of each limit.
+        """
         ...

@@ -20,10 +20,10 @@ class NewMessage(Struct, frozen=True, kw_only=True):
 
 
 class Fingerprint(NamedTuple):
-    """What a request is recognised by.
+    """The identity of a request, by which a repetition is recognised.
 
-    `keyed` is stored. `plain`, the SHA-256 of method, route and canonical body, is only compared with records of the
-    version that stored it: a plain digest beside sealed content gives short secrets away to whoever guesses them.
+    `keyed` is stored. `plain`, the SHA-256 of method, route and canonical body, is only compared with records of an
+    older version that stored it: whoever reads a plain digest can confirm guesses of a short content.
     """
 
     keyed: bytes
@@ -35,7 +35,7 @@ class Fingerprint(NamedTuple):
 
 
 class IdempotencyClaim(Struct, frozen=True, kw_only=True):
-    """`body` is the answer for a replay, packed and sealed."""
+    """An idempotency key with its request and the reply to repeat; `body` is the reply, packed and encrypted."""
 
     key: str
     fingerprint: Fingerprint
@@ -79,15 +79,17 @@ AcceptOutcome = Stored | Replayed | KeyReused | KeyInFlight
 
 
 class Submissions(Protocol):
-    async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-        """One outcome per member, in order; synchronously committed before it returns. Tenants and modes may be mixed.
+    """The store of accepted messages. Each call is a transaction of its own."""
 
-        The same key twice in one batch: the first is stored, the rest are judged against it.
+    async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
+        """Store requests and commit durably; returns one outcome for each, in order. Tenants and modes may be mixed.
+
+        If an idempotency key occurs twice in a batch, the first request is stored and the others are compared with it.
         """
         ...
 
     async def known(
         self, tenant_id: TenantId, mode: Mode, key: str, fingerprint: Fingerprint
     ) -> Replayed | KeyReused | KeyInFlight | None:
-        """What a repetition would be told, without claiming the key; None when it was not used, or has expired."""
+        """The outcome that a request with this key would get, without storing anything; None if the key is free."""
         ...

@@ -11,7 +11,9 @@ from messaging.domain.tenants.tenant import ProviderAccount, Sender
 
 
 class AccountSeen(Struct, frozen=True, kw_only=True):
-    """An active account of an active tenant, and what was heard of it: among its tenant's newest webhooks only."""
+    """An active account of an active tenant. `last_webhook_at` is looked for among its tenant's newest
+    webhooks only.
+    """
 
     account: ProviderAccount
     has_senders: bool
@@ -19,7 +21,7 @@ class AccountSeen(Struct, frozen=True, kw_only=True):
 
 
 class Survey(Protocol):
-    """Raises StoreUnavailable."""
+    """Figures over all tenants, each bounded. Every method raises StoreUnavailable."""
 
     async def senders(self) -> Sequence[Sender]:
         """The active senders of active accounts of active tenants; ten thousand at most."""
@@ -30,15 +32,17 @@ class Survey(Protocol):
         ...
 
     async def set_aside(self) -> Mapping[AccountId, int]:
-        """How many webhooks of each account could not be processed; of the ten thousand that wait longest."""
+        """The number of failed webhooks of each account, counted over the ten thousand that failed first."""
         ...
 
     async def open_dead_letters(self) -> int:
-        """How many wait for a decision; counts to ten thousand."""
+        """The number of open dead letters; at most ten thousand."""
         ...
 
     async def now(self) -> datetime:
-        """The database's clock."""
+        """The time by the database's clock."""
         ...
 
-    async def database_bytes(self) -> int: ...
+    async def database_bytes(self) -> int:
+        """The size of the database, in bytes."""
+        ...

@@ -4,8 +4,16 @@ from typing import Protocol
 
 
 class Telemetry(Protocol):
-    def count(self, name: str, value: int = 1, **labels: str) -> None: ...
+    """Metrics by name. docs/metrics.md lists them with their labels."""
 
-    def observe(self, name: str, seconds: float, **labels: str) -> None: ...
+    def count(self, name: str, value: int = 1, **labels: str) -> None:
+        """Add `value` to a counter."""
+        ...
 
-    def gauge(self, name: str, value: float, **labels: str) -> None: ...
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """Add a duration to a histogram."""
+        ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        ...

@@ -12,17 +12,19 @@ from messaging.domain.templates.template import Template
 
 
 class LockedTemplates(Struct, frozen=True):
-    """`listed_at` tells when the provider was last asked for all templates of an account."""
+    """Locked templates, and when each of their accounts' templates were last listed; None if never."""
 
     templates: Sequence[Template]
     listed_at: Mapping[AccountId, datetime | None]
 
 
 class ProviderTemplates(Protocol):
-    """Across tenants, in a transaction of the platform."""
+    """Templates of all tenants. Bound to an open transaction of the platform."""
 
     async def lock(self, news: Sequence[TemplateNews]) -> LockedTemplates:
-        """Every template that has an id the news are about, or a name and language they are about; locked."""
+        """The templates that the reports are about, locked: those with a reported id, or a reported name
+        and language.
+        """
         ...
 
     async def update(self, changed: Sequence[Template]) -> None:
@@ -31,19 +33,21 @@ class ProviderTemplates(Protocol):
 
 
 class TemplateRequests(Protocol):
-    """Asking for work about templates: done soon after the commit, by whichever worker."""
+    """Requests for work on templates, which some worker does soon after the commit. Bound to an open transaction."""
 
     async def read_anew(self, accounts: Collection[tuple[TenantId, AccountId]]) -> None:
-        """Have all templates of these accounts read from the provider now."""
+        """Request a listing of all templates of these accounts."""
         ...
 
     async def release(self, templates: Collection[tuple[TenantId, TemplateId]]) -> None:
-        """Have the messages go that wait for these templates."""
+        """Request that messages that are held because of these templates become due."""
         ...
 
 
 class DueSync(Struct, frozen=True, kw_only=True):
-    """An account whose templates are to be read: wanted since `asked_at`, claimed at `claimed_at`, by database time."""
+    """A claimed account whose templates are to be listed. The listing was requested at `asked_at`; both times are the
+    database's.
+    """
 
     tenant_id: TenantId
     account_id: AccountId
@@ -52,28 +56,40 @@ class DueSync(Struct, frozen=True, kw_only=True):
 
 
 class TemplateSyncs(Protocol):
-    """Which accounts' templates are due to be read, across tenants. A claim that is not ended lapses with its lease."""
+    """Listings of accounts' templates and their due times, across tenants. A claim ends with its lease.
+
+    Bound to an open transaction of the platform.
+    """
 
     async def plan(self, every: timedelta) -> int:
-        """See that each active account has its turn, at a random moment within `every`; returns how many had none."""
+        """Schedule a listing of each active account that has none, at a random time within `every`;
+        returns how many.
+        """
         ...
 
     async def claim(self, *, lease: timedelta) -> DueSync | None:
-        """The one that has been due for longest; no other worker gets it meanwhile."""
+        """The account whose listing has been due for longest; for `lease`, no other worker gets it. None if none is
+        due.
+        """
         ...
 
     async def done(self, claimed: DueSync, *, next_after: timedelta | None) -> None:
-        """Due again so much later, or not by itself with None; soon if it was asked for once more since the claim."""
+        """Schedule the next listing after `next_after`, or none for None. It is due soon if it was requested again
+        since the claim.
+        """
         ...
 
     async def failed(self, claimed: DueSync, *, again_after: timedelta) -> None:
-        """Still wanted."""
+        """Schedule the same listing again after `again_after`."""
         ...
 
 
 class HeldMessages(Protocol):
-    """Messages that wait for their template, across tenants."""
+    """Messages that are held because of their templates, across tenants. Bound to a transaction of the platform."""
 
     async def release_some(self, limit: int) -> int:
-        """For one template that may be sent again, make up to `limit` of them due; 0 when no release is due."""
+        """Make up to `limit` messages due that are held because of one template whose release is due.
+
+        Returns a positive number if there was such a template, 0 otherwise.
+        """
         ...

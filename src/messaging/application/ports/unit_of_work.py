@@ -47,7 +47,7 @@ class TenantTransaction(Protocol):
 
 
 class MessageRoles(Protocol):
-    """What a tenant's transaction offers to whoever reads messages or acts upon them."""
+    """Roles of a tenant's transaction for reading messages and acting on them."""
 
     @property
     def records(self) -> Records: ...
@@ -62,7 +62,7 @@ class MessageRoles(Protocol):
 
 
 class ConversationRoles(Protocol):
-    """What it offers to whoever asks what people and providers told."""
+    """Roles of a tenant's transaction for inbound messages, aliases of contacts and provider events."""
 
     @property
     def conversations(self) -> Conversations: ...
@@ -73,7 +73,7 @@ class ConversationRoles(Protocol):
 
 
 class ConfigurationRoles(Protocol):
-    """What it offers to whoever reads or changes the tenant's settings."""
+    """Roles of a tenant's transaction for its accounts, senders, templates and routing rules."""
 
     @property
     def accounts(self) -> Accounts: ...
@@ -90,7 +90,7 @@ class ConfigurationRoles(Protocol):
 
 
 class AccessRoles(Protocol):
-    """What it offers to whoever gives access, keeps quotas, asks for work or looks after the tenant's health."""
+    """Roles of a tenant's transaction for API keys, quotas, requests for work, and the tenant's condition."""
 
     @property
     def api_keys(self) -> ApiKeys: ...
@@ -107,15 +107,15 @@ class UnitOfWork(TenantTransaction, MessageRoles, ConversationRoles, Configurati
 
 
 class SystemTransaction(Protocol):
-    """Work across tenants, under the least-privileged `messaging_system` role; it is undone unless committed."""
+    """Work across tenants, under the least-privileged `messaging_system` role. It is undone unless committed."""
 
     async def commit(self, *, durable: bool = True) -> None:
-        """`durable=False` is for what stays due until it is committed: a crash of the database may undo it."""
+        """Commit. With `durable=False` a crash of the database may undo it; for work that then is still due."""
         ...
 
 
 class DeliveryUnitOfWork(SystemTransaction, Protocol):
-    """The platform's transaction as whoever delivers messages and follows them to their end needs it."""
+    """The platform's transaction with the roles for delivering messages and tracking their outcomes."""
 
     @property
     def lifecycles(self) -> Lifecycles: ...
@@ -132,7 +132,7 @@ class DeliveryUnitOfWork(SystemTransaction, Protocol):
 
 
 class SweepRoles(Protocol):
-    """What sweeps need besides: messages that nobody takes up, or that nothing is heard of."""
+    """Roles of the platform's transaction for messages that no worker takes, or whose news are overdue."""
 
     @property
     def unserved_messages(self) -> UnservedMessages: ...
@@ -141,7 +141,7 @@ class SweepRoles(Protocol):
 
 
 class WebhookRoles(Protocol):
-    """What whoever reads webhooks needs besides."""
+    """Roles of the platform's transaction for processing webhooks."""
 
     @property
     def raw_webhooks(self) -> RawWebhooks: ...
@@ -154,7 +154,7 @@ class WebhookRoles(Protocol):
 
 
 class PlatformRoles(Protocol):
-    """What administrators need besides."""
+    """Roles of the platform's transaction for administrators."""
 
     @property
     def platform(self) -> Platform: ...
@@ -163,7 +163,7 @@ class PlatformRoles(Protocol):
 
 
 class TemplateRoles(Protocol):
-    """What whoever reads templates from providers needs besides."""
+    """Roles of the platform's transaction for templates as providers report them."""
 
     @property
     def templates(self) -> ProviderTemplates: ...

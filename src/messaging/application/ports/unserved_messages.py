@@ -13,7 +13,7 @@ from messaging.domain.shared.ids import SenderId, TenantId
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """How far a lane was looked through, in the order of its index."""
+    """A position in a lane, in the order of the lane's index; by default before the first message."""
 
     tenant_id: UUID = UUID(int=0)
     sender_id: UUID = UUID(int=0)
@@ -23,7 +23,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class ExpiredPage(Struct, frozen=True, kw_only=True):
-    """What has expired in one page of a lane, locked; `next` is None behind the last page."""
+    """The expired messages of one page of a lane, locked. The next page starts after `next`; None after the last."""
 
     messages: Sequence[MessageState]
     next: Place | None
@@ -33,16 +33,18 @@ class UnservedMessages(Protocol):
     """Bound to an open transaction of the platform."""
 
     async def lock_expired(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[MessageState]:
-        """Messages of these senders that are due and past their expiry, locked; rows locked by others are skipped.
+        """Due messages of these senders that have expired, locked; those that other transactions locked are skipped.
 
-        Looks at a bounded part of each sender's backlog only.
+        Only a bounded number of each sender's due messages is read.
         """
         ...
 
     async def lock_expired_in(self, lane: DeliverLane, *, after: Place, limit: int) -> ExpiredPage:
-        """The expired ones among the next `limit` due messages of a lane; rows locked by others are skipped."""
+        """The expired ones among the next `limit` due messages of a lane, locked; those locked by others
+        are skipped.
+        """
         ...
 
     async def lock_lost(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[MessageState]:
-        """Claimed or started messages of these senders whose worker's lease has ended, locked."""
+        """Claimed or started messages of these senders whose worker's lease has ended, locked, up to `limit`."""
         ...

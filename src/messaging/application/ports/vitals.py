@@ -1,6 +1,6 @@
 """Port for the condition of one mode of a tenant: waiting messages, decisions due, last webhooks of its accounts.
 
-It is asked now and then, never while handling a message. Every query is bounded, however much there is.
+Its queries run now and then, never while a message is handled. Each reads a bounded number of rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,33 +14,35 @@ from messaging.domain.shared.ids import AccountId, TenantId
 
 
 class Vitals(Protocol):
-    """Bound to a tenant and a mode, as the unit of work is."""
+    """Bound to the open transaction of a tenant in one mode."""
 
     async def lanes(self, *, most: int) -> Sequence[LaneDepth]:
-        """Lanes with anything in them; counts up to `most` messages of each sender in each lane."""
+        """The lanes that are not empty. At most `most` messages of each sender are counted in each lane."""
         ...
 
     async def open_dead_letters(self, *, most: int) -> int:
-        """How many of the tenant's `most` newest open letters are of this mode."""
+        """The number of open dead letters of this mode among the tenant's `most` newest ones."""
         ...
 
     async def unconfirmed(self, *, most: int) -> int:
-        """How many of the tenant's `most` newest messages that ever were unconfirmed are so still, in this mode."""
+        """The number of unconfirmed messages of this mode among the `most` newest that ever were unconfirmed."""
         ...
 
 
 class Heard(Struct, frozen=True, kw_only=True):
-    """`last_at` is None if none of the webhooks looked at is the account's."""
+    """An account's webhooks: when the last one came (None if none was found), and how many failed."""
 
     last_at: datetime | None = None
     set_aside: int = 0
 
 
 class WebhooksHeard(Protocol):
-    """Webhooks belong to accounts, and only to the platform's own login."""
+    """Webhooks by account. Only the platform's own database login may read them."""
 
     async def of(self, tenant_id: TenantId) -> Mapping[AccountId, Heard]:
-        """Accounts of both modes: the last of the tenant's newest 1 000 webhooks, and how many of the installation's
-        newest 10 000 that were set aside. Raises StoreUnavailable.
+        """Each account of the tenant, in both modes. Raises StoreUnavailable.
+
+        The last webhook is looked for among the tenant's newest 1 000, failed ones among the newest 10 000 of all
+        tenants.
         """
         ...

@@ -10,12 +10,14 @@ PATIENCE: Final = timedelta(milliseconds=40)
 
 
 class QueueUnavailable(Exception):
-    """Redis cannot be reached; the caller falls back to looking at Postgres itself."""
+    """Redis cannot be reached; the caller starts the work itself instead."""
 
 
 class JobQueue(Protocol):
+    """The sending end of the wakeups."""
+
     async def wakeup(self, jobs: Sequence[Job]) -> None:
-        """Publish, unless as many wakeups of that queue are waiting already as its workers can use.
+        """Publish each wakeup, except to a queue in which as many wakeups wait as its workers can use.
 
         Raises QueueUnavailable.
         """
@@ -23,17 +25,18 @@ class JobQueue(Protocol):
 
 
 class JobConsumer(Protocol):
+    """The receiving end of the wakeups."""
+
     async def consume(
         self, queue: str, run: Callable[[bytes], Awaitable[None]], *, at_once: int, patience: timedelta = PATIENCE
     ) -> None:
-        """Give every wakeup of the queue to `run`, up to `at_once` at a time, until cancelled.
+        """Call `run` with every wakeup of the queue, up to `at_once` at a time, until cancelled.
 
-        No wakeup waits longer than `patience` for its turn. Whatever `run` started must survive its own cancellation:
-        consumers may take it back at any moment. Raises QueueUnavailable when the connection is lost; calling again
-        starts afresh.
+        A wakeup is picked up within `patience`. The consumer may cancel `run` at any moment, which must not cancel the
+        work that `run` has started. Raises QueueUnavailable when the connection is lost; it can be called again then.
         """
         ...
 
     async def close(self) -> None:
-        """Finish the bookkeeping of wakeups that are done; what cannot be finished soon is left to expire."""
+        """Delete the records of wakeups that are done; records that cannot be deleted soon expire by themselves."""
         ...

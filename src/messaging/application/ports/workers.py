@@ -10,9 +10,9 @@ from messaging.application.jobs import DeliverLane
 
 
 class SeenWorker(Struct, frozen=True, kw_only=True):
-    """One worker's last word; `age` is how many seconds ago that was, by the database's clock.
+    """A worker's last report; `age` is the time since it, in seconds, by the database's clock.
 
-    `is_live` is false for one that has been silent for too long: killed, frozen, or cut off from the database.
+    `is_live` is false for a worker that has not reported for too long: killed, frozen, or cut off from the database.
     """
 
     name: str
@@ -24,21 +24,21 @@ class SeenWorker(Struct, frozen=True, kw_only=True):
 
 
 class Workers(Protocol):
-    """Raises StoreUnavailable."""
+    """The reports of workers. Every method raises StoreUnavailable."""
 
     async def tell(self, name: str, lanes: Collection[DeliverLane], *, webhooks: bool) -> None:
-        """This worker is there and takes these lanes; with `webhooks`, stored webhooks too."""
+        """Report that this worker is live and takes messages of these lanes and, with `webhooks`, stored webhooks."""
         ...
 
     async def leave(self, name: str) -> None:
-        """This worker has ended in good order: nobody need miss it."""
+        """Delete the report of a worker that ends in good order."""
         ...
 
     async def seen(self) -> Sequence[SeenWorker]:
-        """Those of the last day that have not left, the most recently seen first."""
+        """The workers that reported within the last day and have not left, the most recent report first."""
         ...
 
 
 def served(workers: Collection[SeenWorker]) -> frozenset[DeliverLane]:
-    """The lanes that some live worker takes."""
+    """The lanes whose messages some live worker takes."""
     return frozenset().union(*(worker.lanes for worker in workers if worker.is_live))
