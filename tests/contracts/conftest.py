@@ -8,7 +8,7 @@ import pytest
 from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
-from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
+from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.submissions import NewMessage
 from messaging.domain.messages.message_state import MessageKey
 from tests.contracts.stores import MessageStore, turns_of_the_loop
@@ -33,9 +33,18 @@ async def in_memory_store() -> MessageStore:
     async def switch() -> None:
         fake.server.switch()
 
+    async def releases_are_due() -> None:
+        fake.template_work.releases |= dict.fromkeys(fake.template_work.releases, fake.messages.clock())
+
     writes = InMemoryOptimisticWrites(fake.messages, fake.parked_receipts)
     return MessageStore(
-        accept=accept_all, open_uow=fake.open_uow, writes=writes, somebody_waits=turns_of_the_loop, switch=switch
+        accept=accept_all,
+        open_uow=fake.open_uow,
+        open=fake.open_tenant_uow,
+        writes=writes,
+        somebody_waits=turns_of_the_loop,
+        switch=switch,
+        releases_are_due=releases_are_due,
     )
 
 
@@ -57,6 +66,12 @@ async def postgres_store(engines: Engines) -> MessageStore:
             await opened.driver.execute("UPDATE platform_identity SET timeline = timeline - 1")
             await opened.commit()
 
+    async def releases_are_due() -> None:
+        async with transaction(engines.system) as opened:
+            statement = "UPDATE dispatches SET due_at = clock_timestamp() WHERE kind = 'release_held'"
+            await opened.driver.execute(statement)
+            await opened.commit()
+
     # Its row went with all others; migrations bring it.
     async with transaction(engines.system) as opened:
         await opened.driver.execute(
@@ -67,7 +82,9 @@ async def postgres_store(engines: Engines) -> MessageStore:
     return MessageStore(
         accept=accept_all,
         open_uow=PostgresSystemUnitOfWorkFactory(engines.system),
+        open=PostgresUnitOfWorkFactory(engines.app),
         writes=PostgresOptimisticWrites(engines.system),
         somebody_waits=somebody_waits,
         switch=switch,
+        releases_are_due=releases_are_due,
     )

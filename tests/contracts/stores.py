@@ -12,17 +12,24 @@ from messaging.application.jobs import DeliverLane
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.submissions import NewMessage
-from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, SweepRoles
+from messaging.application.ports.templates import HeldMessages, TemplateRequests
+from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, MessageRoles, SweepRoles, TenantTransaction
+from messaging.application.ports.vitals import Vitals
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import ECHO_GRACE, Priority
 from messaging.domain.messages.message_state import MessageKey, MessageState
+from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Sent, Uncertain
 from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Mode, Reach
+from tests.builders import TENANT
 from tests.seeding import lock_due
 
 LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
 LEASE = timedelta(seconds=30)
+UNRENDERABLE = ProviderError(code="unrenderable", reason="A variable is missing.")
 AT_ONCE = dict.fromkeys(ECHO_GRACE, timedelta(0))
 
 Decide = Callable[[MessageState], Change | None]
@@ -31,17 +38,32 @@ Decide = Callable[[MessageState], Change | None]
 class MessagesUnitOfWork(DeliveryUnitOfWork, SweepRoles, Protocol):
     """A transaction with all roles of messages."""
 
+    @property
+    def template_requests(self) -> TemplateRequests: ...
+    @property
+    def held_messages(self) -> HeldMessages: ...
+
+
+class TenantUnitOfWork(TenantTransaction, MessageRoles, Protocol):
+    """A tenant's transaction with its roles of messages."""
+
+    @property
+    def vitals(self) -> Vitals: ...
+
 
 class MessageStore(Struct, frozen=True, kw_only=True):
-    """`somebody_waits` returns as soon as a transaction waits for a lock of another; `switch` puts another server in
-    the place of the one that was written to.
+    """`open` is for a tenant in a mode. `somebody_waits` returns as soon as a transaction waits for a lock of another;
+    `switch` puts another server in the place of the one that was written to. After `releases_are_due`, messages that
+    wait for their template need not wait any longer for their release.
     """
 
     accept: Callable[[Sequence[NewMessage]], Awaitable[Sequence[MessageKey]]]
     open_uow: Callable[[], AbstractAsyncContextManager[MessagesUnitOfWork]]
+    open: Callable[[TenantId, Reach], AbstractAsyncContextManager[TenantUnitOfWork]]
     writes: OptimisticWrites
     somebody_waits: Callable[[], Awaitable[None]]
     switch: Callable[[], Awaitable[None]]
+    releases_are_due: Callable[[], Awaitable[None]]
 
     async def claim(self, *, quota: int = 10, lease: timedelta = LEASE) -> Sequence[MessageKey]:
         async with self.open_uow() as uow:
@@ -62,6 +84,16 @@ class MessageStore(Struct, frozen=True, kw_only=True):
     async def state(self, key: MessageKey) -> MessageState:
         async with self.open_uow() as uow:
             return (await uow.lifecycles.lock([key]))[key]
+
+    def tenant(self, mode: Mode = Mode.LIVE) -> AbstractAsyncContextManager[TenantUnitOfWork]:
+        return self.open(TENANT, mode)
+
+    async def dead(self, new: NewMessage, error: ProviderError = UNRENDERABLE) -> MessageKey:
+        """A message that only a person can send again."""
+        [key] = await self.accept([new])
+        await self.claim()
+        await self.move(key, lambda at: lifecycle.dead_letter(at, epoch=1, error=error))
+        return key
 
     async def unclear(self, new: NewMessage) -> MessageKey:
         """A message that was sent with an unclear result; its wait for news is over at once."""

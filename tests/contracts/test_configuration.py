@@ -128,6 +128,21 @@ async def test_a_templates_review_is_written(configuration: Configuration) -> No
     assert await configuration.template(TEMPLATE) == reviewed
 
 
+async def test_an_accounts_templates_are_locked_with_the_time_of_their_last_listing(
+    configuration: Configuration,
+) -> None:
+    await configuration.add_template(a_template())
+    second = a_template(id=TemplateId(SECOND), language="de")
+    await configuration.add_template(second)
+
+    assert await configuration.lock_templates(ACCOUNT) == ([a_template(), second], None)
+    await configuration.templates_listed(ACCOUNT, at=NOON)
+
+    _, listed_at = await configuration.lock_templates(ACCOUNT)
+    assert listed_at == NOON
+    assert await configuration.lock_templates(AccountId(SECOND)) == ([], None)
+
+
 async def test_rules_are_replaced_as_a_whole_and_read_in_order(configuration: Configuration) -> None:
     await configuration.add_sender(a_sender())
     first = a_rule(prefixes=("+49", "+43"), position=0)

@@ -120,3 +120,11 @@ async def test_what_was_set_aside_can_be_put_back_the_longest_waiting_first(webh
     async with webhooks.open() as raw_webhooks:
         assert {webhook.id for webhook in await raw_webhooks.lock_due(10)} == {FIRST, SECOND}
         assert await raw_webhooks.put_back(10) == 0
+
+
+async def test_nothing_is_put_back_where_nobody_wrote_to_a_number_that_was_not_connected(webhooks: Inbox) -> None:
+    await webhooks.store.store_many([a_callback()])
+
+    async with webhooks.open() as raw_webhooks:
+        await raw_webhooks.processed([a_callback()])
+        assert await raw_webhooks.put_back_connected(10) == 0

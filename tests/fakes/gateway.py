@@ -11,7 +11,7 @@ from messaging.application.ports.providers import (
 )
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
-from messaging.domain.templates.template import Template
+from messaging.domain.templates.template import Template, TemplateStatus
 
 TOKEN_REVOKED = Unavailable(code="190", reason="token revoked", scope=Scope.CREDENTIAL, http_status=401)
 
@@ -19,10 +19,48 @@ MayStart = Callable[[], Awaitable[bool]]
 Answer = Callable[[Outgoing, MayStart], Awaitable[SendResult | NotStarted]]
 
 
-class ScriptedGateway:
+class ScriptedAccount:
+    """`histories` holds what is remembered of messages, by the provider's id; `templates` and `numbers` are its own."""
+
+    def __init__(self) -> None:
+        self.histories: dict[str, Sequence[Receipt]] = {}
+        self.templates: list[ProviderTemplate] = []
+        self.numbers: list[ProviderNumber] = []
+
+    @property
+    def has_history(self) -> bool:
+        return bool(self.histories)
+
+    async def history(
+        self, connection: Connection, sender_external_id: str, provider_message_id: str
+    ) -> Sequence[Receipt]:
+        return self.histories.get(provider_message_id, ())
+
+    async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
+        return self.templates
+
+    async def create_template(self, connection: Connection, template: Template) -> ProviderTemplate:
+        created = ProviderTemplate(
+            external_id=str(len(self.templates) + 1),
+            name=template.name,
+            language=template.language,
+            category=template.category,
+            parameter_format=template.parameter_format,
+            components=template.components,
+            status=TemplateStatus.PENDING,
+        )
+        self.templates.append(created)
+        return created
+
+    async def list_numbers(self, connection: Connection) -> Sequence[ProviderNumber]:
+        return self.numbers
+
+
+class ScriptedGateway(ScriptedAccount):
     """Answers with `answer`; by default every message is accepted at once. `sent` are those that got so far."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.answer: Answer = self.accept
         self.sent: list[Outgoing] = []
 
@@ -50,21 +88,3 @@ class ScriptedGateway:
             return await self.started_then(TOKEN_REVOKED)(outgoing, may_start)
 
         return answer
-
-    @property
-    def has_history(self) -> bool:
-        return False
-
-    async def history(
-        self, connection: Connection, sender_external_id: str, provider_message_id: str
-    ) -> Sequence[Receipt]:
-        raise AssertionError("delivery asks for no history")
-
-    async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
-        raise AssertionError("delivery lists no templates")
-
-    async def create_template(self, connection: Connection, template: Template) -> ProviderTemplate:
-        raise AssertionError("delivery creates no templates")
-
-    async def list_numbers(self, connection: Connection) -> Sequence[ProviderNumber]:
-        raise AssertionError("delivery lists no numbers")

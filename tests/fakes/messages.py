@@ -7,23 +7,30 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from messaging.application.jobs import DeliverLane
+from messaging.application.ports.dead_letters import DeadLetterRow
 from messaging.application.ports.submissions import NewMessage
 from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Entry, Schedule, Unschedule
+from messaging.domain.messages.message import Message
 from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState, Outcome
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
+from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions.projection import project
+from messaging.domain.shared.mode import BOTH_MODES, TenantScope
 
 
 class StoredMessage(Struct, frozen=True, kw_only=True):
     """One message with all that is written about it. `state` is as of its last change, and without a live lease.
 
-    `provider_ids` holds the provider's message id of each attempt that the provider took, by epoch.
+    `provider_ids` holds the provider's message id of each attempt that the provider took, by epoch. `letter` is the
+    message's dead letter, open or settled.
     """
 
+    accepted: Message
     state: MessageState
     sealed: bytes
     recipient_index: bytes
@@ -31,7 +38,10 @@ class StoredMessage(Struct, frozen=True, kw_only=True):
     dispatch: Schedule | None
     entries: tuple[Entry, ...]
     lease_until: datetime
+    updated_at: datetime
     provider_ids: Mapping[int, str] = {}
+    error: ProviderError | None = None
+    letter: DeadLetterRow | None = None
 
     @property
     def flow(self) -> Flow:
@@ -70,7 +80,10 @@ class StoredMessage(Struct, frozen=True, kw_only=True):
             dispatch=_dispatch(self.dispatch, change),
             entries=self.entries + change.entries,
             lease_until=now + opened[-1].lease if opened else self.lease_until,
+            updated_at=now,
             provider_ids={**self.provider_ids, **taken},
+            error=self.error if change.error is UNSET else change.error,
+            letter=_letter(self.letter, change, now),
         )
 
     def _flagged(self, state: MessageState, change: Change) -> MessageState:
@@ -94,6 +107,25 @@ def _dispatch(before: Schedule | None, change: Change) -> Schedule | None:
             return arranged
 
 
+def _letter(before: DeadLetterRow | None, change: Change, now: datetime) -> DeadLetterRow | None:
+    """Entering `dead` opens a dead letter, leaving it settles the letter."""
+    died, rose = change.state is State.DEAD, change.previous is State.DEAD
+    if died and not rose:
+        assert isinstance(change.error, ProviderError)
+        return DeadLetterRow(
+            message_id=change.key.message_id,
+            code=change.error.code,
+            reason=change.error.reason,
+            died_at=now,
+            resolved_at=None,
+            resolution=None,
+        )
+    if rose and not died and before is not None and before.resolved_at is None:
+        resolution = "retried" if change.state is State.QUEUED else "resolved_by_provider"
+        return replace(before, resolved_at=now, resolution=resolution)
+    return before
+
+
 class InMemoryMessages:
     """The committed messages, by key, and who holds which of them locked. `clock` is the store's own."""
 
@@ -109,8 +141,9 @@ class InMemoryMessages:
         return [stored.state.key for stored in added]
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["InMemoryTransaction"]:
-        opened = InMemoryTransaction(self)
+    async def transaction(self, scope: TenantScope | None = None) -> AsyncIterator["InMemoryTransaction"]:
+        """The platform's without a scope, otherwise that of a tenant in a mode."""
+        opened = InMemoryTransaction(self, scope)
         try:
             yield opened
         finally:
@@ -118,10 +151,14 @@ class InMemoryMessages:
 
 
 class InMemoryTransaction:
-    """Sees what is committed and its own writes; keeps its row locks until it ends, and its writes if it commits."""
+    """Sees what is committed and its own writes; keeps its row locks until it ends, and its writes if it commits.
 
-    def __init__(self, messages: InMemoryMessages) -> None:
+    A tenant's sees that tenant's messages of its mode only.
+    """
+
+    def __init__(self, messages: InMemoryMessages, scope: TenantScope | None = None) -> None:
         self._messages = messages
+        self._scope = scope
         self._held: set[MessageKey] = set()
         self._written: dict[MessageKey, StoredMessage] = {}
 
@@ -130,8 +167,14 @@ class InMemoryTransaction:
         return self._messages.clock()
 
     def all(self) -> list[StoredMessage]:
-        """Every message in the order of its key, without locks."""
-        return [self.read(key) for key in sorted(self._messages.stored)]
+        """Every message in sight in the order of its key, without locks."""
+        return [self.read(key) for key in sorted(self._messages.stored) if self._sees(self._messages.stored[key])]
+
+    def _sees(self, stored: StoredMessage) -> bool:
+        if self._scope is None:
+            return True
+        tenant_id, mode = self._scope
+        return stored.accepted.tenant_id == tenant_id and mode in (stored.accepted.mode, BOTH_MODES)
 
     def read(self, key: MessageKey) -> StoredMessage:
         return self._written.get(key) or self._messages.stored[key]
@@ -142,7 +185,8 @@ class InMemoryTransaction:
 
     async def lock(self, keys: Iterable[MessageKey]) -> list[StoredMessage]:
         """In key order, each as soon as nobody else holds it; unknown keys are left out."""
-        for key in (known := sorted({*keys} & self._messages.stored.keys())):
+        in_sight = {key for key, stored in self._messages.stored.items() if self._sees(stored)}
+        for key in (known := sorted({*keys} & in_sight)):
             if key not in self._held:
                 await self._messages.locks[key].acquire()
                 self._held.add(key)
@@ -195,6 +239,7 @@ def _accepted(new: NewMessage, now: datetime) -> StoredMessage:
         now=now,
     )
     return StoredMessage(
+        accepted=message,
         state=state,
         sealed=new.sealed,
         recipient_index=new.recipient_index,
@@ -202,4 +247,5 @@ def _accepted(new: NewMessage, now: datetime) -> StoredMessage:
         dispatch=Schedule(kind=DispatchKind.DELIVER, due_at=message.send_at or now),
         entries=(Entry(type="message.accepted", state=message.state),),
         lease_until=now,
+        updated_at=message.created_at,
     )

@@ -7,9 +7,10 @@ from messaging.domain.shared.ids import AccountId, WebhookId
 
 
 class InMemoryRawWebhooks:
-    """`waiting` and `aside` (with the problem) by id."""
+    """`waiting` and `aside` (with the problem) by id; `received` are all that ever were stored."""
 
     def __init__(self) -> None:
+        self.received: list[RawWebhook] = []
         self.waiting: dict[WebhookId, RawWebhook] = {}
         self.aside: dict[WebhookId, tuple[RawWebhook, str]] = {}
         self._digests: set[tuple[AccountId, bytes]] = set()
@@ -21,6 +22,7 @@ class InMemoryRawWebhooks:
         fresh = (webhook.account_id, webhook.digest) not in self._digests
         if fresh:
             self._digests.add((webhook.account_id, webhook.digest))
+            self.received.append(webhook)
             self.waiting[webhook.id] = webhook
         return fresh
 

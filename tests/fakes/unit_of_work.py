@@ -1,22 +1,37 @@
-"""One transaction over messages in memory, with every role of whoever delivers and follows them."""
+"""Transactions over messages in memory: the platform's, and those of a tenant in one mode."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.mode import Reach, TenantScope
 from tests.fakes.attempts import InMemoryAttempts
 from tests.fakes.awaited_messages import InMemoryAwaitedMessages
+from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.dispatches import InMemoryDispatches
 from tests.fakes.due_messages import InMemoryDueMessages
 from tests.fakes.failovers import InMemoryFailovers, InMemoryServer
 from tests.fakes.lifecycles import InMemoryLifecycles
 from tests.fakes.messages import InMemoryMessages, InMemoryTransaction
 from tests.fakes.parked_receipts import InMemoryParkedReceipts
+from tests.fakes.records import InMemoryRecords
+from tests.fakes.selections import InMemorySelections
+from tests.fakes.templates import InMemoryHeldMessages, InMemoryTemplateWork
 from tests.fakes.unserved_messages import InMemoryUnservedMessages
+from tests.fakes.vitals import InMemoryVitals
 
 
 class InMemoryUnitOfWork:
-    def __init__(self, opened: InMemoryTransaction, parked: InMemoryParkedReceipts, server: InMemoryServer) -> None:
+    """The platform's transaction, with the roles of whoever delivers messages and follows them."""
+
+    def __init__(
+        self,
+        opened: InMemoryTransaction,
+        parked: InMemoryParkedReceipts,
+        server: InMemoryServer,
+        template_work: InMemoryTemplateWork,
+    ) -> None:
         self._opened = opened
         self.lifecycles = InMemoryLifecycles(opened)
         self.attempts = InMemoryAttempts(opened)
@@ -26,8 +41,26 @@ class InMemoryUnitOfWork:
         self.awaited_messages = InMemoryAwaitedMessages(opened)
         self.failovers = InMemoryFailovers(opened, server)
         self.parked_receipts = parked
+        self.template_requests = self.template_syncs = template_work
+        self.held_messages = InMemoryHeldMessages(opened, template_work)
 
     async def commit(self, *, durable: bool = True) -> None:
+        self._opened.commit()
+
+
+class InMemoryTenantUnitOfWork:
+    """A tenant's transaction, with the roles of whoever reads messages or acts upon them."""
+
+    def __init__(self, opened: InMemoryTransaction) -> None:
+        self._opened = opened
+        self.lifecycles = InMemoryLifecycles(opened)
+        self.attempts = InMemoryAttempts(opened)
+        self.records = InMemoryRecords(opened)
+        self.dead_letters = InMemoryDeadLetters(opened)
+        self.selections = InMemorySelections(opened)
+        self.vitals = InMemoryVitals(opened)
+
+    async def commit(self) -> None:
         self._opened.commit()
 
 
@@ -38,6 +71,7 @@ class InMemoryStore:
         self.messages = messages or InMemoryMessages()
         self.parked_receipts = InMemoryParkedReceipts()
         self.server = InMemoryServer()
+        self.template_work = InMemoryTemplateWork(clock=self.messages.clock)
         self.away = False
 
     @asynccontextmanager
@@ -45,4 +79,11 @@ class InMemoryStore:
         if self.away:
             raise StoreUnavailable
         async with self.messages.transaction() as opened:
-            yield InMemoryUnitOfWork(opened, self.parked_receipts, self.server)
+            yield InMemoryUnitOfWork(opened, self.parked_receipts, self.server, self.template_work)
+
+    @asynccontextmanager
+    async def open_tenant_uow(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[InMemoryTenantUnitOfWork]:
+        if self.away:
+            raise StoreUnavailable
+        async with self.messages.transaction(TenantScope(tenant_id, mode)) as opened:
+            yield InMemoryTenantUnitOfWork(opened)

@@ -1,22 +1,25 @@
 """Messages in memory that stand wherever a test wants them, by a clock that it moves."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
+from messaging.application.ports.dead_letters import DeadLetterRow
 from messaging.application.ports.records import MessageFilter
 from messaging.domain.messages.change import Entry, Schedule
 from messaging.domain.messages.message_state import DispatchKind, MessageKey
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, TenantId
-from messaging.domain.shared.mode import Reach
-from tests.builders import NOON, TEMPLATE, TENANT, a_standing
-from tests.fakes.messages import InMemoryMessages, StoredMessage
-from tests.fakes.unit_of_work import InMemoryStore
+from messaging.domain.shared.mode import Reach, TenantScope
+from tests.builders import NOON, TEMPLATE, TENANT, a_message, a_standing
+from tests.fakes.dead_letters import has_open_letter
+from tests.fakes.messages import InMemoryMessages, InMemoryTransaction, StoredMessage
+from tests.fakes.selections import InMemorySelections
+from tests.fakes.unit_of_work import InMemoryStore, InMemoryTenantUnitOfWork
 
 
 def key_of(number: int) -> MessageKey:
@@ -24,13 +27,16 @@ def key_of(number: int) -> MessageKey:
 
 
 class Stored(InMemoryStore):
-    """Messages by small numbers. `letters` are those whose dead letter is open, `discarded` those settled by whom."""
+    """Messages by small numbers.
+
+    `asked` are the filters and limits by which an operator selected some, `meanwhile` what others do before the
+    selected are locked.
+    """
 
     def __init__(self) -> None:
         super().__init__(InMemoryMessages(clock=lambda: self.now))
         self.now = NOON
-        self.letters: set[MessageId] = set()
-        self.discarded: list[tuple[MessageId, str, str]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         self.asked: list[tuple[MessageFilter, int]] = []
 
     def put(
@@ -51,6 +57,7 @@ class Stored(InMemoryStore):
         due_at = NOON - timedelta(seconds=since)
         key = key_of(number)
         self.messages.stored[key] = StoredMessage(
+            accepted=a_message(id=key.message_id, tenant_id=key.tenant_id),
             state=a_standing(state, **({"key": key} | changes)),
             sealed=b"",
             recipient_index=number.to_bytes(32),
@@ -58,10 +65,10 @@ class Stored(InMemoryStore):
             dispatch=None if waits_for is None else Schedule(kind=waits_for, due_at=due_at),
             entries=entries,
             lease_until=NOON,
+            updated_at=NOON,
             provider_ids={} if provider_id is None else {1: provider_id},
+            letter=a_letter(key.message_id) if state is State.DEAD else None,
         )
-        if state is State.DEAD:
-            self.letters.add(key.message_id)
 
     def of(self, number: int) -> StoredMessage:
         return self.messages.stored[key_of(number)]
@@ -82,32 +89,38 @@ class Stored(InMemoryStore):
     # --- as one tenant's key sees them ------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def open(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[Any]:
-        async with self.open_uow() as uow:
-            yield SimpleNamespace(
-                lifecycles=uow.lifecycles,
-                attempts=uow.attempts,
-                selections=self,
-                dead_letters=self,
-                commit=uow.commit,
-            )
+    async def open(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[InMemoryTenantUnitOfWork]:
+        async with self.messages.transaction(TenantScope(tenant_id, mode)) as opened:
+            uow = InMemoryTenantUnitOfWork(opened)
+            uow.selections = _Asked(opened, self)
+            yield uow
 
-    async def known(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
-        return {id for id in ids if MessageKey(TENANT, id) in self.messages.stored}
+    def open_letters(self) -> set[int]:
+        return {key.message_id.int for key, it in self.messages.stored.items() if has_open_letter(it)}
+
+    def settle_letter(self, number: int) -> None:
+        """As somebody else has."""
+        it = self.of(number)
+        assert it.letter is not None
+        settled = replace(it.letter, resolved_at=NOON, resolution="discarded")
+        self.messages.stored[key_of(number)] = replace(it, letter=settled)
+
+
+class _Asked(InMemorySelections):
+    def __init__(self, opened: InMemoryTransaction, stored: Stored) -> None:
+        super().__init__(opened)
+        self._stored = stored
 
     async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
-        self.asked.append((wanted, limit))
-        found = (key.message_id for key, it in self.messages.stored.items() if it.state.state in wanted.states)
-        return sorted(found, reverse=True)[:limit]
+        self._stored.asked.append((wanted, limit))
+        found = await super().undecided(wanted, limit=limit)
+        self._stored.meanwhile()
+        return found
 
-    async def open_among(self, ids: Collection[MessageId]) -> AbstractSet[MessageId]:
-        return self.letters.intersection(ids)
 
-    async def discard(self, ids: Collection[MessageId], *, by: str, reason: str) -> AbstractSet[MessageId]:
-        settled = self.letters.intersection(ids)
-        self.letters -= settled
-        self.discarded += [(id, by, reason) for id in sorted(settled)]
-        return settled
+def a_letter(id: MessageId) -> DeadLetterRow:
+    """An open one."""
+    return DeadLetterRow(message_id=id, code="x", reason="y", died_at=NOON, resolved_at=None, resolution=None)
 
 
 def in_seconds(seconds: float) -> timedelta:

@@ -14,8 +14,6 @@ from messaging.application.ports.providers import (
     AccountSetup,
     Connection,
     Credentials,
-    Finding,
-    Inspection,
     ProviderGateway,
     ProviderNumber,
 )
@@ -28,8 +26,10 @@ from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.shared.mode import Mode, Reach
 from messaging.domain.tenants.quotas import ConfigurationQuotas
 from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, Tenant
-from tests.builders import NOON, PHONE_NUMBER_ID, TENANT, a_principal, a_snapshot, a_tenant, an_account
+from tests.builders import NOON, PHONE_NUMBER_ID, a_principal, a_snapshot, a_tenant, an_account
 from tests.fakes.configuration import InMemoryConfiguration
+from tests.fakes.platform import InMemoryPlatform
+from tests.fakes.providers import ScriptedSetup
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import CIPHER, CREDENTIALS, DATA_KEYS, KEY_RING
@@ -39,25 +39,11 @@ NUMBER = ProviderNumber(external_id=PHONE_NUMBER_ID, address="+1 555-078-3881", 
 QUOTAS = ConfigurationQuotas(accounts=2, senders=2, templates=2, keys=2)
 
 
-class Provider:
-    """Finds nothing wrong unless told to; remembers what it was asked."""
+class Provider(ScriptedSetup):
+    """Of one account, which has one number."""
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
-        self.numbers: list[ProviderNumber] = [NUMBER]
-        self.inspected: list[Connection] = []
-        self.subscribed: list[str | None] = []
-        self.registered: list[tuple[str, str]] = []
-
-    async def inspect(self, connection: Connection) -> Inspection:
-        self.inspected.append(connection)
-        return Inspection(findings=tuple(self.findings), numbers=tuple(self.numbers))
-
-    async def subscribe(self, connection: Connection, *, webhook_url: str | None) -> None:
-        self.subscribed.append(webhook_url)
-
-    async def register_number(self, connection: Connection, external_id: str, pin: str) -> None:
-        self.registered.append((external_id, pin))
+        super().__init__(NUMBER)
 
     async def list_numbers(self, connection: Connection) -> Sequence[ProviderNumber]:
         return self.numbers
@@ -73,7 +59,7 @@ class Office:
         self.configuration = InMemoryConfiguration(Mode.LIVE)
         self.configuration.accounts_ = {account.id: account for account in accounts}
         self.configuration.senders_ = {sender.id: sender for sender in senders}
-        self.tenants: dict[TenantId, Tenant] = {TENANT: a_tenant()}
+        self.platform = InMemoryPlatform(a_tenant())
         self.snapshots = InMemorySnapshots(a_snapshot(data_keys=DATA_KEYS))
         self.provider = Provider()
         self.setups = cast(Mapping[str, AccountSetup], {"whatsapp_cloud": self.provider})
@@ -102,7 +88,7 @@ class Office:
 
     @asynccontextmanager
     async def open_system(self) -> AsyncIterator[Any]:
-        yield SimpleNamespace(platform=self, commit=self._commit)
+        yield SimpleNamespace(platform=self.platform, commit=self._commit)
 
     def credentials(self, id: AccountId) -> Credentials:
         """As they are stored."""
@@ -115,14 +101,6 @@ class Office:
 
     async def _under_way(self, account_id: AccountId, *, most: int) -> int:
         return min(self.under_way, most)
-
-    async def tenant(self, id: TenantId) -> Tenant | None:
-        return self.tenants.get(id)
-
-    lock_tenant = tenant
-
-    async def update_tenant(self, tenant: Tenant) -> None:
-        self.tenants[tenant.id] = tenant
 
 
 def a_sealed_account(credentials: Credentials = CREDENTIALS, **changes: Any) -> ProviderAccount:

@@ -203,10 +203,13 @@ async def test_an_account_can_be_tried_without_being_stored() -> None:
     office.provider.findings = [REFUSED_TOKEN]
     candidate = Candidate(provider="whatsapp_cloud", external_id=WABA_ID, credentials=CREDENTIALS)
 
-    view = await office.verify(office.principal, candidate)
+    refused = await office.verify(office.principal, candidate)
+    office.provider.findings = []
+    found = await office.verify(office.principal, candidate)
 
-    assert (view.ok, view.checks, office.commits) == (False, (REFUSED_TOKEN,), 0)
-    assert [number.external_id for number in view.numbers] == [PHONE_NUMBER_ID]
+    assert (refused.ok, refused.checks, refused.numbers) == (False, (REFUSED_TOKEN,), ())
+    assert [number.external_id for number in found.numbers] == [PHONE_NUMBER_ID]
+    assert (found.ok, office.commits) == (True, 0)
     assert (await refusal(office.verify(office.principal, replace(candidate, external_id="..")))).code == (
         "validation_failed"
     )

@@ -54,11 +54,13 @@ RESEND = UnclearChoices(default=OnUnknown.RESEND)
 )
 async def test_each_setting_of_a_tenant_changes_by_itself(field: str, value: Any) -> None:
     office = Office()
-    before = office.tenants[TENANT] = a_tenant(limits=SubmissionLimits(), on_unknown=UnclearByMode(test=RESEND))
+    before = office.platform.tenants_[TENANT] = a_tenant(
+        limits=SubmissionLimits(), on_unknown=UnclearByMode(test=RESEND)
+    )
 
     view = await ChangeTenant(open_system_uow=office.open_system)(TENANT, **{field: value})
 
-    assert office.tenants[TENANT] == replace(before, **{field: value})
+    assert office.platform.tenants_[TENANT] == replace(before, **{field: value})
     assert (getattr(view, field), office.commits) == (value, 1)
 
 

@@ -1,11 +1,9 @@
 """What the inbox stands on, in memory: a store with transactions, a provider that speaks plain JSON."""
 
 import json
-from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
 
@@ -15,7 +13,7 @@ from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.application.contacts.learn_aliases import Told
 from messaging.application.ports.conversations import NewInbound
 from messaging.application.ports.provider_events import NewProviderEvent
-from messaging.application.ports.providers import Credentials, MalformedWebhook, OtherEvent, WebhookEvent
+from messaging.application.ports.providers import Credentials
 from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.templates import LockedTemplates
@@ -28,33 +26,14 @@ from messaging.domain.templates.template import Template
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 from tests.builders import ACCOUNT, NOON, PHONE_NUMBER_ID, SENDER, TENANT, a_snapshot, an_account
+from tests.fakes.clock import FixedClock as FixedClock
+from tests.fakes.providers import JsonReader as JsonReader
+from tests.fakes.telemetry import Counts as Counts
 
 KEY_RING = AesKeyRing(bytes(range(32)))
 DATA_KEYS = (KEY_RING.new_data_key(TENANT),)
 CIPHER = KEY_RING.cipher(TENANT, DATA_KEYS)
 CREDENTIALS = Credentials(access_token="EAAtoken", app_secrets=("s3cret",), verify_token="let-me-in")
-
-
-class FixedClock:
-    def now(self) -> datetime:
-        return NOON
-
-
-class Counts:
-    """A `Telemetry` that remembers counters as `name{label=value}`."""
-
-    def __init__(self) -> None:
-        self.seen: Counter[str] = Counter()
-
-    def count(self, name: str, value: int = 1, **labels: str) -> None:
-        shown = ",".join(f"{key}={labels[key]}" for key in sorted(labels))
-        self.seen[f"{name}{{{shown}}}"] += value
-
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
-        self.seen[name] += 1
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        self.seen[name] += 1
 
 
 class LearntAliases:
@@ -91,27 +70,6 @@ class KnownTenants:
 
     def remembers_key(self, public_id: str) -> bool:
         return False
-
-
-class JsonReader:
-    """A provider whose webhooks are JSON lists; authentic when the header `x-signature` is the app secret."""
-
-    kinds = frozenset({"flows"})
-
-    def __init__(self, events: Mapping[str, WebhookEvent] | None = None) -> None:
-        self._events = events or {}
-
-    def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
-        return query["challenge"] if query.get("token") == credentials.verify_token else None
-
-    def is_authentic(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> bool:
-        return headers.get("x-signature") in credentials.app_secrets
-
-    def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
-        names = json.loads(body) if body.startswith(b"[") else None
-        if names is None:
-            raise MalformedWebhook("not a list")
-        return [self._events.get(name) or OtherEvent(kind=name, payload=None) for name in names]
 
 
 class Store:

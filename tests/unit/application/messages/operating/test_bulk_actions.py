@@ -126,7 +126,9 @@ async def test_a_discarded_letter_is_settled_once_and_its_message_stays_dead(sto
     first = await act(stored, Discard(), named(1))
     again = await act(stored, Discard(), named(1))
 
-    assert stored.discarded == [(key_of(1).message_id, BY, "asked for")]
+    assert stored.open_letters() == set()
+    assert stored.told(1) == {"type": "dead_letter.discarded", "by": BY, "reason": "asked for"}
+    assert len(stored.of(1).entries) == 1
     assert (results(first), results(again)) == ([(DONE, None, "dead")], [(REFUSED, "state_conflict", "dead")])
     assert stored.states()[1] is State.DEAD
 
@@ -149,11 +151,11 @@ async def test_what_cannot_be_found_is_told_in_its_place_and_each_id_once(stored
 
 @pytest.mark.parametrize("action", [ACCEPTING, Resolve(), Discard()])
 async def test_a_dry_run_says_the_same_and_changes_nothing(stored: Stored, action: Action) -> None:
-    before, letters = stored.states(), set(stored.letters)
+    before = stored.states()
 
     dry = await act(stored, action, named(1, 2, 3), dry_run=True)
 
-    assert (stored.states(), stored.letters, stored.discarded) == (before, letters, [])
+    assert (stored.states(), stored.open_letters(), stored.of(1).entries) == (before, {1}, ())
     real = await act(stored, action, named(1, 2, 3))
     assert (dry.dry_run, real.dry_run) == (True, False)
     assert (dry.data, dry.action) == (real.data, real.action)
@@ -214,9 +216,9 @@ async def test_a_filter_takes_the_newest_up_to_its_limit_and_tells_of_more(
 
 
 async def test_a_filter_leaves_a_letter_that_somebody_has_settled_and_a_name_does_not(stored: Stored) -> None:
-    stored.letters.clear()
+    stored.meanwhile = lambda: stored.settle_letter(1)
+    of_dead = Matching(limit=10, states=frozenset({State.DEAD}))
 
-    assert results(await act(stored, Requeue(), Matching(limit=10, states=frozenset({State.DEAD})))) == [
-        (REFUSED, "state_conflict", "dead")
-    ]
+    assert results(await act(stored, Requeue(), of_dead)) == [(REFUSED, "state_conflict", "dead")]
+    assert results(await act(stored, Requeue(), of_dead)) == []
     assert results(await act(stored, Requeue(), named(1))) == [(DONE, None, "queued")]

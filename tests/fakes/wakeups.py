@@ -1,0 +1,27 @@
+"""Wakeups in lists, one list for each queue."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from messaging.application.jobs import Job, queue_name
+from messaging.application.ports.wakeups import QueueUnavailable
+
+
+class InMemoryJobQueue:
+    """`woken` are the wakeups that wait, in order; up to `waiting` in each queue. While `away`, none is published."""
+
+    def __init__(self, *, waiting: int = 8) -> None:
+        self.queues: defaultdict[str, list[Job]] = defaultdict(list)
+        self.away = False
+        self._waiting = waiting
+
+    @property
+    def woken(self) -> list[Job]:
+        return [job for jobs in self.queues.values() for job in jobs]
+
+    async def wakeup(self, jobs: Sequence[Job]) -> None:
+        if self.away and jobs:
+            raise QueueUnavailable
+        for job in jobs:
+            if len(self.queues[queue_name(job)]) < self._waiting:
+                self.queues[queue_name(job)].append(job)
