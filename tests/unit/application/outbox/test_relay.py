@@ -15,7 +15,7 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
 from tests.builders import SENDER
-from tests.unit.application.webhooks.doubles import Counts
+from tests.fakes.telemetry import Counts
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
