@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -138,7 +139,7 @@ class PostgresSnapshots:
         self._carried = carried
         self._poll_seconds = poll_seconds
         self._looked_at = 0
-        self._last_look = float("-inf")
+        self._last_look = -inf
         self._tenants: _Memory[TenantId, TenantSnapshot] = _Memory(self._read_tenant)
         self._api_keys: _Memory[str, ApiKey] = _Memory(self._read_api_key)
         self._admin_keys: _Memory[str, AdminKey] = _Memory(self._read_admin_key)
@@ -201,7 +202,7 @@ class PostgresSnapshots:
     def _trusted_since(self) -> float:
         """The moment before which nothing is used. While looks succeed, everything kept is current, however old."""
         now = monotonic()
-        return float("-inf") if now - self._last_look < _TRUST_SECONDS else now - _TRUST_SECONDS
+        return -inf if now - self._last_look < _TRUST_SECONDS else now - _TRUST_SECONDS
 
     async def _read_tenant(self, id: TenantId) -> _Known[TenantSnapshot]:
         read_at = monotonic()

@@ -175,23 +175,23 @@ async def _accept_slice(driver: Driver, scope: TenantScope, members: Sequence[Ac
 async def _stored(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> list[Acceptance]:
     """Store members of one tenant in one mode, given in key order; return those whose key was free or who have none."""
     asking = _one_for_each_key(members)
-    claims = [_claim_row(member.idempotency, _key(member)) for member in asking if member.idempotency is not None]
-    rows = [_row(new, _key(member) or None) for member in asking for new in member.messages]
+    claims = [_claim_row(member.idempotency, key) for key, member in asking if member.idempotency is not None]
+    rows = [_row(new, key or None) for key, member in asking for new in member.messages]
     crashpoints.reach("accept.before_commit")
     claimed = {row["key"] for row in await driver.fetch(ACCEPT, scope.tenant_id, claims, rows, scope.mode)}
-    return [member for member in asking if member.idempotency is None or _key(member) in claimed]
+    return [member for key, member in asking if not key or key in claimed]
 
 
-def _one_for_each_key(members: Sequence[Acceptance]) -> list[Acceptance]:
-    """The members without a key, and the first of those with the same key."""
-    seen: set[str] = set()
+def _one_for_each_key(members: Sequence[Acceptance]) -> list[tuple[str, Acceptance]]:
+    """The members without a key, and the first of those with the same key, each with its key as stored."""
+    seen = {""}
     asking = []
     for member in members:
-        if member.idempotency is not None:
-            if _key(member) in seen:
-                continue
-            seen.add(_key(member))
-        asking.append(member)
+        key = _key(member)
+        if key in seen and key:
+            continue
+        seen.add(key)
+        asking.append((key, member))
     return asking
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.submission_limits import Balance, Exceeded, SubmissionQuotas, Taken, Wanted
 from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.channels.address import Channel
@@ -34,21 +33,19 @@ class LimitSubmissions:
     only when it is stored.
     """
 
-    def __init__(
-        self, *, quotas: SubmissionQuotas, snapshots: Snapshots, default: SubmissionLimits, telemetry: Telemetry
-    ) -> None:
+    def __init__(self, *, quotas: SubmissionQuotas, default: SubmissionLimits, telemetry: Telemetry) -> None:
         self._quotas = quotas
-        self._snapshots = snapshots
         self._default = default
         self._telemetry = telemetry
         self._single: dict[tuple[KeyId, Channel, Category], tuple[SubmissionLimits | None, list[Wanted]]] = {}
 
     async def __call__(
-        self, principal: Principal, messages: Sequence[Message], *, refused: int = 0
+        self, principal: Principal, own: SubmissionLimits | None, messages: Sequence[Message], *, refused: int = 0
     ) -> tuple[Balance, ...]:
-        """What remains under the caller's limits afterwards. Raises RateLimited."""
-        facts = await self._snapshots.tenant(principal.tenant_id)
-        own = None if facts is None else facts.tenant.limits
+        """What remains under the caller's limits afterwards. Raises RateLimited.
+
+        `own` are the tenant's limits, which take the place of the platform's defaults.
+        """
         if len(messages) == 1 and not refused:
             wanted = self._one(principal, own, messages[0])
         else:

@@ -27,7 +27,7 @@ from messaging.application.messages.accepting.submission_limits import LimitSubm
 from messaging.application.messages.reading import payload
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing, TenantCipher
-from messaging.application.ports.snapshots import ModeSnapshot, Snapshots
+from messaging.application.ports.snapshots import ModeSnapshot, Snapshots, TenantSnapshot
 from messaging.application.ports.submission_limits import Balance
 from messaging.application.ports.submissions import (
     Acceptance,
@@ -159,7 +159,9 @@ class SubmitMessages:
     ) -> Reply:
         """Raises DomainError: `validation_failed`, `rate_limited`, `idempotency_key_reused`, `request_in_flight`."""
         now = self._clock.now()
-        cipher, (prepared,) = await self._prepare(principal, [submission], now=now)
+        facts = await self._facts(principal)
+        cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
+        (prepared,) = await self._prepare(principal, facts, cipher, [submission], now=now)
         memory = _Memory(key, principal.mode, cipher)
         if isinstance(prepared, Invalid):
             # What was accepted once may have become invalid since (expired, paused): a repetition is answered all the
@@ -168,9 +170,9 @@ class SubmitMessages:
             if readable and (known := await self._known(principal, memory)) is not None:
                 return self._reply(known, b"", (), memory)
             self._count_refused(prepared)
-            await self._limit(principal, (), refused=1)
+            await self._limit(principal, facts.tenant.limits, (), refused=1)
             raise DomainError("validation_failed", "The message was not accepted.", prepared.violations)
-        balances = await self._limit(principal, [prepared.stored.message])
+        balances = await self._limit(principal, facts.tenant.limits, [prepared.stored.message])
         body = _encode(prepared.view)
         outcome = await self._doors.one(_acceptance(principal, [prepared], memory.claim(body, now)))
         return replace(self._reply(outcome, body, (prepared,), memory), balances=balances)
@@ -184,7 +186,9 @@ class SubmitMessages:
     ) -> Reply:
         """Each item stands for itself; the accepted ones are committed together. Raises like `one`, but per request."""
         now = self._clock.now()
-        cipher, results = await self._prepare(principal, submissions, now=now)
+        facts = await self._facts(principal)
+        cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
+        results = await self._prepare(principal, facts, cipher, submissions, now=now)
         memory = _Memory(key, principal.mode, cipher)
         accepted = [result for result in results if isinstance(result, _Prepared)]
         for result in results:
@@ -192,7 +196,8 @@ class SubmitMessages:
                 self._count_refused(result)
         body = _encode(_batch_view(results, len(accepted)))
         refused = len(results) - len(accepted)
-        balances = await self._limit(principal, [item.stored.message for item in accepted], refused=refused)
+        messages = [item.stored.message for item in accepted]
+        balances = await self._limit(principal, facts.tenant.limits, messages, refused=refused)
         if not accepted and key is None:
             return Reply(status=202, body=body, replayed=False, balances=balances)
         acceptance = _acceptance(principal, accepted, memory.claim(body, now))
@@ -205,17 +210,25 @@ class SubmitMessages:
         fingerprint = memory.fingerprint(memory.key)
         return await self._doors.known(principal.tenant_id, principal.mode, memory.key.key, fingerprint)
 
-    async def _prepare(
-        self, principal: Principal, submissions: Sequence[Submission | Unreadable], *, now: datetime
-    ) -> "tuple[TenantCipher, list[_Prepared | Invalid]]":
+    async def _facts(self, principal: Principal) -> TenantSnapshot:
         facts = await self._snapshots.tenant(principal.tenant_id)
         if facts is None:
             raise DomainError("unauthorized", "The key's tenant does not exist any more.")
-        cipher = self._key_ring.cipher(principal.tenant_id, facts.data_keys)
+        return facts
+
+    async def _prepare(
+        self,
+        principal: Principal,
+        facts: TenantSnapshot,
+        cipher: TenantCipher,
+        submissions: Sequence[Submission | Unreadable],
+        *,
+        now: datetime,
+    ) -> "list[_Prepared | Invalid]":
         visible = facts.in_mode(principal.mode)
         assessed = [_indexed(_assessed(principal, item, visible, now), cipher) for item in submissions]
         last_inbound = await self._last_inbound(principal, assessed)
-        return cipher, [
+        return [
             item if isinstance(item, Invalid) else self._finish(principal, *item, cipher, last_inbound, now=now)
             for item in assessed
         ]

@@ -71,7 +71,6 @@ class MessageUseCases(DeclarativeContainer):
         limit=Singleton(
             LimitSubmissions,
             quotas=adapters.submission_limits,
-            snapshots=adapters.snapshots,
             default=Singleton(terms.submission_limits, settings),
             telemetry=adapters.telemetry,
         ),

@@ -56,7 +56,6 @@ class Submitting:
             doors=StoreDoors(one=self._accept, batch=self._accept_batch, known=self.submissions.known),
             limit=LimitSubmissions(
                 quotas=InMemorySubmissionLimits(),
-                snapshots=self.snapshots,
                 default=limits or SubmissionLimits(),
                 telemetry=self.counts,
             ),

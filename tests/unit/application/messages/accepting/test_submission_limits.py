@@ -12,8 +12,7 @@ from messaging.domain.shared.ids import KeyId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.domain.tenants.tenant import Principal
-from tests.builders import a_message, a_principal, a_snapshot, a_tenant
-from tests.fakes.snapshots import InMemorySnapshots
+from tests.builders import a_message, a_principal
 from tests.fakes.submission_limits import InMemorySubmissionLimits
 from tests.unit.application.webhooks.doubles import Counts
 
@@ -24,10 +23,9 @@ class World:
     def __init__(self, own: SubmissionLimits | None = None, **default: Any) -> None:
         limits: dict[str, Any] = {"tenant": Quota(messages=10, seconds=60), "key": Quota(messages=3, seconds=60)}
         self.quotas, self.counts = InMemorySubmissionLimits(), Counts()
-        self.snapshots = InMemorySnapshots(a_snapshot(tenant=a_tenant(limits=own)))
+        self.own = own
         self.limit = LimitSubmissions(
             quotas=self.quotas,
-            snapshots=self.snapshots,
             default=SubmissionLimits(**(limits | default)),
             telemetry=self.counts,
         )
@@ -37,7 +35,8 @@ class World:
     ) -> list[int]:
         """What each policy leaves."""
         messages: list[Message] = [a_message(**of)] * count
-        return [it.remaining for it in await self.limit(principal or a_principal(), messages, refused=refused)]
+        balances = await self.limit(principal or a_principal(), self.own, messages, refused=refused)
+        return [it.remaining for it in balances]
 
     async def refusal(self, count: int = 1, *, refused: int = 0) -> RateLimited:
         with pytest.raises(RateLimited) as raised:
@@ -101,9 +100,7 @@ async def test_the_tenants_own_limits_replace_the_platforms_from_the_next_messag
     world = World()
     assert await world.submit() == [9, 2]
 
-    own = SubmissionLimits(tenant=None, key=Quota(messages=5, seconds=60))
-    tenant = a_tenant(limits=own)
-    world.snapshots.tenants[tenant.id] = a_snapshot(tenant=tenant)
+    world.own = SubmissionLimits(tenant=None, key=Quota(messages=5, seconds=60))
 
     assert await world.submit() == [3]
 
