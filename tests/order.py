@@ -26,7 +26,7 @@ _LONGEST_FIRST: Final = (
     "mortal journeys",
     "tests/journeys/test_commands.py",
     "tests/chaos/test_storm.py",
-    "tests/journeys/test_silence.py",
+    "tests/journeys/test_status_polling.py",
     "journeys",
     "tests/integration/api",
     "tests/integration/postgres/plans",

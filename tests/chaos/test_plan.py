@@ -43,7 +43,7 @@ def test_a_short_storm_has_a_fault_of_every_family() -> None:
         assert kinds & {"kill", "terminate", "freeze"}
         assert kinds & {"cut", "limit", "delay", "swallow", "refuse", "half_close"}
         assert kinds & {"flush", "kill_redis"}
-        assert {"stop_database", "provider", "callbacks"} <= kinds
+        assert {"stop_database", "provider", "webhooks"} <= kinds
 
 
 def test_a_long_storm_hits_every_process_and_every_link() -> None:

@@ -51,7 +51,7 @@ async def test_a_message_is_silent_once_its_check_is_due(store: MessageStore) ->
     soon, later = await reported(store, 2, heard=False)
     async with store.open_uow() as uow:
         await uow.lifecycles.lock([soon])
-        await uow.dispatches.postpone({soon: timedelta(seconds=-1)}, kind=DispatchKind.CHECK_SILENT)
+        await uow.dispatches.postpone({soon: timedelta(seconds=-1)}, kind=DispatchKind.POLL_STATUS)
         await uow.commit()
 
     async with store.open_uow() as uow:

@@ -26,7 +26,7 @@ async def test_a_postponed_message_is_not_due_before_its_time(store: MessageStor
     async with store.open_uow() as uow:
         await uow.lifecycles.lock(keys)
         await uow.dispatches.postpone({keys[0]: SOON, keys[1]: PAST})
-        await uow.dispatches.postpone({keys[2]: SOON}, kind=DispatchKind.STOP_WAITING)
+        await uow.dispatches.postpone({keys[2]: SOON}, kind=DispatchKind.RESOLVE_UNKNOWN)
         await uow.dispatches.postpone({})
         await uow.commit()
 
@@ -60,7 +60,7 @@ async def test_only_the_kinds_asked_for_are_told_and_only_once_they_are_due(stor
 
     await store.unclear(a_new_message())
 
-    assert await lanes_with_work(store) == [DispatchKind.STOP_WAITING]
+    assert await lanes_with_work(store) == [DispatchKind.RESOLVE_UNKNOWN]
     async with store.open_uow() as uow:
         assert list(await uow.dispatches.lanes_with_work([DispatchKind.DELIVER])) == []
         assert list(await uow.dispatches.lanes_with_work([])) == []

@@ -51,7 +51,7 @@ async def webhooks(request: pytest.FixtureRequest, engines: Engines) -> Inbox:
     return Inbox(PostgresWebhookStore(engines.system), committed)
 
 
-def a_callback(id: WebhookId = FIRST, body: bytes = b"{}") -> RawWebhook:
+def a_webhook(id: WebhookId = FIRST, body: bytes = b"{}") -> RawWebhook:
     return RawWebhook(
         id=id,
         tenant_id=TENANT,
@@ -64,19 +64,19 @@ def a_callback(id: WebhookId = FIRST, body: bytes = b"{}") -> RawWebhook:
 
 
 async def test_what_is_stored_waits_as_it_came(webhooks: Inbox) -> None:
-    assert await webhooks.store.store_many([a_callback()]) == [True]
+    assert await webhooks.store.store_many([a_webhook()]) == [True]
 
     async with webhooks.open() as raw_webhooks:
-        assert list(await raw_webhooks.lock_due(10)) == [a_callback()]
+        assert list(await raw_webhooks.lock_due(10)) == [a_webhook()]
 
 
 async def test_the_same_bytes_are_stored_once(webhooks: Inbox) -> None:
-    first = await webhooks.store.store_many([a_callback(), a_callback(SECOND)])
-    again = await webhooks.store.store_many([a_callback(SECOND)])
+    first = await webhooks.store.store_many([a_webhook(), a_webhook(SECOND)])
+    again = await webhooks.store.store_many([a_webhook(SECOND)])
 
     assert (first, again) == ([True, False], [False])
     async with webhooks.open() as raw_webhooks:
-        assert list(await raw_webhooks.lock_due(10)) == [a_callback()]
+        assert list(await raw_webhooks.lock_due(10)) == [a_webhook()]
 
 
 async def test_an_empty_batch_stores_nothing(webhooks: Inbox) -> None:
@@ -84,7 +84,7 @@ async def test_an_empty_batch_stores_nothing(webhooks: Inbox) -> None:
 
 
 async def test_the_processed_do_not_wait_any_more(webhooks: Inbox) -> None:
-    await webhooks.store.store_many([a_callback(), a_callback(SECOND, b"[]")])
+    await webhooks.store.store_many([a_webhook(), a_webhook(SECOND, b"[]")])
 
     async with webhooks.open() as raw_webhooks:
         [one] = await raw_webhooks.lock_due(1)
@@ -95,17 +95,17 @@ async def test_the_processed_do_not_wait_any_more(webhooks: Inbox) -> None:
 
 
 async def test_what_cannot_be_processed_is_set_aside(webhooks: Inbox) -> None:
-    await webhooks.store.store_many([a_callback()])
+    await webhooks.store.store_many([a_webhook()])
 
     async with webhooks.open() as raw_webhooks:
-        await raw_webhooks.set_aside(a_callback(), problem="not JSON")
+        await raw_webhooks.set_aside(a_webhook(), problem="not JSON")
 
     async with webhooks.open() as raw_webhooks:
         assert list(await raw_webhooks.lock_due(10)) == []
 
 
 async def test_what_was_set_aside_can_be_put_back_the_longest_waiting_first(webhooks: Inbox) -> None:
-    first, second = a_callback(), a_callback(SECOND, b"[]")
+    first, second = a_webhook(), a_webhook(SECOND, b"[]")
     await webhooks.store.store_many([first, second])
     async with webhooks.open() as raw_webhooks:
         await raw_webhooks.set_aside(second, problem="not JSON")
@@ -123,8 +123,8 @@ async def test_what_was_set_aside_can_be_put_back_the_longest_waiting_first(webh
 
 
 async def test_nothing_is_put_back_where_nobody_wrote_to_a_number_that_was_not_connected(webhooks: Inbox) -> None:
-    await webhooks.store.store_many([a_callback()])
+    await webhooks.store.store_many([a_webhook()])
 
     async with webhooks.open() as raw_webhooks:
-        await raw_webhooks.processed([a_callback()])
+        await raw_webhooks.processed([a_webhook()])
         assert await raw_webhooks.put_back_connected(10) == 0

@@ -19,10 +19,10 @@ class InMemoryAwaitedMessages:
         self._transaction = transaction
 
     async def lock_waits_over(self, limit: int) -> Sequence[MessageState]:
-        return await self._lock(DispatchKind.STOP_WAITING, limit)
+        return await self._lock(DispatchKind.RESOLVE_UNKNOWN, limit)
 
     async def lock_for_polling(self, limit: int) -> Sequence[MessageState]:
-        return await self._lock(DispatchKind.CHECK_SILENT, limit)
+        return await self._lock(DispatchKind.POLL_STATUS, limit)
 
     async def later_receipts(self, waiting: Sequence[MessageState], *, enough: int) -> Mapping[SenderId, Evidence]:
         started: dict[SenderId, datetime] = {}

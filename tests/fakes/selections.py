@@ -24,7 +24,7 @@ class InMemorySelections:
         return {it.accepted.id for it in self._transaction.all()} & {*ids}
 
     async def under_way(self, account_id: AccountId, *, most: int) -> int:
-        kinds = (DispatchKind.DELIVER, DispatchKind.STOP_WAITING)
+        kinds = (DispatchKind.DELIVER, DispatchKind.RESOLVE_UNKNOWN)
         of_account = (it for it in self._transaction.all() if it.state.account_id == account_id)
         return min(most, sum(any(map(it.waits_for, kinds)) for it in of_account))
 

@@ -16,13 +16,13 @@ SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
 # These run seldom, or look at tables that stay small.
 NOT_HOT = {
     "configuration.template_work": {"ASK_FOR_SYNC", "ASK_FOR_RELEASE", "PLAN", "DONE", "FORGET", "FAILED"},
-    "messages.apply_changes": {"BURY"},
+    "messages.apply_changes": {"ADD_DEAD_LETTERS"},
     "messages.failovers": {"NOTICE", "UNSETTLED", "TAKE_TURN", "DOUBTFUL", "SETTLE"},
     "messages.idempotency": {"ABANDON"},
     "messages.locks": {"NEXT_DUE", "LOCK_EXPIRED_OF"},
     "operations.health": {"LANE_DEPTHS", "WEEKS_AHEAD", "ONLY_READS", "IDENTITY"},
     "operations.survey": {"LAST_WEBHOOKS", "SET_ASIDE", "OPEN_DEAD_LETTERS"},
-    "operations.upkeep": {"DROP_WEEK"},
+    "operations.upkeep": {"ADOPT", "DROP_WEEK"},
     "operations.vitals": {"HEARD"},
     "operations.workers": {"TELL", "SEEN"},
     "reading.selections": {"UNDER_WAY"},

@@ -21,13 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.several_processes)
 
 
-# A hanging provider is cut off within the sending lease, which ends before a late callback comes.
+# A hanging provider is cut off within the sending lease, which ends before a late webhook comes.
 _SETTINGS_OF_THE_MORTAL = {
     "APP_CLAIM_LEASE_SECONDS": str(MORTAL_LEASE),
     "APP_SENDING_LEASE_SECONDS": str(MORTAL_LEASE),
     "APP_ECHO_GRACE_SECONDS": "1",
 }
-_SANDBOX_OF_THE_MORTAL = {"hang_max_ms": 500, "callback_late_ms": 2_000, "pair_limit": False}
+_SANDBOX_OF_THE_MORTAL = {"hang_max_ms": 500, "webhook_late_ms": 2_000, "pair_limit": False}
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ T = TypeVar("T")
 # Seconds, on the platform whose processes die: short enough to see recovery.
 MORTAL_LEASE = 1.5
 _PLAN = Plan(tenant="Journeys", numbers=(Number(address="+15005550006", name="Journeys", per_second=1000),))
-_UNAPPLIED = "SELECT count(*) FROM raw_callbacks WHERE status = 'stored'"
+_UNAPPLIED = "SELECT count(*) FROM raw_webhooks WHERE status = 'stored'"
 END = frozenset({"delivered", "read", "failed", "expired", "cancelled", "unconfirmed", "dead"})
 
 
@@ -110,9 +110,9 @@ class Platform:
             await connection.execute("SET ROLE messaging_system")
 
             async def nothing_waits() -> bool | None:
-                raw_webhooks = await self.sandbox.get("/_callbacks", params={"limit": 1})
+                posts = await self.sandbox.get("/_webhooks", params={"limit": 1})
                 # In this order: what was acknowledged is stored.
-                untold = raw_webhooks.json()["pending"] or await connection.fetchval(_UNAPPLIED)
+                untold = posts.json()["pending"] or await connection.fetchval(_UNAPPLIED)
                 return None if untold else True
 
             await eventually(nothing_waits, within=within, what="some webhooks were never applied")

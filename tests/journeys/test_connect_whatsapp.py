@@ -67,7 +67,7 @@ async def webhooks_went_to_the_account(platform: Platform, printed: str) -> None
     (url,) = set(re.findall(r"^webhook_url +(\S+)$", printed, re.MULTILINE))
 
     async def acknowledged() -> bool | None:
-        totals = (await platform.sandbox.get("/_callbacks", params={"limit": 1})).json()["totals"]
+        totals = (await platform.sandbox.get("/_webhooks", params={"limit": 1})).json()["totals"]
         return True if totals.get(url, {}).get("updates_acked", 0) >= 3 else None
 
     await eventually(acknowledged, within=120, what="the override was not used")

@@ -11,7 +11,7 @@ import pytest
 
 from messaging.application.crashpoints import EXIT_CODE, POINTS
 from messaging.entrypoints.lab.dev.processes.keeper import Keeper
-from tests.journeys.aftermath import MODES, Accepted, aftermath
+from tests.journeys.at_rest import MODES, Accepted, found_at_rest
 from tests.journeys.platform import Platform, eventually
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ async def test_workers_may_die_before_any_byte_has_left(mortal: Platform, crashe
     """The workers' notes tell that none has: such a crash delays, and puts nothing before a person."""
     accepted = await _crashing(mortal, *crashes)
 
-    after = await aftermath(mortal, accepted)
+    after = await found_at_rest(mortal, accepted)
 
     assert after.violations() == []
     assert after.unclear() == []
@@ -79,7 +79,7 @@ async def test_workers_may_die_before_any_byte_has_left(mortal: Platform, crashe
 async def test_workers_may_die_anywhere(mortal: Platform, crashes: tuple[str, ...]) -> None:
     accepted = await _crashing(mortal, *crashes)
 
-    after = await aftermath(mortal, accepted)
+    after = await found_at_rest(mortal, accepted)
 
     assert after.violations() == []
 
@@ -94,7 +94,7 @@ async def test_a_worker_may_die_over_what_the_provider_answered(mortal: Platform
         accepted.append(one)
         await _dies(worker, f"send.after_reply@{one.id}")
 
-    after = await aftermath(mortal, accepted)
+    after = await found_at_rest(mortal, accepted)
 
     assert after.violations() == []
     # Refused for now, it is in nobody's hands; but who could know, once the refusal is lost?
@@ -118,14 +118,14 @@ async def test_the_api_may_die_over_a_request(mortal: Platform, point: str) -> N
 
     assert answer.status_code == 202
     assert ("idempotent-replayed" in answer.headers) == (point != "accept.before_commit")
-    after = await aftermath(mortal, [Accepted(answer.json()["id"], MODES["ok"])])
+    after = await found_at_rest(mortal, [Accepted(answer.json()["id"], MODES["ok"])])
     assert after.violations() == []
     assert after.unclear() == []
     assert await _count_of_reference(mortal, key) == 1
 
 
 @pytest.mark.parametrize("point", _WEBHOOKS)
-async def test_the_webhooks_process_may_die_over_a_callback(mortal: Platform, point: str) -> None:
+async def test_the_webhooks_process_may_die_over_a_webhook(mortal: Platform, point: str) -> None:
     webhooks = mortal.stack.keepers["webhooks"]
     deaths = len(webhooks.exits)
     await _armed(webhooks, f"{mortal.stack.webhooks}/readyz", point)
@@ -133,7 +133,7 @@ async def test_the_webhooks_process_may_die_over_a_callback(mortal: Platform, po
     accepted = await _submitted(mortal)
     await _died(webhooks, deaths)
 
-    after = await aftermath(mortal, accepted)
+    after = await found_at_rest(mortal, accepted)
     assert after.violations() == []
     assert after.unclear() == []
 
@@ -148,7 +148,7 @@ async def test_poison_is_found_out_and_its_neighbours_go_out(mortal: Platform) -
     neighbours = [Accepted(id, MODES["ok"]) for id in ids if id != poison]
 
     dead = await mortal.until(poison, "dead", within=120)
-    after = await aftermath(mortal, neighbours)
+    after = await found_at_rest(mortal, neighbours)
     died = await _recorded(mortal, poison, "message.dead")
 
     assert worker.exits[deaths:] == [EXIT_CODE] * 3

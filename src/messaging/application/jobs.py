@@ -14,7 +14,7 @@ class DeliverLane(Struct, frozen=True, tag="deliver_lane"):
     priority: Priority
 
 
-class ProcessWebhooks(Struct, frozen=True, tag="process_callbacks"):
+class ProcessWebhooks(Struct, frozen=True, tag="process_webhooks"):
     """Stored raw webhooks (or parked receipts) are waiting."""
 
 
@@ -49,7 +49,7 @@ def queue_name(job: Job) -> str:
         case DeliverLane(channel=channel, priority=priority):
             return f"messaging:deliver:{channel}:{priority}"
         case ProcessWebhooks():
-            return "messaging:callbacks"
+            return "messaging:webhooks"
         case Upkeep():
             return "messaging:upkeep"
         case SyncTemplates():

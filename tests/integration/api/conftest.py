@@ -25,7 +25,7 @@ from tests.logins import database_settings
 
 @pytest.fixture(scope="session")
 async def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    quick = SandboxSettings(review_delay_ms=1, callback_delay_min_ms=1, callback_delay_max_ms=2)
+    quick = SandboxSettings(review_delay_ms=1, webhook_delay_min_ms=1, webhook_delay_max_ms=2)
     async with serving(SandboxConfig(state_dir=tmp_path_factory.mktemp("sandbox"), settings=quick)) as url:
         yield url
 

@@ -15,7 +15,7 @@ from tests.integration.api.callers import Platform, Shop, template_body
 from tests.integration.api.workers import Fate, work_through
 
 WEBHOOKS = """
-INSERT INTO raw_callbacks (tenant_id, id, account_id, received_at, provider, status, digest, sealed, problem)
+INSERT INTO raw_webhooks (tenant_id, id, account_id, received_at, provider, status, digest, sealed, problem)
 SELECT a.tenant_id, gen_random_uuid(), a.id, clock_timestamp(), a.provider, v.status, sha256('x'), 'x', v.problem
 FROM provider_accounts a, (VALUES ('processed', NULL), ('set_aside', 'odd')) AS v(status, problem)
 WHERE a.tenant_id = $1

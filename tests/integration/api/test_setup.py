@@ -82,7 +82,7 @@ async def test_credentials_go_in_and_never_come_out(platform: Platform, stored_i
         assert "canary" not in text
 
 
-async def test_an_account_needs_a_secret_to_trust_callbacks_with(platform: Platform) -> None:
+async def test_an_account_needs_a_secret_to_trust_webhooks_with(platform: Platform) -> None:
     shop = await platform.bare_shop()
 
     response = await shop.post("/v1/provider-accounts", account_body(app_secrets=[], provider="pigeon_post"))

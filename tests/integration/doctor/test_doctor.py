@@ -83,7 +83,7 @@ async def breaker_opened(platform: Platform) -> None:
 
 async def set_aside(platform: Platform) -> None:
     await platform.rows(
-        "INSERT INTO raw_callbacks (tenant_id, id, account_id, received_at, provider, status, digest, sealed, problem)"
+        "INSERT INTO raw_webhooks (tenant_id, id, account_id, received_at, provider, status, digest, sealed, problem)"
         " SELECT tenant_id, gen_random_uuid(), id, clock_timestamp(), provider, 'set_aside', sha256('x'), 'x', 'odd'"
         " FROM provider_accounts RETURNING id"
     )

@@ -146,7 +146,7 @@ async def test_an_unclear_outcome_waits_and_then_stops_waiting(engines: Engines)
         await uow.lifecycles.apply([change])
         await uow.commit()
 
-    assert work == [DispatchKind.STOP_WAITING]
+    assert work == [DispatchKind.RESOLVE_UNKNOWN]
     assert (await message(engines, key)).state is State.UNCONFIRMED
 
 

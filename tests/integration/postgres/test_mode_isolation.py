@@ -55,7 +55,7 @@ WITHOUT: Final[Mapping[str, str]] = {
     "service_windows": "belongs to a sender, and is looked up by senders of one mode",
     **dict.fromkeys(("tenants", "data_keys", "config_versions"), "is the tenant's as a whole"),
     **dict.fromkeys(
-        ("callback_digests", "parked_receipts", "raw_callbacks"), "is the platform's own: tenants have no grant"
+        ("webhook_digests", "parked_receipts", "raw_webhooks"), "is the platform's own: tenants have no grant"
     ),
 }
 

@@ -49,7 +49,7 @@ async def owner(fresh_database: str) -> AsyncIterator[Owner]:
     """Connected as superuser to a database that has been there for two old weeks; an ordinary role owns the tables."""
     connection = await asyncpg.connect(fresh_database)
     for at in (OLDER, OLD):
-        for table in (*OF_MESSAGES, "raw_callbacks"):
+        for table in (*OF_MESSAGES, "raw_webhooks"):
             await add_week(connection, table, at)
     await connection.execute("CREATE ROLE ordinary_owner")
     await connection.execute(TO_AN_ORDINARY_OWNER)
@@ -109,7 +109,7 @@ async def test_weeks_past_the_retention_go_with_all_that_belongs_to_them(
     "unfinished",
     [
         "UPDATE messages SET state = 'queued' WHERE id = $1",
-        "INSERT INTO dispatches (tenant_id, subject_id, due_at, kind) SELECT tenant_id, id, now(), 'check_silent'"
+        "INSERT INTO dispatches (tenant_id, subject_id, due_at, kind) SELECT tenant_id, id, now(), 'poll_status'"
         " FROM messages WHERE id = $1",
         "INSERT INTO dead_letters SELECT tenant_id, id, now(), NULL, 'x', 'y' FROM messages WHERE id = $1",
     ],
@@ -127,18 +127,18 @@ async def test_a_week_with_anything_unfinished_is_kept_and_the_next_one_goes(
     assert await owner.fetchval("SELECT count(*) FROM contents WHERE message_id = $1", an_id(OLDER)) == 1
 
 
-async def test_callbacks_have_a_retention_of_their_own_and_unread_ones_are_kept(
+async def test_webhooks_have_a_retention_of_their_own_and_unread_ones_are_kept(
     engines: Engines, owner: Owner, upkeep: MakeUpkeep
 ) -> None:
     await owner.execute(
-        "INSERT INTO dispatches (tenant_id, subject_id, due_at, kind) VALUES ($1, $2, now(), 'process_callback')",
+        "INSERT INTO dispatches (tenant_id, subject_id, due_at, kind) VALUES ($1, $2, now(), 'process_webhook')",
         TENANT,
         an_id(OLDER),
     )
 
     dropped = await upkeep(raw_webhooks=timedelta(days=90)).drop_old_partitions()
 
-    assert dropped == [week_of("raw_callbacks", OLD)]
+    assert dropped == [week_of("raw_webhooks", OLD)]
 
 
 async def test_without_a_retention_everything_stays(owner: Owner, upkeep: MakeUpkeep) -> None:
@@ -167,7 +167,7 @@ async def test_a_message_taken_up_again_while_the_lock_was_waited_for_keeps_its_
     await requeue.start()
     await owner.execute("UPDATE messages SET updated_at = now() WHERE id = $1", an_id(OLDER))
     await owner.execute(
-        "INSERT INTO dispatches (tenant_id, subject_id, due_at, kind) VALUES ($1, $2, now(), 'check_silent')",
+        "INSERT INTO dispatches (tenant_id, subject_id, due_at, kind) VALUES ($1, $2, now(), 'poll_status')",
         TENANT,
         an_id(OLDER),
     )

@@ -46,6 +46,7 @@ SYSTEM_GRANTS: Final[Mapping[str, str]] = {
     "alembic_version": "S",
     "api_keys": "S",
     "attempts": "ISu",
+    # The names that the version before has for what webhooks are stored in.
     "callback_digests": "DIS",
     "config_versions": "ISU",
     "contact_aliases": "ISu",
@@ -62,11 +63,13 @@ SYSTEM_GRANTS: Final[Mapping[str, str]] = {
     "provider_accounts": "S",
     "provider_events": "DIS",
     "raw_callbacks": "ISu",
+    "raw_webhooks": "ISu",
     "routing_rules": "S",
     "senders": "S",
     "service_windows": "ISu",
     "templates": "SU",
     "tenants": "ISU",
+    "webhook_digests": "DIS",
     "workers": "DISU",
 }
 APP_GRANTS: Final[Mapping[str, str]] = {

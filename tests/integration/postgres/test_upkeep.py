@@ -21,7 +21,7 @@ from tests.builders import ACCOUNT, NOON, TENANT
 from tests.seeding import a_claim, a_new_message, accept, an_acceptance, seed_tenant
 from tests.unit.application.webhooks.doubles import Counts
 
-PARTITIONED = {"messages", "contents", "attempts", "events", "raw_callbacks"}
+PARTITIONED = {"messages", "contents", "attempts", "events", "raw_webhooks"}
 
 
 def an_upkeep(engines: Engines) -> PostgresUpkeep:
@@ -47,7 +47,7 @@ async def test_missing_partitions_are_made_again_by_several_processes_at_once(fr
     engines = create_engines(fresh_database)
     before = await partitions(fresh_database)
     owner = await asyncpg.connect(fresh_database)
-    last = max(name for name in before if name.startswith("raw_callbacks_2"))
+    last = max(name for name in before if name.startswith("raw_webhooks_2"))
     await owner.execute(f"DROP TABLE {last}")
     await owner.close()
 
@@ -95,7 +95,7 @@ async def test_expired_keys_and_old_digests_are_forgotten(engines: Engines) -> N
     async with transaction(engines.system) as opened:
         for age, digest in (("31 days", b"old"), ("29 days", b"new")):
             await opened.driver.execute(
-                f"INSERT INTO callback_digests VALUES ($1, $2, now() - interval '{age}', $3)", TENANT, ACCOUNT, digest
+                f"INSERT INTO webhook_digests VALUES ($1, $2, now() - interval '{age}', $3)", TENANT, ACCOUNT, digest
             )
         await opened.commit()
 
@@ -104,7 +104,7 @@ async def test_expired_keys_and_old_digests_are_forgotten(engines: Engines) -> N
     assert gone == 3
     async with transaction(engines.system) as opened:
         assert [row["key"] for row in await opened.driver.fetch("SELECT key FROM idempotency_keys")] == ["new"]
-        assert [row["digest"] for row in await opened.driver.fetch("SELECT digest FROM callback_digests")] == [b"new"]
+        assert [row["digest"] for row in await opened.driver.fetch("SELECT digest FROM webhook_digests")] == [b"new"]
 
 
 async def test_a_migrated_and_idle_database_is_ready(engines: Engines) -> None:

@@ -26,7 +26,7 @@ class Business:
             "waba_id": self.waba_id,
             "access_token": self.token,
             "app_secret": self.app_secret,
-            "callback_url": self.inbox.url,
+            "webhook_url": self.inbox.url,
             "phone_numbers": [{"id": self.phone_id, "display_phone_number": self.display}],
         }
         await self.control("accounts", account | changes)

@@ -13,11 +13,11 @@ from tests.integration.sandbox.business import Business
 from tests.integration.sandbox.receiver import Receiver
 
 QUICK = Settings(
-    callback_delay_min_ms=1,
-    callback_delay_max_ms=3,
-    callback_late_ms=60,
-    callback_retry_initial_ms=5,
-    callback_retry_max_ms=20,
+    webhook_delay_min_ms=1,
+    webhook_delay_max_ms=3,
+    webhook_late_ms=60,
+    webhook_retry_initial_ms=5,
+    webhook_retry_max_ms=20,
     review_delay_ms=1,
     slow_ms=40,
     hang_max_ms=5_000,

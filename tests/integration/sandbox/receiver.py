@@ -32,14 +32,14 @@ class Inbox:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.callbacks: list[Webhook] = []
+        self.webhooks: list[Webhook] = []
         self.answers: list[int] = []
         """Statuses to answer the next POSTs with; 200 when used up."""
         self.verify_token = "verify-me"
         self._changed = asyncio.Condition()
 
     def values(self, field: str) -> list[Json]:
-        changes = [change for callback in self.callbacks for change in callback.changes()]
+        changes = [change for webhook in self.webhooks for change in webhook.changes()]
         return [change["value"] for change in changes if change["field"] == field]
 
     def statuses(self, message_id: str) -> list[Json]:
@@ -61,7 +61,7 @@ class Inbox:
         body = await request.read()
         answer = self.answers.pop(0) if self.answers else 200
         async with self._changed:
-            self.callbacks.append(Webhook(body, request.headers["x-hub-signature-256"]))
+            self.webhooks.append(Webhook(body, request.headers["x-hub-signature-256"]))
             self._changed.notify_all()
         return web.Response(status=answer)
 

@@ -57,7 +57,7 @@ async def test_settings_change_one_by_one_and_only_to_sensible_values(business: 
     changed = await business.control("settings", {"pair_burst": 7})
     refused = [
         await business.http.post("/_control/settings", json=body)
-        for body in ({"colour": 1}, {"drop_probability": 2}, {"callback_delay_min_ms": 10_000}, [1])
+        for body in ({"colour": 1}, {"drop_probability": 2}, {"webhook_delay_min_ms": 10_000}, [1])
     ]
 
     assert changed == before | {"pair_burst": 7}
@@ -81,3 +81,18 @@ async def test_a_body_above_the_limit_is_refused(business: Business) -> None:
     answer = await business.call("POST", f"{business.phone_id}/messages", {"x": "y" * (5 * 1024 * 1024)})
 
     assert answer.status_code == 413
+
+
+async def test_a_former_name_is_refused_with_the_present_one(business: Business) -> None:
+    account = {"waba_id": "1", "access_token": "a", "app_secret": "b", "callback_url": "http://localhost/hook"}
+
+    setting = await business.http.post("/_control/settings", json={"callback_late_ms": 1, "callback_seed": 2})
+    url = await business.http.post("/_control/accounts", json=account)
+    path = await business.http.get("/_callbacks")
+
+    assert (setting.status_code, url.status_code, path.status_code) == (422, 422, 404)
+    assert setting.json()["detail"] == (
+        "callback_late_ms is called webhook_late_ms now; callback_seed is called webhook_seed now"
+    )
+    assert "webhook_url" in url.json()["detail"]
+    assert "/_webhooks" in path.json()["detail"]

@@ -46,15 +46,15 @@ async def sandbox_process(state_dir: Path) -> AsyncIterator[Process]:
         await child.wait()
 
 
-async def test_kill_9_loses_no_answered_send_and_no_callback(tmp_path: Path, receiver: Receiver) -> None:
+async def test_kill_9_loses_no_answered_send_and_no_webhook(tmp_path: Path, receiver: Receiver) -> None:
     inbox = receiver.inbox("killed")
     answered: list[str] = []
-    slow_callbacks = {"callback_delay_min_ms": 500, "callback_delay_max_ms": 500, "review_delay_ms": 0}
+    slow_webhooks = {"webhook_delay_min_ms": 500, "webhook_delay_max_ms": 500, "review_delay_ms": 0}
 
     async with sandbox_process(tmp_path) as process, httpx.AsyncClient(base_url=process.url) as http:
         business = Business(http, 900_001, inbox)
         await business.join()
-        await business.control("settings", slow_callbacks | {"throughput_mps": None})
+        await business.control("settings", slow_webhooks | {"throughput_mps": None})
         await business.approved_template()
         await business.user_writes(**{"from": "+14155557999"})
         await inbox.until(lambda: bool(inbox.messages()))
@@ -81,7 +81,7 @@ async def test_kill_9_loses_no_answered_send_and_no_callback(tmp_path: Path, rec
             statuses = await inbox.statuses_of(message_id, 3)
             assert {status["status"] for status in statuses} == {"sent", "delivered", "read"}
         settings = (await http.get("/_control/settings")).json()
-        assert settings["callback_delay_min_ms"] == 500
+        assert settings["webhook_delay_min_ms"] == 500
         # Accounts, templates, windows and numbering go on where they stopped.
         assert (await reborn.send("+14155557999")).status_code == 200
         assert (await reborn.post_message(a_template_message("A", "B"))).status_code == 200
@@ -95,36 +95,53 @@ async def test_sigterm_ends_the_process_cleanly(tmp_path: Path) -> None:
         assert await process.child.wait() == 0
 
 
-async def test_acknowledged_callbacks_are_not_sent_again_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
-    inbox = receiver.inbox("restarted")
-    config = SandboxConfig(state_dir=tmp_path, settings=Settings(callback_delay_min_ms=1, callback_delay_max_ms=2))
+def name_as_formerly(state_dir: Path) -> None:
+    """Makes a state directory what the version before would have left."""
+    (state_dir / "webhooks.jsonl").rename(state_dir / "callbacks.jsonl")
+    state = state_dir / "state.jsonl"
+    state.write_text(state.read_text().replace('"webhook_', '"callback_'))
+
+
+@pytest.mark.parametrize("by_the_version_before", [False, True])
+async def test_acknowledged_webhooks_are_not_sent_again_after_a_restart(
+    tmp_path: Path, receiver: Receiver, by_the_version_before: bool
+) -> None:
+    inbox = receiver.inbox(f"restarted-{by_the_version_before}")
+    config = SandboxConfig(state_dir=tmp_path, settings=Settings(webhook_delay_min_ms=1, webhook_delay_max_ms=2))
     async with serving(config) as url, httpx.AsyncClient(base_url=url) as http:
         business = Business(http, 900_002, inbox)
         await business.join()
+        await business.control("settings", {"webhook_late_ms": 7})
         await business.user_writes(**{"from": "+14155557000"})
         message_id = await business.send_id()
         await inbox.statuses_of(message_id, 3)
-        while (await http.get("/_callbacks")).json()["pending"]:
+        while (await http.get("/_webhooks")).json()["pending"]:
             pass
-    seen = len(inbox.callbacks)
+    seen = len(inbox.webhooks)
+    if by_the_version_before:
+        name_as_formerly(tmp_path)
 
     async with serving(config) as url, httpx.AsyncClient(base_url=url) as http:
-        log = (await http.get("/_callbacks")).json()
+        log = (await http.get("/_webhooks")).json()
+        settings = (await http.get("/_control/settings")).json()
+        accounts = (await http.get("/_control/accounts")).json()["data"]
 
     assert log["pending"] == 0
+    assert settings["webhook_late_ms"] == 7
+    assert [account["webhook_url"] for account in accounts] == [inbox.url]
     assert log["totals"][inbox.url]["acked"] == seen
-    assert len(inbox.callbacks) == seen
+    assert len(inbox.webhooks) == seen
 
 
 async def test_an_unreachable_receiver_gets_everything_later(tmp_path: Path, receiver: Receiver) -> None:
     inbox = receiver.inbox("late")
-    config = SandboxConfig(state_dir=tmp_path, settings=Settings(callback_delay_min_ms=1, callback_delay_max_ms=2))
+    config = SandboxConfig(state_dir=tmp_path, settings=Settings(webhook_delay_min_ms=1, webhook_delay_max_ms=2))
     async with serving(config) as url, httpx.AsyncClient(base_url=url) as http:
         business = Business(http, 900_003, inbox)
-        await business.join(callback_url="http://127.0.0.1:1/nobody")
+        await business.join(webhook_url="http://127.0.0.1:1/nobody")
         await business.user_writes(**{"from": "+14155557000"})
         message_id = await business.send_id()
-        while not (await http.get("/_callbacks")).json()["data"]:
+        while not (await http.get("/_webhooks")).json()["data"]:
             pass
 
     async with serving(config) as url, httpx.AsyncClient(base_url=url) as http:

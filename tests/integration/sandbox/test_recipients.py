@@ -143,8 +143,8 @@ async def test_the_first_status_can_beat_the_answer(business: Business) -> None:
     assert [status["status"] for status in business.inbox.statuses(message_id)][:1] == ["sent"]
 
 
-async def test_reversed_callbacks_carry_reversed_times(business: Business) -> None:
-    await business.control("settings", {"callback_concurrency": 1})
+async def test_reversed_webhooks_carry_reversed_times(business: Business) -> None:
+    await business.control("settings", {"webhook_concurrency": 1})
     to = await writes_to(business, 61)
 
     message_id = await business.send_id(to)

@@ -61,7 +61,7 @@ async def test_statuses_repeat_our_reference_and_price_the_message(business: Bus
         "category": "service",
     }
     assert "pricing" not in by_status["read"]
-    assert all(callback.is_signed_with(business.app_secret) for callback in business.inbox.callbacks)
+    assert all(webhook.is_signed_with(business.app_secret) for webhook in business.inbox.webhooks)
 
 
 async def test_a_user_without_a_phone_number_is_reached_by_its_scoped_id(business: Business) -> None:

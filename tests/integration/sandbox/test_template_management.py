@@ -54,7 +54,7 @@ async def test_the_review_result_is_announced_with_a_signature(business: Busines
         "message_template_category": "UTILITY",
         "reason": "NONE",
     }
-    assert business.inbox.callbacks[0].is_signed_with(business.app_secret)
+    assert business.inbox.webhooks[0].is_signed_with(business.app_secret)
     node = (await business.call("GET", template_id, fields="status,category")).json()
     assert node == {"id": template_id, "status": "APPROVED", "category": "UTILITY"}
 

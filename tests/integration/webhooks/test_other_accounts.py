@@ -51,7 +51,7 @@ async def test_a_receipt_signed_for_another_account_moves_nothing(
     await platform.process()
 
     assert await state(platform, key) == "submitted"
-    assert await platform.value("SELECT status FROM raw_callbacks") == "processed"
+    assert await platform.value("SELECT status FROM raw_webhooks") == "processed"
     # It will never match: waiting for it would only keep the other account's unclear messages from being sent again.
     assert await platform.value("SELECT count(*) FROM parked_receipts") == 0
 

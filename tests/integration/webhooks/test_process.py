@@ -31,7 +31,7 @@ from tests.integration.webhooks import meta
 from tests.integration.webhooks.platform import PATH, Platform
 from tests.seeding import a_new_message, an_acceptance
 
-SETTLED = "SELECT status, problem FROM raw_callbacks ORDER BY id"
+SETTLED = "SELECT status, problem FROM raw_webhooks ORDER BY id"
 
 
 async def post(client: httpx.AsyncClient, *changes: dict[str, Any]) -> None:
@@ -76,7 +76,7 @@ async def test_receipts_move_their_message_in_whatever_order_they_come(
 
     assert await state(platform, key) == "read"
     assert await platform.rows(SETTLED) == [{"status": "processed", "problem": None}] * 2
-    assert await platform.rows("SELECT * FROM dispatches WHERE kind = 'process_callback'") == []
+    assert await platform.rows("SELECT * FROM dispatches WHERE kind = 'process_webhook'") == []
     assert await platform.process() == 0
 
 
@@ -247,7 +247,7 @@ async def test_everything_else_a_provider_tells_is_listed_with_its_content_and_t
 async def test_what_is_processed_once_more_is_kept_once(client: httpx.AsyncClient, platform: Platform) -> None:
     await post(client, {"field": "security", "value": {"event": "PIN_CHANGED"}})
     await platform.process()
-    await platform.rows("UPDATE raw_callbacks SET status = 'set_aside', problem = 'x'")
+    await platform.rows("UPDATE raw_webhooks SET status = 'set_aside', problem = 'x'")
 
     assert await platform.application.webhooks.replay()(10) == 1
     assert await platform.process() == 1
@@ -261,7 +261,7 @@ def parsed(id: str) -> UUID:
     return found
 
 
-async def test_a_callback_that_postgres_refuses_does_not_hold_up_the_others(
+async def test_a_webhook_that_postgres_refuses_does_not_hold_up_the_others(
     client: httpx.AsyncClient, platform: Platform
 ) -> None:
     key = await submitted(platform, "wamid.1")
@@ -285,7 +285,7 @@ async def test_unreadable_bytes_are_kept_with_the_reason(client: httpx.AsyncClie
     assert all(row["problem"].startswith("malformed: ") for row in await platform.rows(SETTLED))
 
 
-async def test_thousands_of_statuses_in_one_callback_are_processed(
+async def test_thousands_of_statuses_in_one_webhook_are_processed(
     client: httpx.AsyncClient, platform: Platform
 ) -> None:
     key = await submitted(platform, "wamid.7")
@@ -296,7 +296,7 @@ async def test_thousands_of_statuses_in_one_callback_are_processed(
     assert await platform.value("SELECT count(*) FROM parked_receipts") == 2_999
 
 
-async def test_two_workers_share_the_callbacks_between_them(client: httpx.AsyncClient, platform: Platform) -> None:
+async def test_two_workers_share_the_webhooks_between_them(client: httpx.AsyncClient, platform: Platform) -> None:
     for n in range(60):
         await post(client, meta.texts("hi", wamid=f"wamid.{n}"))
     handled = await asyncio.gather(*(platform.process() for _ in range(3)))
@@ -311,11 +311,11 @@ async def test_what_was_set_aside_can_be_replayed_when_its_cause_is_mended(
 ) -> None:
     key = await submitted(platform, "wamid.1")
     await post(client, meta.statuses(meta.status("wamid.1", "delivered")))
-    await platform.value("UPDATE raw_callbacks SET provider = 'telegraph' RETURNING id")
+    await platform.value("UPDATE raw_webhooks SET provider = 'telegraph' RETURNING id")
     await platform.process()
     assert await platform.rows(SETTLED) == [{"status": "set_aside", "problem": "provider_unknown"}]
 
-    await platform.value("UPDATE raw_callbacks SET provider = 'whatsapp_cloud' RETURNING id")
+    await platform.value("UPDATE raw_webhooks SET provider = 'whatsapp_cloud' RETURNING id")
     assert await platform.application.webhooks.replay()(10) == 1
     await platform.process()
 

@@ -19,25 +19,25 @@ from tests.unit.application.webhooks.doubles import Counts
 
 BODY = meta.webhook(meta.statuses(meta.status("wamid.1")))
 
-STORED = "SELECT count(*) FROM raw_callbacks"
+STORED = "SELECT count(*) FROM raw_webhooks"
 
 
-async def test_a_signed_callback_is_answered_after_it_is_stored_with_its_dispatch(
+async def test_a_signed_webhook_is_answered_after_it_is_stored_with_its_dispatch(
     client: httpx.AsyncClient, platform: Platform
 ) -> None:
     answer = await client.post(PATH, content=BODY, headers=meta.signed(BODY))
 
     assert (answer.status_code, answer.content) == (200, b"")
-    (row,) = await platform.rows("SELECT * FROM raw_callbacks")
+    (row,) = await platform.rows("SELECT * FROM raw_webhooks")
     assert (row["tenant_id"], row["account_id"], row["status"]) == (TENANT, ACCOUNT, "stored")
     kept = raw.unseal(platform.cipher, WebhookId(row["id"]), row["sealed"])
     assert kept.body == BODY
     assert meta.signed(BODY).items() <= kept.headers.items()
     (dispatch,) = await platform.rows("SELECT subject_id, kind FROM dispatches")
-    assert dispatch == {"subject_id": row["id"], "kind": "process_callback"}
+    assert dispatch == {"subject_id": row["id"], "kind": "process_webhook"}
 
 
-async def test_a_repeated_callback_is_acknowledged_and_kept_once(client: httpx.AsyncClient, platform: Platform) -> None:
+async def test_a_repeated_webhook_is_acknowledged_and_kept_once(client: httpx.AsyncClient, platform: Platform) -> None:
     answers = [await client.post(PATH, content=BODY, headers=meta.signed(BODY)) for _ in range(2)]
     answers += await asyncio.gather(*(client.post(PATH, content=BODY, headers=meta.signed(BODY)) for _ in range(20)))
 
@@ -57,7 +57,7 @@ FORGERIES = {
 }
 
 
-async def test_a_forged_callback_is_refused_and_leaves_no_trace(client: httpx.AsyncClient, platform: Platform) -> None:
+async def test_a_forged_webhook_is_refused_and_leaves_no_trace(client: httpx.AsyncClient, platform: Platform) -> None:
     answers = {}
     for name, headers in FORGERIES.items():
         given = [(header.encode(), value.encode("latin-1")) for header, value in headers.items()]
@@ -192,7 +192,7 @@ async def test_while_postgres_is_away_nothing_is_acknowledged_and_afterwards_it_
         assert await platform.value(STORED) == 2
 
 
-async def test_the_operations_paths_answer_beside_the_callbacks(client: httpx.AsyncClient) -> None:
+async def test_the_operations_paths_answer_beside_the_webhooks(client: httpx.AsyncClient) -> None:
     answers = {path: await client.get(path) for path in ("/healthz", "/readyz", "/metrics")}
 
     assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)

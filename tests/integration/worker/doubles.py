@@ -101,6 +101,10 @@ class Work:
         self.upkeep["connected"] += 1
         return 0
 
+    async def adopt_former_dispatches(self) -> int:
+        self.upkeep["former_dispatches"] += 1
+        return 0
+
     async def purge_idempotency(self) -> int:
         self.upkeep["idempotency"] += 1
         return 0
@@ -153,8 +157,8 @@ async def worker_process(
         yield WorkerProcess(
             WorkerDependencies(
                 deliver=work,
-                resolve_unknown=lambda: work.take(DispatchKind.STOP_WAITING),
-                poll_status=lambda: work.take(DispatchKind.CHECK_SILENT),
+                resolve_unknown=lambda: work.take(DispatchKind.RESOLVE_UNKNOWN),
+                poll_status=lambda: work.take(DispatchKind.POLL_STATUS),
                 process_webhooks=lambda: work.take(DispatchKind.PROCESS_WEBHOOK),
                 rematch=lambda: work.take(DispatchKind.REMATCH),
                 release_held=lambda: work.take(DispatchKind.RELEASE_HELD),

@@ -55,7 +55,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_what_is_due_reaches_the_use_case_it_is_for(work: Work, redis_url: str) -> None:
     everything: Counter[DeliverLane | DispatchKind] = Counter(
-        {OTP: 35, BULK: 12, DispatchKind.PROCESS_WEBHOOK: 25, DispatchKind.REMATCH: 5, DispatchKind.STOP_WAITING: 3}
+        {OTP: 35, BULK: 12, DispatchKind.PROCESS_WEBHOOK: 25, DispatchKind.REMATCH: 5, DispatchKind.RESOLVE_UNKNOWN: 3}
     )
     work.due.update(everything)
     async with running(work, redis_url):
@@ -140,7 +140,7 @@ async def test_a_bug_in_a_use_case_is_logged_and_does_not_spin(
     work: Work, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     work.error = RuntimeError("bug")
-    work.due[DispatchKind.STOP_WAITING] = 1
+    work.due[DispatchKind.RESOLVE_UNKNOWN] = 1
     work.due[OTP] = 1
     async with running(work, redis_url):
         await until(lambda: work.failures >= 2)

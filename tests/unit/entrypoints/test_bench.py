@@ -140,7 +140,7 @@ def test_every_message_of_a_batch_goes_to_somebody_else() -> None:
 def test_receipts_come_in_groups_and_in_every_status() -> None:
     entry = {"message_id": "wamid.x", "to": "+1", "sender": "99", "reference": "v1.a.1.b", "received_at": 1.0}
 
-    posts = [json.loads(post) for post in bodies.receipts("42", [entry] * 5, per_callback=2)]
+    posts = [json.loads(post) for post in bodies.receipts("42", [entry] * 5, per_webhook=2)]
 
     statuses = [post["entry"][0]["changes"][0]["value"]["statuses"] for post in posts]
     assert [len(part) for part in statuses] == [2, 2, 1] * 3

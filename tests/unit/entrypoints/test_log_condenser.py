@@ -97,7 +97,7 @@ def test_a_defect_in_a_loop_is_told_once_and_then_counted(log: logging.Logger, c
 
 def test_lines_that_differ_in_anything_are_all_kept(log: logging.Logger, kept: Kept) -> None:
     for number in range(3):
-        log.warning("webhook.set_aside", extra={"webhook_id": f"cbk_{number}"})
+        log.warning("webhook.set_aside", extra={"webhook_id": f"whk_{number}"})
     for text in ("one", "another"):
         try:
             raise ValueError(text)

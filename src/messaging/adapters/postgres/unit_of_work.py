@@ -53,7 +53,7 @@ Changed = Callable[[], Awaitable[None]]
 
 
 async def _nobody() -> None:
-    """The callback of a program that keeps no configuration in memory: it does nothing."""
+    """Does nothing: the `changed` of a program that keeps no configuration in memory."""
 
 
 class _Change:

@@ -27,7 +27,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "slots_missed": Declared("Sends that were not ready in time for their sender's pace and had to wait anew."),
     "attempts": Declared("Sends handed to a provider, by what came of them.", ("provider", "outcome")),
     "unknown_resolved": Declared("Ends of a wait for an echo: unconfirmed, resent, or waiting on.", ("outcome",)),
-    "silence_checks": Declared("Checks of messages without news, by whether they brought any.", ("news",)),
+    "status_polls": Declared("Checks of messages without news, by whether they brought any.", ("news",)),
     "receipts": Declared("Provider statuses applied.", ("kind",)),
     "receipts_refused": Declared("Provider statuses about a message that left by another account: not applied.", ()),
     "http_requests": Declared("Requests answered.", ("method", "route", "status")),

@@ -41,8 +41,8 @@ class RelayDueWork:
         self._throttled = throttled
         self._telemetry = telemetry
         self._kinds = [
-            DispatchKind.STOP_WAITING,
-            DispatchKind.CHECK_SILENT,
+            DispatchKind.RESOLVE_UNKNOWN,
+            DispatchKind.POLL_STATUS,
             DispatchKind.RELEASE_HELD,
             DispatchKind.SYNC_TEMPLATES,
         ]
@@ -77,7 +77,7 @@ class RelayDueWork:
                 return found if found in self._lanes else None
             case DispatchKind.PROCESS_WEBHOOK | DispatchKind.REMATCH:
                 return ProcessWebhooks()
-            case DispatchKind.STOP_WAITING | DispatchKind.CHECK_SILENT | DispatchKind.RELEASE_HELD:
+            case DispatchKind.RESOLVE_UNKNOWN | DispatchKind.POLL_STATUS | DispatchKind.RELEASE_HELD:
                 return Upkeep()
             case DispatchKind.SYNC_TEMPLATES:
                 return SyncTemplates()

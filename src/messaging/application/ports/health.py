@@ -89,3 +89,7 @@ class Upkeep(Protocol):
     async def purge_idempotency(self) -> int:
         """Delete idempotency records that are older than 7 days; returns how many."""
         ...
+
+    async def adopt_former_dispatches(self) -> int:
+        """Give dispatches of the kinds that the version before wrote their present kinds; returns how many."""
+        ...

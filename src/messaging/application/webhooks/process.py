@@ -1,7 +1,8 @@
 """Processes stored webhooks into receipts, inbound messages, reports about templates, and provider events to keep.
 
-A batch is one transaction. If it fails, its members are tried one by one, and a webhook that keeps failing alone is
-marked as failed with its problem, so that the others do not wait for it.
+A batch is one transaction. If it fails, its webhooks are tried one by one, and one that keeps failing alone is set
+aside: it stays stored with its problem, and is processed again only when an operator has it replayed. The others do not
+wait for it.
 """
 
 import logging
@@ -156,7 +157,7 @@ class ProcessWebhooks:
             return _Reading(webhook=webhook, problem=f"unreadable: {type(error).__name__}")
 
     async def _apply(self, uow: SystemUnitOfWork, readings: Sequence[_Reading]) -> dict[WebhookId, str]:
-        """Write the events; returns the problems of the webhooks that were marked as failed."""
+        """Write the events; returns the problems of the webhooks that were set aside."""
         meant = _Sorted([], [], [], [])
         for reading in readings:
             for event in reading.events:
@@ -164,7 +165,7 @@ class ProcessWebhooks:
         await self._reconcile(uow, meant.receipts)
         unmatched_senders = await self._receive(uow, meant.inbound)
         await take_in_news(uow, meant.news)
-        await self._keep(uow, [*meant.others, *_of_strangers(readings, unmatched_senders)])
+        await self._keep(uow, [*meant.others, *_of_unmatched_senders(readings, unmatched_senders)])
         problems = {reading.webhook.id: reading.problem for reading in readings if reading.problem is not None}
         await uow.raw_webhooks.processed([r.webhook for r in readings if r.webhook.id not in problems])
         for reading in readings:
@@ -186,7 +187,7 @@ class ProcessWebhooks:
                 meant.others.append(EventArrived(webhook, event, label))
 
     async def _one_by_one(self) -> int:
-        """After a failed batch, process each webhook alone, oldest first, and mark those that keep failing."""
+        """After a failed batch, process each webhook alone, oldest first, and set aside those that keep failing."""
         failures: Counter[WebhookId] = Counter()
         handled = 0
         while handled < _BATCH:
@@ -199,7 +200,7 @@ class ProcessWebhooks:
                 if not taken:
                     raise
                 failures[taken[0]] += 1
-                log.exception("webhook.failed", extra={"webhook_id": typeid(Prefix.CALLBACK, taken[0])})
+                log.exception("webhook.failed", extra={"webhook_id": typeid(Prefix.WEBHOOK, taken[0])})
                 if failures[taken[0]] < _TRIES_ALONE:
                     continue
                 done = await self._set_aside(taken[0], problem=f"failed: {type(error).__name__}")
@@ -228,16 +229,15 @@ class ProcessWebhooks:
                 log.warning("webhook.set_aside", extra=_ids(reading.webhook) | {"problem": problem})
 
 
-def _of_strangers(readings: Sequence[_Reading], unmatched_senders: Sequence[InboundArrived]) -> list[EventArrived]:
-    """Messages to numbers that are not senders, which are stored until they are."""
+def _of_unmatched_senders(readings: Sequence[_Reading], unmatched: Sequence[InboundArrived]) -> list[EventArrived]:
+    """Events for messages to numbers that are not senders; they become inbound messages once the number is one."""
     webhooks = {reading.webhook.id: reading.webhook for reading in readings}
     return [
-        EventArrived(webhooks[item.webhook_id], _of_stranger(item.message), SENDER_UNKNOWN)
-        for item in unmatched_senders
+        EventArrived(webhooks[item.webhook_id], _sender_unknown(item.message), SENDER_UNKNOWN) for item in unmatched
     ]
 
 
-def _of_stranger(message: InboundMessage) -> OtherEvent:
+def _sender_unknown(message: InboundMessage) -> OtherEvent:
     return OtherEvent(
         kind=SENDER_UNKNOWN,
         payload=message.payload,
@@ -273,6 +273,6 @@ def _news(webhook: RawWebhook, event: TemplateEvent) -> TemplateNews:
 def _ids(webhook: RawWebhook) -> dict[str, str]:
     return {
         "tenant_id": typeid(Prefix.TENANT, webhook.tenant_id),
-        "webhook_id": typeid(Prefix.CALLBACK, webhook.id),
+        "webhook_id": typeid(Prefix.WEBHOOK, webhook.id),
         "provider": webhook.provider,
     }

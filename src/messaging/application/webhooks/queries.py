@@ -49,7 +49,7 @@ class ProviderEventView(Struct, frozen=True, kw_only=True):
             content_left_out=row.sealed is None,
             occurred_at=row.occurred_at,
             received_at=row.received_at,
-            webhook_id=typeid(Prefix.CALLBACK, row.webhook_id),
+            webhook_id=typeid(Prefix.WEBHOOK, row.webhook_id),
             links={"self": f"/v1/provider-events/{id}"},
         )
 

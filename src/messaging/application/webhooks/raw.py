@@ -1,12 +1,13 @@
 """Seals a received webhook: the bytes as received, and the headers needed to interpret them."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from messaging.application.ports.secrets import TenantCipher
-from messaging.domain.shared.ids import Prefix, WebhookId, typeid
+from messaging.domain.shared.ids import WebhookId, encode_uuid
 
 # Enough to verify the signature again and to see who called; cookies, tokens and headers added by proxies are dropped.
 KEPT_HEADERS = frozenset(
@@ -35,5 +36,10 @@ def unseal(cipher: TenantCipher, id: WebhookId, sealed: bytes) -> Raw:
     return _decoder.decode(cipher.open(_context(id), sealed))
 
 
+# Stored webhooks are sealed together with this text and cannot be opened with another. It keeps the names that their
+# table and their ids had when the first of them was stored.
+_SEALED_WITH: Final = "raw_callbacks.payload:cbk_"
+
+
 def _context(id: WebhookId) -> str:
-    return f"raw_callbacks.payload:{typeid(Prefix.CALLBACK, id)}"
+    return _SEALED_WITH + encode_uuid(id)

@@ -7,12 +7,14 @@ _BATCH = 200
 
 
 class RematchReceipts:
+    """Matches receipts whose next look is due, one batch in each call."""
+
     def __init__(self, *, open_uow: OpenSystemUnitOfWork, reconcile: ReconcileReceipts) -> None:
         self._open_uow = open_uow
         self._reconcile = reconcile
 
     async def __call__(self) -> int:
-        """How many parked receipts were looked at; 0 when none is due. Raises StoreUnavailable."""
+        """The number of parked receipts that were due for a look; 0 when there is none. Raises StoreUnavailable."""
         async with self._open_uow() as uow:
             looked_at = await self._reconcile.rematch(uow, _BATCH)
             await uow.commit()

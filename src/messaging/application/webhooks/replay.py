@@ -1,4 +1,4 @@
-"""Makes stored webhooks due again: those that failed, and those that came before their sender was connected."""
+"""Makes stored webhooks due again: those set aside, and those that came before their sender was connected."""
 
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 
@@ -7,11 +7,13 @@ _AT_ONCE = 1_000
 
 
 class ReplayWebhooks:
+    """Makes webhooks that were set aside due again, those that have waited longest first."""
+
     def __init__(self, *, open_uow: OpenSystemUnitOfWork) -> None:
         self._open_uow = open_uow
 
     async def __call__(self, limit: int) -> int:
-        """The number of webhooks that are due again; those that fail again are marked as failed again. Raises
+        """The number of webhooks that are due again, at most `limit`; those that fail again are set aside again. Raises
         StoreUnavailable.
         """
         async with self._open_uow() as uow:

@@ -56,14 +56,14 @@ class AttemptUpdated(Struct, frozen=True, kw_only=True, tag="updated"):
 AttemptChange = AttemptOpened | AttemptUpdated
 
 
-class Schedule(Struct, frozen=True, kw_only=True, tag="arrange"):
+class Schedule(Struct, frozen=True, kw_only=True, tag="schedule"):
     """The message's one dispatch becomes due at `due_at` for `kind`."""
 
     kind: DispatchKind
     due_at: datetime
 
 
-class Unschedule(Struct, frozen=True, tag="withdraw"):
+class Unschedule(Struct, frozen=True, tag="unschedule"):
     """The message's dispatch is deleted: nothing is due for it any more."""
 
 

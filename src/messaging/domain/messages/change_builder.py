@@ -114,7 +114,7 @@ def lose_track(
         attempt=attempt,
         attempts=builder.counted(),
         error=error,
-        dispatch=Schedule(kind=DispatchKind.STOP_WAITING, due_at=message.now + builder.grace[message.category]),
+        dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + builder.grace[message.category]),
     )
 
 
@@ -147,7 +147,7 @@ def await_news(builder: ChangeBuilder) -> tuple[Schedule | Unschedule | None, in
     if policy.checks == 0:
         return Unschedule(), message.checks
     due_at = message.now + (builder.check_every or policy.check_every)
-    return Schedule(kind=DispatchKind.CHECK_SILENT, due_at=due_at), 0
+    return Schedule(kind=DispatchKind.POLL_STATUS, due_at=due_at), 0
 
 
 def closing(message: MessageState, phase: Phase, outcome: Outcome) -> tuple[AttemptChange, ...]:

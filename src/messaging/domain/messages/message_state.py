@@ -47,9 +47,9 @@ class DispatchKind(StrEnum):
     """The work that a dispatch is due for. `deliver` also takes over messages whose lease ran out."""
 
     DELIVER = "deliver"
-    STOP_WAITING = "stop_waiting"
-    CHECK_SILENT = "check_silent"
-    PROCESS_WEBHOOK = "process_callback"
+    RESOLVE_UNKNOWN = "resolve_unknown"
+    POLL_STATUS = "poll_status"
+    PROCESS_WEBHOOK = "process_webhook"
     REMATCH = "rematch"
     SYNC_TEMPLATES = "sync_templates"
     RELEASE_HELD = "release_held"

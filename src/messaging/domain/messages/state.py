@@ -46,13 +46,13 @@ class Signal(StrEnum):
     RECEIPT_READ = "receipt_read"
     RECEIPT_FAILED = "receipt_failed"
     RESEND = "resend"
-    STOP_WAITING = "stop_waiting"
+    LEAVE_UNCONFIRMED = "leave_unconfirmed"
     OPERATOR_REQUEUE = "operator_requeue"
     OPERATOR_FAIL = "operator_fail"
     GIVE_UP = "give_up"
     CHECK = "check"
     # The database may have forgotten that the message was sent: a backup was restored or a replica promoted.
-    QUARANTINE = "quarantine"
+    RECOVER_FAILOVER = "recover_failover"
 
 
 class Row(NamedTuple):
@@ -104,7 +104,7 @@ TRANSITIONS: tuple[Row, ...] = (
     Row("T12", _BEFORE_RECEIPTS, G.RECEIPT_READ, S.READ),
     Row("T12", _BEFORE_RECEIPTS, G.RECEIPT_FAILED, S.FAILED),
     Row("T13", (S.UNKNOWN,), G.RESEND, S.QUEUED),
-    Row("T14", (S.UNKNOWN,), G.STOP_WAITING, S.UNCONFIRMED),
+    Row("T14", (S.UNKNOWN,), G.LEAVE_UNCONFIRMED, S.UNCONFIRMED),
     Row("T15", (S.UNCONFIRMED,), G.OPERATOR_REQUEUE, S.QUEUED),
     Row("T15", (S.UNCONFIRMED,), G.OPERATOR_FAIL, S.FAILED),
     Row("T16", (S.SUBMITTED,), G.RECEIPT_SENT, S.SENT),
@@ -116,7 +116,7 @@ TRANSITIONS: tuple[Row, ...] = (
     Row("T19", (S.QUEUED, S.CLAIMED), G.GIVE_UP, S.DEAD),
     Row("T20", (S.DEAD,), G.OPERATOR_REQUEUE, S.QUEUED),
     # T21 (`check`) leaves the state where it is: see `_NO_NEWS`.
-    Row("T22", (S.QUEUED, S.CLAIMED, S.SENDING), G.QUARANTINE, S.UNKNOWN),
+    Row("T22", (S.QUEUED, S.CLAIMED, S.SENDING), G.RECOVER_FAILOVER, S.UNKNOWN),
     # T23: a person sends a failed message again. What failed after acceptance may still turn out delivered (T18).
     Row("T23", (S.FAILED,), G.OPERATOR_REQUEUE, S.QUEUED),
 )
@@ -140,7 +140,7 @@ _NO_NEWS = frozenset(
         G.RECEIPT_DELIVERED,
         G.RECEIPT_READ,
         G.RECEIPT_FAILED,
-        G.STOP_WAITING,
+        G.LEAVE_UNCONFIRMED,
         G.CHECK,
     }
 )

@@ -28,7 +28,7 @@ class Prefix(StrEnum):
     TEMPLATE = "tpl"
     KEY = "key"
     RULE = "rul"
-    CALLBACK = "cbk"
+    WEBHOOK = "whk"
     INBOUND = "inb"
     EVENT = "evt"
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _BUSY, _IDLE = 0.05, 0.1
 _AFTER_ERROR = 1.0
 _UPKEEP_EVERY = 3600.0
+_ADOPT_EVERY = 30.0
 _SLOWEST_RECONNECT = 2.0
 # Claims look for themselves; this is how soon what a failover left in doubt begins to be put aside.
 _FAILOVER_EVERY = 1.0
@@ -182,6 +183,9 @@ class WorkerProcess:
                 self._keep_up("provider_events", has.upkeep.purge_provider_events, every=_UPKEEP_EVERY)
             ),
             asyncio.create_task(self._keep_up("connected", has.take_in_connected, every=_CONNECTED_EVERY)),
+            asyncio.create_task(
+                self._keep_up("former_dispatches", has.upkeep.adopt_former_dispatches, every=_ADOPT_EVERY)
+            ),
             asyncio.create_task(self._keep_up("idempotency", has.upkeep.purge_idempotency, every=_UPKEEP_EVERY)),
         ]
         log.info("worker.started", extra={"queues": list(self._at_once)})

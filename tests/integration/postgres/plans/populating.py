@@ -42,12 +42,12 @@ FROM seeds, generate_series(1, 3) seq;
 INSERT INTO dispatches (tenant_id, subject_id, sender_id, due_at, kind, channel, priority)
 SELECT tenant_id, id, tenant_id, created_at, 'deliver', 'whatsapp', 'default' FROM seeds WHERE state = 'queued';
 INSERT INTO dispatches (tenant_id, subject_id, sender_id, due_at, kind, channel, priority)
-SELECT tenant_id, id, tenant_id, created_at, 'stop_waiting', 'whatsapp', 'default' FROM seeds WHERE n % 50 = 2;
+SELECT tenant_id, id, tenant_id, created_at, 'resolve_unknown', 'whatsapp', 'default' FROM seeds WHERE n % 50 = 2;
 INSERT INTO dispatches (tenant_id, subject_id, due_at, kind)
-SELECT tenant_id, id, created_at, 'process_callback' FROM seeds WHERE n % 50 = 4;
-INSERT INTO raw_callbacks SELECT tenant_id, id, tenant_id, created_at, NULL, 'whatsapp_cloud', 'stored', NULL,
+SELECT tenant_id, id, created_at, 'process_webhook' FROM seeds WHERE n % 50 = 4;
+INSERT INTO raw_webhooks SELECT tenant_id, id, tenant_id, created_at, NULL, 'whatsapp_cloud', 'stored', NULL,
     sha256(n::text::bytea), 'sealed' FROM seeds WHERE n % 5 = 4;
-INSERT INTO callback_digests SELECT tenant_id, tenant_id, created_at, sha256(n::text::bytea) FROM seeds WHERE n % 5 = 4;
+INSERT INTO webhook_digests SELECT tenant_id, tenant_id, created_at, sha256(n::text::bytea) FROM seeds WHERE n % 5 = 4;
 INSERT INTO parked_receipts SELECT tenant_id, tenant_id, created_at, created_at, 0, 'wamid.' || n,
     sha256(n::text::bytea), 'receipt' FROM seeds WHERE n % 10 = 0;
 INSERT INTO inbound_messages (tenant_id, id, account_id, sender_id, occurred_at, provider_message_id, kind, sealed)

@@ -67,7 +67,7 @@ def _outbox(facts: Facts) -> Cases:
         "flows-due": ((*lane, ONE[0], 32, 16, ONE, ONE, ONE, 50, ONE), ["dispatches_lane_idx"]),
         "lanes-due": ((["whatsapp"], ["low"], ["whatsapp"], ["low"], ONE), ["dispatches_lane_idx"]),
         "kinds-due": (
-            (["stop_waiting", "rematch"],),
+            (["resolve_unknown", "rematch"],),
             ["dispatches_other_idx", "parked_receipts_next_look_idx"],
         ),
         "claims-open": ((), []),
@@ -76,7 +76,7 @@ def _outbox(facts: Facts) -> Cases:
             ["dispatches_lane_idx", "messages_pkey"],
         ),
         "lock-lost": ((ONE, ONE, 20), ["attempts_one_open", "dispatches_pkey", "messages_pkey"]),
-        "lock-others": (("stop_waiting", 20), ["dispatches_other_idx", "messages_pkey"]),
+        "lock-others": (("resolve_unknown", 20), ["dispatches_other_idx", "messages_pkey"]),
         "claim-sync": ((WAIT,), ["dispatches_other_idx", "dispatches_pkey"]),
         "release-held": (
             (["default"], 20),
@@ -84,8 +84,8 @@ def _outbox(facts: Facts) -> Cases:
         ),
         "urgent-lag": ((["whatsapp"],), ["dispatches_lane_idx"]),
         "postpone": ((*_keys(facts), [WAIT] * SOME, "deliver"), ["dispatches_pkey"]),
-        "withdraw": (_keys(facts), ["dispatches_pkey"]),
-        "arrange": ((_change(facts),), ["messages_pkey"]),
+        "unschedule": (_keys(facts), ["dispatches_pkey"]),
+        "schedule": ((_change(facts),), ["messages_pkey"]),
     }
 
 
@@ -101,7 +101,7 @@ def _changing(facts: Facts) -> Cases:
         "negative-evidence": (
             (tenants[:1], tenants[:1], tenants[:1], now, now, 20),
             [
-                *("messages_pkey", "events_pkey", "attempts_pkey", "raw_callbacks_pkey"),
+                *("messages_pkey", "events_pkey", "attempts_pkey", "raw_webhooks_pkey"),
                 "parked_receipts_provider_message_idx",
             ],
         ),
@@ -114,10 +114,10 @@ def _webhooks(facts: Facts) -> Cases:
     digests = (tenants, tenants, t, b)
     return {
         "store-webhooks": ((tenants, ids, tenants, w, t, b, b), []),
-        "lock-webhooks": ((20,), ["dispatches_other_idx", "raw_callbacks_pkey"]),
+        "lock-webhooks": ((20,), ["dispatches_other_idx", "raw_webhooks_pkey"]),
         "settle-webhooks": (
             (tenants, ids, *_bounds(facts), "processed", None),
-            ["raw_callbacks_pkey", "dispatches_pkey"],
+            ["raw_webhooks_pkey", "dispatches_pkey"],
         ),
         "park": ((*digests, b, w, i), []),
         "lock-parked": ((tenants, t), ["parked_receipts_provider_message_idx"]),
@@ -139,7 +139,7 @@ def _keeping() -> Cases:
         "finish-key": ((TENANT, "key-1", 200, b""), ["idempotency_keys_pkey"]),
         "purge-keys": ((10,), ["idempotency_keys_expires_idx", "idempotency_keys_pkey"]),
         "purge-inbound": ((10, timedelta(days=365)), ["inbound_messages_received_idx", "inbound_messages_pkey"]),
-        "purge-digests": ((10,), ["callback_digests_received_idx", "callback_digests_pkey"]),
+        "purge-digests": ((10,), ["webhook_digests_received_idx", "webhook_digests_pkey"]),
         "purge-events": ((10, timedelta(days=90)), ["provider_events_received_idx", "provider_events_pkey"]),
     }
 

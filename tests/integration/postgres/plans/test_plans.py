@@ -23,7 +23,7 @@ from tests.integration.postgres.plans.statements import hot_statements_and_lists
 
 # No page of these tables may be read without an index. (Configuration is small: there a scan is right.)
 BIG = (
-    *("messages", "contents", "attempts", "events", "raw_callbacks", "dispatches", "callback_digests"),
+    *("messages", "contents", "attempts", "events", "raw_webhooks", "dispatches", "webhook_digests"),
     *("parked_receipts", "inbound_messages", "service_windows", "dead_letters", "idempotency_keys", "config_versions"),
     "provider_events",
 )

@@ -37,7 +37,7 @@ ACCOUNT = {
     "waba_id": WABA_ID,
     "access_token": TOKEN,
     "app_secret": "secret",
-    "callback_url": "http://127.0.0.1:9/unused",
+    "webhook_url": "http://127.0.0.1:9/unused",
     "phone_numbers": [{"id": PHONE_ID, "display_phone_number": "+1 555 078 3881"}],
 }
 

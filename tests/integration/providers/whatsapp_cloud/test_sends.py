@@ -484,7 +484,7 @@ def test_reasons_name_no_number_and_no_control_character() -> None:
 
 
 def test_a_failed_receipts_error_explains_itself() -> None:
-    listed = parsed("callback_statuses")["entry"][0]["changes"][1]["value"]["statuses"][0]["errors"][0]
+    listed = parsed("webhook_statuses")["entry"][0]["changes"][1]["value"]["statuses"][0]["errors"][0]
 
     error = async_failure(listed)
 

@@ -39,7 +39,7 @@ def events(document: Any) -> list[Any]:
     return read_body(msgspec.json.encode(document))
 
 
-def a_callback(value: Any, *, field: Any = "messages") -> dict[str, Any]:
+def a_webhook(value: Any, *, field: Any = "messages") -> dict[str, Any]:
     return {
         "object": "whatsapp_business_account",
         "entry": [{"id": "1", "changes": [{"field": field, "value": value}]}],
@@ -57,8 +57,8 @@ def credentials(*secrets: str, verify_token: str | None = None) -> Credentials:
     return Credentials(access_token="t", app_secrets=secrets, verify_token=verify_token)
 
 
-def test_a_callback_is_authentic_under_any_of_the_secrets() -> None:
-    body = recorded("callback_statuses")
+def test_a_webhook_is_authentic_under_any_of_the_secrets() -> None:
+    body = recorded("webhook_statuses")
 
     for secret in ("old", "new"):
         headers = {"x-hub-signature-256": sign(body, secret)}
@@ -94,7 +94,7 @@ def test_without_a_secret_nothing_is_authentic(secrets: tuple[str, ...]) -> None
 
 
 def test_the_signature_is_taken_over_the_bytes_as_received() -> None:
-    body = recorded("callback_inbound")
+    body = recorded("webhook_inbound")
     headers = {"x-hub-signature-256": sign(body, "secret")}
 
     assert reader.is_authentic(headers, body, credentials("secret"))
@@ -133,7 +133,7 @@ FACTS = (
 
 
 def test_every_status_of_every_change_is_read() -> None:
-    sent, delivered, read, failed, played, deleted = read_body(recorded("callback_statuses"))
+    sent, delivered, read, failed, played, deleted = read_body(recorded("webhook_statuses"))
 
     assert sent == Receipt(
         kind=ReceiptKind.SENT,
@@ -164,7 +164,7 @@ def test_every_status_of_every_change_is_read() -> None:
 def test_a_failure_without_an_error_still_says_something() -> None:
     statuses = [{"id": "w", "status": "failed", "timestamp": "1750030073"}]
 
-    (receipt,) = events(a_callback({"metadata": {"phone_number_id": PHONE_ID}, "statuses": statuses}))
+    (receipt,) = events(a_webhook({"metadata": {"phone_number_id": PHONE_ID}, "statuses": statuses}))
 
     assert receipt.error.code == "unspecified"
 
@@ -187,7 +187,7 @@ def test_a_broken_status_does_not_cost_its_neighbours(broken: Any) -> None:
     good = {"id": "w", "status": "sent", "timestamp": "1750030073"}
 
     first, second, third = events(
-        a_callback({"metadata": {"phone_number_id": PHONE_ID}, "statuses": [good, broken, good]})
+        a_webhook({"metadata": {"phone_number_id": PHONE_ID}, "statuses": [good, broken, good]})
     )
 
     assert isinstance(first, Receipt)
@@ -196,7 +196,7 @@ def test_a_broken_status_does_not_cost_its_neighbours(broken: Any) -> None:
 
 
 def test_half_an_emoji_does_not_cost_the_batch() -> None:
-    body = recorded("callback_inbound").replace(b'"Sheena"', b'"She\\ud83dena"')
+    body = recorded("webhook_inbound").replace(b'"Sheena"', b'"She\\ud83dena"')
 
     first, *others = read_body(body)
 
@@ -234,9 +234,9 @@ INBOUND = {
 
 
 def test_every_kind_of_inbound_message_is_read_and_kept_whole() -> None:
-    given = parsed("callback_inbound")["entry"][0]["changes"][0]["value"]["messages"]
+    given = parsed("webhook_inbound")["entry"][0]["changes"][0]["value"]["messages"]
 
-    read = read_body(recorded("callback_inbound"))
+    read = read_body(recorded("webhook_inbound"))
 
     assert len(read) == len(INBOUND)
     for number, message in enumerate(read, start=1):
@@ -249,7 +249,7 @@ def test_every_kind_of_inbound_message_is_read_and_kept_whole() -> None:
 
 
 def test_a_person_without_a_number_is_known_by_the_scoped_id() -> None:
-    (message,) = read_body(recorded("callback_user_without_phone"))
+    (message,) = read_body(recorded("webhook_user_without_phone"))
 
     assert isinstance(message, InboundMessage)
     assert (message.phone, message.user_id, message.profile_name) == (None, USER_ID, "Sheena")
@@ -258,7 +258,7 @@ def test_a_person_without_a_number_is_known_by_the_scoped_id() -> None:
 def test_nul_never_reaches_a_text() -> None:
     item = {"from": "16505551234", "id": "w\0", "timestamp": "1749416383", "type": "text", "text": {"body": "a\0b"}}
 
-    (message,) = events(a_callback({"metadata": {"phone_number_id": PHONE_ID}, "messages": [item]}))
+    (message,) = events(a_webhook({"metadata": {"phone_number_id": PHONE_ID}, "messages": [item]}))
 
     assert (message.provider_message_id, message.text) == ("w", "ab")
 
@@ -270,7 +270,7 @@ def test_template_events_of_a_recorded_body_are_all_read() -> None:
     at = datetime.fromtimestamp(1_751_247_548, UTC)
 
     rejected, approved, paused, disabled, flagged, kept, quality, category, *others = read_body(
-        recorded("callback_template_status")
+        recorded("webhook_template_status")
     )
 
     assert isinstance(rejected, TemplateStatusChanged)
@@ -297,17 +297,17 @@ def test_template_events_of_a_recorded_body_are_all_read() -> None:
 def test_account_level_errors_and_values_we_do_not_know_are_kept() -> None:
     value = {"metadata": {"phone_number_id": PHONE_ID}, "errors": [{"code": 130429}]}
 
-    assert events(a_callback(value)) == [
+    assert events(a_webhook(value)) == [
         OtherEvent(kind="errors", payload={"code": 130429}, sender_external_id=PHONE_ID)
     ]
-    assert events(a_callback({"metadata": {}})) == [OtherEvent(kind="messages", payload={"metadata": {}})]
+    assert events(a_webhook({"metadata": {}})) == [OtherEvent(kind="messages", payload={"metadata": {}})]
 
 
 @pytest.mark.parametrize(
     "entry", [None, 7, {}, {"changes": None}, {"changes": [None]}, {"changes": [{"field": 5, "value": {}}]}]
 )
 def test_a_broken_entry_is_kept_and_its_neighbours_are_read(entry: Any) -> None:
-    good = parsed("callback_user_without_phone")
+    good = parsed("webhook_user_without_phone")
     good["entry"].insert(0, entry)
 
     broken, message = events(good)
@@ -332,7 +332,7 @@ def test_a_broken_entry_is_kept_and_its_neighbours_are_read(entry: Any) -> None:
         b'{"entry":[' + b'{"a":' * 100_000,
     ],
 )
-def test_what_is_no_callback_is_malformed(body: bytes) -> None:
+def test_what_is_no_webhook_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedWebhook):
         read_body(body)
 
@@ -380,7 +380,7 @@ def test_any_json_is_read_or_refused(document: Any) -> None:
 def test_any_items_give_exactly_one_event_each(listed: list[Any], name: str) -> None:
     value = {"metadata": {"phone_number_id": PHONE_ID}, "messages": [], name: listed}
 
-    read = read_body(_dump(a_callback(value)))
+    read = read_body(_dump(a_webhook(value)))
 
     assert len(read) == (0 if name == "contacts" else len(listed))
 
@@ -388,7 +388,7 @@ def test_any_items_give_exactly_one_event_each(listed: list[Any], name: str) -> 
 @settings(deadline=None)
 @given(_JSON, st.sampled_from(["messages", "message_template_status_update", "message_template_quality_update", "x"]))
 def test_any_value_of_any_field_is_read(value: Any, field: str) -> None:
-    read = read_body(_dump(a_callback(value, field=field)))
+    read = read_body(_dump(a_webhook(value, field=field)))
 
     assert len(read) >= (0 if field == "messages" else 1)
 

@@ -52,7 +52,7 @@ def test_a_data_key_opens_in_another_process_that_has_the_same_master_key() -> N
     "elsewhere",
     [
         "messages.contents:msg_01kqs2rtzze009qmw000000032",
-        "raw_callbacks.payload:msg_01kqs2rtzze009qmw000000031",
+        "raw_webhooks.payload:msg_01kqs2rtzze009qmw000000031",
         ROW + " ",
         "",
     ],

@@ -79,8 +79,8 @@ async def test_those_who_rest_are_left_out_of_the_question() -> None:
 
 async def test_each_kind_of_work_that_is_due_gets_one_hint() -> None:
     world = World()
-    world.outbox.due = [OTP, BULK, DispatchKind.PROCESS_WEBHOOK, DispatchKind.REMATCH, DispatchKind.STOP_WAITING]
-    world.outbox.due.append(DispatchKind.CHECK_SILENT)
+    world.outbox.due = [OTP, BULK, DispatchKind.PROCESS_WEBHOOK, DispatchKind.REMATCH, DispatchKind.RESOLVE_UNKNOWN]
+    world.outbox.due.append(DispatchKind.POLL_STATUS)
 
     assert await world.relay() == 4
 
@@ -103,7 +103,7 @@ async def test_a_worker_for_one_lane_hints_that_lane_only() -> None:
 
     assert world.queue.woken == [OTP]
     everybodys = {
-        *(DispatchKind.STOP_WAITING, DispatchKind.CHECK_SILENT),
+        *(DispatchKind.RESOLVE_UNKNOWN, DispatchKind.POLL_STATUS),
         *(DispatchKind.RELEASE_HELD, DispatchKind.SYNC_TEMPLATES),
     }
     assert set(world.outbox.asked) == {DispatchKind.DELIVER} | everybodys

@@ -20,7 +20,7 @@ from messaging.domain.shared.ids import Prefix, WebhookId, typeid
 from tests.builders import ACCOUNT, NOON, TENANT
 from tests.unit.application.webhooks.doubles import CIPHER, KEY_RING, Counts, FixedClock, JsonReader, KnownTenants
 
-CALLBACK = WebhookId(ACCOUNT)
+WEBHOOK = WebhookId(ACCOUNT)
 TOKEN = KnownTenants().account.webhook_token
 BODY = b'["delivered"]'
 
@@ -58,7 +58,7 @@ def accept(door: Door, counts: Counts) -> StoreWebhook:
         key_ring=KEY_RING,
         readers={"whatsapp_cloud": JsonReader()},
         store=door,
-        new_id=lambda: CALLBACK,
+        new_id=lambda: WEBHOOK,
         clock=FixedClock(),
         telemetry=counts,
     )
@@ -73,7 +73,7 @@ def arriving(
     return Arriving(provider=provider, token=token, headers=headers, body=body)
 
 
-async def test_an_authentic_callback_is_stored_sealed_with_the_headers_worth_keeping(
+async def test_an_authentic_webhook_is_stored_sealed_with_the_headers_worth_keeping(
     accept: StoreWebhook, door: Door
 ) -> None:
     outcome = await accept(arriving())

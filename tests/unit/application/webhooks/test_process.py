@@ -106,7 +106,7 @@ def process(store: Store, reconcile: Reconcile, counts: Counts) -> ProcessWebhoo
     )
 
 
-async def test_every_event_of_every_callback_goes_where_it_belongs(
+async def test_every_event_of_every_webhook_goes_where_it_belongs(
     process: ProcessWebhooks, store: Store, reconcile: Reconcile
 ) -> None:
     stored = [store.add("sent", "hello"), store.add("read", "approved", "flows")]
@@ -215,7 +215,7 @@ async def test_what_cannot_be_read_is_set_aside_and_its_neighbours_are_processed
     assert store.processed == [before.id, after.id]
 
 
-async def test_a_callback_that_breaks_its_batch_is_found_and_set_aside_alone(
+async def test_a_webhook_that_breaks_its_batch_is_found_and_set_aside_alone(
     process: ProcessWebhooks, store: Store, reconcile: Reconcile, counts: Counts
 ) -> None:
     before, bad, after = store.add("sent"), store.add("poison", "hello"), store.add("read")
@@ -254,7 +254,7 @@ async def test_a_database_that_is_away_is_nobodys_fault(
     assert len(store.due) == 1
 
 
-async def test_a_huge_callback_gets_a_transaction_of_its_own(process: ProcessWebhooks, store: Store) -> None:
+async def test_a_huge_webhook_gets_a_transaction_of_its_own(process: ProcessWebhooks, store: Store) -> None:
     store.add("sent")
     store.add(*["read"] * 3_000)
     store.add("sent")

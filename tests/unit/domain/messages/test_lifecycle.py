@@ -147,7 +147,7 @@ def test_a_send_whose_worker_is_gone_is_unknown_and_waits_for_its_echo(category:
     assert change.state is State.UNKNOWN
     assert change.epoch == 1
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN),)
-    assert change.dispatch == Schedule(kind=DispatchKind.STOP_WAITING, due_at=NOON + ECHO_GRACE[category])
+    assert change.dispatch == Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[category])
 
 
 @pytest.mark.parametrize(

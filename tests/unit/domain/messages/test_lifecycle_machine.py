@@ -225,12 +225,12 @@ class MessageWorld(RuleBasedStateMachine):
         dispatch = self.store.dispatch
         if dispatch is None or dispatch.due_at > self.now:
             return
-        if dispatch.kind is DispatchKind.STOP_WAITING:
+        if dispatch.kind is DispatchKind.RESOLVE_UNKNOWN:
             change = self.decide(lambda message: lifecycle.resolve_unknown(message, self.evidence))
             if change is not None and change.state is State.QUEUED:
                 self.resends += 1
                 self.excused |= set(self.store.attempts)
-        elif dispatch.kind is DispatchKind.CHECK_SILENT:
+        elif dispatch.kind is DispatchKind.POLL_STATUS:
             change = self.decide(lambda message: poll_status(message, (), asked=Asked.NO))
         else:
             self.names += 1
@@ -279,14 +279,14 @@ class MessageWorld(RuleBasedStateMachine):
         self.decide(lambda message: lifecycle.release(message, epoch=worker.epoch, reason="draining", due_at=self.now))
 
     @precondition(lambda self: self.waiting(started=False))
-    @rule(data=st.data(), what=st.sampled_from(["drain", "bury", "crash", "unreachable"]))
+    @rule(data=st.data(), what=st.sampled_from(["drain", "dead_letter", "crash", "unreachable"]))
     def a_claim_ends_without_a_byte(self, data: st.DataObject, what: str) -> None:
         worker = data.draw(st.sampled_from(self.waiting(started=False)))
         if what == "drain":
             self.give_back_claim(worker)
             return
         self.workers.remove(worker)
-        if what == "bury":
+        if what == "dead_letter":
             error = ProviderError(code="unreadable", reason="Cannot be read.")
             self.decide(lambda message: lifecycle.dead_letter(message, epoch=worker.epoch, error=error))
         elif what == "unreachable":
@@ -397,10 +397,10 @@ class MessageWorld(RuleBasedStateMachine):
             assert dispatch.kind is DispatchKind.DELIVER
         elif state is State.UNKNOWN:
             assert dispatch is not None
-            assert dispatch.kind is DispatchKind.STOP_WAITING
+            assert dispatch.kind is DispatchKind.RESOLVE_UNKNOWN
         elif dispatch is not None:
             assert state in AWAITING_NEWS
-            assert dispatch.kind is DispatchKind.CHECK_SILENT
+            assert dispatch.kind is DispatchKind.POLL_STATUS
 
     @invariant()
     def it_is_sent_again_by_itself_at_most_once_and_only_if_the_customer_chose_so(self) -> None:

@@ -53,7 +53,7 @@ def test_an_accepted_send_is_submitted_and_only_a_check_of_its_silence_waits() -
     change = answer(a_standing(State.SENDING), SENT)
 
     assert change.state is State.SUBMITTED
-    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+    assert change.dispatch == Schedule(kind=DispatchKind.POLL_STATUS, due_at=NOON + timedelta(hours=6))
     assert change.error is None
     assert change.attempts == 1
     assert [(entry.type, entry.state) for entry in change.entries] == [("message.submitted", State.SUBMITTED)]
@@ -135,7 +135,7 @@ def test_an_unclear_outcome_waits_for_the_echo_as_long_as_its_category_allows(ca
 
     assert change.state is State.UNKNOWN
     assert closed(change) == [(1, Phase.UNKNOWN, Outcome.UNKNOWN)]
-    assert change.dispatch == Schedule(kind=DispatchKind.STOP_WAITING, due_at=NOON + ECHO_GRACE[category])
+    assert change.dispatch == Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[category])
     assert change.attempts == 1
 
 
@@ -154,7 +154,7 @@ def test_the_worker_that_was_thought_lost_may_still_report_acceptance() -> None:
     change = answer(a_standing(State.UNKNOWN), SENT)
 
     assert change.state is State.SUBMITTED
-    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+    assert change.dispatch == Schedule(kind=DispatchKind.POLL_STATUS, due_at=NOON + timedelta(hours=6))
     assert change.error is None
 
 
@@ -191,7 +191,7 @@ def test_acceptance_is_believed_whatever_was_believed_before(state: State) -> No
     change = answer(message, SENT, epoch=1)
 
     assert change.state is State.SUBMITTED
-    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+    assert change.dispatch == Schedule(kind=DispatchKind.POLL_STATUS, due_at=NOON + timedelta(hours=6))
 
 
 def test_acceptance_of_an_older_attempt_closes_the_newer_claim_before_a_byte_leaves() -> None:

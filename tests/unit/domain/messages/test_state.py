@@ -36,7 +36,7 @@ DECISIONS = {
     Signal.OPERATOR_REQUEUE,
     Signal.OPERATOR_FAIL,
     Signal.GIVE_UP,
-    Signal.QUARANTINE,
+    Signal.RECOVER_FAILOVER,
 }
 
 # The specification, read a second time: what may follow each state in one step.

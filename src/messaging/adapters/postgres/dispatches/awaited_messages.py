@@ -15,14 +15,14 @@ from messaging.domain.messages.transitions.negative_evidence import Evidence
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 
 # Indexes: messages_pkey, newest first and no further back than the attempt or than the limit; attempts_pkey and
-# events_pkey of those; raw_callbacks_pkey since the first attempt; parked_receipts_provider_message_idx; and the
+# events_pkey of those; raw_webhooks_pkey since the first attempt; parked_receipts_provider_message_idx; and the
 # configuration's primary keys. Later receipts of the sender are evidence that receipts arrive; only receipts that were
 # posted as webhooks count. Ids are made by clocks that may differ from the database's by up to a minute. Under load
 # some webhook is always being processed, so only those stored more than 5 s ago count as unread.
-WITNESSES: Final = """
+LATER_RECEIPTS: Final = """
 SELECT w.sender_id, heard.later_receipts, heard.heard_until,
     EXISTS (
-        SELECT FROM raw_callbacks r
+        SELECT FROM raw_webhooks r
         WHERE r.tenant_id = w.tenant_id AND r.id >= uuid_floor(w.first_start - interval '1 minute')
           AND r.account_id = w.account_id AND r.status <> 'processed'
           AND (r.status = 'set_aside' OR r.received_at < statement_timestamp() - interval '5 seconds')
@@ -70,10 +70,10 @@ class PostgresAwaitedMessages:
         self._states = states
 
     async def lock_waits_over(self, limit: int) -> Sequence[MessageState]:
-        return await self._states.read(await self._driver.fetch(LOCK_OTHERS, DispatchKind.STOP_WAITING, limit))
+        return await self._states.read(await self._driver.fetch(LOCK_OTHERS, DispatchKind.RESOLVE_UNKNOWN, limit))
 
     async def lock_for_polling(self, limit: int) -> Sequence[MessageState]:
-        return await self._states.read(await self._driver.fetch(LOCK_OTHERS, DispatchKind.CHECK_SILENT, limit))
+        return await self._states.read(await self._driver.fetch(LOCK_OTHERS, DispatchKind.POLL_STATUS, limit))
 
     async def later_receipts(self, waiting: Sequence[MessageState], *, enough: int) -> Mapping[SenderId, Evidence]:
         starts: dict[tuple[TenantId, AccountId, SenderId], list[datetime]] = defaultdict(list)
@@ -84,7 +84,7 @@ class PostgresAwaitedMessages:
         if not starts:
             return {}
         rows = [(*sender, min(times), max(times)) for sender, times in starts.items()]
-        found = await self._driver.fetch(WITNESSES, *zip(*rows, strict=True), enough)
+        found = await self._driver.fetch(LATER_RECEIPTS, *zip(*rows, strict=True), enough)
         return {SenderId(row["sender_id"]): _evidence(row) for row in found}
 
 

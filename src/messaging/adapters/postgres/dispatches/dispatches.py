@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from messaging.adapters.postgres.dispatches.due import LANES, LANES_DUE
-from messaging.adapters.postgres.messages.apply_changes import WITHDRAW
+from messaging.adapters.postgres.messages.apply_changes import UNSCHEDULE
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.jobs import DeliverLane
@@ -66,7 +66,7 @@ class PostgresDispatches:
 
     async def unschedule(self, keys: Sequence[MessageKey]) -> None:
         if keys:
-            await self._driver.execute(WITHDRAW, *_columns(keys))
+            await self._driver.execute(UNSCHEDULE, *_columns(keys))
 
 
 def _columns(keys: Sequence[MessageKey]) -> tuple[list[TenantId], list[MessageId]]:

@@ -94,7 +94,7 @@ FROM moved m WHERE m.lease_owner IS NOT NULL AND {condition}
 # A message has at most one open attempt, so the update that closes the last one must run before the next is inserted.
 _AFTER_NEWS: Final = "(SELECT count(*) FROM news) >= 0"
 
-# Index: dispatches_pkey. Nearly always the dispatch exists; where it does not, the statement ARRANGE follows. A single
+# Index: dispatches_pkey. Nearly always the dispatch exists; where it does not, the statement SCHEDULE follows. A single
 # INSERT … ON CONFLICT would lock each row before updating it, and takes longer to set up.
 _POSTPONE: Final = """
 UPDATE dispatches d SET kind = m.kind, due_at = m.due_at
@@ -108,7 +108,7 @@ WHERE m.withdrawn AND d.tenant_id = m.tenant_id AND d.subject_id = m.id
 """
 
 # Index: messages_pkey.
-ARRANGE: Final = """
+SCHEDULE: Final = """
 INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
 SELECT m.tenant_id, m.id, m.sender_id, COALESCE(m.template_id, '00000000-0000-0000-0000-000000000000'),
        m.channel, m.priority, c.kind, c.due_at
@@ -123,12 +123,12 @@ FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
 WHERE m.tenant_id = k.tenant_id AND m.id = k.id AND NOT m.possible_duplicate
 """
 
-WITHDRAW: Final = """
+UNSCHEDULE: Final = """
 DELETE FROM dispatches d USING unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, subject_id)
 WHERE d.tenant_id = k.tenant_id AND d.subject_id = k.subject_id
 """
 
-BURY: Final = """
+ADD_DEAD_LETTERS: Final = """
 INSERT INTO dead_letters AS l (tenant_id, message_id, died_at, code, reason)
 SELECT c.tenant_id, c.message_id, clock_timestamp(), c.code, c.reason
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS c(tenant_id, message_id, code, reason)
@@ -177,7 +177,7 @@ def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
     if parts.withdrawn:
         steps["withdrawn"] = _SETTLE
     if parts.each:
-        columns = ["m.tenant_id", "m.id", f"{_UNARRANGED if parts.scheduled else 'false'} AS unarranged"]
+        columns = ["m.tenant_id", "m.id", f"{_DISPATCH_MISSING if parts.scheduled else 'false'} AS dispatch_missing"]
         source = "FROM moved m" + (_WITH_POSTPONED if parts.scheduled else "")
     else:
         columns = [
@@ -191,7 +191,7 @@ def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
 
 
 # True where the message had no dispatch to update.
-_UNARRANGED: Final = "(m.kind IS NOT NULL AND p.subject_id IS NULL)"
+_DISPATCH_MISSING: Final = "(m.kind IS NOT NULL AND p.subject_id IS NULL)"
 _WITH_POSTPONED: Final = " LEFT JOIN postponed p ON p.tenant_id = m.tenant_id AND p.subject_id = m.id"
 _OF_NEWS: Final = (
     "count(*) FILTER (WHERE n.wanted = 'started') AS started",
@@ -215,9 +215,8 @@ async def write_each(driver: Driver, changes: Sequence[Change], week: str = ALL_
     """
     ordered = sorted(changes, key=lambda change: change.key)
     rows = await driver.fetch(*_statement_for(ordered, week, each=True))
-    if unscheduled := {row["id"] for row in rows if row["unarranged"]}:
-        missing = [change for change in ordered if change.key.message_id in unscheduled]
-        await driver.execute(ARRANGE, _rows(missing))
+    if missing := {row["id"] for row in rows if row["dispatch_missing"]}:
+        await driver.execute(SCHEDULE, _rows([change for change in ordered if change.key.message_id in missing]))
     return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])) for row in rows}
 
 
@@ -234,7 +233,7 @@ async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
     if done["moved"] != len(changes) or done["started"] != sum(len(_started(change)) for change in changes):
         raise StaleChange
     if done["postponed"] != sum(isinstance(change.dispatch, Schedule) for change in changes):
-        await driver.execute(ARRANGE, _rows(changes))
+        await driver.execute(SCHEDULE, _rows(changes))
     if done["flagged"]:
         await driver.execute(FLAG_DUPLICATES, done["flagged_tenants"], done["flagged"])
 
@@ -349,16 +348,16 @@ def _attempt_rows(change: Change) -> list[tuple[Any, ...]]:
 
 
 async def _dead_letters(driver: Driver, changes: Sequence[Change]) -> None:
-    buried, risen = [], []
+    dead, risen = [], []
     for change in changes:
         if change.state is State.DEAD and change.previous is not State.DEAD:
             error = change.error if isinstance(change.error, ProviderError) else ProviderError(code="dead", reason="")
-            buried.append((*change.key, _storable(error.code), _storable(error.reason)))
+            dead.append((*change.key, _storable(error.code), _storable(error.reason)))
         elif change.previous is State.DEAD and change.state is not State.DEAD:
             # Only a person puts a dead message back into the queue; any other state is from a late receipt.
             risen.append((*change.key, "retried" if change.state is State.QUEUED else "resolved_by_provider"))
-    if buried:
-        await driver.execute(BURY, *_transposed(buried))
+    if dead:
+        await driver.execute(ADD_DEAD_LETTERS, *_transposed(dead))
     if risen:
         await driver.execute(RESOLVE, *_transposed(risen))
 

@@ -23,6 +23,7 @@ WHERE (i.system_identifier, i.timeline) <> (excluded.system_identifier, excluded
 
 UNSETTLED: Final = "SELECT EXISTS (SELECT FROM platform_identity i WHERE i.one AND NOT i.settled)"
 
+# One process at a time recovers from a failover. Every version takes the same lock, so its name never changes.
 TAKE_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtext('messaging.quarantine'))"
 
 # Indexes: dispatches_lane_idx, attempts_one_open. Messages accepted after the switch have a younger dispatch, so none

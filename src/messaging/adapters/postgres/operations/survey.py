@@ -17,22 +17,22 @@ from messaging.domain.tenants.tenant import Sender
 
 _MOST: Final = 10_000
 
-# Index: raw_callbacks_pkey, backwards, limited to the newest thousand webhooks of each tenant: for an account without
+# Index: raw_webhooks_pkey, backwards, limited to the newest thousand webhooks of each tenant: for an account without
 # any, the query would otherwise read them all.
 LAST_WEBHOOKS: Final = """
 SELECT newest.account_id, max(newest.received_at) AS last_at
 FROM unnest($1::uuid[]) AS t(tenant_id)
 CROSS JOIN LATERAL (
-    SELECT r.account_id, r.received_at FROM raw_callbacks r
+    SELECT r.account_id, r.received_at FROM raw_webhooks r
     WHERE r.tenant_id = t.tenant_id ORDER BY r.id DESC LIMIT 1000
 ) newest
 GROUP BY newest.account_id
 """
 
-# Index: raw_callbacks_aside_idx, which contains only webhooks that were set aside.
+# Index: raw_webhooks_aside_idx, which contains only webhooks that were set aside.
 SET_ASIDE: Final = """
 SELECT aside.account_id, count(*)::int AS count
-FROM (SELECT r.account_id FROM raw_callbacks r WHERE r.problem IS NOT NULL ORDER BY r.id LIMIT 10000) aside
+FROM (SELECT r.account_id FROM raw_webhooks r WHERE r.problem IS NOT NULL ORDER BY r.id LIMIT 10000) aside
 GROUP BY aside.account_id
 """
 

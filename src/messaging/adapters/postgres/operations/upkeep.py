@@ -24,11 +24,11 @@ DELETE FROM idempotency_keys k USING (
 ) AS old WHERE k.scope = old.scope AND k.key = old.key
 """
 
-# Index: callback_digests_received_idx. Meta repeats a webhook for up to 7 days; 30 days leave room for slower
+# Index: webhook_digests_received_idx. Meta repeats a webhook for up to 7 days; 30 days leave room for slower
 # providers.
 PURGE_DIGESTS: Final = """
-DELETE FROM callback_digests c USING (
-    SELECT tenant_id, account_id, digest FROM callback_digests
+DELETE FROM webhook_digests c USING (
+    SELECT tenant_id, account_id, digest FROM webhook_digests
     WHERE received_at <= statement_timestamp() - interval '30 days'
     ORDER BY received_at LIMIT $1
 ) AS old WHERE c.tenant_id = old.tenant_id AND c.account_id = old.account_id AND c.digest = old.digest
@@ -50,6 +50,8 @@ DELETE FROM provider_events e USING (
     ORDER BY received_at LIMIT $1
 ) AS old WHERE e.tenant_id = old.tenant_id AND e.id = old.id
 """
+
+ADOPT: Final = "SELECT adopt_former_dispatches($1)"
 
 DROP_WEEK: Final = "SELECT drop_oldest_week($1, $2)"
 
@@ -76,7 +78,7 @@ class PostgresUpkeep:
     async def drop_old_partitions(self) -> Sequence[str]:
         dropped = [
             *await self._drop("messages", self._retention.messages),
-            *await self._drop("raw_callbacks", self._retention.raw_webhooks),
+            *await self._drop("raw_webhooks", self._retention.raw_webhooks),
         ]
         for partition in dropped:
             log.info("partition.dropped", extra={"partition": partition})
@@ -95,6 +97,17 @@ class PostgresUpkeep:
     async def purge_provider_events(self) -> int:
         kept = self._retention.raw_webhooks
         return 0 if kept is None else await self._purge(PURGE_EVENTS, kept)
+
+    async def adopt_former_dispatches(self) -> int:
+        """Migration 0030 says why these rows are not converted there, and until when this is called."""
+        total = 0
+        while True:
+            async with transaction(self._engine) as opened:
+                adopted = int(await opened.driver.fetchval(ADOPT, _BITE))
+                await opened.commit()
+            if not adopted:
+                return total
+            total += adopted
 
     async def _drop(self, family: str, kept: timedelta | None) -> Sequence[str]:
         """Drop one week per transaction, so that locks are held only for a moment."""

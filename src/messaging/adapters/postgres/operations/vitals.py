@@ -52,12 +52,12 @@ WHERE EXISTS (
     WHERE m.tenant_id = $1 AND m.id = e.message_id AND m.mode = $2 AND m.state = 'unconfirmed' OFFSET 0)
 """
 
-# Indexes: raw_callbacks_pkey and raw_callbacks_aside_idx, backwards.
+# Indexes: raw_webhooks_pkey and raw_webhooks_aside_idx, backwards.
 HEARD: Final = """
 WITH newest AS (
-    SELECT r.account_id, r.received_at FROM raw_callbacks r WHERE r.tenant_id = $1 ORDER BY r.id DESC LIMIT 1000
+    SELECT r.account_id, r.received_at FROM raw_webhooks r WHERE r.tenant_id = $1 ORDER BY r.id DESC LIMIT 1000
 ), aside AS (
-    SELECT r.tenant_id, r.account_id FROM raw_callbacks r WHERE r.problem IS NOT NULL ORDER BY r.id DESC LIMIT 10000
+    SELECT r.tenant_id, r.account_id FROM raw_webhooks r WHERE r.problem IS NOT NULL ORDER BY r.id DESC LIMIT 10000
 )
 SELECT a.id AS account_id, (SELECT max(n.received_at) FROM newest n WHERE n.account_id = a.id) AS last_at,
        (SELECT count(*) FROM aside s WHERE s.tenant_id = $1 AND s.account_id = a.id)::int AS set_aside

@@ -17,11 +17,11 @@ WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) AND m.id BETWEEN $3 AND $4 AND
 """
 
 # Counts an account's messages that still have to be sent. Indexes: senders_pkey, dispatches_pkey: the tenant's part of
-# the outbox. Messages that only wait for a status (kind `check_silent`) were accepted by the provider and do not count.
+# the outbox. Messages that only wait for a status (kind `poll_status`) were accepted by the provider and do not count.
 UNDER_WAY: Final = """
 SELECT count(*) FROM (
     SELECT FROM dispatches d JOIN senders s ON s.tenant_id = d.tenant_id AND s.id = d.sender_id
-    WHERE d.tenant_id = $1 AND d.kind IN ('deliver', 'stop_waiting') AND s.account_id = $2 AND s.mode = $3 LIMIT $4
+    WHERE d.tenant_id = $1 AND d.kind IN ('deliver', 'resolve_unknown') AND s.account_id = $2 AND s.mode = $3 LIMIT $4
 ) AS waiting
 """
 

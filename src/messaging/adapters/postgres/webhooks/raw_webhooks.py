@@ -12,65 +12,65 @@ from messaging.application import crashpoints
 from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.domain.shared.ids import AccountId, TenantId, WebhookId
 
-# Index: callback_digests_pkey. Stores only webhooks whose digest was not stored before.
+# Index: webhook_digests_pkey. Stores only webhooks whose digest was not stored before.
 STORE: Final = """
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::bytea[])
         AS g(tenant_id, id, account_id, received_at, provider, digest, sealed)
 ), fresh AS (
-    INSERT INTO callback_digests (tenant_id, account_id, digest, received_at)
+    INSERT INTO webhook_digests (tenant_id, account_id, digest, received_at)
     SELECT tenant_id, account_id, digest, received_at FROM given
     ON CONFLICT DO NOTHING
     RETURNING tenant_id, account_id, digest
 ), stored AS (
-    INSERT INTO raw_callbacks (tenant_id, id, account_id, received_at, provider, status, digest, sealed)
+    INSERT INTO raw_webhooks (tenant_id, id, account_id, received_at, provider, status, digest, sealed)
     SELECT g.tenant_id, g.id, g.account_id, g.received_at, g.provider, 'stored', g.digest, g.sealed
     FROM given g JOIN fresh USING (tenant_id, account_id, digest)
     RETURNING tenant_id, id
 )
 INSERT INTO dispatches (tenant_id, subject_id, kind, due_at)
-SELECT tenant_id, id, 'process_callback', statement_timestamp() FROM stored
+SELECT tenant_id, id, 'process_webhook', statement_timestamp() FROM stored
 RETURNING subject_id
 """
 
 # Index: dispatches_other_idx. The lock on the dispatch is the claim, and lasts as long as the transaction.
 LOCK_DUE: Final = """
 SELECT r.tenant_id, r.id, r.account_id, r.received_at, r.provider, r.digest, r.sealed
-FROM dispatches d JOIN raw_callbacks r ON r.tenant_id = d.tenant_id AND r.id = d.subject_id
-WHERE d.kind <> 'deliver' AND d.kind = 'process_callback' AND d.due_at <= statement_timestamp()
+FROM dispatches d JOIN raw_webhooks r ON r.tenant_id = d.tenant_id AND r.id = d.subject_id
+WHERE d.kind <> 'deliver' AND d.kind = 'process_webhook' AND d.due_at <= statement_timestamp()
 ORDER BY d.due_at
 LIMIT $1
 FOR NO KEY UPDATE OF d SKIP LOCKED
 """
 
-# Indexes: raw_callbacks_pkey, dispatches_pkey.
+# Indexes: raw_webhooks_pkey, dispatches_pkey.
 SETTLE: Final = f"""
 WITH settled AS (
-    UPDATE raw_callbacks r SET status = $5, problem = $6, processed_at = clock_timestamp()
+    UPDATE raw_webhooks r SET status = $5, problem = $6, processed_at = clock_timestamp()
     WHERE r.tenant_id = ANY($1::uuid[]) AND r.id = ANY($2::uuid[]) AND {within(3, "r.id")}
 )
 DELETE FROM dispatches d
 WHERE d.tenant_id = ANY($1::uuid[]) AND d.subject_id = ANY($2::uuid[])
 """
 
-# Indexes: raw_callbacks_aside_idx, raw_callbacks_pkey. The longest waiting come first, so that webhooks that are set
+# Indexes: raw_webhooks_aside_idx, raw_webhooks_pkey. The longest waiting come first, so that webhooks that are set
 # aside again and again do not delay the others.
 PUT_BACK: Final = """
 WITH chosen AS (
-    SELECT tenant_id, id FROM raw_callbacks
+    SELECT tenant_id, id FROM raw_webhooks
     WHERE problem IS NOT NULL ORDER BY processed_at LIMIT $1
     FOR NO KEY UPDATE SKIP LOCKED
 ), due AS (
-    UPDATE raw_callbacks r SET status = 'stored', problem = NULL, processed_at = NULL
+    UPDATE raw_webhooks r SET status = 'stored', problem = NULL, processed_at = NULL
     FROM chosen c WHERE r.tenant_id = c.tenant_id AND r.id = c.id
     RETURNING r.tenant_id, r.id
 )
 INSERT INTO dispatches (tenant_id, subject_id, kind, due_at)
-SELECT tenant_id, id, 'process_callback', statement_timestamp() FROM due
+SELECT tenant_id, id, 'process_webhook', statement_timestamp() FROM due
 RETURNING subject_id
 """
 
-# Indexes: provider_events_sender_unknown_idx, one lookup per sender; raw_callbacks_pkey. A webhook dropped since by
+# Indexes: provider_events_sender_unknown_idx, one lookup per sender; raw_webhooks_pkey. A webhook dropped since by
 # retention cannot be read again: its event stays.
 PUT_BACK_CONNECTED: Final = """
 WITH chosen AS (
@@ -79,7 +79,7 @@ WITH chosen AS (
         SELECT e.tenant_id, e.id, e.webhook_id FROM provider_events e
         WHERE e.tenant_id = s.tenant_id AND e.account_id = s.account_id AND e.sender_external_id = s.external_id
           AND e.kind = 'sender_unknown'
-          AND EXISTS (SELECT FROM raw_callbacks r WHERE r.tenant_id = e.tenant_id AND r.id = e.webhook_id)
+          AND EXISTS (SELECT FROM raw_webhooks r WHERE r.tenant_id = e.tenant_id AND r.id = e.webhook_id)
         LIMIT $1
     ) e LIMIT $1
 ), heard AS (
@@ -87,7 +87,7 @@ WITH chosen AS (
     RETURNING e.tenant_id, e.webhook_id
 )
 INSERT INTO dispatches (tenant_id, subject_id, kind, due_at)
-SELECT DISTINCT tenant_id, webhook_id, 'process_callback', statement_timestamp() FROM heard
+SELECT DISTINCT tenant_id, webhook_id, 'process_webhook', statement_timestamp() FROM heard
 ON CONFLICT (tenant_id, subject_id) DO NOTHING
 RETURNING subject_id
 """

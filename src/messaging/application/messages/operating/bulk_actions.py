@@ -85,7 +85,7 @@ class ActedResult(StrEnum):
 
 
 class ActedItem(Struct, frozen=True, kw_only=True):
-    """`code` and `detail` say why it was refused, `status` where the message stands afterwards.
+    """`code` and `detail` say why the message was refused; `status` is its status afterwards.
 
     A message that does not exist has no status.
     """
@@ -98,9 +98,10 @@ class ActedItem(Struct, frozen=True, kw_only=True):
 
 
 class ActedView(Struct, frozen=True, kw_only=True):
-    """What became of each message, in the order given, each message once; of a filter's, newest first.
+    """The result for each message, once: in the order given, or newest first for messages selected by a filter.
 
-    In a dry run it is what would become of it. `has_more` tells that the filter matches more than its limit.
+    In a dry run, the result that each message would have. `has_more` tells that the filter matches more messages than
+    its limit.
     """
 
     action: str

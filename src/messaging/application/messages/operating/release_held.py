@@ -6,6 +6,8 @@ _BATCH = 500
 
 
 class ReleaseHeld:
+    """Makes messages due whose template may be sent again, one batch in each call."""
+
     def __init__(self, *, open_uow: OpenSystemUnitOfWork) -> None:
         self._open_uow = open_uow
 

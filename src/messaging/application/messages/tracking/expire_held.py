@@ -15,6 +15,8 @@ _BATCH = 200
 
 
 class ExpireHeld:
+    """Expires messages of senders that are held now, and gives up attempts of theirs whose lease has ended."""
+
     def __init__(
         self, *, open_uow: OpenSystemUnitOfWork, breakers: CircuitBreakers, grace: lifecycle.EchoGrace = ECHO_GRACE
     ) -> None:

@@ -50,6 +50,8 @@ _NOT_ASKED = _Answer(Asked.NO)
 
 
 class PollStatus:
+    """Asks providers about messages whose check is due, one batch in each call."""
+
     def __init__(
         self,
         *,
@@ -69,13 +71,13 @@ class PollStatus:
         self._budget = _Budget(self._terms.per_hour)
 
     async def __call__(self) -> int:
-        """How many were looked at; 0 when none is due. Raises StoreUnavailable."""
-        silent = await self._claim()
-        if not silent:
+        """The number of messages whose check was due; 0 when there is none. Raises StoreUnavailable."""
+        claimed = await self._claim()
+        if not claimed:
             return 0
-        answers = await self._ask(silent)
+        answers = await self._ask(claimed)
         await self._write(answers)
-        return len(silent)
+        return len(claimed)
 
     async def _claim(self) -> Sequence[MessageState]:
         async with self._open_uow() as uow:
@@ -84,15 +86,17 @@ class PollStatus:
                 return ()
             await uow.dispatches.postpone(
                 {message.key: _LEASE for message in due if message.state in AWAITING_NEWS},
-                kind=DispatchKind.CHECK_SILENT,
+                kind=DispatchKind.POLL_STATUS,
             )
             await uow.dispatches.unschedule([message.key for message in due if message.state not in AWAITING_NEWS])
             await uow.commit()
         crashpoints.reach("poll_status.after_claim")
         return due
 
-    async def _ask(self, silent: Sequence[MessageState]) -> Mapping[MessageKey, _Answer]:
-        """Each answered, or not asked because time or budget is up."""
+    async def _ask(self, claimed: Sequence[MessageState]) -> Mapping[MessageKey, _Answer]:
+        """The provider's answer about each message; _NOT_ASKED where the time or the account's hourly calls were used
+        up.
+        """
         concurrency, until = asyncio.Semaphore(_AT_ONCE), monotonic() + _ASKING_SECONDS
 
         async def ask(message: MessageState) -> _Answer:
@@ -100,7 +104,7 @@ class PollStatus:
                 return await self._ask_one(message) if monotonic() < until else _NOT_ASKED
 
         async with asyncio.TaskGroup() as group:
-            tasks = {message.key: group.create_task(ask(message)) for message in silent}
+            tasks = {message.key: group.create_task(ask(message)) for message in claimed}
         return {key: task.result() for key, task in tasks.items()}
 
     async def _ask_one(self, message: MessageState) -> _Answer:
@@ -138,7 +142,7 @@ class PollStatus:
         for change in changes:
             if change is not None:
                 news = "yes" if change.state is not change.previous else "no"
-                self._telemetry.count("silence_checks", news=news)
+                self._telemetry.count("status_polls", news=news)
 
 
 class _Budget:

@@ -81,7 +81,7 @@ class ReconcileReceipts:
             await self._look_again(uow, parked)
 
     async def rematch(self, uow: DeliveryUnitOfWork, limit: int) -> int:
-        """Look again at parked receipts whose time has come; returns how many were looked at."""
+        """Look again at parked receipts whose time has come; returns the number of them."""
         parked = await uow.parked_receipts.lock_due(limit)
         if parked:
             await self._look_again(uow, parked)

@@ -22,6 +22,8 @@ _BATCH = 200
 
 
 class ResolveUnknown:
+    """Decides about messages whose outcome is still unknown at the end of their grace, one batch in each call."""
+
     def __init__(
         self,
         *,

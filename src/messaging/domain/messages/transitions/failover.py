@@ -38,13 +38,13 @@ def recover_failover(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) ->
             return None
     detail: Detail = {"attempt": epoch, "code": FAILOVER.code, "reason": FAILOVER.reason}
     builder.signal(Signal.DUE, "message.queued")
-    builder.signal(Signal.QUARANTINE, "message.unknown", detail)
+    builder.signal(Signal.RECOVER_FAILOVER, "message.unknown", detail)
     return builder.change(
         epoch=epoch,
         attempt=attempt,
         attempts=builder.counted(),
         error=FAILOVER,
-        dispatch=Schedule(kind=DispatchKind.STOP_WAITING, due_at=message.now + grace[message.category]),
+        dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + grace[message.category]),
     )
 
 

@@ -289,8 +289,8 @@ def resolve_unknown(
         detail["no_resend"] = missing
         if (due_at := negative_evidence.next_look(message, grace=grace[message.category], rule=rule)) is not None:
             builder.note("message.waiting", detail)
-            return builder.change(dispatch=Schedule(kind=DispatchKind.STOP_WAITING, due_at=due_at))
-    builder.signal(Signal.STOP_WAITING, "message.unconfirmed", detail)
+            return builder.change(dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=due_at))
+    builder.signal(Signal.LEAVE_UNCONFIRMED, "message.unconfirmed", detail)
     return builder.change(dispatch=Unschedule())
 
 

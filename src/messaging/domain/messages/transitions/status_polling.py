@@ -47,7 +47,7 @@ def poll_status(
     if builder.state in AWAITING_NEWS:
         if check < policy.checks:
             due_at = message.now + (check_every or policy.check_every)
-            dispatch = Schedule(kind=DispatchKind.CHECK_SILENT, due_at=due_at)
+            dispatch = Schedule(kind=DispatchKind.POLL_STATUS, due_at=due_at)
         else:
             builder.note("message.silent", {"checks": check})
     return builder.change(checks=check, error=error, dispatch=dispatch)

@@ -50,8 +50,8 @@ _MEASUREMENTS: Final[Mapping[str, Callable[[Rig], Awaitable[Findings]]]] = Mappi
 _UNLIMITED: Final = {
     "pair_limit": False,
     "throughput_mps": None,
-    "callback_delay_min_ms": 5,
-    "callback_delay_max_ms": 20,
+    "webhook_delay_min_ms": 5,
+    "webhook_delay_max_ms": 20,
 }
 
 

@@ -60,6 +60,6 @@ async def _messages(client: LocalClient, accepted: Mapping[str, str], since: dat
 
 
 async def _provider_is_done(sandbox: LocalClient) -> bool:
-    answer = await sandbox.get("/_callbacks", limit=1)
+    answer = await sandbox.get("/_webhooks", limit=1)
     pending: int = answer["pending"]
     return pending == 0

@@ -131,7 +131,7 @@ class Onboarding:
             "access_token": self._seed.access_token,
             "app_secret": self._seed.app_secret,
             "verify_token": self._seed.verify_token,
-            "callback_url": webhook_url,
+            "webhook_url": webhook_url,
             "phone_numbers": numbers,
         }
         async with LocalClient(self._sandbox) as sandbox:

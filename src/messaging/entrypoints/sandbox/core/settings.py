@@ -13,19 +13,19 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Behaviour that may change while the sandbox runs; `POST /_control/settings` replaces single fields."""
 
-    callback_delay_min_ms: Milliseconds = 20
+    webhook_delay_min_ms: Milliseconds = 20
     """Shortest time between two consecutive statuses of one message."""
-    callback_delay_max_ms: Milliseconds = 120
-    callback_late_ms: Milliseconds = 5_000
+    webhook_delay_max_ms: Milliseconds = 120
+    webhook_late_ms: Milliseconds = 5_000
     """How long the recipient with late statuses keeps them back."""
-    callback_batch_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 100
+    webhook_batch_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 100
     """Most updates in one POST; the documented ceiling is 1000."""
-    callback_concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
-    """POSTs in flight per callback URL."""
-    callback_timeout_ms: Milliseconds = 10_000
-    callback_retry_initial_ms: Milliseconds = 100
-    callback_retry_max_ms: Milliseconds = 5_000
-    callback_retry_attempts: Count = 500
+    webhook_concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    """POSTs in flight per webhook URL."""
+    webhook_timeout_ms: Milliseconds = 10_000
+    webhook_retry_initial_ms: Milliseconds = 100
+    webhook_retry_max_ms: Milliseconds = 5_000
+    webhook_retry_attempts: Count = 500
     """Tries per POST, the first included; afterwards its updates are given up."""
     duplicate_probability: Probability = 0.0
     """Chance that one status is delivered a second time."""
@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Chance that a message's statuses are sent in reverse order."""
     drop_probability: Probability = 0.0
     """Chance that one status is never sent."""
-    callback_seed: int | None = None
+    webhook_seed: int | None = None
     """Makes the three chances above repeatable: they depend on this and on the ledger position alone."""
     echo_on_failed: bool = True
     """Whether a `failed` status repeats `biz_opaque_callback_data`; resellers report both."""
@@ -83,8 +83,8 @@ class Tuning:
         """Replace the named fields; raises `msgspec.ValidationError` and changes nothing on a bad one."""
         merged = msgspec.to_builtins(self.current) | changes
         settings = msgspec.convert(merged, Settings)
-        if settings.callback_delay_min_ms > settings.callback_delay_max_ms:
-            raise msgspec.ValidationError("callback_delay_min_ms is above callback_delay_max_ms")
+        if settings.webhook_delay_min_ms > settings.webhook_delay_max_ms:
+            raise msgspec.ValidationError("webhook_delay_min_ms is above webhook_delay_max_ms")
         self.current = settings
 
     def changes(self) -> dict[str, object]:

@@ -80,7 +80,7 @@ class _Batch:
         self.attempt = 0
 
 
-class RawWebhooks:
+class Webhooks:
     """The delivery engine: a clock of due work, and a few POSTs in flight per URL."""
 
     def __init__(self, log: AppendLog, tuning: Tuning) -> None:
@@ -176,12 +176,12 @@ class RawWebhooks:
     def _drain(self, target: _Target) -> None:
         target.called = False
         settings = self._tuning.current
-        while target.waiting and target.in_flight < settings.callback_concurrency:
+        while target.waiting and target.in_flight < settings.webhook_concurrency:
             first = target.waiting.popleft()
             items = [first]
             while (
                 target.waiting
-                and len(items) < settings.callback_batch_max
+                and len(items) < settings.webhook_batch_max
                 and target.waiting[0].app_secret == first.app_secret
             ):
                 items.append(target.waiting.popleft())
@@ -197,10 +197,10 @@ class RawWebhooks:
         settings = self._tuning.current
         batch.attempt += 1
         try:
-            status, error = await self._send(batch, settings.callback_timeout_ms / 1000)
+            status, error = await self._send(batch, settings.webhook_timeout_ms / 1000)
         finally:
             target.in_flight -= 1
-        final = status == 200 or batch.attempt >= settings.callback_retry_attempts
+        final = status == 200 or batch.attempt >= settings.webhook_retry_attempts
         self._record(batch, status, error, final=final)
         if final:
             self._unsettled -= len(batch.items)
@@ -208,8 +208,8 @@ class RawWebhooks:
                 item.settled()
         else:
             wait = min(
-                settings.callback_retry_initial_ms * 2 ** min(batch.attempt - 1, 20),
-                settings.callback_retry_max_ms,
+                settings.webhook_retry_initial_ms * 2 ** min(batch.attempt - 1, 20),
+                settings.webhook_retry_max_ms,
             )
             self.at(time.time() + wait / 1000, lambda: self._start(batch, target))
         self._call(target)

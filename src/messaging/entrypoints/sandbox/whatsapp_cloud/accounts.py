@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from messaging.entrypoints.sandbox.core.journal import Journal
+from messaging.entrypoints.sandbox.former_names import renamed
 from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, unknown_object
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -16,7 +17,7 @@ _NO_DIGIT = re.compile(r"\D")
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True):
-    """A callback URL that replaces the app's for `messages` events."""
+    """A webhook URL that replaces the app's for `messages` events."""
 
     uri: str
     verify_token: str
@@ -48,7 +49,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     access_token: Secret
     app_secret: Secret
     verify_token: str | None = None
-    callback_url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
+    webhook_url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
     """The app-level URL: template and account events always go here."""
     phone_numbers: tuple[PhoneNumber, ...] = ()
     subscribed: bool = True
@@ -67,11 +68,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for phone in self.phone_numbers:
             if phone.id == phone_number_id and phone.override:
                 return phone.override.uri
-        return self.override.uri if self.override else self.callback_url
+        return self.override.uri if self.override else self.webhook_url
 
     def app_url(self) -> str | None:
         """Where template and account events go; overrides do not apply to them."""
-        return self.callback_url if self.subscribed else None
+        return self.webhook_url if self.subscribed else None
 
 
 class NumberTaken(Exception):
@@ -87,7 +88,7 @@ class Accounts:
         self._by_phone: dict[str, tuple[Account, PhoneNumber]] = {}
         self._tokens: dict[str, int] = {}
         for stored in journal.values("account"):
-            self._index(msgspec.json.decode(stored, type=Account))
+            self._index(msgspec.convert(renamed(msgspec.json.decode(stored)), Account))
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._by_waba.values())

@@ -13,7 +13,7 @@ from messaging.entrypoints.sandbox.core.journal import Journal
 from messaging.entrypoints.sandbox.core.ledger import Ledger
 from messaging.entrypoints.sandbox.core.marks import read_mark
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Tuning
-from messaging.entrypoints.sandbox.core.webhooks import Delivery, RawWebhooks
+from messaging.entrypoints.sandbox.core.webhooks import Delivery, Webhooks
 from messaging.entrypoints.sandbox.core.wire import (
     BodyTooLarge,
     Disconnected,
@@ -27,6 +27,7 @@ from messaging.entrypoints.sandbox.core.wire import (
     perform,
     read_request,
 )
+from messaging.entrypoints.sandbox.former_names import renamed, take_over
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
 from messaging.entrypoints.sandbox.whatsapp_cloud.control import Control
 from messaging.entrypoints.sandbox.whatsapp_cloud.graph import Graph
@@ -63,25 +64,26 @@ class Sandbox:
 
     def _open_state(self, config: SandboxConfig) -> None:
         directory = config.state_dir
+        take_over(directory)
         self._journal = Journal(directory / "state.jsonl")
         for changes in self._journal.values("settings"):
-            self._tuning.apply(msgspec.json.decode(changes, type=dict[str, object]))
+            self._tuning.apply(renamed(msgspec.json.decode(changes, type=dict[str, object])))
         self._accounts = Accounts(self._journal)
         self._templates = Templates(self._journal)
         self._ledger = Ledger(directory / "ledger.jsonl", fsync=config.fsync)
-        self._callback_log = AppendLog(directory / "callbacks.jsonl", fsync=False)
+        self._webhook_log = AppendLog(directory / "webhooks.jsonl", fsync=False)
 
     def _start_engine(self, config: SandboxConfig) -> None:
-        self._callbacks = RawWebhooks(self._callback_log, self._tuning)
+        self._webhooks = Webhooks(self._webhook_log, self._tuning)
         self._events = Events(
             config.state_dir / "events.jsonl",
             fsync=config.fsync,
             accounts=self._accounts,
-            callbacks=self._callbacks,
+            webhooks=self._webhooks,
             windows=self._windows,
         )
-        self._statuses = Statuses(self._ledger, self._events, self._accounts, self._callbacks, self._tuning)
-        self._reviews = Reviews(self._templates, self._events, self._callbacks)
+        self._statuses = Statuses(self._ledger, self._events, self._accounts, self._webhooks, self._tuning)
+        self._reviews = Reviews(self._templates, self._events, self._webhooks)
 
     def _wire_sends(self) -> Sends:
         return Sends(
@@ -112,8 +114,8 @@ class Sandbox:
             reviews=self._reviews,
             ledger=self._ledger,
             events=self._events,
-            callbacks=self._callbacks,
-            callback_log=self._callback_log,
+            webhooks=self._webhooks,
+            webhook_log=self._webhook_log,
             throughput=self._throughput,
             faults=self._faults,
             tuning=self._tuning,
@@ -149,7 +151,7 @@ class Sandbox:
         if not parts:
             raise unknown_path(parts)
         if parts[0] == "healthz":
-            running = self._callbacks.running
+            running = self._webhooks.running
             status = "ok" if running else "webhooks stopped"
             told = {"status": status} | ({} if self._instance is None else {"instance": self._instance})
             return json_reply(200 if running else 503, told)
@@ -186,16 +188,16 @@ class Sandbox:
 
     async def open(self) -> None:
         """Take up where the last process on this state directory stopped, however it stopped."""
-        for line in self._callback_log.lines():
+        for line in self._webhook_log.lines():
             delivery = msgspec.json.decode(line, type=Delivery)
-            self._callbacks.note(delivery)
+            self._webhooks.note(delivery)
             for mark in delivery.marks:
                 n, step = read_mark(mark)
                 if step is None:
                     self._events.settle(n)
                 elif n < len(self._ledger):
                     self._ledger.settle(n, step)
-        await self._callbacks.open()
+        await self._webhooks.open()
         self._events.resume()
         self._statuses.resume()
         self._reviews.resume()
@@ -208,10 +210,10 @@ class Sandbox:
         """Stop posting and let go of the state directory; nothing undelivered is forgotten."""
         await self._reviews.close()
         await self._statuses.close()
-        await self._callbacks.close()
+        await self._webhooks.close()
         await self._events.close()
         await self._ledger.log.close()
-        await self._callback_log.close()
+        await self._webhook_log.close()
         await self._journal.close()
         os.close(self._lock)
 

@@ -11,8 +11,9 @@ from messaging.entrypoints.sandbox.core.faults import Faults, FaultSpec
 from messaging.entrypoints.sandbox.core.journal import Journal
 from messaging.entrypoints.sandbox.core.ledger import Ledger
 from messaging.entrypoints.sandbox.core.settings import Tuning
-from messaging.entrypoints.sandbox.core.webhooks import RawWebhooks
+from messaging.entrypoints.sandbox.core.webhooks import Webhooks
 from messaging.entrypoints.sandbox.core.wire import NotJson, Reply, Request, encode, json_reply
+from messaging.entrypoints.sandbox.former_names import RENAMED_PATHS, refuse
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, Accounts, NumberTaken
 from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import REFUSALS
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Throughput
@@ -50,8 +51,8 @@ class Control:
         reviews: Reviews,
         ledger: Ledger,
         events: Events,
-        callbacks: RawWebhooks,
-        callback_log: AppendLog,
+        webhooks: Webhooks,
+        webhook_log: AppendLog,
         throughput: Throughput,
         faults: Faults,
         tuning: Tuning,
@@ -63,8 +64,8 @@ class Control:
         self._reviews = reviews
         self._ledger = ledger
         self._events = events
-        self._callbacks = callbacks
-        self._callback_log = callback_log
+        self._webhooks = webhooks
+        self._webhook_log = webhook_log
         self._throughput = throughput
         self._faults = faults
         self._tuning = tuning
@@ -80,7 +81,7 @@ class Control:
         if request.parts[:2] == ("_control", "templates") and request.method == "POST":
             handler = self._change_template
         if handler is None:
-            return _problem(404, "no such control endpoint")
+            return _problem(404, _no_endpoint("/".join(request.parts)))
         try:
             return await handler(request)
         except (BadControl, NotJson, msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -91,7 +92,7 @@ class Control:
     def _map_routes(self) -> dict[tuple[str, str], Handler]:
         return {
             ("GET", "_ledger"): self._read_ledger,
-            ("GET", "_callbacks"): self._read_callbacks,
+            ("GET", "_webhooks"): self._read_webhooks,
             ("GET", "_control/accounts"): self._list_accounts,
             ("POST", "_control/accounts"): self._put_account,
             ("GET", "_control/settings"): self._read_settings,
@@ -106,23 +107,27 @@ class Control:
     async def _read_ledger(self, request: Request) -> Reply:
         return _log_page(self._ledger.log, request, {})
 
-    async def _read_callbacks(self, request: Request) -> Reply:
-        extra = {"pending": self._callbacks.pending, "totals": self._callbacks.totals}
-        return _log_page(self._callback_log, request, extra)
+    async def _read_webhooks(self, request: Request) -> Reply:
+        extra = {"pending": self._webhooks.pending, "totals": self._webhooks.totals}
+        return _log_page(self._webhook_log, request, extra)
 
     async def _list_accounts(self, request: Request) -> Reply:
         shown = [_without_secrets(account) for account in self._accounts]
         return json_reply(200, {"data": shown})
 
     async def _put_account(self, request: Request) -> Reply:
-        account = self._accounts.put(msgspec.json.decode(request.body, type=Account))
+        given = request.json()
+        refuse(given)
+        account = self._accounts.put(msgspec.convert(given, Account))
         return json_reply(200, _without_secrets(account))
 
     async def _read_settings(self, request: Request) -> Reply:
         return json_reply(200, self._tuning.current)
 
     async def _change_settings(self, request: Request) -> Reply:
-        self._tuning.apply(request.json())
+        changes = request.json()
+        refuse(changes)
+        self._tuning.apply(changes)
         self._journal.put("settings", "", self._tuning.changes())
         return json_reply(200, self._tuning.current)
 
@@ -189,6 +194,11 @@ def _log_page(log: AppendLog, request: Request, extra: dict[str, object]) -> Rep
         "end": str(page.end),
     }
     return Reply(200, encode(fields | extra))
+
+
+def _no_endpoint(path: str) -> str:
+    present = RENAMED_PATHS.get(path)
+    return f"/{path} is called /{present} now" if present else "no such control endpoint"
 
 
 def _without_secrets(account: Account) -> dict[str, object]:

@@ -212,7 +212,7 @@ class Graph:
     def _number_node(self, account: Account, phone: PhoneNumber) -> Json:
         mps = throughput_of(phone, self._tuning.current)
         urls = {
-            "application": account.callback_url,
+            "application": account.webhook_url,
             "whatsapp_business_account": account.override and account.override.uri,
             "phone_number": phone.override and phone.override.uri,
         }

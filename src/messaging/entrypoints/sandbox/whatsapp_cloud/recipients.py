@@ -39,7 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Every webhook arrives twice."""
     first_status_before_answer: bool = False
     late: bool = False
-    """Webhooks are held back by `callback_late_ms`."""
+    """Webhooks are held back by `webhook_late_ms`."""
     echo: bool = True
     """Whether webhooks repeat `biz_opaque_callback_data`."""
     replies: bool = False

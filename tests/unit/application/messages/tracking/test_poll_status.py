@@ -21,7 +21,7 @@ from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.messages.stored import Stored, in_seconds
 from tests.unit.application.webhooks.doubles import CIPHER, CREDENTIALS, DATA_KEYS, KEY_RING, Counts
 
-SILENT = DispatchKind.CHECK_SILENT
+SILENT = DispatchKind.POLL_STATUS
 HOUR = timedelta(hours=1)
 
 
@@ -77,7 +77,7 @@ async def test_the_provider_is_asked_and_what_it_tells_moves_the_message() -> No
 
     assert world.asked == [(PHONE_NUMBER_ID, WAMID)]
     assert (world.stored.states(), world.stored.waits(1)) == ({1: State.DELIVERED}, None)
-    assert world.counts.seen == {"silence_checks{news=yes}": 1}
+    assert world.counts.seen == {"status_polls{news=yes}": 1}
 
 
 async def test_without_news_it_is_asked_again_after_the_policys_interval() -> None:
@@ -88,7 +88,7 @@ async def test_without_news_it_is_asked_again_after_the_policys_interval() -> No
     assert (world.stored.states(), world.stored.waits(1)) == ({1: State.SUBMITTED}, (SILENT, DURABLE.check_every))
     told = {"type": "message.checked", "check": 1, "of": DURABLE.checks, "news": "no", "asked": "yes"}
     assert world.stored.told(1) == told
-    assert world.counts.seen == {"silence_checks{news=no}": 1}
+    assert world.counts.seen == {"status_polls{news=no}": 1}
 
 
 async def test_the_interval_can_be_set() -> None:

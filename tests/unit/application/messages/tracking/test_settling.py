@@ -30,7 +30,7 @@ from tests.builders import NOON, SENDER, TENANT, an_attempt
 from tests.unit.application.messages.stored import Stored, at
 from tests.unit.application.webhooks.doubles import Counts
 
-DELIVER, STOP = DispatchKind.DELIVER, DispatchKind.STOP_WAITING
+DELIVER, STOP = DispatchKind.DELIVER, DispatchKind.RESOLVE_UNKNOWN
 NOBODY = SenderId(UUID(int=1))
 GRACE = ECHO_GRACE[Category.UTILITY]
 

@@ -192,7 +192,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "content_left_out": False,
         "occurred_at": "2026-11-29T09:30:00Z",
         "received_at": _AT,
-        "webhook_id": "cbk_01kb6w3r7mf5s8t9v1w2x4y6z0",
+        "webhook_id": "whk_01kb6w3r7mf5s8t9v1w2x4y6z0",
         "links": {"self": f"/v1/provider-events/{_EVENT}"},
     },
     "Template": {

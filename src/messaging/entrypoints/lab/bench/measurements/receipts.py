@@ -23,17 +23,17 @@ async def receipts(rig: Rig) -> Findings:
     first = _messages_for(_APPLIED_PER_SECOND * seconds)
     ledger = await _silently_sent(rig, first + _messages_for(_SINGLE_PER_SECOND * seconds))
     url = await _webhook_url(rig)
-    by_ten = _job(rig, url, ledger[:first], per_callback=STATUSES_PER_WEBHOOK, seconds=seconds)
-    by_one = _job(rig, url, ledger[first:], per_callback=1, seconds=seconds)
+    by_ten = _job(rig, url, ledger[:first], per_webhook=STATUSES_PER_WEBHOOK, seconds=seconds)
+    by_one = _job(rig, url, ledger[first:], per_webhook=1, seconds=seconds)
     return Findings(
         measured={
-            "receipts": await _received(rig, by_ten, per_callback=STATUSES_PER_WEBHOOK),
-            "receipts_single": await _received(rig, by_one, per_callback=1),
+            "receipts": await _received(rig, by_ten, per_webhook=STATUSES_PER_WEBHOOK),
+            "receipts_single": await _received(rig, by_one, per_webhook=1),
         }
     )
 
 
-async def _received(rig: Rig, job: Job, *, per_callback: int) -> Measured:
+async def _received(rig: Rig, job: Job, *, per_webhook: int) -> Measured:
     """Measures both. Single statuses count when acknowledged, tens when applied; processor time is always that until
     applied.
     """
@@ -42,14 +42,14 @@ async def _received(rig: Rig, job: Job, *, per_callback: int) -> Measured:
     await rig.books.webhooks_processed(within=300)
     applied_after = time.perf_counter() - began
     used = difference(rig.cpu(), cpu) | {"generator": result.cpu_seconds}
-    count = result.answered * per_callback
+    count = result.answered * per_webhook
     return measured(
-        per_second=result.per_second if per_callback == 1 else count / applied_after,
+        per_second=result.per_second if per_webhook == 1 else count / applied_after,
         latencies=(result.p50_ms, result.p99_ms),
-        latency=f"webhook of {per_callback} to 200",
+        latency=f"webhook of {per_webhook} to 200",
         cpu=used,
         count=count,
-        floor=await rig.noop_floor(job, per_request=per_callback),
+        floor=await rig.noop_floor(job, per_request=per_webhook),
     )
 
 
@@ -71,10 +71,10 @@ async def _silently_sent(rig: Rig, count: int) -> list[dict[str, Any]]:
     return ours[-count:]
 
 
-def _job(rig: Rig, url: str, ledger: list[dict[str, Any]], *, per_callback: int, seconds: float) -> Job:
+def _job(rig: Rig, url: str, ledger: list[dict[str, Any]], *, per_webhook: int, seconds: float) -> Job:
     return Job(
         urls=(url,),
-        bodies=tuple(bodies.receipts(rig.business.seed.waba_id, ledger, per_callback=per_callback)),
+        bodies=tuple(bodies.receipts(rig.business.seed.waba_id, ledger, per_webhook=per_webhook)),
         once=True,
         concurrency=rig.order.concurrency,
         seconds=seconds,

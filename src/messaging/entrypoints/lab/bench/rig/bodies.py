@@ -62,9 +62,9 @@ def graph() -> str:
     )
 
 
-def receipts(waba_id: str, ledger: Sequence[dict[str, Any]], *, per_callback: int) -> list[str]:
+def receipts(waba_id: str, ledger: Sequence[dict[str, Any]], *, per_webhook: int) -> list[str]:
     """The bodies of webhooks of so many statuses each: first all `sent`, then all `delivered`, then all `read`."""
-    groups = [ledger[start : start + per_callback] for start in range(0, len(ledger), per_callback)]
+    groups = [ledger[start : start + per_webhook] for start in range(0, len(ledger), per_webhook)]
     return [_webhook(waba_id, group, status) for status in _STATUSES for group in groups]
 
 

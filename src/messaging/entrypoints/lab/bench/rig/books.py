@@ -61,7 +61,7 @@ LEFT JOIN attempts a ON a.tenant_id = t.id AND a.started_at BETWEEN $2 AND $3
 GROUP BY t.id
 """
 _BACKLOG: Final = """
-SELECT count(*) FROM dispatches WHERE kind IN ('deliver', 'process_callback') AND due_at <= clock_timestamp()
+SELECT count(*) FROM dispatches WHERE kind IN ('deliver', 'process_webhook') AND due_at <= clock_timestamp()
 """
 _WAITING_TENANTS: Final = """
 SELECT count(DISTINCT tenant_id) FROM dispatches WHERE kind = 'deliver' AND tenant_id = ANY($1)
@@ -134,7 +134,7 @@ class Books:
         await self.connection.execute("TRUNCATE dispatches")
 
     async def webhooks_processed(self, *, within: float) -> None:
-        await self._until("SELECT NOT EXISTS (SELECT 1 FROM dispatches WHERE kind = 'process_callback')", within)
+        await self._until("SELECT NOT EXISTS (SELECT 1 FROM dispatches WHERE kind = 'process_webhook')", within)
 
     async def nothing_due(self, *, within: float) -> None:
         await self._until("SELECT NOT EXISTS (SELECT 1 FROM dispatches WHERE kind = 'deliver')", within)

@@ -162,7 +162,7 @@ class Rig:
         await self.books.nothing_due(within=_SETTLE_SECONDS)
         async with LocalClient(self.stack.sandbox) as sandbox:
             give_up_at = time.monotonic() + _SETTLE_SECONDS
-            while (await sandbox.get("/_callbacks", limit=1))["pending"]:
+            while (await sandbox.get("/_webhooks", limit=1))["pending"]:
                 if time.monotonic() > give_up_at:
                     raise MeasurementFailed("the sandbox still has webhooks to post")
                 await asyncio.sleep(0.1)

@@ -71,7 +71,7 @@ SELECT message_id::text, seq, type, state, (detail ->> 'effect' IS NULL)::int, t
        extract(epoch FROM recorded_at)::float8
 FROM events
 """
-_RAW: Final = "SELECT encode(digest, 'hex'), status, problem FROM raw_callbacks"
+_RAW: Final = "SELECT encode(digest, 'hex'), status, problem FROM raw_webhooks"
 _DISPATCHES: Final = "SELECT subject_id::text, kind FROM dispatches"
 
 
@@ -110,7 +110,7 @@ class Evidence:
     def add_provider(self, state: Path) -> None:
         """Adds the sandbox's own files."""
         told: set[tuple[int, int]] = set()
-        posts = [msgspec.json.decode(line, type=Delivery) for line in _lines(state / "callbacks.jsonl")]
+        posts = [msgspec.json.decode(line, type=Delivery) for line in _lines(state / "webhooks.jsonl")]
         for post in posts:
             if post.acked:
                 # A provider that was killed may report a step again.

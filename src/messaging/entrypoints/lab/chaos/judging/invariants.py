@@ -142,7 +142,7 @@ INVARIANTS: Final = (
     ),
     Invariant(
         id="I6",
-        promise="stamp before byte: each acceptance has an attempt that was stamped before the request arrived",
+        promise="start before byte: each acceptance has an attempt that was marked as started before the request",
         queries=(
             f"""
             SELECT l.message, l.epoch, a.started, l.received FROM ledger l
@@ -221,14 +221,14 @@ INVARIANTS: Final = (
     ),
     Invariant(
         id="I11",
-        promise="hints are irrelevant: nothing is still waiting after Redis was emptied and killed",
+        promise="wakeups are irrelevant: nothing is still waiting after Redis was emptied and killed",
         exercised="SELECT count(*) FROM faults WHERE kind IN ('flush', 'kill_redis')",
         queries=(
-            "SELECT subject, kind FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent', 'sync_templates')",
+            "SELECT subject, kind FROM dispatches WHERE kind NOT IN ('rematch', 'poll_status', 'sync_templates')",
             # The provider has these messages and has said nothing final; only these are polled every six hours.
             """
             SELECT d.subject, d.kind FROM dispatches d LEFT JOIN messages m ON m.id = d.subject
-            WHERE d.kind = 'check_silent' AND COALESCE(m.state, '') NOT IN ('submitted', 'sent')
+            WHERE d.kind = 'poll_status' AND COALESCE(m.state, '') NOT IN ('submitted', 'sent')
             """,
         ),
     ),

@@ -27,11 +27,11 @@ _LOOK: Final = 0.1
 CALM: Final[dict[str, Any]] = {
     "pair_limit": False,
     "throughput_mps": None,
-    "callback_delay_min_ms": 5,
-    "callback_delay_max_ms": 80,
-    "callback_late_ms": 2_000,
-    "callback_timeout_ms": 3_000,
-    "callback_retry_max_ms": 1_000,
+    "webhook_delay_min_ms": 5,
+    "webhook_delay_max_ms": 80,
+    "webhook_late_ms": 2_000,
+    "webhook_timeout_ms": 3_000,
+    "webhook_retry_max_ms": 1_000,
     "slow_ms": 1_000,
     "hang_max_ms": 2_500,
     "duplicate_probability": 0.01,
@@ -42,7 +42,7 @@ _WEBHOOKS: Final[dict[str, dict[str, Any]]] = {
     "duplicate": {"duplicate_probability": 0.6},
     "reorder": {"reorder_probability": 0.6},
     "drop": {"drop_probability": 0.05},
-    "delay": {"callback_delay_min_ms": 500, "callback_delay_max_ms": 4_000},
+    "delay": {"webhook_delay_min_ms": 500, "webhook_delay_max_ms": 4_000},
 }
 
 
@@ -108,7 +108,7 @@ class Inflict:
                 return await self._stop_database(fault)
             case "provider":
                 return await self._provider(fault)
-            case "callbacks":
+            case "webhooks":
                 await self._sandbox.post("/_control/settings", _WEBHOOKS[fault.target])
                 await asyncio.sleep(fault.seconds)
                 calm = {name: CALM[name] for name in _WEBHOOKS[fault.target]}

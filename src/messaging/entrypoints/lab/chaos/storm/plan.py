@@ -142,7 +142,7 @@ _PROVIDER_MODES: Final = (
     *("500_after", "hang_after", "reset_after", "truncated_200", "slow"),
 )
 # How often each family of faults is drawn, relative to the others.
-_FAMILIES: Final = {"process": 8, "link": 7, "postgres": 2, "redis": 3, "provider": 2, "callbacks": 2}
+_FAMILIES: Final = {"process": 8, "link": 7, "postgres": 2, "redis": 3, "provider": 2, "webhooks": 2}
 
 
 def _faults(dice: random.Random, count: int, seconds: float, links: Sequence[str], focus: str | None) -> list[Fault]:
@@ -173,7 +173,7 @@ def _cards(links: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
         "postgres": [("stop_database", "postgres")],
         "redis": [("kill_redis", "redis"), ("flush", "redis")],
         "provider": [("provider", mode) for mode in _PROVIDER_MODES],
-        "callbacks": [("callbacks", how) for how in ("duplicate", "reorder", "drop", "delay")],
+        "webhooks": [("webhooks", how) for how in ("duplicate", "reorder", "drop", "delay")],
     }
 
 
@@ -195,7 +195,7 @@ def _how_long(dice: random.Random, kind: str, target: str) -> float:
             return dice.uniform(12, 15) if dice.random() < 0.3 else dice.uniform(0.5, 4)
         case "stop_database" | "kill_redis":
             return dice.uniform(0, 2)
-        case "callbacks":
+        case "webhooks":
             return dice.uniform(2, 6)
         case _:
             return dice.uniform(0.3, 3)

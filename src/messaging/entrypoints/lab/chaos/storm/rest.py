@@ -16,12 +16,12 @@ from messaging.entrypoints.lab.dev.processes.memory import resident_mib
 _POLL: Final = 0.25
 _WAITING: Final = """
 SELECT (SELECT count(*) FROM messages WHERE state IN ('scheduled', 'queued', 'claimed', 'sending', 'unknown')) AS open,
-       (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'check_silent', 'sync_templates')) AS due,
-       (SELECT count(*) FROM raw_callbacks WHERE status = 'stored') AS stored
+       (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'poll_status', 'sync_templates')) AS due,
+       (SELECT count(*) FROM raw_webhooks WHERE status = 'stored') AS stored
 """
 # Everything that happens leaves an event, a raw webhook or an attempt.
 _HAPPENED: Final = """
-SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM raw_callbacks) AS callbacks,
+SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM raw_webhooks) AS webhooks,
        (SELECT count(*) FROM attempts) AS attempts
 """
 # A transaction that lasts is the same transaction of the same backend.
@@ -50,7 +50,7 @@ async def until_quiescent(
     happened_before: dict[str, int] | None = None
     while True:
         happened = await _row(connection, _HAPPENED)
-        pending = (await sandbox.get("/_callbacks", limit=1))["pending"]
+        pending = (await sandbox.get("/_webhooks", limit=1))["pending"]
         waiting = {**await _row(connection, _WAITING), "webhooks pending": pending}
         at_rest = not any(waiting.values())
         if at_rest and happened == happened_before:

@@ -7,7 +7,7 @@ import msgspec
 
 from messaging.entrypoints.sandbox.core.append_log import AppendLog
 from messaging.entrypoints.sandbox.core.marks import event_mark
-from messaging.entrypoints.sandbox.core.webhooks import Item, RawWebhooks
+from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Windows
@@ -31,12 +31,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Events:
     """The event log and the delivery of what is in it."""
 
-    def __init__(
-        self, path: Path, *, fsync: bool, accounts: Accounts, callbacks: RawWebhooks, windows: Windows
-    ) -> None:
+    def __init__(self, path: Path, *, fsync: bool, accounts: Accounts, webhooks: Webhooks, windows: Windows) -> None:
         self._log = AppendLog(path, fsync=fsync)
         self._accounts = accounts
-        self._callbacks = callbacks
+        self._webhooks = webhooks
         self._windows = windows
         self._count = sum(1 for _ in self._log.lines())
         self._settled: set[int] = set()
@@ -79,7 +77,7 @@ class Events:
             url = account.messages_url(phone_id) if phone_id is not None else account.app_url()
         marks = (event_mark(n),)
         if account is None or url is None:
-            self._callbacks.settle_unsent(marks, "no webhook url")
+            self._webhooks.settle_unsent(marks, "no webhook url")
             return
         update = Update(
             waba_id=event.waba_id,
@@ -89,7 +87,7 @@ class Events:
             item=event.item,
             contact=event.contact,
         )
-        self._callbacks.put(
+        self._webhooks.put(
             Item(
                 url=url,
                 app_secret=account.app_secret,

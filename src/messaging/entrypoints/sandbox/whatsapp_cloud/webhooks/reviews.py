@@ -5,7 +5,7 @@ import time
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.webhooks import RawWebhooks
+from messaging.entrypoints.sandbox.core.webhooks import Webhooks
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Template, Templates
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import (
@@ -19,16 +19,16 @@ from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Event, 
 class Reviews:
     """Ends reviews when they are due and announces every change of a template."""
 
-    def __init__(self, templates: Templates, events: Events, callbacks: RawWebhooks) -> None:
+    def __init__(self, templates: Templates, events: Events, webhooks: Webhooks) -> None:
         self._templates = templates
         self._events = events
-        self._callbacks = callbacks
+        self._webhooks = webhooks
         self._announcing: set[asyncio.Task[None]] = set()
 
     def schedule(self, template: Template) -> None:
         """End the template's review at the time it carries."""
         if template.review_due_at is not None:
-            self._callbacks.at(template.review_due_at, lambda: self._finish(template.id))
+            self._webhooks.at(template.review_due_at, lambda: self._finish(template.id))
 
     def resume(self) -> None:
         """After a start: take up the reviews under way."""

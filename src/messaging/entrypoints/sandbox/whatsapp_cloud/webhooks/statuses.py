@@ -11,7 +11,7 @@ import msgspec
 from messaging.entrypoints.sandbox.core.ledger import Entry, Ledger
 from messaging.entrypoints.sandbox.core.marks import step_mark
 from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
-from messaging.entrypoints.sandbox.core.webhooks import Item, RawWebhooks
+from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import (
@@ -45,13 +45,13 @@ def plan(entry: Entry, outcome: Outcome, settings: Settings) -> list[Planned]:
     another by then, which is why a step keeps its index: what was settled before stays settled.
     """
     steps = list(enumerate(outcome.script))
-    if _chance(settings.reorder_probability, settings.callback_seed, entry.n, 0, "reorder"):
+    if _chance(settings.reorder_probability, settings.webhook_seed, entry.n, 0, "reorder"):
         steps.reverse()
     if outcome.replies:
         steps.append((len(steps), REPLY))
-    shortest = settings.callback_delay_min_ms
-    spread = settings.callback_delay_max_ms - shortest
-    at = entry.received_at + (settings.callback_late_ms / 1000 if outcome.late else 0.0)
+    shortest = settings.webhook_delay_min_ms
+    spread = settings.webhook_delay_max_ms - shortest
+    at = entry.received_at + (settings.webhook_late_ms / 1000 if outcome.late else 0.0)
     planned = []
     for position, (index, step) in enumerate(steps):
         at += (shortest + spread * _fraction(entry.n, position)) / 1000
@@ -62,13 +62,11 @@ def plan(entry: Entry, outcome: Outcome, settings: Settings) -> list[Planned]:
 class Statuses:
     """Keeps every accepted send's plan going until each step is settled."""
 
-    def __init__(
-        self, ledger: Ledger, events: Events, accounts: Accounts, callbacks: RawWebhooks, tuning: Tuning
-    ) -> None:
+    def __init__(self, ledger: Ledger, events: Events, accounts: Accounts, webhooks: Webhooks, tuning: Tuning) -> None:
         self._ledger = ledger
         self._events = events
         self._accounts = accounts
-        self._callbacks = callbacks
+        self._webhooks = webhooks
         self._tuning = tuning
         self._replies: set[asyncio.Task[None]] = set()
 
@@ -86,7 +84,7 @@ class Statuses:
         self._deliver(entry, outcome, first, taken)
         self._arrange(entry, outcome, others)
         try:
-            async with asyncio.timeout(self._tuning.current.callback_timeout_ms / 1000):
+            async with asyncio.timeout(self._tuning.current.webhook_timeout_ms / 1000):
                 await taken.wait()
         except TimeoutError:
             return  # nobody takes it; the answer must not wait for ever
@@ -117,21 +115,21 @@ class Statuses:
             self._settle_unsent(entry, dropped, "dropped")
         for planned in steps:
             if planned.step is REPLY:
-                self._callbacks.at(planned.at, partial(self._reply, entry, planned))
+                self._webhooks.at(planned.at, partial(self._reply, entry, planned))
             elif planned.index not in dropped:
                 self._arrange_status(entry, outcome, planned)
 
     def _is_dropped(self, entry: Entry, planned: Planned) -> bool:
         settings = self._tuning.current
-        return _chance(settings.drop_probability, settings.callback_seed, entry.n, planned.index, "drop")
+        return _chance(settings.drop_probability, settings.webhook_seed, entry.n, planned.index, "drop")
 
     def _arrange_status(self, entry: Entry, outcome: Outcome, planned: Planned) -> None:
         settings = self._tuning.current
-        self._callbacks.at(planned.at, partial(self._deliver, entry, outcome, planned, None))
+        self._webhooks.at(planned.at, partial(self._deliver, entry, outcome, planned, None))
         chance = settings.duplicate_probability
-        if outcome.duplicated or _chance(chance, settings.callback_seed, entry.n, planned.index, "duplicate"):
-            again = planned.at + settings.callback_delay_max_ms / 1000
-            self._callbacks.at(again, partial(self._deliver, entry, outcome, planned, None, copy=True))
+        if outcome.duplicated or _chance(chance, settings.webhook_seed, entry.n, planned.index, "duplicate"):
+            again = planned.at + settings.webhook_delay_max_ms / 1000
+            self._webhooks.at(again, partial(self._deliver, entry, outcome, planned, None, copy=True))
 
     def _deliver(
         self, entry: Entry, outcome: Outcome, planned: Planned, taken: asyncio.Event | None, *, copy: bool = False
@@ -150,7 +148,7 @@ class Statuses:
                 taken.set()
 
         account, phone = found
-        self._callbacks.put(
+        self._webhooks.put(
             Item(
                 url=url,
                 app_secret=account.app_secret,
@@ -183,7 +181,7 @@ class Statuses:
     def _settle_unsent(self, entry: Entry, indexes: Sequence[int], reason: str) -> None:
         for index in indexes:
             self._ledger.settle(entry.n, index)
-        self._callbacks.settle_unsent([step_mark(entry.n, index) for index in indexes], reason)
+        self._webhooks.settle_unsent([step_mark(entry.n, index) for index in indexes], reason)
 
     def _reply(self, entry: Entry, planned: Planned) -> None:
         found = self._accounts.phone(entry.sender)

@@ -61,7 +61,7 @@ async def entry(platform: Platform, id: str, wanted: Callable[[dict[str, Any]], 
     return await eventually(look, within=120, what=f"{what} never stood in the timeline of {id}")
 
 
-async def test_when_every_callback_is_lost_the_history_still_tells_the_end(impatient: Platform) -> None:
+async def test_when_every_webhook_is_lost_the_history_still_tells_the_end(impatient: Platform) -> None:
     async with provider_set(impatient, drop_probability=1.0):
         id = await impatient.accepted(impatient.order("+14155561001"))
         await impatient.until(id, "read")

@@ -64,14 +64,14 @@ async def silent(engines: Engines, count: int = 1) -> list[MessageKey]:
 
 async def fall_due(engines: Engines) -> None:
     async with transaction(engines.system) as opened:
-        await opened.driver.execute("UPDATE dispatches SET due_at = now() WHERE kind = 'check_silent'")
+        await opened.driver.execute("UPDATE dispatches SET due_at = now() WHERE kind = 'poll_status'")
         await opened.commit()
 
 
 async def waiting(engines: Engines) -> list[timedelta]:
     """How long from now the checks that are arranged still wait, to the minute."""
     async with transaction(engines.system) as opened:
-        rows = await opened.driver.fetch("SELECT due_at - now() AS wait FROM dispatches WHERE kind = 'check_silent'")
+        rows = await opened.driver.fetch("SELECT due_at - now() AS wait FROM dispatches WHERE kind = 'poll_status'")
     return [timedelta(minutes=round(row["wait"] / timedelta(minutes=1))) for row in rows]
 
 
@@ -113,7 +113,7 @@ async def test_news_the_provider_remembers_move_the_message_and_end_the_checks(e
     assert provider.asked == [("token", PHONE_NUMBER_ID, str(key.message_id))]
     assert (await message(engines, key)).state is State.DELIVERED
     assert await details(engines, key) == [{"check": 1, "of": 28, "news": "yes", "asked": "yes"}]
-    assert counts.seen == {"silence_checks{news=yes}": 1}
+    assert counts.seen == {"status_polls{news=yes}": 1}
     assert await waiting(engines) == []
 
 

@@ -14,7 +14,7 @@ from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.messages.transitions.status_polling import Asked, poll_status
 from tests.builders import NOON, WAMID, a_receipt, a_standing
 
-IN_SIX_HOURS = Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(hours=6))
+IN_SIX_HOURS = Schedule(kind=DispatchKind.POLL_STATUS, due_at=NOON + timedelta(hours=6))
 SENT = Sent(provider_message_id=WAMID)
 
 
@@ -35,7 +35,7 @@ def test_what_the_provider_has_sent_but_not_delivered_is_checked_in_six_hours(st
 def test_the_interval_can_be_another() -> None:
     change = conclude(a_standing(State.SENDING), epoch=1, result=SENT, check_every=timedelta(minutes=1))
 
-    assert change.dispatch == Schedule(kind=DispatchKind.CHECK_SILENT, due_at=NOON + timedelta(minutes=1))
+    assert change.dispatch == Schedule(kind=DispatchKind.POLL_STATUS, due_at=NOON + timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("state", sorted(AWAITING_NEWS))

@@ -50,20 +50,20 @@ class Accepted(Struct, frozen=True):
     mode: Mode
 
 
-class Aftermath(Struct, frozen=True):
+class FoundAtRest(Struct, frozen=True):
     """`ledger` counts the provider's acceptances, `status` is ours, `events` the types of the timeline, by id."""
 
     accepted: Sequence[Accepted]
     ledger: Counter[str]
     status: Mapping[str, str]
     events: Mapping[str, list[str]]
-    sent_unstamped: Sequence[str]
+    sent_unmarked: Sequence[str]
     open_attempts: int
     illegal_histories: Sequence[str]
 
     def violations(self) -> list[str]:
         """Of what must hold after any crash, in words; empty when all is well."""
-        found = [f"{id} left before its start was written down" for id in self.sent_unstamped]
+        found = [f"{id} left before its start was written down" for id in self.sent_unmarked]
         found += [f"{id} has an illegal history" for id in self.illegal_histories]
         found += [f"{self.open_attempts} attempts are still claimed or started"] if self.open_attempts else []
         for message in self.accepted:
@@ -94,7 +94,7 @@ def _truths(mode: Mode, *, taken: bool) -> set[str]:
     return {"unconfirmed", "failed"} if mode.refuses else {"unconfirmed"}
 
 
-async def aftermath(platform: Platform, accepted: Sequence[Accepted], *, within: float = 120) -> Aftermath:
+async def found_at_rest(platform: Platform, accepted: Sequence[Accepted], *, within: float = 120) -> FoundAtRest:
     """Wait until nothing moves any more, and look."""
     ids = [message.id for message in accepted]
     connection = await asyncpg.connect(platform.stack.owner_url)
@@ -110,12 +110,12 @@ async def aftermath(platform: Platform, accepted: Sequence[Accepted], *, within:
             error.add_note(str([dict(row) for row in await connection.fetch(_WAITING)]))
             raise
         entries = await _entries(platform, set(ids))
-        return Aftermath(
+        return FoundAtRest(
             accepted=accepted,
             ledger=Counter(id for id, _, _ in entries),
             status={_text(row["id"]): row["state"] for row in await connection.fetch(_MESSAGES, _uuids(ids))},
             events={_text(row["message_id"]): row["types"] for row in await connection.fetch(_EVENTS, _uuids(ids))},
-            sent_unstamped=await _unstamped(connection, entries),
+            sent_unmarked=await _unmarked(connection, entries),
             open_attempts=await connection.fetchval(_OPEN, _uuids(ids)),
             illegal_histories=await platform.illegal_histories(),
         )
@@ -144,9 +144,9 @@ async def _is_at_rest(platform: Platform, connection: Any, ids: Sequence[str]) -
     rows = await connection.fetch(_MESSAGES, _uuids(ids))
     if len(rows) < len(ids) or not {row["state"] for row in rows} <= END:
         return False
-    raw_webhooks = await platform.sandbox.get("/_callbacks", params={"limit": 1})
+    posts = await platform.sandbox.get("/_webhooks", params={"limit": 1})
     # The last acknowledgement was given after the commit, so what it was about waits in `dispatches` or is done.
-    return bool(raw_webhooks.json()["pending"] == 0) and not await connection.fetchval(_WORK)
+    return bool(posts.json()["pending"] == 0) and not await connection.fetchval(_WORK)
 
 
 async def _entries(platform: Platform, wanted: set[str]) -> list[tuple[str, int, datetime]]:
@@ -165,7 +165,7 @@ async def _entries(platform: Platform, wanted: set[str]) -> list[tuple[str, int,
     return found
 
 
-async def _unstamped(connection: Any, entries: Sequence[tuple[str, int, datetime]]) -> list[str]:
+async def _unmarked(connection: Any, entries: Sequence[tuple[str, int, datetime]]) -> list[str]:
     """Messages whose request had arrived before its attempt was started. All clocks are this machine's."""
     rows = await connection.fetch(_STARTS, _uuids([id for id, _, _ in entries]))
     starts = {(_text(row["message_id"]), row["epoch"]): row["started_at"] for row in rows}

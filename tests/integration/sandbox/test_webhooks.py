@@ -19,7 +19,7 @@ async def settled(http: httpx.AsyncClient) -> Json:
     """The webhook log once nothing is on its way any more."""
     async with asyncio.timeout(60):
         while True:
-            log: Json = (await http.get("/_callbacks")).json()
+            log: Json = (await http.get("/_webhooks")).json()
             if log["pending"] == 0:
                 return log
 
@@ -31,13 +31,13 @@ async def test_the_bytes_are_escaped_and_the_signature_covers_exactly_them(busin
         {"phone_number_id": business.phone_id, "from": USER, "message": message, "profile": {"name": "Zoë"}},
     )
 
-    await business.inbox.until(lambda: bool(business.inbox.callbacks))
-    (callback,) = business.inbox.callbacks
-    assert callback.body.isascii()
-    assert b"Ol\\u00e1 \\ud83d\\ude00 a\\/b" in callback.body
-    assert callback.is_signed_with(business.app_secret)
-    assert not callback.is_signed_with("another secret")
-    assert json.loads(callback.body)["entry"][0]["id"] == business.waba_id
+    await business.inbox.until(lambda: bool(business.inbox.webhooks))
+    (webhook,) = business.inbox.webhooks
+    assert webhook.body.isascii()
+    assert b"Ol\\u00e1 \\ud83d\\ude00 a\\/b" in webhook.body
+    assert webhook.is_signed_with(business.app_secret)
+    assert not webhook.is_signed_with("another secret")
+    assert json.loads(webhook.body)["entry"][0]["id"] == business.waba_id
 
 
 async def test_an_inbound_message_names_the_user_and_the_number(business: Business) -> None:
@@ -67,7 +67,7 @@ async def test_a_senseless_inbound_request_is_refused(business: Business, reques
     answer = await business.http.post("/_control/inbound", json={"phone_number_id": business.phone_id} | request_body)
 
     assert answer.status_code == 422
-    assert business.inbox.callbacks == []
+    assert business.inbox.webhooks == []
 
 
 async def test_a_reaction_does_not_open_the_window(business: Business) -> None:
@@ -77,13 +77,13 @@ async def test_a_reaction_does_not_open_the_window(business: Business) -> None:
     assert (await business.send(USER)).json()["error"]["code"] == 131047
 
 
-async def test_a_callback_is_repeated_byte_for_byte_until_it_gets_a_200(business: Business) -> None:
+async def test_a_webhook_is_repeated_byte_for_byte_until_it_gets_a_200(business: Business) -> None:
     business.inbox.answers = [500, 503, 302, 204, 200]
 
     await business.user_writes(**{"from": USER})
 
-    await business.inbox.until(lambda: len(business.inbox.callbacks) == 5)
-    assert len({callback.body for callback in business.inbox.callbacks}) == 1
+    await business.inbox.until(lambda: len(business.inbox.webhooks) == 5)
+    assert len({webhook.body for webhook in business.inbox.webhooks}) == 1
     log = await settled(business.http)
     mine = [line for line in log["data"] if line["url"] == business.inbox.url]
     assert [line["status"] for line in mine] == [500, 503, 302, 204, 200]
@@ -91,31 +91,29 @@ async def test_a_callback_is_repeated_byte_for_byte_until_it_gets_a_200(business
 
 
 async def test_tries_are_bounded(business: Business) -> None:
-    await business.control("settings", {"callback_retry_attempts": 2})
+    await business.control("settings", {"webhook_retry_attempts": 2})
     business.inbox.answers = [500, 500]
 
     await business.user_writes(**{"from": USER})
 
     log = await settled(business.http)
     assert log["totals"][business.inbox.url]["gave_up"] == 1
-    assert len(business.inbox.callbacks) == 2
+    assert len(business.inbox.webhooks) == 2
 
 
 async def test_the_log_tells_which_bytes_were_acknowledged(business: Business) -> None:
     await business.user_writes(**{"from": USER})
-    await business.inbox.until(lambda: bool(business.inbox.callbacks))
+    await business.inbox.until(lambda: bool(business.inbox.webhooks))
 
     log = await settled(business.http)
 
     (line,) = [line for line in log["data"] if line["url"] == business.inbox.url]
-    assert line["sha256"] == hashlib.sha256(business.inbox.callbacks[0].body).hexdigest()
+    assert line["sha256"] == hashlib.sha256(business.inbox.webhooks[0].body).hexdigest()
     assert log["totals"][business.inbox.url]["acked"] == 1
 
 
-async def test_updates_due_together_share_a_callback_up_to_the_limit(business: Business) -> None:
-    await business.control(
-        "settings", {"callback_batch_max": 4, "callback_delay_min_ms": 30, "callback_delay_max_ms": 30}
-    )
+async def test_updates_due_together_share_a_webhook_up_to_the_limit(business: Business) -> None:
+    await business.control("settings", {"webhook_batch_max": 4, "webhook_delay_min_ms": 30, "webhook_delay_max_ms": 30})
     await business.approved_template()
     sends = [business.post_message(a_template_message("A", "B", to=f"+1415555{7000 + n}")) for n in range(12)]
     await asyncio.gather(*sends)
@@ -141,7 +139,7 @@ async def test_every_status_can_arrive_twice(business: Business) -> None:
 
 async def test_statuses_can_be_reversed_or_dropped_by_chance(business: Business) -> None:
     await business.user_writes(**{"from": USER})
-    await business.control("settings", {"reorder_probability": 1.0, "callback_concurrency": 1})
+    await business.control("settings", {"reorder_probability": 1.0, "webhook_concurrency": 1})
     reversed_id = await business.send_id(USER)
     await business.inbox.statuses_of(reversed_id, 3)
     await business.control("settings", {"reorder_probability": 0.0, "drop_probability": 1.0})
@@ -153,14 +151,14 @@ async def test_statuses_can_be_reversed_or_dropped_by_chance(business: Business)
     assert business.inbox.statuses(dropped_id) == []
 
 
-async def test_without_a_callback_url_nothing_is_posted(business: Business) -> None:
-    await business.join(callback_url=None)
+async def test_without_a_webhook_url_nothing_is_posted(business: Business) -> None:
+    await business.join(webhook_url=None)
     await business.user_writes(**{"from": USER})
 
     await business.send(USER)
     await settled(business.http)
 
-    assert business.inbox.callbacks == []
+    assert business.inbox.webhooks == []
 
 
 async def test_older_webhook_versions_carry_a_conversation(business: Business) -> None:
@@ -227,7 +225,7 @@ async def test_an_unsubscribed_app_hears_nothing_and_cannot_override(business: B
     await business.user_writes(**{"from": USER})
     await settled(business.http)
     refused = await business.call("POST", path, override)
-    silent = list(business.inbox.callbacks)
+    silent = list(business.inbox.webhooks)
     again = await business.call("POST", path)
     await business.user_writes(**{"from": USER})
 

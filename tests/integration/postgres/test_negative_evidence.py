@@ -90,7 +90,7 @@ async def execute(engines: Engines, sql: str, *arguments: Any) -> None:
 
 
 async def wait_over(engines: Engines) -> None:
-    await execute(engines, "UPDATE dispatches SET due_at = now() - interval '1 second' WHERE kind = 'stop_waiting'")
+    await execute(engines, "UPDATE dispatches SET due_at = now() - interval '1 second' WHERE kind = 'resolve_unknown'")
     resolve_unknown = ResolveUnknown(
         open_uow=PostgresSystemUnitOfWorkFactory(engines.system), telemetry=Counts(), grace=AT_ONCE, rule=RULE
     )
@@ -148,13 +148,13 @@ async def test_other_tenants_traffic_is_no_evidence(engines: Engines) -> None:
     ("status", "seconds", "unread"),
     [("stored", 6, True), ("stored", 0, False), ("set_aside", 0, True), ("processed", 6, False)],
 )
-async def test_a_callback_nobody_reads_may_hold_the_echo(
+async def test_a_webhook_nobody_reads_may_hold_the_echo(
     engines: Engines, status: str, seconds: int, unread: bool
 ) -> None:
     key = await an_unclear_one(engines)
     await execute(
         engines,
-        "INSERT INTO raw_callbacks (tenant_id, id, account_id, received_at, provider, status, problem, digest, sealed)"
+        "INSERT INTO raw_webhooks (tenant_id, id, account_id, received_at, provider, status, problem, digest, sealed)"
         " VALUES ($1, $2, $3, now() - $7 * interval '1 second', 'whatsapp_cloud', $4, $5, $6, '')",
         *(TENANT, uuid7(), ACCOUNT, status, "cannot_decrypt" if status == "set_aside" else None, b"\0" * 32, seconds),
     )
@@ -202,7 +202,7 @@ async def test_without_witnesses_it_waits_and_then_a_person_is_asked(engines: En
 
     await resolve_unknown()
     waiting = await message(engines, key)
-    await execute(engines, "UPDATE dispatches SET due_at = now() WHERE kind = 'stop_waiting'")
+    await execute(engines, "UPDATE dispatches SET due_at = now() WHERE kind = 'resolve_unknown'")
     await execute(engines, "UPDATE attempts SET started_at = started_at - interval '10 minutes'")
     await resolve_unknown()
 

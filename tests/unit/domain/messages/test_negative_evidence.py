@@ -69,7 +69,7 @@ def test_while_anything_is_missing_it_waits_another_grace_and_says_what(evidence
     change = decided(unclear(), evidence)
 
     assert (change.state, change.attempt, change.possible_duplicate) == (State.UNKNOWN, (), False)
-    assert change.dispatch == Schedule(kind=DispatchKind.STOP_WAITING, due_at=NOON + GRACE)
+    assert change.dispatch == Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + GRACE)
     assert [(entry.type, entry.detail["no_resend"]) for entry in change.entries] == [("message.waiting", missing)]
 
 

@@ -1,0 +1,73 @@
+"""Files, functions, constructors and ports stay small enough to be read in a sitting."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import messaging
+
+SOURCES = Path(messaging.__file__).parent
+LINES_OF_A_FILE: Final = 400
+LINES_OF_A_FUNCTION: Final = 50
+ARGUMENTS_OF_A_CONSTRUCTOR: Final = 8
+METHODS_OF_A_PORT: Final = 6
+
+# The one exception until the send gate is a single object: its collaborators, and the constructor that takes them.
+WIDE: Final[Mapping[str, int]] = {"DeliverMessages": 13}
+LONG: Final[Mapping[str, int]] = {"application/messages/delivering/deliver.py: __init__": 52}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    for path in sorted(SOURCES.rglob("*.py")):
+        yield path.relative_to(SOURCES).as_posix(), path.read_text()
+
+
+def _nodes(under: str = "") -> Iterator[tuple[str, ast.AST]]:
+    for name, text in _sources():
+        if name.startswith(under):
+            yield from ((name, node) for node in ast.walk(ast.parse(text)))
+
+
+def test_a_file_has_at_most_400_lines() -> None:
+    lengths = {name: len(text.splitlines()) for name, text in _sources()}
+
+    assert {name: length for name, length in lengths.items() if length > LINES_OF_A_FILE} == {}
+
+
+def test_a_function_has_at_most_50_lines() -> None:
+    lengths = {
+        f"{name}: {node.name}": (node.end_lineno or node.lineno) - node.lineno
+        for name, node in _nodes()
+        if isinstance(node, Function)
+    }
+
+    allowed = {name: LONG.get(name, LINES_OF_A_FUNCTION) for name in lengths}
+
+    assert {name: length for name, length in lengths.items() if length > allowed[name]} == {}
+
+
+def test_a_use_case_takes_at_most_eight_arguments() -> None:
+    taken = {
+        node.name: len(made.args.args) + len(made.args.kwonlyargs) - 1
+        for _, node in _nodes("application/")
+        if isinstance(node, ast.ClassDef)
+        for made in node.body
+        if isinstance(made, ast.FunctionDef) and made.name == "__init__"
+    }
+    allowed = {name: WIDE.get(name, ARGUMENTS_OF_A_CONSTRUCTOR) for name in taken}
+
+    assert {name: count for name, count in taken.items() if count > allowed[name]} == {}
+
+
+def test_a_port_has_at_most_six_methods() -> None:
+    methods = {
+        node.name: sum(isinstance(part, Function) for part in node.body)
+        for _, node in _nodes("application/ports/")
+        if isinstance(node, ast.ClassDef) and any(getattr(base, "id", "") == "Protocol" for base in node.bases)
+    }
+
+    assert methods
+    assert {name: count for name, count in methods.items() if count > METHODS_OF_A_PORT} == {}

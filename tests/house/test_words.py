@@ -1,0 +1,78 @@
+"""One word for one thing: a webhook comes in, a callback goes out, and words that only we would understand are gone."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Words of the first version, and what stands in their place.
+GONE: Final[Mapping[str, str]] = {
+    "Sighting": "Observed",
+    "Standing": "MessageState",
+    "stands_after": "project",
+    "Places": "ConcurrencyLimit",
+    "Wreck": "CrashedJournal",
+    "strangers": "unmatched_senders",
+    "witnesses": "negative evidence",
+    "aftermath": "projection",
+    "suspects": "isolate_poison",
+    "LockFree": "OptimisticWrites",
+}
+
+# Names of libraries and of the provider's own API, and what the provider calls the address of a webhook.
+_FOREIGN: Final = re.compile(
+    r"push_async_callback|add_done_callback|\.callback\(|biz_opaque_callback_data|override_callback_uri|callback URL"
+)
+# Files that name what is posted to tenants, or a former name; and why.
+MAY_SAY_CALLBACK: Final[Mapping[str, str]] = {
+    "docs/glossary.md": "says what the word means",
+    "docs/decisions/0027-rooms.md": "tells which names went",
+    "src/messaging/application/webhooks/raw.py": "stored webhooks are sealed together with a former name",
+    "src/messaging/entrypoints/settings/renamed.py": "refuses former names of settings",
+    "src/messaging/entrypoints/sandbox/former_names.py": "refuses the sandbox's former names",
+    "tests/house/test_words.py": "this file",
+    "tests/integration/postgres/test_migrations.py": "fills tables of former migrations",
+    "tests/integration/postgres/test_tenant_isolation.py": "knows who may use the former names",
+    "tests/integration/postgres/test_webhook_names.py": "speaks as the version before does",
+    "tests/integration/sandbox/test_control.py": "tries a former name",
+    "tests/integration/sandbox/test_durability.py": "leaves a state directory as the version before does",
+    "tests/unit/entrypoints/test_settings.py": "tries a former name",
+}
+
+
+def _texts(*folders: str) -> Iterator[tuple[str, str]]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in {".py", ".md"}:
+                yield path.relative_to(ROOT).as_posix(), path.read_text()
+
+
+def test_callback_is_not_said_of_what_comes_in() -> None:
+    lines = [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in _texts("src", "docs", "tests", "scripts")
+        if name not in MAY_SAY_CALLBACK
+        for number, line in enumerate(text.splitlines(), 1)
+        if "callback" in _FOREIGN.sub("", line).lower()
+    ]
+
+    assert lines == [], "what a provider posts to us is a webhook"
+
+
+def test_whoever_may_say_callback_does() -> None:
+    texts = dict(_texts("src", "docs", "tests"))
+
+    assert [name for name in MAY_SAY_CALLBACK if "callback" not in texts.get(name, "").lower()] == []
+
+
+def test_private_words_are_gone() -> None:
+    found = {
+        f"{name}: {word} → {present}"
+        for name, text in _texts("src")
+        for word, present in GONE.items()
+        if re.search(rf"\b{word}\b", text)
+    }
+
+    assert found == set()
