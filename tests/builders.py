@@ -253,8 +253,8 @@ _ATTEMPT_OF: dict[State, tuple[Phase, Outcome | None]] = {
 _UNTRIED = frozenset({State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING, State.EXPIRED, State.CANCELLED})
 
 
-def a_standing(state: State = State.QUEUED, **changes: Any) -> MessageState:
-    """Where a message stands at noon; a state that implies an attempt gets the fitting one, epoch 1, worker `w1`."""
+def a_state(state: State = State.QUEUED, **changes: Any) -> MessageState:
+    """A message's state at noon; a state that implies an attempt gets the fitting one, epoch 1, worker `w1`."""
     implied = _ATTEMPT_OF.get(state)
     fields: dict[str, Any] = {
         "key": MessageKey(TENANT, MESSAGE),

@@ -14,7 +14,7 @@ from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.messages.transitions.projection import project
 from messaging.domain.shared.ids import MessageId
-from tests.builders import ACCOUNT, NOON, SENDER, TENANT, a_receipt, a_standing
+from tests.builders import ACCOUNT, NOON, SENDER, TENANT, a_receipt, a_state
 from tests.contracts.stores import LANE, MessageStore, accepted, starting, taken_up, unclear
 from tests.seeding import a_new_message, lock_due
 
@@ -33,7 +33,7 @@ async def test_an_accepted_message_is_read_as_it_was_accepted(store: MessageStor
         found = await uow.lifecycles.lock([key, UNKNOWN])
 
     assert found.keys() == {key}
-    assert timeless(found[key]) == a_standing(key=key, expires_at=NOON.replace(year=2100))
+    assert timeless(found[key]) == a_state(key=key, expires_at=NOON.replace(year=2100))
     assert (found[key].account_id, found[key].sender_id) == (ACCOUNT, SENDER)
 
 

@@ -1,50 +1,50 @@
-"""Notes about sends that never left this process. Whoever looks finds them as if their worker had just died."""
+"""A journal in memory. Whoever reads it finds the open entries as if their process had just crashed."""
 
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from messaging.application.ports.send_journal import Noted
+from messaging.application.ports.send_journal import CrashedSend
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.retry import Failure
 from messaging.domain.shared.ids import AccountId
 
 
-class InMemoryFlights:
+class InMemorySendJournal:
     def __init__(self) -> None:
-        self.notes: dict[tuple[MessageKey, int], Noted] = {}
+        self.entries: dict[tuple[MessageKey, int], CrashedSend] = {}
 
-    def board(self, key: MessageKey, epoch: int, account_id: AccountId) -> "_Note":
-        self.notes[key, epoch] = Noted(key=key, epoch=epoch, account_id=account_id, departed=False)
-        return _Note(self.notes, (key, epoch))
+    def open(self, key: MessageKey, epoch: int, account_id: AccountId) -> "_Entry":
+        self.entries[key, epoch] = CrashedSend(key=key, epoch=epoch, account_id=account_id, sent=False)
+        return _Entry(self.entries, (key, epoch))
 
-    def found(self) -> Iterator["CrashedJournal"]:
-        if self.notes:
-            yield CrashedJournal(self.notes)
+    def crashed(self) -> Iterator["_CrashedJournal"]:
+        if self.entries:
+            yield _CrashedJournal(self.entries)
 
 
-class _Note:
-    def __init__(self, notes: dict[tuple[MessageKey, int], Noted], at: tuple[MessageKey, int]) -> None:
-        self._notes = notes
+class _Entry:
+    def __init__(self, entries: dict[tuple[MessageKey, int], CrashedSend], at: tuple[MessageKey, int]) -> None:
+        self._entries = entries
         self._at = at
 
-    def depart(self) -> None:
-        self._notes[self._at] = replace(self._notes[self._at], departed=True)
+    def sent(self) -> None:
+        self._entries[self._at] = replace(self._entries[self._at], sent=True)
 
-    def land(self, failure: Failure) -> None:
-        self._notes[self._at] = replace(self._notes[self._at], departed=True, failure=failure)
+    def failed(self, failure: Failure) -> None:
+        self._entries[self._at] = replace(self._entries[self._at], sent=True, failure=failure)
 
-    def end(self) -> None:
-        self._notes.pop(self._at, None)
+    def close(self) -> None:
+        self._entries.pop(self._at, None)
 
 
-class CrashedJournal:
-    def __init__(self, notes: dict[tuple[MessageKey, int], Noted]) -> None:
-        self._notes = notes
+class _CrashedJournal:
+    def __init__(self, entries: dict[tuple[MessageKey, int], CrashedSend]) -> None:
+        self._entries = entries
 
-    def __enter__(self) -> Sequence[Noted]:
-        return list(self._notes.values())
+    def __enter__(self) -> Sequence[CrashedSend]:
+        return list(self._entries.values())
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self._notes.clear()
+            self._entries.clear()

@@ -27,11 +27,11 @@ _BEFORE_ANY_BYTE = {
     "taking a claim back": ("claim.after_commit", "claim.before_commit"),
     "claiming a suspect": ("claim.after_commit", "claim.before_commit:2"),
     "holding a suspect": ("claim.after_commit", "claim.after_commit:3"),
-    "getting ready": ("render.before_start", "stamp.before_commit"),
-    "having noted a start": ("stamp.after_commit",),
+    "getting ready": ("render.before_start", "mark_started.before_commit"),
+    "having recorded a start": ("mark_started.after_commit",),
 }
 _LATER = {
-    "giving a started send up": ("stamp.after_commit", "claim.after_commit"),
+    "giving a started send up": ("mark_started.after_commit", "claim.after_commit"),
     "amid a send": ("send.before_first_byte", "send.after_reply"),
     "giving up the wait for an echo": ("outcome.after_commit:2", "resolve_unknown.before_commit"),
     "having given up the wait": ("outcome.before_commit", "resolve_unknown.after_commit"),

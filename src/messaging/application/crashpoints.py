@@ -1,8 +1,8 @@
 """Named crash points, at which tests make a process die as in a power cut.
 
-`APP_CRASHPOINT=stamp.after_commit:17` ends the process when it passes that point for the 17th time; without a number,
-the first time. `claim.after_commit@msg_…` ends it whenever that message passes. Several are separated by commas.
-Nothing is flushed, closed or rolled back.
+`APP_CRASHPOINT=mark_started.after_commit:17` ends the process when it passes that point for the 17th time; without a
+number, the first time. `claim.after_commit@msg_…` ends it whenever that message passes. Several are separated by
+commas. Nothing is flushed, closed or rolled back.
 """
 
 import logging
@@ -29,8 +29,8 @@ POINTS: Final[Mapping[str, str]] = {
     "claim.before_commit": "worker: claims and attempts are written, nothing is committed",
     "claim.after_commit": "worker: a batch is claimed, nothing else is done",
     "render.before_start": "worker: one claimed message is about to be decrypted and rendered",
-    "stamp.before_commit": "worker: the starts of sends are written, nothing is committed",
-    "stamp.after_commit": "worker: the starts of sends are committed, no byte has left",
+    "mark_started.before_commit": "worker: the starts of sends are written, nothing is committed",
+    "mark_started.after_commit": "worker: the starts of sends are committed, no byte has left",
     "send.before_first_byte": "worker: one message may leave now, no byte has",
     "send.after_reply": "worker: one send has ended, its outcome is known to this process alone",
     "outcome.before_commit": "worker: outcomes are written, nothing is committed",

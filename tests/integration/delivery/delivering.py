@@ -20,10 +20,8 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.contacts.learn_aliases import LearnAliases
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.delivering.deliver import DeliverMessages
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.delivering.outgoing import RenderOutgoing
-from messaging.application.messages.delivering.record_outcomes import WriteOutcomes
+from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.health_cache import HealthCache
@@ -41,9 +39,10 @@ from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.shared.ids import MessageId, SenderId, TenantId
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import TENANT
+from tests.delivery import a_gate, deliver_messages
 from tests.fakes.gateway import ScriptedGateway
 from tests.fakes.rate_limits import InMemoryRateLimits
-from tests.fakes.send_journal import InMemoryFlights
+from tests.fakes.send_journal import InMemorySendJournal
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.seeding import a_new_message, accept
 from tests.unit.application.webhooks.doubles import Counts
@@ -106,26 +105,36 @@ class Delivery:
         self.breakers = CircuitBreakers(health=known, snapshots=snapshots)
         self.expire_held = ExpireHeld(open_uow=self.open_uow, breakers=self.breakers)
         reconcile = ReconcileReceipts(snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry)
-        terms = DeliveryTerms(worker=worker, concurrency=concurrency, slow_after=slow_after)
-        self.journal = InMemoryFlights()
+        terms = DeliveryTerms(worker=worker)
+        self.journal = InMemorySendJournal()
         self.optimistic_writes = RefusableOptimisticWrites(engines, is_refused=lambda: self.refuse_transactions)
-        write = WriteOutcomes(
-            open_uow=self.open_uow, optimistic_writes=self.optimistic_writes, reconcile=reconcile, terms=terms
-        )
-        self.recover_crashed_sends = RecoverCrashedSends(crashed_journals=self.journal, write=write)
-        self.deliver = DeliverMessages(
+        record = RecordOutcomes(
             open_uow=self.open_uow,
             optimistic_writes=self.optimistic_writes,
+            reconcile=reconcile,
+            terms=terms,
+            telemetry=telemetry,
+        )
+        self.recover_crashed_sends = RecoverCrashedSends(journal=self.journal, record=record)
+        self.gate = a_gate(
             snapshots=snapshots,
-            render=RenderOutgoing(snapshots=self.read_when_rendering, key_ring=RING),
-            gateways={"whatsapp_cloud": self.gateway},
             limits=self.limits,
             breakers=self.breakers,
-            reconcile=reconcile,
             telemetry=telemetry,
-            terms=terms,
+            concurrency=concurrency,
+            slow_after=slow_after,
+        )
+        self.deliver = deliver_messages(
+            open_uow=self.open_uow,
+            optimistic_writes=self.optimistic_writes,
+            rendered_from=self.read_when_rendering,
+            key_ring=RING,
+            gateways={"whatsapp_cloud": self.gateway},
+            gate=self.gate,
+            record=record,
             journal=self.journal,
             learn_alias=LearnAliases(open_uow=self.open_uow, snapshots=snapshots, key_ring=RING, telemetry=telemetry),
+            terms=terms,
         )
 
     @asynccontextmanager

@@ -14,17 +14,16 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.delivering.claim import ClaimDue
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
 from messaging.application.ports.due_messages import Due
 from messaging.domain.channels.address import Channel, Phone
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
 from tests import builders
+from tests.delivery import a_claim, a_gate
 from tests.seeding import a_new_message, accept, seed_tenant
-from tests.unit.application.messages.test_admission import a_guard
+from tests.unit.application.messages.pacing.test_rate_limiting import breakers
 from tests.unit.application.webhooks.doubles import Counts
 
 LANE = DeliverLane(Channel.WHATSAPP, Priority.LOW)
@@ -36,23 +35,13 @@ class Claims:
     def __init__(self, engines: Engines, redis: Redis) -> None:
         self.engines = engines
         snapshots = PostgresSnapshots(engines.system)
-        self.rate_limiting = RateLimiting(
-            snapshots=snapshots,
-            limits=RedisRateLimits(redis=redis),
-            breakers=a_guard(snapshots),
-            is_stuck=lambda sender, priority: False,
-            terms=LimitTerms(),
-            telemetry=Counts(),
-        )
-        self.claim = ClaimDue(
-            open_uow=PostgresSystemUnitOfWorkFactory(engines.system),
-            rate_limiting=self.rate_limiting,
-            terms=DeliveryTerms(worker="w1"),
-        )
+        limits, counts = RedisRateLimits(redis=redis), Counts()
+        self.gate = a_gate(snapshots=snapshots, limits=limits, breakers=breakers(snapshots), telemetry=counts)
+        self.claim = a_claim(PostgresSystemUnitOfWorkFactory(engines.system), self.gate, DeliveryTerms(worker="w1"))
         self.people: Iterator[int] = count()
 
     async def taken(self, concurrency: int) -> list[Due]:
-        return [due for due, *_ in (await self.claim(LANE, concurrency)).due]
+        return [claim.due for claim in (await self.claim(LANE, concurrency)).claims]
 
     async def taken_from_all(self, *, concurrency: int, claims: int) -> Counter[TenantId]:
         due = [due for _ in range(claims) for due in await self.taken(concurrency)]
@@ -164,7 +153,7 @@ async def test_messages_to_one_person_wait_in_postgres_and_hold_up_nobody(claims
     taken = [len(await claims.taken(50)) for _ in range(2)]
 
     assert sum(taken) == 45
-    assert claims.rate_limiting.throttled() == []
+    assert claims.gate.throttled() == []
     assert await claims.taken(50) == []
 
 

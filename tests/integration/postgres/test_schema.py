@@ -24,7 +24,7 @@ from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.messages.transitions.failover import recover_failover
 from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.shared.errors import DomainError
-from tests.builders import NOON, a_receipt, a_standing
+from tests.builders import NOON, a_receipt, a_state
 from tests.seeding import a_new_message, accept, seed_tenant
 
 # What one transaction may do in two steps, each of them legal, by way of `queued`.
@@ -131,7 +131,7 @@ def test_whatever_the_core_decides_the_database_allows() -> None:
     decided: set[tuple[State, State]] = set()
 
     for state, expires_at, worn in product(State, (None, NOON, NOON + timedelta(minutes=1)), ({}, spent)):
-        message = a_standing(state, expires_at=expires_at, **worn)
+        message = a_state(state, expires_at=expires_at, **worn)
         decided |= {(change.previous, change.state) for change in _decisions(message) if change is not None}
 
     assert decided <= allowed

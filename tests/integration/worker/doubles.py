@@ -72,7 +72,7 @@ class Work:
     def throttled(self) -> Collection[tuple[DeliverLane, UUID]]:
         return ()
 
-    def rest_of(self, lane: DeliverLane) -> float:
+    def throttled_for(self, lane: DeliverLane) -> float:
         return inf
 
     async def drain(self) -> None:
@@ -157,6 +157,7 @@ async def worker_process(
         yield WorkerProcess(
             WorkerDependencies(
                 deliver=work,
+                throttling=work,
                 resolve_unknown=lambda: work.take(DispatchKind.RESOLVE_UNKNOWN),
                 poll_status=lambda: work.take(DispatchKind.POLL_STATUS),
                 process_webhooks=lambda: work.take(DispatchKind.PROCESS_WEBHOOK),

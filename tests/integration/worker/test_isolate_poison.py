@@ -1,15 +1,18 @@
-"""Are messages that may have killed their worker claimed one after the other, and is none of them forgotten?"""
+"""Messages that may have crashed their worker are claimed one after the other, and none is forgotten."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.jobs import DeliverLane
+from messaging.application.messages.delivering.claim import Claim, ClaimDue
+from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.delivering.isolate_poison import IsolatePoison
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable, SystemUnitOfWork
@@ -33,8 +36,8 @@ class Sends:
         self.begun: list[MessageKey] = []
         self.holding: list[asyncio.Event] = []
 
-    def begin(self, due: Due) -> asyncio.Event:
-        self.begun.append(due.message.key)
+    def begin(self, claim: Claim) -> asyncio.Event:
+        self.begun.append(claim.key)
         self.holding.append(asyncio.Event())
         return self.holding[-1]
 
@@ -45,12 +48,15 @@ class Sends:
         await eventually(reached, within=60, what=f"only {len(self.begun)} of {count} were begun")
 
 
-async def _place() -> None:
+async def _free() -> None:
     return
 
 
 def trying(sends: Sends, open_uow: OpenSystemUnitOfWork) -> IsolatePoison:
-    return IsolatePoison(open_uow=open_uow, worker="w9", lease=LEASE, wait_for_place=_place, begin=sends.begin)
+    not_asked: Any = None
+    terms = DeliveryTerms(worker="w9", lease=LEASE)
+    claim = ClaimDue(open_uow=open_uow, fair_share=not_asked, gate=not_asked, terms=terms)
+    return IsolatePoison(claim=claim.alone, wait_for_one=_free, begin=sends.begin)
 
 
 @pytest.fixture

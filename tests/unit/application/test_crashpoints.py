@@ -40,15 +40,16 @@ def passing(plan: str, point: str, *subjects: str) -> tuple[int, int]:
 
 
 def test_a_process_dies_at_the_passage_it_was_told() -> None:
-    assert passing("stamp.after_commit:3", "stamp.after_commit", *"-----") == (EXIT_CODE, 2)
+    assert passing("mark_started.after_commit:3", "mark_started.after_commit", *"-----") == (EXIT_CODE, 2)
 
 
 def test_without_a_number_it_dies_the_first_time() -> None:
-    assert passing("relay.after_wakeup, stamp.after_commit", "stamp.after_commit", "-") == (EXIT_CODE, 0)
+    assert passing("relay.after_wakeup, mark_started.after_commit", "mark_started.after_commit", "-") == (EXIT_CODE, 0)
 
 
 def test_it_passes_all_other_points_and_passages() -> None:
-    assert passing("stamp.after_commit:9,stamp.before_commit", "stamp.after_commit", *"-----") == (0, 5)
+    armed = "mark_started.after_commit:9,mark_started.before_commit"
+    assert passing(armed, "mark_started.after_commit", *"-----") == (0, 5)
 
 
 def test_it_dies_of_one_message_whenever_that_comes_by() -> None:
@@ -69,15 +70,15 @@ def test_a_plan_may_name_several_crashes() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("stamp.afer_commit", r"does not exist\. There are: accept\.before_commit, .*webhook_apply\.after_commit"),
+        ("claim.afer_commit", r"does not exist\. There are: accept\.before_commit, .*webhook_apply\.after_commit"),
         ("", "does not exist"),
-        ("stamp.after_commit,", "does not exist"),
-        ("stamp.after_commit:", "something else than a number"),
-        ("stamp.after_commit:0", "something else than a number"),
-        ("stamp.after_commit:-1", "something else than a number"),
-        ("stamp.after_commit:²", "something else than a number"),
-        ("stamp.after_commit@order-1", "something else than one message id"),
-        (f"stamp.after_commit:2@{ONE}", "something else than one message id"),
+        ("mark_started.after_commit,", "does not exist"),
+        ("mark_started.after_commit:", "something else than a number"),
+        ("mark_started.after_commit:0", "something else than a number"),
+        ("mark_started.after_commit:-1", "something else than a number"),
+        ("mark_started.after_commit:²", "something else than a number"),
+        ("mark_started.after_commit@order-1", "something else than one message id"),
+        (f"mark_started.after_commit:2@{ONE}", "something else than one message id"),
     ],
 )
 def test_a_plan_that_cannot_be_followed_is_refused(text: str, complaint: str) -> None:
@@ -92,12 +93,12 @@ def test_a_process_does_not_start_with_a_point_that_does_not_exist() -> None:
         "APP_MASTER_KEY": "ab" * 32,
     }
 
-    armed = load(Settings, environ | {"APP_CRASHPOINT": "stamp.after_commit:17"})
+    armed = load(Settings, environ | {"APP_CRASHPOINT": "mark_started.after_commit:17"})
     with pytest.raises(BadSettings) as caught:
-        load(Settings, environ | {"APP_CRASHPOINT": "stamp.nowhere"})
+        load(Settings, environ | {"APP_CRASHPOINT": "mark_started.nowhere"})
 
     assert armed.crashpoint is not None
-    assert armed.crashpoint.crashes == (Crash(point="stamp.after_commit", passage=17),)
+    assert armed.crashpoint.crashes == (Crash(point="mark_started.after_commit", passage=17),)
     assert load(Settings, environ).crashpoint is None
     [problem] = caught.value.problems
     assert problem.name == "APP_CRASHPOINT"
@@ -105,9 +106,9 @@ def test_a_process_does_not_start_with_a_point_that_does_not_exist() -> None:
 
 
 def test_being_armed_is_told_loudly(caplog: pytest.LogCaptureFixture) -> None:
-    arm(parse("stamp.after_commit:17"))
+    arm(parse("mark_started.after_commit:17"))
     try:
-        reach("stamp.after_commit")
+        reach("mark_started.after_commit")
     finally:
         arm(())
 
@@ -115,8 +116,8 @@ def test_being_armed_is_told_loudly(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_every_point_is_somewhere_in_the_code_and_every_place_is_a_point() -> None:
-    """`claim` is passed by batches and by suspects, `stamp` and `outcome` without locks and, if need be, with them;
-    everything else happens in one place.
+    """`claim` is passed by batches and by messages that are claimed alone, `mark_started` and `outcome` without locks
+    and, if need be, with them; everything else happens in one place.
     """
     reached: Counter[str] = Counter()
     for path in SOURCES.rglob("*.py"):
@@ -125,5 +126,5 @@ def test_every_point_is_somewhere_in_the_code_and_every_place_is_a_point() -> No
                 reached[ast.literal_eval(node.args[0])] += 1
 
     assert set(reached) == set(POINTS)
-    twice = {f"{step}.{when}_commit" for step in ("claim", "stamp", "outcome") for when in ("before", "after")}
+    twice = {f"{step}.{when}_commit" for step in ("claim", "mark_started", "outcome") for when in ("before", "after")}
     assert {point for point, concurrency in reached.items() if concurrency > 1} == twice

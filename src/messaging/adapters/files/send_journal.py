@@ -16,11 +16,12 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from messaging.application.ports.send_journal import JournalEntry, NoSendJournal, Noted
+from messaging.application.ports.send_journal import CrashedSend, JournalEntry, NoSendJournal
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.retry import Failure
 from messaging.domain.shared.ids import AccountId, MessageId, TenantId
 
+# Names from before the format was called so; workers that crashed before an upgrade have left files under them.
 _SUFFIX: Final = ".flights"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 # The header: the format's name and the machine's boot id, padded with zeros.
@@ -29,8 +30,8 @@ _HEADER: Final = 64
 _SLOT: Final = 512
 # What follows the one byte of the stage in a slot: epoch, tenant, message, account, and the length of the failure.
 _FIELDS: Final = struct.Struct("<I16s16s16sH")
-_TOLD: Final = 1 + _FIELDS.size
-_FREE, _BOARDED, _DEPARTED, _LANDED = range(4)
+_HEAD: Final = 1 + _FIELDS.size
+_FREE, _OPEN, _SENT, _FAILED = range(4)
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Failure).decode
@@ -42,7 +43,8 @@ def is_possible() -> bool:
 
 
 class FileSendJournal:
-    """This process's file, with room for `slots` sends at once; further sends are not recorded.
+    """This process's file, with room for `slots` sends at once; further sends are not noted. `crashed` reads the files
+    of dead processes in the directory; those of living processes are locked and are left out.
 
     The stage of a slot is a single byte and is written last, so that a slot never shows a stage before its data. The
     file stays when the process ends; an entry in it is then the only trace of a send that was cut off.
@@ -50,6 +52,7 @@ class FileSendJournal:
 
     def __init__(self, directory: Path, *, slots: int = 2048) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
         path = directory / f"{uuid4().hex}{_SUFFIX}"
         unnamed = directory / f".{path.name}"
         self._file = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -63,54 +66,47 @@ class FileSendJournal:
         unnamed.rename(path)
         self._free = [_HEADER + slot * _SLOT for slot in range(slots)]
 
-    def board(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
+    def open(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
         if not self._free:
-            return _UNNOTED.board(key, epoch, account_id)
+            return _UNNOTED.open(key, epoch, account_id)
         at = self._free.pop()
         ids = (key.tenant_id.bytes, key.message_id.bytes, account_id.bytes)
         _FIELDS.pack_into(self._map, at + 1, epoch, *ids, 0)
-        self._map[at] = _BOARDED
-        return _Note(self._map, at, self._free)
+        self._map[at] = _OPEN
+        return _Entry(self._map, at, self._free)
+
+    def crashed(self) -> Iterator["_CrashedJournal"]:
+        for path in self._directory.glob(f"[!.]*{_SUFFIX}"):
+            if (file := _locked(path)) is not None:
+                yield _CrashedJournal(path, file)
 
 
 _UNNOTED: Final = NoSendJournal()
 
 
-class _Note:
+class _Entry:
     __slots__ = ("_at", "_free", "_map")
 
-    def __init__(self, noted_in: mmap.mmap, at: int, free: list[int]) -> None:
-        self._map = noted_in
+    def __init__(self, journal: mmap.mmap, at: int, free: list[int]) -> None:
+        self._map = journal
         self._at = at
         self._free = free
 
-    def depart(self) -> None:
-        self._map[self._at] = _DEPARTED
+    def sent(self) -> None:
+        self._map[self._at] = _SENT
 
-    def land(self, failure: Failure) -> None:
-        told = _encode(failure)
-        begin = self._at + _TOLD
-        if len(told) > _SLOT - _TOLD:
+    def failed(self, failure: Failure) -> None:
+        encoded = _encode(failure)
+        begin = self._at + _HEAD
+        if len(encoded) > _SLOT - _HEAD:
             return
-        self._map[begin : begin + len(told)] = told
-        self._map[begin - 2 : begin] = len(told).to_bytes(2, "little")
-        self._map[self._at] = _LANDED
+        self._map[begin : begin + len(encoded)] = encoded
+        self._map[begin - 2 : begin] = len(encoded).to_bytes(2, "little")
+        self._map[self._at] = _FAILED
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._map[self._at] = _FREE
         self._free.append(self._at)
-
-
-class FileCrashedJournals:
-    """The files of dead processes in the directory; those of living processes are locked and are left out."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def found(self) -> Iterator["_CrashedJournal"]:
-        for path in self._directory.glob(f"[!.]*{_SUFFIX}"):
-            if (file := _locked(path)) is not None:
-                yield _CrashedJournal(path, file)
 
 
 class _CrashedJournal:
@@ -120,7 +116,7 @@ class _CrashedJournal:
         self._path = path
         self._file = file
 
-    def __enter__(self) -> Sequence[Noted]:
+    def __enter__(self) -> Sequence[CrashedSend]:
         return _read(self._path.read_bytes())
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -152,20 +148,19 @@ def _header() -> bytes:
     return (_FORMAT + _BOOT.read_bytes().strip()).ljust(_HEADER, b"\0")
 
 
-def _read(content: bytes) -> list[Noted]:
+def _read(content: bytes) -> list[CrashedSend]:
     if content[:_HEADER] != _header():
         return []
     slots = range(_HEADER, len(content), _SLOT)
-    return [_noted(content, at) for at in slots if content[at] != _FREE]
+    return [_crashed_send(content, at) for at in slots if content[at] != _FREE]
 
 
-def _noted(content: bytes, at: int) -> Noted:
+def _crashed_send(content: bytes, at: int) -> CrashedSend:
     epoch, tenant, message, account, length = _FIELDS.unpack_from(content, at + 1)
-    landed = content[at] == _LANDED
-    return Noted(
+    return CrashedSend(
         key=MessageKey(TenantId(UUID(bytes=tenant)), MessageId(UUID(bytes=message))),
         epoch=epoch,
         account_id=AccountId(UUID(bytes=account)),
-        departed=content[at] != _BOARDED,
-        failure=_decode(content[at + _TOLD : at + _TOLD + length]) if landed else None,
+        sent=content[at] != _OPEN,
+        failure=_decode(content[at + _HEAD : at + _HEAD + length]) if content[at] == _FAILED else None,
     )

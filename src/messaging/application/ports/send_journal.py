@@ -1,4 +1,4 @@
-"""Port for a journal of sends that outlives its process and tells, after a crash, how far each send had come."""
+"""Port for the journal of sends in flight, which outlives its process and tells how far each send had come."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,65 +12,64 @@ from messaging.domain.shared.ids import AccountId
 
 
 class JournalEntry(Protocol):
-    """The record of one attempt. Until `depart`, no byte of the request has been sent."""
+    """The entry of one attempt. As long as it says nothing else, not a byte of the request has left."""
 
-    def depart(self) -> None:
-        """Record that bytes may be sent from now on."""
+    def sent(self) -> None:
+        """Note that bytes may leave from now on."""
 
-    def land(self, failure: Failure) -> None:
-        """Record the failure that is known but not in the database yet. An acceptance is not recorded: the provider
-        reports it.
-        """
+    def failed(self, failure: Failure) -> None:
+        """Note the result, which is not recorded yet. An acceptance needs no note, because the provider echoes it."""
 
-    def end(self) -> None:
-        """Delete the record: the outcome is in the database, or never will be."""
+    def close(self) -> None:
+        """Remove the entry: the outcome is recorded, or never will be."""
 
 
-class SendJournal(Protocol):
-    """A journal of sends in memory that outlives its process. It never fails: if it is full, nothing is recorded."""
-
-    def board(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
-        """Open a record, before the start of the attempt is written to the database."""
-
-
-class Noted(Struct, frozen=True, kw_only=True):
-    """A record of a dead process about one attempt; `failure` is its failure, if the process knew of one."""
+class CrashedSend(Struct, frozen=True, kw_only=True):
+    """The entry of an attempt that a crashed process left open; `failure` is the result, if the process knew it."""
 
     key: MessageKey
     epoch: int
     account_id: AccountId
-    departed: bool
+    sent: bool
     failure: Failure | None = None
 
 
-class CrashedJournals(Protocol):
-    """The journals that dead processes of this machine left. A process that is only frozen is not dead."""
+class SendJournal(Protocol):
+    """The journals of one machine: this process writes its own, and reads those that crashed processes left behind."""
 
-    def found(self) -> Iterator[AbstractContextManager[Sequence[Noted]]]:
-        """The records of each dead process. Inside the block no other process reads them; after it they are deleted,
-        unless it raised.
+    def open(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
+        """Open an entry before the start of the attempt is recorded.
+
+        It costs no more than some writes to memory and never fails: without room, nothing is noted.
         """
+        ...
+
+    def crashed(self) -> Iterator[AbstractContextManager[Sequence[CrashedSend]]]:
+        """The entries of each crashed process. Within the block they belong to the caller alone; they are deleted at
+        its end, unless it failed. A process that is merely frozen has not crashed.
+        """
+        ...
 
 
-class _NoNote:
-    def depart(self) -> None:
+class _NoEntry:
+    def sent(self) -> None:
         pass
 
-    def land(self, failure: Failure) -> None:
+    def failed(self, failure: Failure) -> None:
         pass
 
-    def end(self) -> None:
+    def close(self) -> None:
         pass
 
 
-_NO_NOTE = _NoNote()
+_NO_ENTRY = _NoEntry()
 
 
 class NoSendJournal:
-    """A journal that records nothing: the outcomes of a dead process's sends stay unknown."""
+    """Keeps nothing: sends that a crashed process had started have an unknown outcome."""
 
-    def board(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
-        return _NO_NOTE
+    def open(self, key: MessageKey, epoch: int, account_id: AccountId) -> JournalEntry:
+        return _NO_ENTRY
 
-    def found(self) -> Iterator[AbstractContextManager[Sequence[Noted]]]:
+    def crashed(self) -> Iterator[AbstractContextManager[Sequence[CrashedSend]]]:
         return iter(())

@@ -22,8 +22,6 @@ def master_key(settings: Settings) -> bytes:
 def delivery(settings: Settings, worker: str) -> DeliveryTerms:
     return DeliveryTerms(
         worker=worker,
-        batch=settings.delivery_batch,
-        concurrency=settings.delivery_concurrency,
         lease=timedelta(seconds=settings.claim_lease_seconds),
         sending_lease=timedelta(seconds=settings.sending_lease_seconds),
         grace=grace(settings),

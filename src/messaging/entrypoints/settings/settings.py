@@ -185,7 +185,7 @@ class Settings(EdgeSettings, frozen=True, kw_only=True):
     log_level: Annotated[LogLevel, _about("Least severe level that is logged.")] = LogLevel.INFO
     crashpoint: Annotated[
         CrashPoints | None,
-        _about("For tests of recovery: where the process kills itself, such as `stamp.after_commit:17`."),
+        _about("For tests of recovery: where the process kills itself, such as `mark_started.after_commit:17`."),
     ] = None
 
     @property

@@ -23,7 +23,7 @@ from messaging.domain.messages.message import Priority
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.observability.telemetry import AsgiApp
-from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, pause
+from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, Throttling, pause
 from messaging.entrypoints.worker.runner import JobRunner
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     """Finished use cases and the doors they stand on; built by the composition root. `name` is this worker's."""
 
     deliver: Deliver
+    throttling: Throttling
     resolve_unknown: Batch
     poll_status: Batch
     process_webhooks: Batch
@@ -109,6 +110,7 @@ class WorkerProcess:
         self._stopping = asyncio.Event()
         handlers = Handlers(
             deliver=dependencies.deliver,
+            throttling=dependencies.throttling,
             resolve_unknown=dependencies.resolve_unknown,
             poll_status=dependencies.poll_status,
             process_webhooks=dependencies.process_webhooks,
@@ -126,7 +128,7 @@ class WorkerProcess:
             lanes=self._terms.lanes(),
             webhooks=self._terms.webhooks,
             fallback=self._runner.start,
-            throttled=dependencies.deliver.throttled,
+            throttled=dependencies.throttling.throttled,
             telemetry=dependencies.telemetry,
         )
 

@@ -21,7 +21,7 @@ _LONGEST_PAUSE = 5.0
 # next ones are given this long to gather. A backlog is worked off without pause.
 _GATHERING = 0.02
 _FEW_WEBHOOKS = 50
-_SHORT_REST = 0.5
+_SHORT_WAIT = 0.5
 
 Batch = Callable[[], Awaitable[int]]
 
@@ -29,11 +29,17 @@ Batch = Callable[[], Awaitable[int]]
 class Deliver(Protocol):
     async def __call__(self, lane: DeliverLane, /) -> int: ...
 
-    def throttled(self) -> Collection[tuple[DeliverLane, UUID]]: ...
-
-    def rest_of(self, lane: DeliverLane, /) -> float: ...
-
     async def drain(self) -> None: ...
+
+
+class Throttling(Protocol):
+    """What the send gate knows about who may not send now; see `SendGate`."""
+
+    @property
+    def throttled(self) -> Callable[[], Collection[tuple[DeliverLane, UUID]]]: ...
+
+    @property
+    def throttled_for(self) -> Callable[[DeliverLane], float]: ...
 
 
 class Handlers:
@@ -46,6 +52,7 @@ class Handlers:
         self,
         *,
         deliver: Deliver,
+        throttling: Throttling,
         resolve_unknown: Batch,
         poll_status: Batch,
         process_webhooks: Batch,
@@ -56,6 +63,7 @@ class Handlers:
         stopping: asyncio.Event,
     ) -> None:
         self._deliver = deliver
+        self._throttling = throttling
         self._resolve_unknown = resolve_unknown
         self._poll_status = poll_status
         self._process_webhooks = process_webhooks
@@ -105,11 +113,11 @@ class Handlers:
     async def _deliver_lane(self, lane: DeliverLane) -> int:
         """One run of a lane waits for tokens that come soon: for those the relay's look and wakeup would be late."""
         taken = await self._deliver(lane)
-        rest = self._deliver.rest_of(lane)
-        if taken or rest > _SHORT_REST or lane in self._napping:
+        wait = self._throttling.throttled_for(lane)
+        if taken or wait > _SHORT_WAIT or lane in self._napping:
             return taken
         self._napping.add(lane)
-        await pause(self._stopping, rest)
+        await pause(self._stopping, wait)
         self._napping.discard(lane)
         return 1
 

@@ -15,7 +15,7 @@ from messaging.domain.messages.message_state import DispatchKind, MessageKey
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, TenantId
 from messaging.domain.shared.mode import Reach, TenantScope
-from tests.builders import NOON, TEMPLATE, TENANT, a_message, a_standing
+from tests.builders import NOON, TEMPLATE, TENANT, a_message, a_state
 from tests.fakes.dead_letters import has_open_letter
 from tests.fakes.messages import InMemoryMessages, InMemoryTransaction, StoredMessage
 from tests.fakes.selections import InMemorySelections
@@ -58,7 +58,7 @@ class Stored(InMemoryStore):
         key = key_of(number)
         self.messages.stored[key] = StoredMessage(
             accepted=a_message(id=key.message_id, tenant_id=key.tenant_id),
-            state=a_standing(state, **({"key": key} | changes)),
+            state=a_state(state, **({"key": key} | changes)),
             sealed=b"",
             recipient_index=number.to_bytes(32),
             flow_id=TEMPLATE,

@@ -14,14 +14,14 @@ from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions.lifecycle import LONGEST_SEND, conclude, receive, requeue, start, take_up
 from messaging.domain.messages.transitions.projection import project
 from messaging.domain.shared.errors import DomainError
-from tests.builders import NOON, a_receipt, a_standing, an_attempt
+from tests.builders import NOON, a_receipt, a_state, an_attempt
 
 LEASE = timedelta(seconds=30)
 
 
 def failed(**attempt: object) -> MessageState:
     closed: dict[str, object] = {"phase": Phase.CLOSED, "outcome": Outcome.ACCEPTED, "lease_live": False}
-    return a_standing(State.FAILED, attempt=an_attempt(**(closed | attempt)))
+    return a_state(State.FAILED, attempt=an_attempt(**(closed | attempt)))
 
 
 def sent_again() -> MessageState:

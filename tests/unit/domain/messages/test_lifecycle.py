@@ -31,7 +31,7 @@ from messaging.domain.messages.transitions.lifecycle import (
     take_up,
 )
 from messaging.domain.shared.errors import DomainError
-from tests.builders import NOON, WAMID, a_receipt, a_standing, an_attempt
+from tests.builders import NOON, WAMID, a_receipt, a_state, an_attempt
 
 LEASE = timedelta(seconds=30)
 SENDING_LEASE = timedelta(seconds=60)
@@ -52,7 +52,7 @@ def taken(message: MessageState, worker: str = "w2") -> Change:
 
 
 def test_a_queued_message_is_claimed_with_an_attempt_and_comes_back_when_the_lease_ends() -> None:
-    change = taken(a_standing(State.QUEUED))
+    change = taken(a_state(State.QUEUED))
 
     assert change.state is State.CLAIMED
     assert change.epoch == 1
@@ -63,7 +63,7 @@ def test_a_queued_message_is_claimed_with_an_attempt_and_comes_back_when_the_lea
 
 
 def test_a_scheduled_message_is_queued_and_claimed_in_one_step() -> None:
-    change = taken(a_standing(State.SCHEDULED))
+    change = taken(a_state(State.SCHEDULED))
 
     assert [(entry.type, entry.state) for entry in change.entries] == [
         ("message.queued", State.QUEUED),
@@ -74,7 +74,7 @@ def test_a_scheduled_message_is_queued_and_claimed_in_one_step() -> None:
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
 @pytest.mark.parametrize("seconds", [-1, 0])
 def test_a_message_past_its_expiry_is_never_claimed(state: State, seconds: int) -> None:
-    change = taken(a_standing(state, expires_at=NOON + timedelta(seconds=seconds)))
+    change = taken(a_state(state, expires_at=NOON + timedelta(seconds=seconds)))
 
     assert change.state is State.EXPIRED
     assert change.attempt == ()
@@ -84,11 +84,11 @@ def test_a_message_past_its_expiry_is_never_claimed(state: State, seconds: int) 
 
 
 def test_a_message_in_its_last_second_is_still_claimed() -> None:
-    assert taken(a_standing(expires_at=NOON + timedelta(seconds=1))).state is State.CLAIMED
+    assert taken(a_state(expires_at=NOON + timedelta(seconds=1))).state is State.CLAIMED
 
 
 def test_a_claim_whose_worker_is_gone_goes_back_to_the_queue_with_a_mark() -> None:
-    change = taken(a_standing(State.CLAIMED))
+    change = taken(a_state(State.CLAIMED))
 
     assert change.state is State.QUEUED
     assert (change.epoch, change.claim_failures, change.attempts) == (1, 1, 0)
@@ -99,31 +99,31 @@ def test_a_claim_whose_worker_is_gone_goes_back_to_the_queue_with_a_mark() -> No
 
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
 def test_a_marked_message_is_suspect_until_it_has_been_claimed(state: State) -> None:
-    assert is_suspect(a_standing(state, claim_failures=1))
-    assert not is_suspect(a_standing(state))
+    assert is_suspect(a_state(state, claim_failures=1))
+    assert not is_suspect(a_state(state))
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in (State.SCHEDULED, State.QUEUED)])
 def test_what_is_not_waiting_for_a_claim_is_no_suspect(state: State) -> None:
-    assert not is_suspect(a_standing(state, claim_failures=2))
+    assert not is_suspect(a_state(state, claim_failures=2))
 
 
 def test_a_suspect_is_claimed_under_the_next_epoch_and_keeps_its_marks() -> None:
-    change = taken(a_standing(State.QUEUED, epoch=1, claim_failures=2))
+    change = taken(a_state(State.QUEUED, epoch=1, claim_failures=2))
 
     assert (change.state, change.epoch, change.claim_failures) == (State.CLAIMED, 2, 2)
     assert change.attempt == (AttemptOpened(epoch=2, lease_owner="w2", lease=LEASE),)
 
 
 def test_a_message_that_was_started_is_not_suspected_any_more() -> None:
-    change = starting(a_standing(State.CLAIMED, claim_failures=2))
+    change = starting(a_state(State.CLAIMED, claim_failures=2))
 
     assert change is not None
     assert change.claim_failures == 0
 
 
 def test_a_message_that_keeps_losing_its_workers_is_poison() -> None:
-    change = taken(a_standing(State.CLAIMED, claim_failures=MAX_CLAIM_FAILURES - 1))
+    change = taken(a_state(State.CLAIMED, claim_failures=MAX_CLAIM_FAILURES - 1))
 
     assert change.state is State.DEAD
     assert change.claim_failures == MAX_CLAIM_FAILURES == 3
@@ -133,7 +133,7 @@ def test_a_message_that_keeps_losing_its_workers_is_poison() -> None:
 
 
 def test_a_lost_claim_past_its_expiry_ends_expired_with_its_attempt_closed() -> None:
-    change = taken(a_standing(State.CLAIMED, expires_at=NOON))
+    change = taken(a_state(State.CLAIMED, expires_at=NOON))
 
     assert change.state is State.EXPIRED
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.NOT_SENT),)
@@ -142,7 +142,7 @@ def test_a_lost_claim_past_its_expiry_ends_expired_with_its_attempt_closed() -> 
 
 @pytest.mark.parametrize("category", list(Category))
 def test_a_send_whose_worker_is_gone_is_unknown_and_waits_for_its_echo(category: Category) -> None:
-    change = taken(a_standing(State.SENDING, category=category))
+    change = taken(a_state(State.SENDING, category=category))
 
     assert change.state is State.UNKNOWN
     assert change.epoch == 1
@@ -155,7 +155,7 @@ def test_a_send_whose_worker_is_gone_is_unknown_and_waits_for_its_echo(category:
     [state for state in State if state not in (State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING)],
 )
 def test_a_stale_dispatch_does_nothing(state: State) -> None:
-    assert take_up(a_standing(state), worker="w2", lease=LEASE) is None
+    assert take_up(a_state(state), worker="w2", lease=LEASE) is None
 
 
 # --- starting, giving back, giving up -------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def starting(message: MessageState, *, epoch: int = 1, worker: str = "w1") -> Ch
 
 
 def test_a_start_is_stamped_and_covers_the_whole_request() -> None:
-    change = starting(a_standing(State.CLAIMED))
+    change = starting(a_state(State.CLAIMED))
 
     assert change is not None
     assert change.state is State.SENDING
@@ -175,7 +175,7 @@ def test_a_start_is_stamped_and_covers_the_whole_request() -> None:
 
 
 def test_no_byte_leaves_under_a_lost_fence() -> None:
-    claimed = a_standing(State.CLAIMED)
+    claimed = a_state(State.CLAIMED)
 
     assert starting(claimed, epoch=2) is None
     assert starting(claimed, worker="w2") is None
@@ -187,16 +187,16 @@ def test_no_byte_leaves_under_a_lost_fence() -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.CLAIMED])
 def test_no_byte_leaves_from_any_state_but_a_claim(state: State) -> None:
-    assert starting(a_standing(state, epoch=1, attempt=an_attempt())) is None
+    assert starting(a_state(state, epoch=1, attempt=an_attempt())) is None
 
 
 def test_no_byte_leaves_after_the_validity_even_when_it_ended_within_the_lease() -> None:
-    assert starting(a_standing(State.CLAIMED, expires_at=NOON)) is None
-    assert starting(a_standing(State.CLAIMED, expires_at=NOON + timedelta(seconds=1))) is not None
+    assert starting(a_state(State.CLAIMED, expires_at=NOON)) is None
+    assert starting(a_state(State.CLAIMED, expires_at=NOON + timedelta(seconds=1))) is not None
 
 
 def test_a_claim_given_back_uses_up_nothing() -> None:
-    message = a_standing(State.CLAIMED)
+    message = a_state(State.CLAIMED)
 
     change = release(message, epoch=1, reason="draining", due_at=LATER.due_at)
 
@@ -210,7 +210,7 @@ def test_a_claim_given_back_uses_up_nothing() -> None:
 def test_content_that_cannot_be_rendered_is_buried_with_its_reason() -> None:
     error = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
 
-    change = dead_letter(a_standing(State.CLAIMED), epoch=1, error=error)
+    change = dead_letter(a_state(State.CLAIMED), epoch=1, error=error)
 
     assert change is not None
     assert (change.state, change.error, change.dispatch) == (State.DEAD, error, Unschedule())
@@ -219,7 +219,7 @@ def test_content_that_cannot_be_rendered_is_buried_with_its_reason() -> None:
 
 @pytest.mark.parametrize(("state", "epoch"), [(State.SENDING, 1), (State.QUEUED, 1), (State.CLAIMED, 2)])
 def test_who_does_not_hold_the_claim_can_neither_give_it_back_nor_bury_it(state: State, epoch: int) -> None:
-    message = a_standing(state)
+    message = a_state(state)
     error = ProviderError(code="unreadable", reason="Its stored content cannot be read.")
 
     assert release(message, epoch=epoch, reason="draining", due_at=NOON) is None
@@ -259,7 +259,7 @@ def test_receipts_converge_in_any_order_repetition_and_batching(
 ) -> None:
     order = kinds + [kinds[index % len(kinds)] for index in repeated]
     random.shuffle(order)
-    message = a_standing(state)
+    message = a_state(state)
 
     for batch in _batches(order, cuts):
         change = receive(message, [(1, a_receipt(kind)) for kind in batch])
@@ -279,11 +279,11 @@ def _batches(order: list[ReceiptKind], cuts: set[int]) -> list[list[ReceiptKind]
 @pytest.mark.parametrize("state", REPORTABLE)
 @pytest.mark.parametrize("kind", FINAL)
 def test_a_final_receipt_stops_whatever_was_waiting(state: State, kind: ReceiptKind) -> None:
-    assert receive(a_standing(state), [(1, a_receipt(kind))]).dispatch == Unschedule()
+    assert receive(a_state(state), [(1, a_receipt(kind))]).dispatch == Unschedule()
 
 
 def test_a_receipt_for_what_was_never_tried_is_noted_and_moves_nothing() -> None:
-    change = receive(a_standing(State.SCHEDULED), [(None, a_receipt())])
+    change = receive(a_state(State.SCHEDULED), [(None, a_receipt())])
 
     assert change.state is State.SCHEDULED
     assert change.dispatch is None
@@ -292,7 +292,7 @@ def test_a_receipt_for_what_was_never_tried_is_noted_and_moves_nothing() -> None
 
 @pytest.mark.parametrize("state", [State.SENDING, State.UNKNOWN, State.UNCONFIRMED])
 def test_a_receipt_closes_the_attempt_it_proves(state: State) -> None:
-    change = receive(a_standing(state), [(1, a_receipt(ReceiptKind.SENT))])
+    change = receive(a_state(state), [(1, a_receipt(ReceiptKind.SENT))])
 
     assert change.attempt == (
         AttemptUpdated(epoch=1, phase=Phase.CLOSED, outcome=Outcome.ACCEPTED, provider_message_id=WAMID),
@@ -301,12 +301,12 @@ def test_a_receipt_closes_the_attempt_it_proves(state: State) -> None:
 
 
 def test_a_receipt_during_the_send_counts_the_try_that_its_late_answer_will_not_count_again() -> None:
-    assert receive(a_standing(State.SENDING), [(1, a_receipt())]).attempts == 1
-    assert receive(a_standing(State.UNKNOWN), [(1, a_receipt())]).attempts == 1
+    assert receive(a_state(State.SENDING), [(1, a_receipt())]).attempts == 1
+    assert receive(a_state(State.UNKNOWN), [(1, a_receipt())]).attempts == 1
 
 
 def test_a_receipt_of_an_older_attempt_closes_the_claim_that_was_to_repeat_it() -> None:
-    message = a_standing(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_state(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
 
     change = receive(message, [(1, a_receipt())])
 
@@ -318,21 +318,21 @@ def test_a_receipt_of_an_older_attempt_closes_the_claim_that_was_to_repeat_it() 
 
 def test_a_failed_receipt_brings_its_reason_and_a_later_delivery_clears_it() -> None:
     reason = ProviderError(code="131049", reason="Not delivered to keep the ecosystem healthy.")
-    failed = receive(a_standing(State.SUBMITTED), [(1, a_receipt(ReceiptKind.FAILED, error=reason))])
-    corrected = receive(a_standing(State.FAILED), [(1, a_receipt(ReceiptKind.DELIVERED))])
+    failed = receive(a_state(State.SUBMITTED), [(1, a_receipt(ReceiptKind.FAILED, error=reason))])
+    corrected = receive(a_state(State.FAILED), [(1, a_receipt(ReceiptKind.DELIVERED))])
 
     assert (failed.state, failed.error) == (State.FAILED, reason)
     assert (corrected.state, corrected.error) == (State.DELIVERED, None)
 
 
 def test_a_failed_receipt_without_a_reason_still_names_an_error() -> None:
-    change = receive(a_standing(State.SUBMITTED), [(1, a_receipt(ReceiptKind.FAILED))])
+    change = receive(a_state(State.SUBMITTED), [(1, a_receipt(ReceiptKind.FAILED))])
 
     assert isinstance(change.error, ProviderError)
 
 
 def test_a_late_failure_does_not_undo_a_delivery_and_is_noted_all_the_same() -> None:
-    change = receive(a_standing(State.DELIVERED), [(1, a_receipt(ReceiptKind.FAILED))])
+    change = receive(a_state(State.DELIVERED), [(1, a_receipt(ReceiptKind.FAILED))])
 
     assert change.state is State.DELIVERED
     assert change.error is UNSET
@@ -344,7 +344,7 @@ def test_whatever_a_receipt_tells_is_on_the_timeline() -> None:
     facts = (("pricing_category", "service"), ("further_errors", "470: Too late."))
     receipt = a_receipt(facts=facts, sealed_recipient="c2VhbGVk")
 
-    change = receive(a_standing(State.SUBMITTED), [(1, receipt), (1, receipt)])
+    change = receive(a_state(State.SUBMITTED), [(1, receipt), (1, receipt)])
 
     told = {"pricing_category": "service", "further_errors": "470: Too late.", "sealed_recipient": "c2VhbGVk"}
     assert [entry.detail for entry in change.entries] == [
@@ -355,7 +355,7 @@ def test_whatever_a_receipt_tells_is_on_the_timeline() -> None:
 
 @pytest.mark.parametrize("kind", [ReceiptKind.OTHER, ReceiptKind.PLAYED, ReceiptKind.PARTICIPANT])
 def test_any_status_proves_that_an_unclear_send_was_accepted(kind: ReceiptKind) -> None:
-    change = receive(a_standing(State.UNKNOWN), [(1, a_receipt(kind))])
+    change = receive(a_state(State.UNKNOWN), [(1, a_receipt(kind))])
 
     assert change.state in (State.SUBMITTED, State.SENT, State.READ)
     assert [(a.phase, a.outcome) for a in change.attempt if isinstance(a, AttemptUpdated)] == [
@@ -364,21 +364,21 @@ def test_any_status_proves_that_an_unclear_send_was_accepted(kind: ReceiptKind) 
 
 
 def test_what_one_of_a_group_read_nobody_else_has() -> None:
-    assert receive(a_standing(State.SUBMITTED), [(1, a_receipt(ReceiptKind.PARTICIPANT))]).state is State.SENT
-    assert receive(a_standing(State.FAILED), [(1, a_receipt(ReceiptKind.PARTICIPANT))]).state is State.FAILED
+    assert receive(a_state(State.SUBMITTED), [(1, a_receipt(ReceiptKind.PARTICIPANT))]).state is State.SENT
+    assert receive(a_state(State.FAILED), [(1, a_receipt(ReceiptKind.PARTICIPANT))]).state is State.FAILED
 
 
 def test_receipts_tell_the_providers_time() -> None:
     receipt = a_receipt(occurred_at=NOON - timedelta(hours=2))
 
-    assert receive(a_standing(State.SUBMITTED), [(1, receipt)]).entries[0].occurred_at == NOON - timedelta(hours=2)
+    assert receive(a_state(State.SUBMITTED), [(1, receipt)]).entries[0].occurred_at == NOON - timedelta(hours=2)
 
 
 # --- people and patience --------------------------------------------------------------------------------------------
 
 
 def test_when_the_echo_does_not_come_a_person_must_decide() -> None:
-    change = resolve_unknown(a_standing(State.UNKNOWN))
+    change = resolve_unknown(a_state(State.UNKNOWN))
 
     assert change is not None
     assert (change.state, change.dispatch) == (State.UNCONFIRMED, Unschedule())
@@ -386,12 +386,12 @@ def test_when_the_echo_does_not_come_a_person_must_decide() -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.UNKNOWN])
 def test_news_that_came_first_end_the_wait_without_a_trace(state: State) -> None:
-    assert resolve_unknown(a_standing(state)) is None
+    assert resolve_unknown(a_state(state)) is None
 
 
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
 def test_what_has_not_been_claimed_can_be_cancelled(state: State) -> None:
-    change = cancel(a_standing(state), by="key_1")
+    change = cancel(a_state(state), by="key_1")
 
     assert (change.state, change.dispatch) == (State.CANCELLED, Unschedule())
     assert change.entries[0].detail == {"by": "key_1"}
@@ -400,7 +400,7 @@ def test_what_has_not_been_claimed_can_be_cancelled(state: State) -> None:
 @pytest.mark.parametrize("state", [state for state in State if state not in (State.SCHEDULED, State.QUEUED)])
 def test_what_may_have_left_cannot_be_cancelled(state: State) -> None:
     with pytest.raises(IllegalSignal) as refusal:
-        cancel(a_standing(state), by="key_1")
+        cancel(a_state(state), by="key_1")
 
     assert refusal.value.code == "state_conflict"
 
@@ -408,7 +408,7 @@ def test_what_may_have_left_cannot_be_cancelled(state: State) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.UNAVAILABLE, Outcome.THROTTLED, Outcome.NOT_SENT])
 def test_a_dead_message_whose_last_try_is_proven_absent_is_sent_again_afresh(outcome: Outcome) -> None:
     attempt = an_attempt(epoch=8, phase=Phase.CLOSED, outcome=outcome)
-    message = a_standing(State.DEAD, epoch=8, attempts=7, checks=28, claim_failures=2, attempt=attempt)
+    message = a_state(State.DEAD, epoch=8, attempts=7, checks=28, claim_failures=2, attempt=attempt)
 
     change = requeue(message, by="key_1")
 
@@ -420,13 +420,13 @@ def test_a_dead_message_whose_last_try_is_proven_absent_is_sent_again_afresh(out
 
 def test_an_unconfirmed_message_is_not_sent_again_unless_the_risk_is_accepted() -> None:
     with pytest.raises(DomainError) as refusal:
-        requeue(a_standing(State.UNCONFIRMED), by="key_1")
+        requeue(a_state(State.UNCONFIRMED), by="key_1")
 
     assert refusal.value.code == "duplicate_risk"
 
 
 def test_with_the_risk_accepted_the_old_attempt_is_presumed_absent_and_the_new_one_is_marked() -> None:
-    message = a_standing(State.UNCONFIRMED)
+    message = a_state(State.UNCONFIRMED)
 
     change = requeue(message, by="key_1", possible_duplicate=True)
     again = taken(replace(message, state=State.QUEUED, possible_duplicate=change.possible_duplicate))
@@ -439,7 +439,7 @@ def test_with_the_risk_accepted_the_old_attempt_is_presumed_absent_and_the_new_o
 
 
 def test_a_proven_message_is_not_marked_because_the_caller_would_have_taken_the_risk() -> None:
-    assert not requeue(a_standing(State.DEAD), by="key_1", possible_duplicate=True).possible_duplicate
+    assert not requeue(a_state(State.DEAD), by="key_1", possible_duplicate=True).possible_duplicate
 
 
 @pytest.mark.parametrize(
@@ -447,17 +447,17 @@ def test_a_proven_message_is_not_marked_because_the_caller_would_have_taken_the_
 )
 def test_what_is_not_at_a_dead_end_cannot_be_sent_again(state: State) -> None:
     with pytest.raises(IllegalSignal):
-        requeue(a_standing(state), by="key_1", possible_duplicate=True)
+        requeue(a_state(state), by="key_1", possible_duplicate=True)
 
 
 def test_a_requeue_says_who_ordered_it_and_why() -> None:
-    change = requeue(a_standing(State.DEAD), by="key_1", reason="The outage is over.")
+    change = requeue(a_state(State.DEAD), by="key_1", reason="The outage is over.")
 
     assert change.entries[0].detail == {"by": "key_1", "possible_duplicate": "false", "reason": "The outage is over."}
 
 
 def test_a_person_settles_an_unconfirmed_message_as_failed() -> None:
-    change = resolve(a_standing(State.UNCONFIRMED), by="key_1", reason="The customer says it never came.")
+    change = resolve(a_state(State.UNCONFIRMED), by="key_1", reason="The customer says it never came.")
 
     assert change.state is State.FAILED
     assert change.error == ProviderError(code="resolved_by_operator", reason="The customer says it never came.")
@@ -469,10 +469,10 @@ def test_a_person_settles_an_unconfirmed_message_as_failed() -> None:
 
 
 def test_a_late_delivery_corrects_what_a_person_had_settled() -> None:
-    settled = resolve(a_standing(State.UNCONFIRMED), by="key_1", reason="No news.")
+    settled = resolve(a_state(State.UNCONFIRMED), by="key_1", reason="No news.")
     attempt = an_attempt(phase=Phase.CLOSED, outcome=Outcome.PRESUMED_ABSENT)
 
-    late = receive(a_standing(settled.state, attempt=attempt), [(1, a_receipt(ReceiptKind.DELIVERED))])
+    late = receive(a_state(settled.state, attempt=attempt), [(1, a_receipt(ReceiptKind.DELIVERED))])
 
     assert (late.state, late.error) == (State.DELIVERED, None)
 
@@ -480,7 +480,7 @@ def test_a_late_delivery_corrects_what_a_person_had_settled() -> None:
 @pytest.mark.parametrize("state", [state for state in State if state is not State.UNCONFIRMED])
 def test_only_an_unconfirmed_message_is_settled_by_a_person(state: State) -> None:
     with pytest.raises(IllegalSignal):
-        resolve(a_standing(state), by="key_1", reason="No news.")
+        resolve(a_state(state), by="key_1", reason="No news.")
 
 
 @pytest.mark.parametrize("state", list(State))

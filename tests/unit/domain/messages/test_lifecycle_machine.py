@@ -43,7 +43,7 @@ from messaging.domain.messages.transitions.projection import project
 from messaging.domain.messages.transitions.status_polling import Asked, poll_status
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.unclear import OnUnknown
-from tests.builders import NOON, a_receipt, a_standing
+from tests.builders import NOON, a_receipt, a_state
 
 LEASE, SENDING_LEASE = timedelta(seconds=30), timedelta(seconds=60)
 UNSETTLED = {State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING}
@@ -168,7 +168,7 @@ class MessageWorld(RuleBasedStateMachine):
         due_at = NOON + timedelta(seconds=60 if scheduled else 0)
         self.now = NOON
         self.store = Store(
-            a_standing(
+            a_state(
                 state,
                 category=category,
                 policy=policy,

@@ -19,7 +19,7 @@ from messaging.domain.messages.transitions.negative_evidence import (
     may_resend,
 )
 from messaging.domain.shared.unclear import OnUnknown
-from tests.builders import NOON, a_standing, an_attempt
+from tests.builders import NOON, a_state, an_attempt
 
 GRACE = ECHO_GRACE[Category.UTILITY]
 STARTED = NOON - GRACE
@@ -28,7 +28,7 @@ STARTED = NOON - GRACE
 def unclear(*, started_at: Any = STARTED, http_status: int | None = None, **changes: Any) -> MessageState:
     """An unclear send whose grace ends at noon, by a customer who wants it repeated."""
     attempt = an_attempt(phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN, started_at=started_at, http_status=http_status)
-    return a_standing(State.UNKNOWN, **({"attempt": attempt, "on_unknown": OnUnknown.RESEND} | changes))
+    return a_state(State.UNKNOWN, **({"attempt": attempt, "on_unknown": OnUnknown.RESEND} | changes))
 
 
 def proof(**changes: Any) -> Evidence:

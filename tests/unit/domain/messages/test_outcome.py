@@ -22,7 +22,7 @@ from messaging.domain.messages.retry import (
 )
 from messaging.domain.messages.state import RANK, State
 from messaging.domain.messages.transitions.lifecycle import conclude
-from tests.builders import NOON, WAMID, a_standing, an_attempt
+from tests.builders import NOON, WAMID, a_state, an_attempt
 
 SENT = Sent(provider_message_id=WAMID)
 REJECTED = Rejected(code="131026", reason="Undeliverable.", http_status=400)
@@ -50,7 +50,7 @@ def deliver_in(seconds: int) -> Schedule:
 
 
 def test_an_accepted_send_is_submitted_and_only_a_check_of_its_silence_waits() -> None:
-    change = answer(a_standing(State.SENDING), SENT)
+    change = answer(a_state(State.SENDING), SENT)
 
     assert change.state is State.SUBMITTED
     assert change.dispatch == Schedule(kind=DispatchKind.POLL_STATUS, due_at=NOON + timedelta(hours=6))
@@ -70,13 +70,13 @@ def test_an_accepted_send_is_submitted_and_only_a_check_of_its_silence_waits() -
 
 
 def test_a_send_held_for_quality_assessment_says_so_in_the_timeline() -> None:
-    change = answer(a_standing(State.SENDING), Sent(provider_message_id=WAMID, held=True))
+    change = answer(a_state(State.SENDING), Sent(provider_message_id=WAMID, held=True))
 
     assert change.entries[0].detail["held"] == "held_for_quality_assessment"
 
 
 def test_a_refusal_for_good_fails_the_message() -> None:
-    change = answer(a_standing(State.SENDING), REJECTED)
+    change = answer(a_state(State.SENDING), REJECTED)
 
     assert change.state is State.FAILED
     assert change.dispatch == Unschedule()
@@ -96,7 +96,7 @@ def test_a_refusal_for_good_fails_the_message() -> None:
 def test_a_proven_miss_is_queued_again_with_the_policys_wait(
     failure: Failure, outcome: Outcome, wait: int, attempts: int
 ) -> None:
-    change = answer(a_standing(State.SENDING), failure)
+    change = answer(a_state(State.SENDING), failure)
 
     assert change.state is State.QUEUED
     assert change.dispatch == deliver_in(wait)
@@ -107,7 +107,7 @@ def test_a_proven_miss_is_queued_again_with_the_policys_wait(
 
 
 def test_when_all_tries_are_used_up_the_message_is_a_dead_letter() -> None:
-    change = answer(a_standing(State.SENDING, attempts=3, policy="simple"), UNAVAILABLE)
+    change = answer(a_state(State.SENDING, attempts=3, policy="simple"), UNAVAILABLE)
 
     assert change.state is State.DEAD
     assert change.dispatch == Unschedule()
@@ -121,7 +121,7 @@ def test_when_all_tries_are_used_up_the_message_is_a_dead_letter() -> None:
 
 @pytest.mark.parametrize("failure", [UNAVAILABLE, THROTTLED, UNREACHABLE])
 def test_a_retry_that_would_come_too_late_expires_the_message(failure: Failure) -> None:
-    change = answer(a_standing(State.SENDING, expires_at=NOON + timedelta(seconds=1)), failure)
+    change = answer(a_state(State.SENDING, expires_at=NOON + timedelta(seconds=1)), failure)
 
     assert change.state is State.EXPIRED
     assert change.dispatch == Unschedule()
@@ -131,7 +131,7 @@ def test_a_retry_that_would_come_too_late_expires_the_message(failure: Failure) 
 
 @pytest.mark.parametrize("category", list(Category))
 def test_an_unclear_outcome_waits_for_the_echo_as_long_as_its_category_allows(category: Category) -> None:
-    change = answer(a_standing(State.SENDING, category=category), UNCERTAIN)
+    change = answer(a_state(State.SENDING, category=category), UNCERTAIN)
 
     assert change.state is State.UNKNOWN
     assert closed(change) == [(1, Phase.UNKNOWN, Outcome.UNKNOWN)]
@@ -140,7 +140,7 @@ def test_an_unclear_outcome_waits_for_the_echo_as_long_as_its_category_allows(ca
 
 
 def test_a_connection_that_failed_before_the_stamp_is_tried_again() -> None:
-    change = answer(a_standing(State.CLAIMED), UNREACHABLE)
+    change = answer(a_state(State.CLAIMED), UNREACHABLE)
 
     assert change.state is State.QUEUED
     assert closed(change) == [(1, Phase.CLOSED, Outcome.NOT_SENT)]
@@ -151,7 +151,7 @@ def test_a_connection_that_failed_before_the_stamp_is_tried_again() -> None:
 
 
 def test_the_worker_that_was_thought_lost_may_still_report_acceptance() -> None:
-    change = answer(a_standing(State.UNKNOWN), SENT)
+    change = answer(a_state(State.UNKNOWN), SENT)
 
     assert change.state is State.SUBMITTED
     assert change.dispatch == Schedule(kind=DispatchKind.POLL_STATUS, due_at=NOON + timedelta(hours=6))
@@ -160,7 +160,7 @@ def test_the_worker_that_was_thought_lost_may_still_report_acceptance() -> None:
 
 @pytest.mark.parametrize("failure", [UNAVAILABLE, UNREACHABLE])
 def test_a_late_proof_of_non_acceptance_ends_the_wait_and_counts_the_try_once(failure: Failure) -> None:
-    change = answer(a_standing(State.UNKNOWN, attempts=1), failure)
+    change = answer(a_state(State.UNKNOWN, attempts=1), failure)
 
     assert change.state is State.QUEUED
     assert change.attempts == 1
@@ -168,13 +168,13 @@ def test_a_late_proof_of_non_acceptance_ends_the_wait_and_counts_the_try_once(fa
 
 
 def test_a_late_refusal_for_good_fails_the_message() -> None:
-    change = answer(a_standing(State.UNKNOWN), REJECTED)
+    change = answer(a_state(State.UNKNOWN), REJECTED)
 
     assert (change.state, change.attempts) == (State.FAILED, 1)
 
 
 def test_a_late_unclear_answer_tells_nothing_new_and_does_not_prolong_the_wait() -> None:
-    change = answer(a_standing(State.UNKNOWN, attempts=1), UNCERTAIN)
+    change = answer(a_state(State.UNKNOWN, attempts=1), UNCERTAIN)
 
     assert change.state is State.UNKNOWN
     assert change.dispatch is None
@@ -186,7 +186,7 @@ def test_a_late_unclear_answer_tells_nothing_new_and_does_not_prolong_the_wait()
     "state", [State.QUEUED, State.CLAIMED, State.UNCONFIRMED, State.DEAD, State.EXPIRED, State.CANCELLED]
 )
 def test_acceptance_is_believed_whatever_was_believed_before(state: State) -> None:
-    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_state(state, epoch=2, attempt=an_attempt(epoch=2))
 
     change = answer(message, SENT, epoch=1)
 
@@ -195,7 +195,7 @@ def test_acceptance_is_believed_whatever_was_believed_before(state: State) -> No
 
 
 def test_acceptance_of_an_older_attempt_closes_the_newer_claim_before_a_byte_leaves() -> None:
-    message = a_standing(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_state(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2))
 
     change = answer(message, SENT, epoch=1)
 
@@ -204,7 +204,7 @@ def test_acceptance_of_an_older_attempt_closes_the_newer_claim_before_a_byte_lea
 
 @pytest.mark.parametrize("state", [State.SENT, State.DELIVERED, State.READ])
 def test_a_receipt_that_was_quicker_than_our_own_commit_is_not_undone(state: State) -> None:
-    change = answer(a_standing(state), SENT)
+    change = answer(a_state(state), SENT)
 
     assert change.state is state
     assert change.error is None
@@ -212,7 +212,7 @@ def test_a_receipt_that_was_quicker_than_our_own_commit_is_not_undone(state: Sta
 
 
 def test_acceptance_after_a_failed_receipt_keeps_the_providers_error() -> None:
-    change = answer(a_standing(State.FAILED), SENT)
+    change = answer(a_state(State.FAILED), SENT)
 
     assert change.state is State.FAILED
     assert change.error is UNSET
@@ -221,7 +221,7 @@ def test_acceptance_after_a_failed_receipt_keeps_the_providers_error() -> None:
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("state", [state for state in State if state not in (State.SENDING, State.UNKNOWN)])
 def test_a_late_failure_closes_its_attempt_and_moves_nothing(failure: Failure, state: State) -> None:
-    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_state(state, epoch=2, attempt=an_attempt(epoch=2))
 
     change = answer(message, failure, epoch=1)
 
@@ -236,7 +236,7 @@ def test_a_late_failure_closes_its_attempt_and_moves_nothing(failure: Failure, s
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("state", [State.SENDING, State.UNKNOWN])
 def test_an_older_attempts_failure_does_not_touch_the_newer_one(failure: Failure, state: State) -> None:
-    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2, phase=Phase.STARTED))
+    message = a_state(state, epoch=2, attempt=an_attempt(epoch=2, phase=Phase.STARTED))
 
     change = answer(message, failure, epoch=1)
 
@@ -248,7 +248,7 @@ def test_an_older_attempts_failure_does_not_touch_the_newer_one(failure: Failure
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_every_answer_in_every_state_is_written_down(result: SendResult, state: State, epoch: int) -> None:
-    message = a_standing(state, epoch=2, attempt=an_attempt(epoch=2))
+    message = a_state(state, epoch=2, attempt=an_attempt(epoch=2))
 
     change = answer(message, result, epoch=epoch)
 

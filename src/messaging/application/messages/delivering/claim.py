@@ -1,18 +1,21 @@
-"""Claims due messages of a lane in one transaction: fair shares, rate-limit tokens, and an attempt row for each."""
+"""Claims due messages of a lane in one transaction: fair shares, rate-limit tokens, and an attempt row for each.
+
+A message that may have crashed its last worker is claimed alone.
+"""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from time import monotonic
-from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from messaging.application import crashpoints
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.delivering.isolate_poison import isolation_lease
 from messaging.application.messages.delivering.observed import Observed, after
 from messaging.application.messages.pacing.fair_share import FairShare
-from messaging.application.messages.pacing.rate_limiting import RateLimiting
+from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import Slot
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, OpenDeliveryUnitOfWork
@@ -21,30 +24,44 @@ from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.messages.transitions import lifecycle
 
+_LONGEST_ISOLATION = timedelta(seconds=2)
 
-class Claimed(Struct, frozen=True):
-    """`due` holds messages to send, each with its slot and the state after the claim; `maybe_poison` holds messages
-    that were locked but not claimed, because each must be claimed alone.
+
+class Claim(Struct, frozen=True):
+    """A message that this process has claimed for one send, with the number of the attempt. `slot` is the slot it was
+    claimed with, and `observed` its state after the claim; both are None where it was claimed alone.
     """
 
-    due: tuple[tuple[Due, Slot, Observed], ...] = ()
+    key: MessageKey
+    epoch: int
+    due: Due
+    slot: Slot | None = None
+    observed: Observed | None = None
+
+
+class Claimed(Struct, frozen=True):
+    """`claims` are to be sent; `maybe_poison` holds messages that were locked but not claimed, because each must be
+    claimed alone.
+    """
+
+    claims: tuple[Claim, ...] = ()
     maybe_poison: tuple[Due, ...] = ()
     # Number of messages that are to be sent, or that moved otherwise: expired, or given up because their last worker's
     # lease ended.
     moved: int = 0
 
 
-class _Draft(Struct, frozen=True):
+class _Locked(Struct, frozen=True):
     """A locked message and its change; `change` is None for a message that may be poison and for a stale dispatch."""
 
     due: Due
-    poison_suspect: bool
+    maybe_poison: bool
     change: Change | None
 
     @property
     def leaves(self) -> bool:
         """Whether the message is about to be sent, for which it needs tokens."""
-        return self.poison_suspect or (self.change is not None and self.change.epoch > self.due.message.epoch)
+        return self.maybe_poison or (self.change is not None and self.change.epoch > self.due.message.epoch)
 
 
 class ClaimDue:
@@ -55,18 +72,21 @@ class ClaimDue:
     message that may not leave yet waits in Postgres and not in a worker.
     """
 
-    def __init__(self, *, open_uow: OpenDeliveryUnitOfWork, rate_limiting: RateLimiting, terms: DeliveryTerms) -> None:
+    def __init__(
+        self, *, open_uow: OpenDeliveryUnitOfWork, fair_share: FairShare, gate: SendGate, terms: DeliveryTerms
+    ) -> None:
         self._open_uow = open_uow
-        self._rate_limiting = rate_limiting
+        self._fair_share = fair_share
+        self._gate = gate
         self._terms = terms
-        self._fair_share = FairShare(at_once=rate_limiting.at_once)
 
     async def __call__(self, lane: DeliverLane, concurrency: int) -> Claimed:
         """Raises StoreUnavailable."""
         async with self._open_uow() as uow:
             if not await uow.failovers.claims_are_open():
                 return Claimed()
-            quotas = await self._fair_share.quotas(uow.due_messages, lane, concurrency, self._throttled(lane))
+            throttled = [id for throttled, id in self._gate.throttled() if throttled == lane]
+            quotas = await self._fair_share.quotas(uow.due_messages, lane, concurrency, throttled)
             if not quotas:
                 return Claimed()
             claimed = await self._take_up(uow, lane, quotas)
@@ -77,38 +97,61 @@ class ClaimDue:
             crashpoints.reach("claim.after_commit")
         return claimed
 
+    async def alone(self, due: Due) -> Claim | None:
+        """Claim one message that was put off because it may be poison. None when it has moved since, has expired, or
+        may not be claimed now. Raises StoreUnavailable.
+        """
+        key, terms = due.message.key, self._terms
+        async with self._open_uow() as uow:
+            message = (await uow.lifecycles.lock([key])).get(key)
+            if message is None or message.seq != due.message.seq or not await uow.failovers.claims_are_open():
+                return None
+            change = lifecycle.take_up(message, worker=terms.worker, lease=terms.lease)
+            assert change is not None, "a message that has not moved is queued, and its dispatch is not stale"
+            await uow.lifecycles.apply([change])
+            crashpoints.reach("claim.before_commit")
+            await uow.commit()
+        crashpoints.reach("claim.after_commit")
+        return Claim(key, change.epoch, replace(due, message=message)) if change.epoch > message.epoch else None
+
     async def _take_up(self, uow: DeliveryUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
         at = monotonic()
-        drafts = [self._draft(due) for due in await uow.due_messages.lock_due(lane, quotas)]
-        admitted = await self._rate_limiting(lane, [builder.due for builder in drafts if builder.leaves])
-        leaving = [builder for builder in drafts if builder.due.message.key in admitted.granted]
-        changes = _changes([builder for builder in drafts if not builder.leaves]) + _changes(leaving)
+        locked = [self._decide(due) for due in await uow.due_messages.lock_due(lane, quotas)]
+        admitted = await self._gate.admit(lane, [each.due for each in locked if each.leaves])
+        leaving = [each for each in locked if each.due.message.key in admitted.granted]
+        changes = _changes([each for each in locked if not each.leaves]) + _changes(leaving)
         await uow.lifecycles.apply(changes)
-        await uow.dispatches.unschedule(_stale(drafts))
-        maybe_poison = tuple(builder.due for builder in leaving if builder.poison_suspect)
-        apart = {due.message.key: isolation_lease(self._terms.lease) for due in maybe_poison}
-        await uow.dispatches.postpone({**admitted.waits, **apart})
-        due = (
-            (builder.due, admitted.granted[builder.due.message.key], after(builder.due.message, builder.change, at))
-            for builder in leaving
-            if builder.change is not None
+        await uow.dispatches.unschedule(_stale(locked))
+        maybe_poison = tuple(each.due for each in leaving if each.maybe_poison)
+        isolated = {due.message.key: isolation_lease(self._terms.lease) for due in maybe_poison}
+        await uow.dispatches.postpone({**admitted.waits, **isolated})
+        claims = (
+            Claim(change.key, change.epoch, due, admitted.granted[change.key], after(due.message, change, at))
+            for due, change in ((each.due, each.change) for each in leaving)
+            if change is not None
         )
-        return Claimed(tuple(due), maybe_poison, moved=len(changes))
+        return Claimed(tuple(claims), maybe_poison, moved=len(changes))
 
-    def _draft(self, due: Due) -> _Draft:
+    def _decide(self, due: Due) -> _Locked:
         if lifecycle.is_suspect(due.message):
-            return _Draft(due, poison_suspect=True, change=None)
+            return _Locked(due, maybe_poison=True, change=None)
         terms = self._terms
         change = lifecycle.take_up(due.message, worker=terms.worker, lease=terms.lease, grace=terms.grace)
-        return _Draft(due, poison_suspect=False, change=change)
-
-    def _throttled(self, lane: DeliverLane) -> list[UUID]:
-        return [id for throttled, id in self._rate_limiting.throttled() if throttled == lane]
+        return _Locked(due, maybe_poison=False, change=change)
 
 
-def _changes(drafts: Sequence[_Draft]) -> list[Change]:
-    return [builder.change for builder in drafts if builder.change is not None]
+def isolation_lease(lease: timedelta) -> timedelta:
+    """How long a message that may be poison is left to the worker that found it.
+
+    The message is not claimed meanwhile: if that worker dies of another such message first, this one is due again
+    without a further claim failure, and before the lease of the other one ends.
+    """
+    return min(_LONGEST_ISOLATION, lease / 2)
 
 
-def _stale(drafts: Sequence[_Draft]) -> list[MessageKey]:
-    return [builder.due.message.key for builder in drafts if builder.change is None and not builder.poison_suspect]
+def _changes(locked: Sequence[_Locked]) -> list[Change]:
+    return [each.change for each in locked if each.change is not None]
+
+
+def _stale(locked: Sequence[_Locked]) -> list[MessageKey]:
+    return [each.due.message.key for each in locked if each.change is None and not each.maybe_poison]

@@ -1,4 +1,4 @@
-"""Settings for delivery in one process: batch size, concurrency, leases and intervals."""
+"""Settings for delivery in one process: its name, leases and intervals."""
 
 from datetime import timedelta
 
@@ -10,16 +10,12 @@ from messaging.domain.messages.transitions import lifecycle
 
 class DeliveryTerms(Struct, frozen=True, kw_only=True):
     """`lease` covers the time from claim to start, `sending_lease` the provider's whole request; both by the database's
-    clock. `concurrency` bounds the sends under way in this process; sends slower than `slow_after` stop counting
-    against it, and as many again may be under way. `check_every` overrides the interval at which policies check the
-    status of accepted messages.
+    clock. `grace` is how long an unknown outcome waits for the provider's echo; `check_every` overrides the interval at
+    which policies check the status of accepted messages.
     """
 
     worker: str
-    batch: int = 100
-    concurrency: int = 64
     lease: timedelta = timedelta(seconds=30)
     sending_lease: timedelta = timedelta(seconds=60)
-    slow_after: timedelta = timedelta(seconds=2)
     grace: lifecycle.EchoGrace = field(default_factory=lambda: ECHO_GRACE)
     check_every: timedelta | None = None

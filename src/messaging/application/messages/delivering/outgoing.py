@@ -1,20 +1,26 @@
 """Renders a claimed message for its gateway: opens the payload, finds and re-checks account, sender and template."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import msgspec
 from msgspec import Struct
 
+from messaging.application.contacts.learn_aliases import Told
 from messaging.application.messages.reading import payload
 from messaging.application.messages.reading.holds import Hold, hold_by_sender, hold_by_template
+from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.due_messages import Due
-from messaging.application.ports.providers import Connection, Outgoing
+from messaging.application.ports.providers import Connection, Outgoing, ProviderGateway
 from messaging.application.ports.secrets import CannotDecrypt, KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
+from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.tenants.accounts.connections import open_connection
+from messaging.domain.channels.identity import other_name
 from messaging.domain.content.content import TemplateMessage
 from messaging.domain.messages import reference
 from messaging.domain.messages.receipts import ProviderError
+from messaging.domain.messages.retry import Sent
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId
 from messaging.domain.templates.template import Template
@@ -30,9 +36,10 @@ _BELIEVED_FROM_CLAIM = 3
 
 
 class Prepared(Struct, frozen=True):
-    """A rendered message; `provider` names its gateway."""
+    """A rendered message and the gateway of its provider."""
 
     provider: str
+    gateway: ProviderGateway
     outgoing: Outgoing
 
 
@@ -48,14 +55,19 @@ class Unrenderable(Struct, frozen=True):
 class RenderOutgoing:
     """Renders messages, and repeats the checks of acceptance: templates may be paused and senders withdrawn since."""
 
-    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
+    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing, gateways: Mapping[str, ProviderGateway]) -> None:
         self._snapshots = snapshots
         self._key_ring = key_ring
+        self._gateways = gateways
         self._connections: dict[AccountId, tuple[ProviderAccount, Connection]] = {}
 
     async def __call__(self, due: Due, *, epoch: int) -> Prepared | Unrenderable:
         message = due.message
-        facts = await self._snapshots.tenant(message.key.tenant_id)
+        try:
+            facts = await self._snapshots.tenant(message.key.tenant_id)
+        except StoreUnavailable:
+            # Left to its lease, the message would count as a failure of its own.
+            return _later("store_unavailable", "Its tenant's configuration cannot be read now.", timedelta(0))
         if facts is None:
             return _never("tenant_gone", "Its tenant does not exist any more.")
         if facts.tenant.status is not TenantStatus.ACTIVE:
@@ -92,6 +104,7 @@ class RenderOutgoing:
             return _later("undecryptable", "The account's credentials do not open under the present master key.")
         return Prepared(
             account.provider,
+            self._gateways[account.provider],
             Outgoing(
                 connection=connection,
                 sender_external_id=sender.external_id,
@@ -108,6 +121,22 @@ class RenderOutgoing:
         if opened is None or opened[0] is not account:
             opened = self._connections[account.id] = (account, open_connection(account, cipher))
         return opened[1]
+
+
+def told_by(answer: Sent, due: Due, outgoing: Outgoing) -> Told | None:
+    """The alias that the provider's answer reports; None if it knows the person under the number it was given."""
+    named = answer.recipient_id
+    canonical = None if named is None else other_name(outgoing.recipient, named)
+    if canonical is None:
+        return None
+    return Told(
+        tenant_id=due.message.key.tenant_id,
+        mode=outgoing.connection.mode,
+        channel=due.message.channel,
+        alias=outgoing.recipient.value,
+        canonical=canonical,
+        source=AliasSource.ANSWER,
+    )
 
 
 def _template(content: TemplateMessage, facts: TenantSnapshot, due: Due) -> Template | Unrenderable:
@@ -132,8 +161,8 @@ def _never(code: str, reason: str) -> Unrenderable:
     return Unrenderable(ProviderError(code=code, reason=reason))
 
 
-def _later(code: str, reason: str) -> Unrenderable:
-    return Unrenderable(ProviderError(code=code, reason=reason), retry_after=_LATER)
+def _later(code: str, reason: str, retry_after: timedelta = _LATER) -> Unrenderable:
+    return Unrenderable(ProviderError(code=code, reason=reason), retry_after=retry_after)
 
 
 def _held(hold: Hold) -> Unrenderable:

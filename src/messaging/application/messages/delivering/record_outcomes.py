@@ -16,6 +16,7 @@ from messaging.application.messages.delivering.observed import Observed
 from messaging.application.messages.delivering.outgoing import Unrenderable
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.ports.optimistic_writes import OptimisticWrites
+from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenDeliveryUnitOfWork, StoreUnavailable
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
@@ -39,14 +40,17 @@ _START_IN_DOUBT = Unreachable(
 
 
 class Concluded(Struct, frozen=True):
-    """A send with a result; `started` is the state after its start was recorded, if this process recorded it."""
+    """A send with a result; `started` is the state after its start was recorded, if this process recorded it. `seconds`
+    run from the first byte to the answer.
+    """
 
     key: MessageKey
     epoch: int
     account_id: AccountId
     result: SendResult
-    latency_ms: int | None
     started: Observed | None = None
+    seconds: float | None = None
+    provider: str = ""
 
 
 class Released(Struct, frozen=True):
@@ -78,7 +82,7 @@ class _Decided(Struct, frozen=True):
     change: Change
 
 
-class WriteOutcomes:
+class RecordOutcomes:
     """Records outcomes, one call for each finished send; it returns when the outcome is committed."""
 
     def __init__(
@@ -88,11 +92,13 @@ class WriteOutcomes:
         optimistic_writes: OptimisticWrites,
         reconcile: ReconcileReceipts,
         terms: DeliveryTerms,
+        telemetry: Telemetry,
     ) -> None:
         self._open_uow = open_uow
         self._optimistic_writes = optimistic_writes
         self._reconcile = reconcile
         self._terms = terms
+        self._telemetry = telemetry
         self._at_once: Gatherer[_Decided, bool] = Gatherer(self._write_decided, writers=1, pause=_COLLECT)
         self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many, writers=1, pause=_COLLECT)
 
@@ -100,6 +106,8 @@ class WriteOutcomes:
         """Record an outcome; while Postgres is away, keep trying, because losing a provider's answer is worse than a
         slow end.
         """
+        if isinstance(outcome, Concluded):
+            self._report(outcome)
         give_up_at = monotonic() + _OUTCOME_PATIENCE
         pause = 0.1
         # Tried once: when it is unknown whether this was written, the next try must read the message first.
@@ -169,12 +177,12 @@ class WriteOutcomes:
 
     def _decide(self, outcome: Outcome, message: MessageState, failed_attempt: int = 0) -> Change | None:
         match outcome:
-            case Concluded(epoch=epoch, result=result, latency_ms=latency):
+            case Concluded(epoch=epoch, result=result, seconds=seconds):
                 return lifecycle.conclude(
                     message,
                     epoch=epoch,
                     result=result,
-                    latency_ms=latency,
+                    latency_ms=None if seconds is None else int(seconds * 1000),
                     grace=self._terms.grace,
                     check_every=self._terms.check_every,
                     failed_attempt=failed_attempt,
@@ -196,6 +204,16 @@ class WriteOutcomes:
                 if message.epoch != epoch or message.state is State.CLAIMED:
                     return None
                 return lifecycle.conclude(message, epoch=epoch, result=_NEVER_LEFT, grace=self._terms.grace)
+
+    def _report(self, outcome: Concluded) -> None:
+        """Tell metrics and log; no outcome of a crashed process, whose `seconds` are not known, comes here."""
+        result, provider, seconds = outcome.result, outcome.provider, outcome.seconds or 0.0
+        kind = type(result).__name__.lower()
+        self._telemetry.count("attempts", provider=provider, outcome=kind)
+        self._telemetry.observe("attempt_seconds", seconds, provider=provider)
+        code = None if isinstance(result, Sent) else result.code
+        about = {"provider": provider, "outcome": kind, "code": code, "ms": int(seconds * 1000)}
+        log.info("message.attempted", extra=attempt_ids(outcome.key, outcome.epoch) | about)
 
 
 def _learnt(outcomes: Sequence[Outcome]) -> list[tuple[AccountId, str]]:

@@ -7,8 +7,8 @@ as good a proof as a refused connection, and the message is sent again.
 import logging
 from typing import Final
 
-from messaging.application.messages.delivering.record_outcomes import Concluded, NeverLeft, Outcome, WriteOutcomes
-from messaging.application.ports.send_journal import CrashedJournals, Noted
+from messaging.application.messages.delivering.record_outcomes import Concluded, NeverLeft, Outcome, RecordOutcomes
+from messaging.application.ports.send_journal import CrashedSend, SendJournal
 
 log = logging.getLogger(__name__)
 
@@ -16,27 +16,27 @@ _BATCH: Final = 200
 
 
 class RecoverCrashedSends:
-    def __init__(self, *, crashed_journals: CrashedJournals, write: WriteOutcomes) -> None:
-        self._crashed_journals = crashed_journals
-        self._write = write
+    def __init__(self, *, journal: SendJournal, record: RecordOutcomes) -> None:
+        self._journal = journal
+        self._record = record
 
     async def __call__(self) -> int:
         """The number of sends whose outcome was recorded. Raises StoreUnavailable; the journals are kept then."""
-        settled = 0
-        for crashed in self._crashed_journals.found():
-            with crashed as notes:
-                known = [outcome for note in notes if (outcome := _told_by(note)) is not None]
+        recorded = 0
+        for crashed in self._journal.crashed():
+            with crashed as sends:
+                known = [outcome for send in sends if (outcome := _outcome(send)) is not None]
                 for first in range(0, len(known), _BATCH):
-                    await self._write.together(known[first : first + _BATCH])
-            log.info("crashed_sends.recovered", extra={"noted": len(notes), "settled": len(known)})
-            settled += len(known)
-        return settled
+                    await self._record.together(known[first : first + _BATCH])
+            log.info("crashed_sends.recovered", extra={"noted": len(sends), "settled": len(known)})
+            recorded += len(known)
+        return recorded
 
 
-def _told_by(note: Noted) -> Outcome | None:
+def _outcome(send: CrashedSend) -> Outcome | None:
     """The outcome that a journal entry proves; None where bytes had left without an answer, which only the provider's
     echo can tell.
     """
-    if note.failure is not None:
-        return Concluded(note.key, note.epoch, note.account_id, note.failure, None)
-    return None if note.departed else NeverLeft(note.key, note.epoch)
+    if send.failure is not None:
+        return Concluded(send.key, send.epoch, send.account_id, send.failure)
+    return None if send.sent else NeverLeft(send.key, send.epoch)

@@ -1,7 +1,7 @@
 """Takes rate-limit tokens for due messages, and remembers which senders, tenants and flows are throttled until when."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from math import ceil, inf
 from time import monotonic
@@ -11,8 +11,7 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
-from messaging.application.messages.pacing.send_slots import Slot
+from messaging.application.messages.pacing.send_slots import AskAgainAt, Slot
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.rate_limits import CALM_SECONDS, Bucket, RateLimits, Verdict
 from messaging.application.ports.snapshots import Snapshots
@@ -64,13 +63,13 @@ class Admitted(Struct, frozen=True):
 
 
 class _Limit(NamedTuple):
-    """A limit of one message; `rests` is the id whose flows are throttled when the bucket is empty, None if the limit
-    concerns this message alone.
+    """A limit of one message; `throttles` is the id whose flows are throttled when the bucket is empty, None if the
+    limit concerns this message alone.
     """
 
     name: str
     bucket: Bucket
-    rests: UUID | None
+    throttles: UUID | None
 
 
 class RateLimiting:
@@ -83,52 +82,50 @@ class RateLimiting:
         *,
         snapshots: Snapshots,
         limits: RateLimits,
-        breakers: CircuitBreakers,
-        is_stuck: Callable[[SenderId, Priority], bool],
-        terms: LimitTerms,
         telemetry: Telemetry,
+        terms: LimitTerms | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._limits = limits
-        self._breakers = breakers
-        self._is_stuck = is_stuck
-        self._factors: dict[SenderId, float] = {}
-        self._terms = terms
         self._telemetry = telemetry
-        self._rests: dict[tuple[DeliverLane, UUID], float] = {}
+        self._terms = terms or LimitTerms()
+        self._factors: dict[SenderId, float] = {}
+        self._throttled_until: dict[tuple[DeliverLane, UUID], float] = {}
         self._given_until: dict[SenderId, float] = {}
         self._got: dict[tuple[DeliverLane, SenderId], int] = {}
-        self._open = max((1 / terms.share - 1) * _OPEN, _OPEN_AT_LEAST)
+        self._open = max((1 / self._terms.share - 1) * _OPEN, _OPEN_AT_LEAST)
 
-    async def __call__(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
+    async def admit(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
+        """Take the tokens of messages that are locked and about to leave."""
         limits = await self._limits_of(lane, leaving)
         granted: dict[MessageKey, Slot] = {}
         waits: dict[MessageKey, timedelta] = {}
         got: Counter[SenderId] = Counter()
         short: set[SenderId] = set()
         for due, of_message, (verdict, slot) in zip(leaving, limits, await self._take(limits), strict=True):
-            if verdict.denied_by is None:
+            if isinstance(slot, Slot):
                 granted[due.message.key] = slot
                 self._given_until[due.message.sender_id] = slot.opens
                 got[due.message.sender_id] += 1
                 continue
+            assert verdict.denied_by is not None
             denied_by = of_message[verdict.denied_by]
             self._telemetry.count("sends_held_back", limit=denied_by.name)
-            if denied_by.rests is None:
+            if denied_by.throttles is None:
                 waits[due.message.key] = verdict.wait
             else:
                 short.add(due.message.sender_id)
-                self._rest(lane, denied_by.rests, verdict.wait.total_seconds(), denied_by.bucket)
+                self._throttle(lane, denied_by.throttles, verdict.wait.total_seconds(), denied_by.bucket)
         for sender in {due.message.sender_id for due in leaving}:
-            self._learn(lane, sender, got[sender] if sender in short else None)
+            self._record_got(lane, sender, got[sender] if sender in short else None)
         return Admitted(granted, waits)
 
-    async def again(self, late: Sequence[Due]) -> Sequence[Slot]:
+    async def again(self, late: Sequence[Due]) -> Sequence[Slot | AskAgainAt]:
         """New slots for messages that missed theirs. Recipients' limits are not charged again."""
         rates = [await self._rates(due, _REACH_OF_THE_LATE) for due in late]
         return [slot for _, slot in await self._take(rates)]
 
-    async def _take(self, limits: Sequence[Sequence[_Limit]]) -> list[tuple[Verdict, Slot]]:
+    async def _take(self, limits: Sequence[Sequence[_Limit]]) -> list[tuple[Verdict, Slot | AskAgainAt]]:
         """Take tokens and turn them into slots. The rate limiter read its clock somewhere between request and answer,
         so a slot opens counted from the answer and closes counted from the request, but not before `_OPEN_AT_LEAST`
         seconds.
@@ -138,34 +135,32 @@ class RateLimiting:
         answered = monotonic()
         return [(verdict, self._slot(verdict, asked, answered)) for verdict in verdicts]
 
-    def _slot(self, verdict: Verdict, asked: float, answered: float) -> Slot:
+    def _slot(self, verdict: Verdict, asked: float, answered: float) -> Slot | AskAgainAt:
         wait = verdict.wait.total_seconds()
         if verdict.denied_by is not None:
-            return Slot(answered + wait, 0.0)
+            return AskAgainAt(answered + wait)
         if verdict.calm:
             return Slot(answered + wait, answered + wait + CALM_SECONDS)
         return Slot(answered + wait, wait + max(asked + self._open, answered + _OPEN_AT_LEAST))
 
-    async def at_once(self, lane: DeliverLane, flows: Iterable[Flow]) -> Mapping[SenderId, int]:
-        """The most messages that each sender could be granted now, by its health and its limit, so that no more rows
-        are locked.
-        """
-        senders = {flow.sender_id: flow for flow in flows}
-        stuck = {sender for sender in senders if self._is_stuck(sender, lane.priority)}
-        health = await self._breakers.admit(
-            {sender: flow.tenant_id for sender, flow in senders.items() if sender not in stuck}
-        )
-        self._factors.update((sender, admitted.rate_factor) for sender, admitted in health.items())
-        most = dict.fromkeys(stuck, 0)
-        for sender, admitted in health.items():
-            left = self._left(lane, sender, await self._sender_bucket(senders[sender], _REACH[lane.priority]))
-            most[sender] = left if admitted.concurrency is None else min(left, admitted.concurrency)
-        self._rests.update(
-            ((lane, sender), monotonic() + _HOLD) for sender, concurrency in most.items() if concurrency == 0
-        )
-        return most
+    async def left(self, lane: DeliverLane, flow: Flow, *, rate_factor: float) -> int:
+        """Estimate of the sender's free slots, from what this process knows, at `rate_factor` of its rate from now on.
 
-    def _learn(self, lane: DeliverLane, sender: SenderId, got: int | None) -> None:
+        Other processes may have taken more: after too few tokens the last time, at most twice that number is asked for,
+        so that rows are not locked in vain. At least one is asked for, because its denial tells when to come back.
+        """
+        sender = flow.sender_id
+        self._factors[sender] = rate_factor
+        bucket = await self._sender_bucket(flow, _REACH[lane.priority])
+        ahead = self._given_until.get(sender, 0.0) - monotonic()
+        likely = max(_LEAST_ASKED, 2 * self._got.get((lane, sender), bucket.burst))
+        return min(bucket.burst, likely, max(1, bucket.burst - ceil(ahead / bucket.interval)))
+
+    def hold(self, lane: DeliverLane, senders: Iterable[SenderId]) -> None:
+        """Throttle senders that may send nothing now for other reasons than their limits."""
+        self._throttled_until.update(((lane, sender), monotonic() + _HOLD) for sender in senders)
+
+    def _record_got(self, lane: DeliverLane, sender: SenderId, got: int | None) -> None:
         """Remember how many tokens a sender got when there were too few; None forgets it."""
         self._got.pop((lane, sender), None)
         if len(self._got) >= _MEMORY:
@@ -173,32 +168,23 @@ class RateLimiting:
         if got is not None:
             self._got[lane, sender] = got
 
-    def _left(self, lane: DeliverLane, sender: SenderId, bucket: Bucket) -> int:
-        """Estimate of free slots, from what this process knows. Other processes may have taken more: after too few
-        tokens the last time, at most twice that number is asked for, so that rows are not locked in vain. At least one
-        is asked for, because its denial tells when to come back.
-        """
-        ahead = self._given_until.get(sender, 0.0) - monotonic()
-        likely = max(_LEAST_ASKED, 2 * self._got.get((lane, sender), bucket.burst))
-        return min(bucket.burst, likely, max(1, bucket.burst - ceil(ahead / bucket.interval)))
-
     def throttled(self) -> Sequence[tuple[DeliverLane, UUID]]:
         """Tenants, senders and flows that have no token in that lane yet."""
         now = monotonic()
-        self._rests = {rest: until for rest, until in self._rests.items() if until > now}
+        self._throttled_until = {what: until for what, until in self._throttled_until.items() if until > now}
         self._given_until = {sender: until for sender, until in self._given_until.items() if until > now}
-        return list(self._rests)
+        return list(self._throttled_until)
 
-    def rest_of(self, lane: DeliverLane) -> float:
+    def throttled_for(self, lane: DeliverLane) -> float:
         """Seconds until the first of the throttled ids of the lane has tokens again; infinite if none is throttled."""
-        ends = (self._rests[rest] for rest in self.throttled() if rest[0] == lane)
+        ends = (self._throttled_until[each] for each in self.throttled() if each[0] == lane)
         return min(ends, default=inf) - monotonic()
 
-    def _rest(self, lane: DeliverLane, id: UUID, wait: float, bucket: Bucket) -> None:
+    def _throttle(self, lane: DeliverLane, id: UUID, wait: float, bucket: Bucket) -> None:
         """Throttle an id until a third of the burst is available: claims stay batches, and their slots are still far
         enough ahead.
         """
-        self._rests[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 3)
+        self._throttled_until[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 3)
 
     async def _limits_of(self, lane: DeliverLane, leaving: Sequence[Due]) -> Sequence[Sequence[_Limit]]:
         """The limits of each message; except for the recipient's they are the same for all messages of a flow."""

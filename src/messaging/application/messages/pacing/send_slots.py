@@ -10,6 +10,7 @@ so that late messages never add to the rate.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from time import monotonic
@@ -21,140 +22,75 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import SenderId
 
 _URGENCY: Final = {Priority.LOW: 0, Priority.DEFAULT: 1, Priority.HIGH: 2, Priority.CRITICAL: 3}
-_URGENT: Final = (Priority.CRITICAL, Priority.HIGH)
 
-# Seconds below which a pause is skipped.
-_NO_PAUSE: Final = 0.005
 # Seconds by which timers may fire early.
 _EARLY: Final = 0.001
-# Bounds, in seconds, of how long before its slot a message is rendered and its start recorded; between them the value
-# follows the measured time. The next constant is the first value, before anything is measured.
-_HEAD_STARTS: Final = (0.02, 0.3)
-_FIRST_HEAD_START: Final = 0.1
 # A message whose start is recorded has a lease that must outlive its request; it waits for a slot no longer than this
 # many seconds.
 _LONGEST_WAIT: Final = 5.0
 
 
 class Slot(NamedTuple):
-    """An interval in which a first byte may leave, by this process's clock. A slot that closes before it opens is no
-    slot: `opens` is then the time to ask for one again.
-    """
+    """An interval in which a first byte may leave, by this process's clock."""
 
     opens: float
     closes: float
 
 
+class AskAgainAt(NamedTuple):
+    """No slot was left; `at` is the time to ask for one again, by this process's clock."""
+
+    at: float
+
+
 # Raises StoreUnavailable.
-Again = Callable[[Sequence[Due]], Awaitable[Sequence[Slot]]]
+MoreSlots = Callable[[Sequence[Due]], Awaitable[Sequence[Slot | AskAgainAt]]]
 
 
-class Slots:
-    """Hands slots to messages. `again` requests a new slot for each message that has none."""
+class SendSlots:
+    """Hands slots to messages, for each sender by itself. `more` requests a new slot for each message that has none."""
 
-    def __init__(self, *, again: Again, telemetry: Telemetry) -> None:
-        self._again = again
+    def __init__(self, *, more: MoreSlots, telemetry: Telemetry) -> None:
+        self._more = more
         self._telemetry = telemetry
-        self._gates: dict[SenderId, _Gate] = {}
-        self._head_start = _HeadStart()
+        self._of: dict[SenderId, SenderSlots] = {}
 
-    def turn(self, due: Due, slot: Slot | None) -> "Turn":
-        """The wait of one message, which was claimed with a slot or with none."""
-        sender = due.message.sender_id
-        if (gate := self._gates.get(sender)) is None:
-            gate = self._gates[sender] = _Gate(self._again, self._telemetry, close=lambda: self._gates.pop(sender))
-        gate.expect(slot)
-        return Turn(due, slot, gate, self._head_start)
+    def of(self, sender_id: SenderId) -> "SenderSlots":
+        """The sender's slots, kept as long as any of its messages is expected."""
+        if (slots := self._of.get(sender_id)) is None:
+            forget = partial(self._of.pop, sender_id)
+            slots = self._of[sender_id] = SenderSlots(self._more, self._telemetry, forget=forget)
+        return slots
 
 
-class Turn:
-    """One message's wait for a slot; call `end` whatever the result. `left_at` is the time at which it was let go, or
-    None.
-    """
-
-    def __init__(self, due: Due, slot: Slot | None, gate: "_Gate", head_start: "_HeadStart") -> None:
-        self._due = due
-        self._slot = slot
-        self._gate = gate
-        self._head_start = head_start
-        self._began = 0.0
-        self.left_at: float | None = None
-
-    @property
-    def pause(self) -> float:
-        """Seconds until rendering should begin, 0 if that is now. It begins as late as possible, because a message
-        without a recorded start is known not to have been sent when its worker dies. Urgent messages begin at once, and
-        take slots requested for others that are not ready.
-        """
-        if self._slot is None or self._due.message.priority in _URGENT:
-            return 0.0
-        pause = self._slot.opens - self._head_start.seconds - monotonic()
-        return pause if pause >= _NO_PAUSE else 0.0
-
-    def get_ready(self) -> None:
-        """Note that rendering begins now."""
-        self._began = monotonic()
-
-    async def wait(self) -> bool:
-        """Wait until the first byte may leave, which it then must at once. False if no slot came in time.
-
-        Raises StoreUnavailable.
-        """
-        self._head_start.learn(monotonic() - self._began)
-        if in_time := await self._gate.enter(self._due):
-            self.left_at = monotonic()
-        return in_time
-
-    def end(self) -> None:
-        self._gate.leave()
-
-
-class _HeadStart:
-    """Estimate of how long rendering and recording a start nearly always take at most, computed as TCP's retransmission
-    timeout (RFC 6298).
-    """
-
-    def __init__(self) -> None:
-        self.seconds = _FIRST_HEAD_START
-        self._mean = _FIRST_HEAD_START / 2
-        self._deviation = _FIRST_HEAD_START / 8
-
-    def learn(self, took: float) -> None:
-        self._deviation += (abs(took - self._mean) - self._deviation) / 4
-        self._mean += (took - self._mean) / 8
-        least, most = _HEAD_STARTS
-        self.seconds = min(most, max(least, self._mean + 4 * self._deviation))
-
-
-class _Waiting(NamedTuple):
+class SendSlotWait(NamedTuple):
     """A message that is ready and waits for a slot; the fields' order is the order of service."""
 
     urgency: int
     number: int
     due: Due
     give_up_at: float
-    slot: "asyncio.Future[Slot | None]"
+    granted: "asyncio.Future[Slot | None]"
 
 
-class _Gate:
+class SenderSlots:
     """The slots of one sender and the messages that are ready for them: the most urgent first, then first come, first
     served.
-
-    It exists while any message of the sender is expected, and then calls `close`.
     """
 
-    def __init__(self, again: Again, telemetry: Telemetry, *, close: Callable[[], object]) -> None:
-        self._again = again
+    def __init__(self, more: MoreSlots, telemetry: Telemetry, *, forget: Callable[[], object]) -> None:
+        self._more = more
         self._telemetry = telemetry
-        self._close = close
+        self._forget = forget
         self._expected = 0
         self._numbers = count()
         self._slots: list[Slot] = []
-        self._ready: list[_Waiting] = []
+        self._ready: list[SendSlotWait] = []
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
     def expect(self, slot: Slot | None) -> None:
+        """Expect one more message, which was claimed with a slot or with none; `leave` must follow."""
         self._expected += 1
         if slot is not None:
             heappush(self._slots, slot)
@@ -163,27 +99,28 @@ class _Gate:
     def leave(self) -> None:
         self._expected -= 1
         if not self._expected:
-            self._close()
+            self._forget()
 
-    async def enter(self, due: Due) -> bool:
+    async def wait(self, due: Due) -> bool:
+        """Wait until the first byte of the message may leave, which it then must at once. False if no slot came in
+        time. Raises StoreUnavailable.
+        """
         give_up_at = monotonic() + _LONGEST_WAIT
         while True:
-            slot = await self._turn(due, give_up_at)
-            if slot is None:
+            slot = None if self._ready else self._open_now()
+            if slot is None and (slot := await self._line_up(due, give_up_at)) is None:
                 return False
             if monotonic() <= slot.closes:
                 return True
 
-    async def _turn(self, due: Due, give_up_at: float) -> Slot | None:
-        if not self._ready and (slot := self._open_now()) is not None:
-            return slot
+    def _line_up(self, due: Due, give_up_at: float) -> "asyncio.Future[Slot | None]":
         urgency = -_URGENCY[due.message.priority]
-        waiting = _Waiting(urgency, next(self._numbers), due, give_up_at, asyncio.get_running_loop().create_future())
-        heappush(self._ready, waiting)
+        granted: asyncio.Future[Slot | None] = asyncio.get_running_loop().create_future()
+        heappush(self._ready, SendSlotWait(urgency, next(self._numbers), due, give_up_at, granted))
         self._changed.set()
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep())
-        return await waiting.slot
+        return granted
 
     async def _keep(self) -> None:
         """Grant one slot after the other while any message is ready."""
@@ -218,11 +155,11 @@ class _Gate:
 
     async def _get_missing(self) -> float:
         """Request slots for them; returns the time to ask again for those that got none."""
-        got = await self._again([waiting.due for waiting in self._ready[-self._missing() :]])
+        got = await self._more([waiting.due for waiting in self._ready[-self._missing() :]])
         for slot in got:
-            if slot.closes >= slot.opens:
+            if isinstance(slot, Slot):
                 heappush(self._slots, slot)
-        return min((slot.opens for slot in got if slot.closes < slot.opens), default=0.0)
+        return min((told.at for told in got if isinstance(told, AskAgainAt)), default=0.0)
 
     def _let_pass(self) -> None:
         while self._ready and (slot := self._open_now()) is not None:
@@ -252,10 +189,10 @@ class _Gate:
                 await self._changed.wait()
 
 
-def _answer(waiting: _Waiting, slot: Slot | Exception | None) -> None:
-    if waiting.slot.done():
+def _answer(waiting: SendSlotWait, slot: Slot | Exception | None) -> None:
+    if waiting.granted.done():
         return
     if isinstance(slot, Exception):
-        waiting.slot.set_exception(slot)
+        waiting.granted.set_exception(slot)
     else:
-        waiting.slot.set_result(slot)
+        waiting.granted.set_result(slot)

@@ -53,6 +53,7 @@ def worker_dependencies(application: Application) -> WorkerDependencies:
     adapters = application.adapters
     return WorkerDependencies(
         deliver=application.messages.deliver(),
+        throttling=application.messages.gate(),
         resolve_unknown=application.messages.resolve_unknown(),
         poll_status=application.messages.poll_status(),
         process_webhooks=application.webhooks.process(),

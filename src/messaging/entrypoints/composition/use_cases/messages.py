@@ -9,9 +9,11 @@ from messaging.application.gather import Gatherer
 from messaging.application.messages.accepting.check import CheckMessage
 from messaging.application.messages.accepting.submission_limits import LimitSubmissions
 from messaging.application.messages.accepting.submit import StoreDoors, SubmitMessages
+from messaging.application.messages.delivering.claim import ClaimDue
 from messaging.application.messages.delivering.deliver import DeliverMessages
+from messaging.application.messages.delivering.mark_started import MarkStarted
 from messaging.application.messages.delivering.outgoing import RenderOutgoing
-from messaging.application.messages.delivering.record_outcomes import WriteOutcomes
+from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
 from messaging.application.messages.operating.bulk_actions import ActOnMessages
 from messaging.application.messages.operating.cancel import CancelMessage
@@ -20,7 +22,12 @@ from messaging.application.messages.operating.release_held import ReleaseHeld
 from messaging.application.messages.operating.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.pacing.account_holds import AccountHolds
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
+from messaging.application.messages.pacing.concurrency_limit import ConcurrencyLimit
+from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.health_cache import HealthCache
+from messaging.application.messages.pacing.rate_limiting import RateLimiting
+from messaging.application.messages.pacing.send_gate import SendGate
+from messaging.application.messages.pacing.send_slots import SendSlots
 from messaging.application.messages.reading.queries import (
     FindDeadLetter,
     FindMessage,
@@ -36,7 +43,7 @@ from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
 from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
 from messaging.entrypoints.composition import terms
-from messaging.entrypoints.composition.send_journal import crashed_journals, send_journal
+from messaging.entrypoints.composition.send_journal import send_journal
 from messaging.entrypoints.settings.settings import Settings
 
 _BATCHES_WAITING: Final = 64
@@ -121,33 +128,58 @@ class MessageUseCases(DeclarativeContainer):
     expire_held = Singleton(
         ExpireHeld, open_uow=adapters.open_system_uow, breakers=breakers, grace=Singleton(terms.grace, settings)
     )
-    deliver = Singleton(
-        DeliverMessages,
+    delivery_terms = Singleton(terms.delivery, settings, worker)
+    rate_limiting = Singleton(
+        RateLimiting,
+        snapshots=adapters.snapshots,
+        limits=adapters.limits,
+        terms=Singleton(terms.provider_limits, settings),
+        telemetry=adapters.telemetry,
+    )
+    gate = Singleton(
+        SendGate,
+        breakers=breakers,
+        rate_limiting=rate_limiting,
+        concurrency=Singleton(
+            ConcurrencyLimit,
+            concurrency=settings.provided.delivery_concurrency,
+            batch=settings.provided.delivery_batch,
+        ),
+        slots=Singleton(SendSlots, more=rate_limiting.provided.again, telemetry=adapters.telemetry),
+    )
+    record_outcomes = Singleton(
+        RecordOutcomes,
         open_uow=adapters.open_system_uow,
         optimistic_writes=adapters.optimistic_writes,
-        snapshots=adapters.snapshots,
-        render=Singleton(RenderOutgoing, snapshots=adapters.snapshots, key_ring=adapters.key_ring),
-        gateways=adapters.gateways,
-        limits=adapters.limits,
-        breakers=breakers,
         reconcile=reconcile,
+        terms=delivery_terms,
         telemetry=adapters.telemetry,
-        terms=Singleton(terms.delivery, settings, worker),
-        limit_terms=Singleton(terms.provider_limits, settings),
-        journal=Singleton(send_journal, settings),
-        learn_alias=contacts.learn_aliases,
     )
-    recover_crashed_sends = Singleton(
-        RecoverCrashedSends,
-        crashed_journals=Singleton(crashed_journals, settings),
-        write=Singleton(
-            WriteOutcomes,
+    journal = Singleton(send_journal, settings)
+    deliver = Singleton(
+        DeliverMessages,
+        claim=Singleton(
+            ClaimDue,
+            open_uow=adapters.open_system_uow,
+            fair_share=Singleton(FairShare, at_once=gate.provided.at_once),
+            gate=gate,
+            terms=delivery_terms,
+        ),
+        gate=gate,
+        render=Singleton(
+            RenderOutgoing, snapshots=adapters.snapshots, key_ring=adapters.key_ring, gateways=adapters.gateways
+        ),
+        mark_started=Singleton(
+            MarkStarted,
             open_uow=adapters.open_system_uow,
             optimistic_writes=adapters.optimistic_writes,
-            reconcile=reconcile,
-            terms=Singleton(terms.delivery, settings, worker),
+            terms=delivery_terms,
         ),
+        record=record_outcomes,
+        journal=journal,
+        learn_alias=contacts.learn_aliases,
     )
+    recover_crashed_sends = Singleton(RecoverCrashedSends, journal=journal, record=record_outcomes)
     resolve_unknown = Singleton(
         ResolveUnknown,
         open_uow=adapters.open_system_uow,

@@ -12,14 +12,13 @@ from uuid_utils.compat import uuid7
 
 from messaging.application.contacts.learn_aliases import Told
 from messaging.application.jobs import DeliverLane
-from messaging.application.messages.delivering.deliver import DeliverMessages
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.delivering.outgoing import RenderOutgoing
+from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.messages.reading import payload
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
-from messaging.application.ports.send_journal import Noted
+from messaging.application.ports.send_journal import CrashedSend
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.unit_of_work import StoreUnavailable
@@ -31,10 +30,11 @@ from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, TenantId
 from tests.builders import ACCOUNT, TENANT, a_message, a_snapshot, an_account
+from tests.delivery import a_gate, deliver_messages
 from tests.fakes.gateway import ScriptedGateway
 from tests.fakes.optimistic_writes import InMemoryOptimisticWrites
 from tests.fakes.rate_limits import InMemoryRateLimits
-from tests.fakes.send_journal import InMemoryFlights
+from tests.fakes.send_journal import InMemorySendJournal
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.fakes.unit_of_work import InMemoryStore
@@ -64,17 +64,17 @@ class Snapshots(InMemorySnapshots):
 class Writes(InMemoryOptimisticWrites):
     """Keeps what the journal said when each change was written; the first `moved` changes find their message moved."""
 
-    def __init__(self, store: InMemoryStore, journal: InMemoryFlights) -> None:
+    def __init__(self, store: InMemoryStore, journal: InMemorySendJournal) -> None:
         super().__init__(store.messages, store.parked_receipts)
         self._store = store
         self._journal = journal
-        self.noted: list[Noted | None] = []
+        self.noted: list[CrashedSend | None] = []
         self.moved = 0
 
     async def write(self, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
         if self._store.away:
             raise StoreUnavailable
-        self.noted += [self._journal.notes.get((change.key, change.epoch)) for change in changes]
+        self.noted += [self._journal.entries.get((change.key, change.epoch)) for change in changes]
         self.moved, left_out = max(0, self.moved - len(changes)), self.moved
         return await super().write(changes[left_out:])
 
@@ -82,31 +82,51 @@ class Writes(InMemoryOptimisticWrites):
 class Delivery:
     """`told` are the aliases that were learnt."""
 
-    def __init__(self, *, learns: bool = True, **terms: Any) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int = 64,
+        lease: timedelta = timedelta(seconds=30),
+        slow_after: timedelta = timedelta(seconds=2),
+    ) -> None:
         self.store = InMemoryStore()
         self.gateway = ScriptedGateway()
         self.limits = InMemoryRateLimits()
         self.snapshots = Snapshots()
-        self.journal = InMemoryFlights()
+        self.journal = InMemorySendJournal()
         self.writes = Writes(self.store, self.journal)
         self.records = InMemoryHealthRecords(clock=time)
         self.counts = Counts()
         self.told: list[Told] = []
         known = HealthCache(records=self.records, clock=FixedClock(), telemetry=self.counts, fresh_for=0)
         self.always = always = Snapshots()
-        self.deliver = DeliverMessages(
-            open_uow=self.store.open_uow,
-            optimistic_writes=self.writes,
+        self.gate = a_gate(
             snapshots=always,
-            render=RenderOutgoing(snapshots=self.snapshots, key_ring=KEY_RING),
-            gateways={"whatsapp_cloud": self.gateway},
             limits=self.limits,
             breakers=CircuitBreakers(health=known, snapshots=always),
-            reconcile=ReconcileReceipts(snapshots=always, key_ring=KEY_RING, clock=FixedClock(), telemetry=self.counts),
             telemetry=self.counts,
-            terms=DeliveryTerms(**({"worker": "w1"} | terms)),
+            concurrency=concurrency,
+            slow_after=slow_after,
+        )
+        terms = DeliveryTerms(worker="w1", lease=lease)
+        reconcile = ReconcileReceipts(snapshots=always, key_ring=KEY_RING, clock=FixedClock(), telemetry=self.counts)
+        self.deliver = deliver_messages(
+            open_uow=self.store.open_uow,
+            optimistic_writes=self.writes,
+            rendered_from=self.snapshots,
+            key_ring=KEY_RING,
+            gateways={"whatsapp_cloud": self.gateway},
+            gate=self.gate,
+            record=RecordOutcomes(
+                open_uow=self.store.open_uow,
+                optimistic_writes=self.writes,
+                reconcile=reconcile,
+                terms=terms,
+                telemetry=self.counts,
+            ),
             journal=self.journal,
-            learn_alias=self._learn if learns else None,
+            learn_alias=self._learn,
+            terms=terms,
         )
 
     async def _learn(self, told: Told) -> None:

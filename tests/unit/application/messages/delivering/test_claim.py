@@ -10,6 +10,7 @@ import pytest
 from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.claim import ClaimDue, Claimed
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.rate_limiting import Admitted
 from messaging.application.messages.pacing.send_slots import Slot
 from messaging.application.ports.due_messages import Due
@@ -37,14 +38,14 @@ class World:
         self.asked: list[int] = []
         self.most: dict[SenderId, int] = {}
         self.rests: list[tuple[DeliverLane, UUID]] = []
-        doubles: Any = {"open_uow": self.stored.open_uow, "rate_limiting": self}
+        doubles: Any = {"open_uow": self.stored.open_uow, "gate": self, "fair_share": FairShare(at_once=self.at_once)}
         terms = DeliveryTerms(worker="w1", lease=timedelta(seconds=30))
         self._claim = ClaimDue(terms=terms, **doubles)
 
     async def claim(self, places: int = 10) -> Claimed:
         return await self._claim(LANE, places)
 
-    async def __call__(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
+    async def admit(self, lane: DeliverLane, leaving: Sequence[Due]) -> Admitted:
         self.asked += [_number(due) for due in leaving]
         keys = {_key(due) for due in leaving}
         waits = {key: wait for key, wait in self.waits.items() if key in keys}
@@ -69,7 +70,7 @@ def _number(due: Due) -> int:
 
 
 def leaving(claimed: Claimed) -> list[int]:
-    return [_number(due) for due, _, _ in claimed.due]
+    return [_number(claim.due) for claim in claimed.claims]
 
 
 @pytest.fixture
@@ -82,13 +83,14 @@ async def test_what_is_due_is_claimed_for_this_worker_and_leaves_in_its_slot(wor
 
     claimed = await world.claim()
 
-    [(_, slot, seen)] = claimed.due
-    assert (slot, claimed.moved, claimed.maybe_poison) == (SLOT, 1, ())
+    [claim] = claimed.claims
+    assert (claim.slot, claimed.moved, claimed.maybe_poison) == (SLOT, 1, ())
     stored = world.stored.of(1)
     assert stored.state.attempt is not None
     assert (stored.state.state, stored.state.epoch, stored.state.attempt.lease_owner) == (State.CLAIMED, 1, "w1")
     assert world.stored.waits(1) == (DELIVER, in_seconds(30))
-    assert seen.by_now().epoch == 1
+    assert claim.observed is not None
+    assert (claim.epoch, claim.observed.by_now().epoch) == (1, 1)
 
 
 async def test_no_more_is_claimed_than_there_are_places_the_longest_due_first(world: World) -> None:
@@ -129,7 +131,7 @@ async def test_what_lost_workers_held_goes_back_or_waits_for_its_echo(world: Wor
 
     claimed = await world.claim()
 
-    assert (world.asked, claimed.due, claimed.moved) == ([], (), 2)
+    assert (world.asked, claimed.claims, claimed.moved) == ([], (), 2)
     assert world.stored.states() == {1: State.QUEUED, 2: State.UNKNOWN}
     assert world.stored.of(1).state.claim_failures == 1
 

@@ -70,7 +70,7 @@ async def test_a_due_message_is_claimed_started_sent_and_recorded() -> None:
     assert (state.state, state.epoch, state.attempts) == (State.SUBMITTED, 1, 1)
     assert delivery.counts.seen["attempts{outcome=sent,provider=whatsapp_cloud}"] == 1
     assert delivery.counts.seen["attempt_seconds"] == 1
-    assert delivery.journal.notes == {}
+    assert delivery.journal.entries == {}
     assert delivery.records.records == {}
     assert await delivery.run() == 0
     assert len(delivery.gateway.sent) == 1
@@ -115,7 +115,7 @@ async def test_the_start_is_written_before_the_first_byte_and_the_journal_knows_
 
     def look() -> None:
         attempt = delivery.state(key).attempt
-        seen.append((attempt and attempt.phase, delivery.journal.notes[key, 1].departed, delivery.deliver.under_way))
+        seen.append((attempt and attempt.phase, delivery.journal.entries[key, 1].sent, delivery.deliver.under_way))
 
     async def answer(outgoing: Outgoing, may_start: MayStart) -> SendResult | NotStarted:
         look()
@@ -127,7 +127,7 @@ async def test_the_start_is_written_before_the_first_byte_and_the_journal_knows_
     await delivery.run()
 
     assert seen == [(Phase.CLAIMED, False, 1), (Phase.STARTED, True, 1)]
-    assert delivery.journal.notes == {}
+    assert delivery.journal.entries == {}
 
 
 @pytest.mark.parametrize(("result", "left"), FAILURES, ids=lambda it: type(it).__name__)
@@ -143,8 +143,8 @@ async def test_a_failure_is_noted_in_the_journal_before_it_is_recorded(result: S
     start, outcome = delivery.writes.noted
     assert start is not None
     assert outcome is not None
-    assert (start.departed, start.failure) == (False, None)
-    assert (outcome.departed, outcome.failure) == (True, result)
+    assert (start.sent, start.failure) == (False, None)
+    assert (outcome.sent, outcome.failure) == (True, result)
     assert the_last(delivery, key)["code"] == result.code
     name = type(result).__name__.lower()
     assert delivery.counts.seen[f"attempts{{outcome={name},provider=whatsapp_cloud}}"] == 1
@@ -185,7 +185,7 @@ async def test_what_a_person_can_mend_waits_and_what_nobody_can_is_dead() -> Non
     assert the_last(delivery, held)["type"] == "attempt.released"
     assert delivery.wait_of(held) > timedelta(0)
     assert the_last(delivery, unreadable)["code"] == "unreadable"
-    assert (delivery.gateway.sent, delivery.writes.noted, delivery.journal.notes) == ([], [], {})
+    assert (delivery.gateway.sent, delivery.writes.noted, delivery.journal.entries) == ([], [], {})
 
 
 async def test_a_draining_process_claims_nothing_and_gives_back_what_has_not_started() -> None:
@@ -276,7 +276,7 @@ async def test_without_a_written_start_nothing_leaves_and_the_message_is_tried_a
     told = the_last(delivery, key)
     assert (told["code"], told["reason"]) == (
         "start_not_written",
-        "The start could not be written down, so nothing was sent.",
+        "The start could not be recorded, so nothing was sent.",
     )
     assert delivery.wait_of(key) > timedelta(0)
 
@@ -301,7 +301,7 @@ async def test_a_started_message_that_gets_no_slot_in_time_is_known_not_to_have_
     assert the_last(delivery, key)["code"] == "no_slot"
     assert [entry.type for entry in delivery.entries(key)].count("attempt.started") == 1
     assert delivery.states(key) == [State.QUEUED]
-    assert [noted and noted.departed for noted in delivery.writes.noted] == [False, True]
+    assert [noted and noted.sent for noted in delivery.writes.noted] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -355,17 +355,6 @@ async def test_another_name_that_the_provider_gives_a_person_is_learnt(named: st
     )
 
 
-async def test_a_process_that_learns_no_names_delivers_all_the_same() -> None:
-    delivery = Delivery(learns=False)
-    key = delivery.submit()
-    other = Sent(provider_message_id="wamid.1", recipient_id="14155559999")
-    delivery.gateway.answer = delivery.gateway.started_then(other)
-
-    await delivery.run()
-
-    assert delivery.states(key) == [State.SUBMITTED]
-
-
 async def test_a_throttled_sender_is_known_to_everybody_and_not_claimed_for() -> None:
     delivery = Delivery()
     delivery.submit()
@@ -376,8 +365,8 @@ async def test_a_throttled_sender_is_known_to_everybody_and_not_claimed_for() ->
     assert await delivery.run() == 0
 
     assert Subject(Scope.SENDER, SENDER) in delivery.records.records
-    assert delivery.deliver.throttled() == [(LANE, SENDER)]
-    assert 0 < delivery.deliver.rest_of(LANE) < inf
+    assert delivery.gate.throttled() == [(LANE, SENDER)]
+    assert 0 < delivery.gate.throttled_for(LANE) < inf
 
 
 async def test_messages_without_a_token_stay_due_and_their_sender_rests() -> None:
@@ -389,8 +378,8 @@ async def test_messages_without_a_token_stay_due_and_their_sender_rests() -> Non
     assert [await delivery.run(), await delivery.run()] == [1, 0]
 
     assert sorted(delivery.states(*keys)) == [State.QUEUED, State.QUEUED, State.SUBMITTED]
-    assert delivery.deliver.throttled() == [(LANE, SENDER)]
-    assert delivery.deliver.rest_of(LANE) > 0
+    assert delivery.gate.throttled() == [(LANE, SENDER)]
+    assert delivery.gate.throttled_for(LANE) > 0
     assert delivery.counts.seen["sends_held_back{limit=sender}"] > 0
 
 

@@ -23,15 +23,18 @@ from tests.builders import (
     TEMPLATE,
     a_sender,
     a_snapshot,
-    a_standing,
+    a_state,
     a_template,
     a_template_message,
     a_tenant,
     a_text,
     an_account,
 )
+from tests.fakes.gateway import ScriptedGateway
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import CIPHER, CREDENTIALS, DATA_KEYS, KEY_RING
+
+GATEWAYS = {"whatsapp_cloud": ScriptedGateway()}
 
 
 def sealed(account: ProviderAccount | None = None, **changes: Any) -> ProviderAccount:
@@ -48,7 +51,7 @@ def due(content: Content | None = None, *, epoch: int = 0) -> Due:
     """A message to Ana, claimed `epoch` times before."""
     packed = payload.encode(payload.Payload(to=ANA, content=content or a_template_message(), metadata={}))
     return Due(
-        message=a_standing(epoch=epoch),
+        message=a_state(epoch=epoch),
         sealed=CIPHER.seal(payload.context(MESSAGE), packed),
         flow_id=TEMPLATE,
         recipient_index=b"",
@@ -57,7 +60,7 @@ def due(content: Content | None = None, *, epoch: int = 0) -> Due:
 
 async def rendered(known: TenantSnapshot | None, message: Due | None = None) -> Prepared | Unrenderable:
     snapshots = InMemorySnapshots() if known is None else InMemorySnapshots(known)
-    return await RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING)(message or due(), epoch=1)
+    return await RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING, gateways=GATEWAYS)(message or due(), epoch=1)
 
 
 async def unrenderable(known: TenantSnapshot | None, message: Due | None = None) -> tuple[str, timedelta | None]:
@@ -88,7 +91,7 @@ async def test_free_text_has_no_template() -> None:
 
 async def test_credentials_are_opened_once_until_the_account_changes() -> None:
     snapshots = InMemorySnapshots(facts())
-    render = RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING)
+    render = RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING, gateways=GATEWAYS)
     connections = []
     for known in (facts(), None, facts(accounts=(sealed(external_id="7"),))):
         if known is not None:

@@ -1,4 +1,4 @@
-"""What came of sends is written down: at once where nothing has moved, under lock where it has, and patiently."""
+"""Outcomes are recorded: at once where the message has not changed, under lock where it has, and patiently."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from messaging.application.messages.delivering.record_outcomes import (
     Concluded,
     NeverLeft,
     Outcome,
+    RecordOutcomes,
     Released,
     Undeliverable,
-    WriteOutcomes,
 )
 from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
@@ -31,7 +31,7 @@ from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertai
 from messaging.domain.messages.state import State
 from tests.builders import ACCOUNT, NOON, TENANT, WAMID, a_receipt, a_snapshot
 from tests.fakes.optimistic_writes import InMemoryOptimisticWrites
-from tests.fakes.send_journal import InMemoryFlights
+from tests.fakes.send_journal import InMemorySendJournal
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.messages.stored import Stored, in_seconds, key_of
 from tests.unit.application.webhooks.doubles import DATA_KEYS, KEY_RING, Counts, FixedClock
@@ -46,6 +46,7 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOW
+        self.counts = Counts()
         self.pauses: list[float] = []
         self.comes_back_after: int | None = None
         monkeypatch.setattr(record_outcomes_module, "monotonic", lambda: self.now)
@@ -59,11 +60,12 @@ class World:
             clock=FixedClock(),
             telemetry=Counts(),
         )
-        self.write = WriteOutcomes(
+        self.record = RecordOutcomes(
             open_uow=open_uow,
             optimistic_writes=self.optimistic_writes,
             reconcile=reconcile,
             terms=DeliveryTerms(worker="w1"),
+            telemetry=self.counts,
         )
         # Of this module alone: servers of other tests sleep in the same process.
         own = SimpleNamespace(**vars(asyncio) | {"sleep": self._wait})
@@ -86,7 +88,7 @@ class World:
     def concluded(self, number: int, result: SendResult = SENT, *, seen: bool = True, epoch: int = 1) -> Concluded:
         """`seen`: by who wrote its start."""
         started = Observed(self.stored.of(number).at(NOON), NOW) if seen else None
-        return Concluded(key_of(number), epoch, ACCOUNT, result, 12, started)
+        return Concluded(key_of(number), epoch, ACCOUNT, result, started, 0.012, "whatsapp_cloud")
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def unlocked(world: World, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def test_an_answer_is_written_without_a_lock_where_nothing_has_moved(world: World, unlocked: list[int]) -> None:
-    await world.write(world.concluded(1))
+    await world.record(world.concluded(1))
 
     assert (world.stored.states(), unlocked) == ({1: State.SUBMITTED}, [1])
     assert world.stored.of(1).provider_ids == {1: WAMID}
@@ -124,7 +126,7 @@ async def test_an_answer_about_what_has_moved_is_written_under_lock(world: World
     outcome = world.concluded(1)
     world.stored.put(1, State.UNKNOWN, seq=7)
 
-    await world.write(outcome)
+    await world.record(outcome)
 
     assert (world.stored.states(), unlocked) == ({1: State.SUBMITTED}, [1])
 
@@ -132,7 +134,7 @@ async def test_an_answer_about_what_has_moved_is_written_under_lock(world: World
 async def test_an_answer_of_which_the_start_was_not_seen_is_written_under_lock(
     world: World, unlocked: list[int]
 ) -> None:
-    await world.write(world.concluded(1, REFUSED, seen=False))
+    await world.record(world.concluded(1, REFUSED, seen=False))
 
     assert (world.stored.states(), unlocked) == ({1: State.FAILED}, [])
 
@@ -141,7 +143,7 @@ async def test_answers_that_come_together_share_a_write(world: World, unlocked: 
     for number in range(2, 6):
         world.stored.put(number, State.SENDING)
 
-    await asyncio.gather(*(world.write(world.concluded(number)) for number in range(1, 6)))
+    await asyncio.gather(*(world.record(world.concluded(number)) for number in range(1, 6)))
 
     assert set(world.stored.states().values()) == {State.SUBMITTED}
     assert sum(unlocked) == 5
@@ -152,7 +154,7 @@ async def test_a_message_of_which_nobody_knows_is_passed_over(world: World) -> N
     outcome = world.concluded(1, seen=False)
     world.stored.messages.stored.clear()
 
-    await world.write(outcome)
+    await world.record(outcome)
 
     assert world.stored.states() == {}
 
@@ -163,7 +165,7 @@ async def test_a_receipt_that_was_quicker_than_the_answer_is_matched_with_it(wor
     item = ParkedReceipt(tenant_id=TENANT, account_id=ACCOUNT, receipt=receipt, parked_at=NOON, tries=0)
     world.stored.parked_receipts.parked[TENANT, ACCOUNT, receipt] = (item, None)
 
-    await world.write(world.concluded(1, seen=seen))
+    await world.record(world.concluded(1, seen=seen))
 
     assert (world.stored.states(), world.stored.parked_receipts.parked) == ({1: State.DELIVERED}, {})
 
@@ -197,7 +199,7 @@ async def test_a_claim_that_came_to_nothing_is_given_back_or_buried(
 ) -> None:
     world.stored.put(1, state)
 
-    await world.write(outcome)
+    await world.record(outcome)
 
     assert world.stored.states() == {1: after}
     expected = None if waits is None else (DispatchKind.DELIVER, in_seconds(waits))
@@ -208,7 +210,7 @@ async def test_two_outcomes_of_one_message_are_decided_one_after_the_other(world
     outcomes: list[Outcome] = [Released(key_of(1), 1, "drain"), world.concluded(1, seen=False), NeverLeft(key_of(2), 1)]
     world.stored.put(2, State.SENDING)
 
-    await world.write.together(outcomes)
+    await world.record.together(outcomes)
 
     assert world.stored.states() == {1: State.SUBMITTED, 2: State.QUEUED}
 
@@ -220,7 +222,7 @@ async def test_what_a_provider_said_is_tried_to_be_written_until_it_is(world: Wo
     outcome = world.concluded(1)
     world.go_away(comes_back_after=7)
 
-    await world.write(outcome)
+    await world.record(outcome)
 
     assert world.stored.states() == {1: State.SUBMITTED}
     assert world.pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0])
@@ -231,7 +233,7 @@ async def test_after_five_minutes_it_is_left_to_the_echo(world: World, caplog: p
     outcome = world.concluded(1)
     world.go_away()
 
-    await world.write(outcome)
+    await world.record(outcome)
 
     assert 300 < world.now - NOW <= 302
     assert [record.message for record in caplog.records] == ["message.outcome_not_written"]
@@ -246,7 +248,7 @@ async def test_parked_receipts_that_could_not_be_looked_for_hold_up_no_outcome(
 
     monkeypatch.setattr(world.optimistic_writes, "any_parked", away)
 
-    await world.write(world.concluded(1))
+    await world.record(world.concluded(1))
 
     assert (world.stored.states(), world.pauses) == ({1: State.SUBMITTED}, [])
 
@@ -255,40 +257,40 @@ async def test_parked_receipts_that_could_not_be_looked_for_hold_up_no_outcome(
 
 
 async def test_notes_of_a_dead_process_settle_what_never_left_and_what_was_refused(world: World) -> None:
-    journal = InMemoryFlights()
+    journal = InMemorySendJournal()
     for number in (1, 2, 3, 4):
         world.stored.put(number, State.SENDING)
-        note = journal.board(key_of(number), 1, ACCOUNT)
+        note = journal.open(key_of(number), 1, ACCOUNT)
         if number > 1:
-            note.depart()
+            note.sent()
         if number > 2:
-            note.land(REFUSED if number == 3 else Uncertain(reason="no answer"))
+            note.failed(REFUSED if number == 3 else Uncertain(reason="no answer"))
 
-    assert await RecoverCrashedSends(crashed_journals=journal, write=world.write)() == 3
+    assert await RecoverCrashedSends(journal=journal, record=world.record)() == 3
     assert list(world.stored.states().values()) == [State.QUEUED, State.SENDING, State.FAILED, State.UNKNOWN]
-    assert (journal.notes, await RecoverCrashedSends(crashed_journals=journal, write=world.write)()) == ({}, 0)
+    assert (journal.entries, await RecoverCrashedSends(journal=journal, record=world.record)()) == ({}, 0)
 
 
 async def test_notes_are_kept_while_the_store_is_away(world: World) -> None:
-    journal = InMemoryFlights()
-    journal.board(key_of(1), 1, ACCOUNT)
+    journal = InMemorySendJournal()
+    journal.open(key_of(1), 1, ACCOUNT)
     world.go_away()
 
     with pytest.raises(StoreUnavailable):
-        await RecoverCrashedSends(crashed_journals=journal, write=world.write)()
-    assert len(journal.notes) == 1
+        await RecoverCrashedSends(journal=journal, record=world.record)()
+    assert len(journal.entries) == 1
 
 
 async def test_many_notes_are_written_in_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = InMemoryFlights()
+    journal = InMemorySendJournal()
     sizes: list[int] = []
 
     async def together(outcomes: Sequence[Outcome]) -> None:
         sizes.append(len(outcomes))
 
-    monkeypatch.setattr(world.write, "together", together)
+    monkeypatch.setattr(world.record, "together", together)
     for number in range(401):
-        journal.board(key_of(number), 1, ACCOUNT)
+        journal.open(key_of(number), 1, ACCOUNT)
 
-    assert await RecoverCrashedSends(crashed_journals=journal, write=world.write)() == 401
+    assert await RecoverCrashedSends(journal=journal, record=world.record)() == 401
     assert sizes == [200, 200, 1]

@@ -13,7 +13,7 @@ from messaging.application.ports.sender_health import HealthChange
 from messaging.domain.messages.pacing.pace import LOWERED
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
 from messaging.domain.shared.ids import SenderId
-from tests.builders import SENDER, TENANT, a_sender, a_snapshot, a_standing, an_account
+from tests.builders import SENDER, TENANT, a_sender, a_snapshot, a_state, an_account
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import Counts, FixedClock
@@ -47,7 +47,7 @@ class Process:
 
     async def gets(self, *results: SendResult, sender: SenderId = SENDER) -> None:
         for result in results:
-            await self.breakers.learn(a_standing(sender_id=sender), result, began_ago=0.0)
+            await self.breakers.learn(a_state(sender_id=sender), result, began_ago=0.0)
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ async def test_a_send_that_began_before_the_breaker_moved_says_nothing(
     await one.gets(*[NO_ANSWER] * 5)
     records.passed += 1
     await one.concurrency(SENDER)
-    await one.breakers.learn(a_standing(), SENT, began_ago=0.5)
+    await one.breakers.learn(a_state(), SENT, began_ago=0.5)
 
     assert await one.concurrency(SENDER) == [0]
 

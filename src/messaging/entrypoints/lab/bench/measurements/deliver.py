@@ -35,7 +35,7 @@ async def delivered(rig: Rig, *, workers: int) -> Measured:
     return measured(
         per_second=done.per_second,
         latencies=(done.p50_ms, done.p99_ms),
-        latency="stamp to recorded outcome",
+        latency="start to recorded outcome",
         cpu=used,
         count=done.count,
         floor=await rig.client_floor(),

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from messaging.application.messages.delivering.deliver import DeliverMessages
+from messaging.application.messages.delivering.mark_started import MarkStarted
 from messaging.application.ports.submissions import Acceptance, AcceptOutcome, Replayed
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.retry import Uncertain, Unreachable
@@ -31,25 +32,25 @@ _PROGRAM: Final = "messaging.entrypoints.cli"
 _WEEK_SECONDS: Final = 7 * 24 * 3600
 
 
-def stamp_after_send() -> None:
+def start_after_send() -> None:
     """Records the start of a send only when the answer is there: a crash in between forgets a send."""
-    stamping: Any = DeliverMessages._stamp
+    marking: Any = MarkStarted.__call__
     ordinary: Any = DeliverMessages._send
 
-    async def no_stamp(self: Any, stamp: Any) -> Any:
-        return stamp.claimed or await stamping(self, stamp)
+    async def not_yet(self: Any, claim: Any) -> Any:
+        return claim.observed or await marking(self, claim)
 
-    async def send(self: Any, prepared: Any, stamp: Any, *rest: Any) -> Any:
-        result = await ordinary(self, prepared, stamp, *rest)
+    async def send(self: Any, send: Any) -> Any:
+        result = await ordinary(self, send)
         with suppress(StoreUnavailable):
-            await stamping(self, stamp)
+            await marking(self._mark_started, send.claim)
         return result
 
-    _put(DeliverMessages, "_stamp", no_stamp)
+    _put(MarkStarted, "__call__", not_yet)
     _put(DeliverMessages, "_send", send)
 
 
-def asynchronous_stamp() -> None:
+def asynchronous_start() -> None:
     """Commits claims and starts without waiting for the disk: a crash of PostgreSQL forgets the last of them."""
     factory = _wired("PostgresSystemUnitOfWorkFactory")
     ordinary: Any = factory.__call__
@@ -77,8 +78,8 @@ def retry_on_timeout() -> None:
     """Takes no answer for "not sent"."""
     ordinary: Any = DeliverMessages._send
 
-    async def send(self: Any, prepared: Any, stamp: Any, *rest: Any) -> Any:
-        result = await ordinary(self, prepared, stamp, *rest)
+    async def send(self: Any, send: Any) -> Any:
+        result = await ordinary(self, send)
         return Unreachable(reason=result.reason) if isinstance(result, Uncertain) else result
 
     _put(DeliverMessages, "_send", send)
@@ -144,9 +145,9 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLANTS: Final[dict[str, Plant]] = {
-    "stamp-after-send": Plant(plant=stamp_after_send, processes=WORKERS, breaks=frozenset({"I6"}), focus="kill"),
-    "asynchronous-stamp": Plant(
-        plant=asynchronous_stamp, processes=WORKERS, breaks=frozenset({"I2", "I6"}), focus="stop_database"
+    "start-after-send": Plant(plant=start_after_send, processes=WORKERS, breaks=frozenset({"I6"}), focus="kill"),
+    "asynchronous-start": Plant(
+        plant=asynchronous_start, processes=WORKERS, breaks=frozenset({"I2", "I6"}), focus="stop_database"
     ),
     "retry-on-timeout": Plant(plant=retry_on_timeout, processes=WORKERS, breaks=frozenset({"I2"})),
     "relay-by-cursor": Plant(plant=relay_by_cursor, processes=WORKERS, breaks=frozenset({"I1"})),

@@ -1,4 +1,4 @@
-"""Messages that may be what their last worker died of: how long they are set apart, and how they are tried."""
+"""Messages that may have crashed their last worker: how long they are isolated, and how they are tried."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from messaging.application.messages.delivering.isolate_poison import IsolatePoison, isolation_lease
+from messaging.application.messages.delivering.claim import Claim, ClaimDue, isolation_lease
+from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.delivering.isolate_poison import IsolatePoison
 from messaging.application.ports.due_messages import Due
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.domain.messages.state import State
@@ -32,22 +34,19 @@ class World:
     def __init__(self) -> None:
         self.stored = Stored()
         self.begun: list[tuple[int, asyncio.Event]] = []
-        self.places = 0
+        self.waits = 0
+        not_asked: Any = None
         open_uow: Any = self.stored.open_uow
-        self.isolate = IsolatePoison(
-            open_uow=open_uow,
-            worker="w1",
-            lease=timedelta(seconds=30),
-            wait_for_place=self._wait_for_place,
-            begin=self._begin,
-        )
+        terms = DeliveryTerms(worker="w1", lease=timedelta(seconds=30))
+        claim = ClaimDue(open_uow=open_uow, fair_share=not_asked, gate=not_asked, terms=terms)
+        self.isolate = IsolatePoison(claim=claim.alone, wait_for_one=self._wait_for_one, begin=self._begin)
 
-    async def _wait_for_place(self) -> None:
-        self.places += 1
+    async def _wait_for_one(self) -> None:
+        self.waits += 1
 
-    def _begin(self, due: Due) -> asyncio.Event:
+    def _begin(self, claim: Claim) -> asyncio.Event:
         ended = asyncio.Event()
-        self.begun.append((int.from_bytes(due.recipient_index), ended))
+        self.begun.append((int.from_bytes(claim.due.recipient_index), ended))
         return ended
 
     def add(self, *numbers: int, failures: int = 1, **changes: Any) -> None:
@@ -92,7 +91,7 @@ async def test_a_suspect_is_claimed_when_the_one_before_has_ended(world: World) 
     assert world.stored.states() == {1: State.CLAIMED, 2: State.QUEUED}
     assert await world.end() == [1, 2]
     assert await world.end() == [1, 2]
-    assert world.places == 2
+    assert world.waits == 2
     world.add(3)
     assert await world.settle() == [1, 2, 3]
 

@@ -57,8 +57,8 @@ async def connecting(outgoing: Outgoing, may_start: MayStart) -> None:
 
 def as_if_it_had_not_left(delivery: Delivery, key: MessageKey, epoch: int = 1) -> None:
     """The worker died between the commit of the start and the first byte."""
-    account = delivery.journal.notes[key, epoch].account_id
-    delivery.journal.board(key, epoch, account)
+    account = delivery.journal.entries[key, epoch].account_id
+    delivery.journal.open(key, epoch, account)
 
 
 async def test_what_was_started_and_never_left_goes_out_again(delivery: Delivery, second: Delivery) -> None:
@@ -100,8 +100,8 @@ async def test_a_claim_without_a_start_is_left_to_its_lease(delivery: Delivery) 
 async def test_a_refusal_that_was_not_written_down_is(delivery: Delivery) -> None:
     key = await submitted(delivery)
     async with stuck(delivery, started):
-        entry = delivery.journal.board(key, 1, delivery.journal.notes[key, 1].account_id)
-        entry.land(REFUSED)
+        entry = delivery.journal.open(key, 1, delivery.journal.entries[key, 1].account_id)
+        entry.failed(REFUSED)
 
         assert await delivery.recover_crashed_sends() == 1
 
@@ -115,7 +115,7 @@ async def test_notes_about_an_earlier_try_change_nothing_of_a_later_one(delivery
         await delivery.recover_crashed_sends()
         await make_due(second)
         async with stuck(second, started):
-            delivery.journal.board(key, 1, second.journal.notes[key, 2].account_id)
+            delivery.journal.open(key, 1, second.journal.entries[key, 2].account_id)
 
             await delivery.recover_crashed_sends()
 
@@ -144,4 +144,4 @@ async def test_a_send_that_is_written_down_leaves_no_note(delivery: Delivery, an
     await submitted(delivery)
     await delivery.run()
 
-    assert delivery.journal.notes == {}
+    assert delivery.journal.entries == {}

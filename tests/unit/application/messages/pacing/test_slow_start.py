@@ -1,31 +1,35 @@
-"""Do few sends leave before the first is answered, and all that may once answers come?"""
+"""Few sends of an account leave before the first is answered, and all that may once answers come."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
-from messaging.application.messages.pacing.slow_start import FIRST, Departure, SlowStart
+from messaging.application.messages.pacing.concurrency_limit import FIRST, ConcurrencyLimit, CountedSend, SendPace
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId
+from tests.builders import a_state
 
 ONE, OTHER = AccountId(UUID(int=1)), AccountId(UUID(int=2))
-LONG = 60.0
+LONG = timedelta(seconds=60)
 
 
 class Sends:
-    """Everybody who wants to leave; `left` are on their way, in the order in which they began."""
+    """Sends that want to begin; `left` have begun, in that order."""
 
-    def __init__(self, start: SlowStart) -> None:
-        self.left: list[Departure] = []
+    def __init__(self, *, most: int = 64, answer_within: timedelta = LONG, idle: timedelta = LONG) -> None:
+        pace = SendPace(answer_within=answer_within, idle=idle)
+        self.left: list[CountedSend] = []
         self.tasks: list[asyncio.Task[None]] = []
-        self._start = start
+        self._limit = ConcurrencyLimit(concurrency=most, batch=100, pace=pace)
 
     async def want(self, count: int, *, account: AccountId = ONE, priority: Priority = Priority.DEFAULT) -> None:
         self.tasks += [asyncio.create_task(self._one(account, priority)) for _ in range(count)]
         await self.settle()
 
     async def answered(self, count: int, *, clear: bool | None = True) -> None:
-        for departure in self.left[:count]:
-            departure.ended(clear)
+        for send in self.left[:count]:
+            self._limit.answered(send, clear)
+            self._limit.leave(send)
         del self.left[:count]
         await self.settle()
 
@@ -34,15 +38,13 @@ class Sends:
             await asyncio.sleep(0)
 
     async def _one(self, account: AccountId, priority: Priority) -> None:
-        self.left.append(await self._start.enter(account, priority))
-
-
-def slow_start(*, most: int = 64, patience: float = LONG, idle: float = LONG) -> SlowStart:
-    return SlowStart(most=most, patience=patience, idle=idle)
+        send = self._limit.enter(a_state(account_id=account, priority=priority))
+        await self._limit.begin(send)
+        self.left.append(send)
 
 
 async def test_a_burst_leaves_a_few_at_a_time_and_doubles_with_each_round_trip() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     await sends.want(100)
 
     widths = []
@@ -54,7 +56,7 @@ async def test_a_burst_leaves_a_few_at_a_time_and_doubles_with_each_round_trip()
 
 
 async def test_there_are_never_more_on_their_way_than_all() -> None:
-    sends = Sends(slow_start(most=6))
+    sends = Sends(most=6)
     await sends.want(40)
 
     await sends.answered(4)
@@ -64,7 +66,7 @@ async def test_there_are_never_more_on_their_way_than_all() -> None:
 
 
 async def test_even_where_fewer_than_the_first_may_leave_at_once_they_do() -> None:
-    sends = Sends(slow_start(most=1))
+    sends = Sends(most=1)
 
     await sends.want(3)
 
@@ -72,7 +74,7 @@ async def test_even_where_fewer_than_the_first_may_leave_at_once_they_do() -> No
 
 
 async def test_what_gets_no_clear_answer_makes_the_others_begin_anew() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     await sends.want(100)
     await sends.answered(4)
     await sends.answered(8)
@@ -87,7 +89,7 @@ async def test_what_gets_no_clear_answer_makes_the_others_begin_anew() -> None:
 
 
 async def test_what_was_never_asked_says_nothing() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     await sends.want(30)
 
     await sends.answered(4, clear=None)
@@ -96,7 +98,7 @@ async def test_what_was_never_asked_says_nothing() -> None:
 
 
 async def test_an_account_in_trouble_does_not_hold_up_another() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     await sends.want(20, account=ONE)
     await sends.want(20, account=OTHER)
 
@@ -104,7 +106,7 @@ async def test_an_account_in_trouble_does_not_hold_up_another() -> None:
 
 
 async def test_the_most_urgent_do_not_wait() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     await sends.want(20)
 
     await sends.want(3, priority=Priority.CRITICAL)
@@ -113,7 +115,7 @@ async def test_the_most_urgent_do_not_wait() -> None:
 
 
 async def test_a_slow_answer_does_not_hold_up_the_others() -> None:
-    sends = Sends(slow_start(patience=0.01))
+    sends = Sends(answer_within=timedelta(milliseconds=10))
     await sends.want(3 * FIRST)
 
     await asyncio.wait(sends.tasks, timeout=60)
@@ -122,7 +124,7 @@ async def test_a_slow_answer_does_not_hold_up_the_others() -> None:
 
 
 async def test_a_rare_sender_has_been_widened_by_nothing() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     for _ in range(50):
         await sends.want(1)
         await sends.answered(1)
@@ -133,7 +135,7 @@ async def test_a_rare_sender_has_been_widened_by_nothing() -> None:
 
 
 async def test_after_a_while_without_sends_it_begins_anew() -> None:
-    sends = Sends(slow_start(idle=0.3))
+    sends = Sends(idle=timedelta(seconds=0.3))
     await sends.want(12)
     await sends.answered(4)
     await sends.answered(8)
@@ -145,7 +147,7 @@ async def test_after_a_while_without_sends_it_begins_anew() -> None:
 
 
 async def test_whoever_stops_waiting_leaves_the_turn_to_the_next() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     await sends.want(FIRST + 2)
     waiting = sends.tasks[FIRST]
 
@@ -157,10 +159,10 @@ async def test_whoever_stops_waiting_leaves_the_turn_to_the_next() -> None:
 
 
 async def test_a_turn_that_came_too_late_is_given_back() -> None:
-    sends = Sends(slow_start())
+    sends = Sends()
     await sends.want(FIRST + 2)
 
-    sends.left.pop().ended(None)
+    sends._limit.answered(sends.left.pop(), None)
     sends.tasks[FIRST].cancel()  # its turn has come in this very moment
     await sends.settle()
 

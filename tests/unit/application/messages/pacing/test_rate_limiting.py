@@ -1,4 +1,4 @@
-"""Which limits does a message pass through, and who waits for which?"""
+"""The limits that a message passes, and who waits for which."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -14,6 +14,7 @@ from messaging.application.messages.pacing import rate_limiting as rate_limiting
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
+from messaging.application.messages.pacing.send_slots import AskAgainAt, Slot
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.snapshots import Snapshots
@@ -21,9 +22,9 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
-from messaging.domain.shared.ids import MessageId, SenderId
+from messaging.domain.shared.ids import MessageId
 from messaging.entrypoints.composition.clock import SystemClock
-from tests.builders import ACCOUNT, SENDER, TEMPLATE, TENANT, a_sender, a_snapshot, a_standing
+from tests.builders import ACCOUNT, SENDER, TEMPLATE, TENANT, a_sender, a_snapshot, a_state
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.fakes.snapshots import InMemorySnapshots
@@ -46,7 +47,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return forward
 
 
-def a_guard(snapshots: Snapshots) -> CircuitBreakers:
+def breakers(snapshots: Snapshots) -> CircuitBreakers:
     """Everybody is healthy."""
     records, clock = InMemoryHealthRecords(clock=time), SystemClock()
     return CircuitBreakers(health=HealthCache(records=records, clock=clock, telemetry=Counts()), snapshots=snapshots)
@@ -54,29 +55,30 @@ def a_guard(snapshots: Snapshots) -> CircuitBreakers:
 
 def due(number: int, *, to: int | None = None, **changes: Any) -> Due:
     """To a recipient of its own, unless told otherwise."""
-    message = a_standing(key=MessageKey(TENANT, MessageId(UUID(int=number))))
+    message = a_state(key=MessageKey(TENANT, MessageId(UUID(int=number))))
     index = (number if to is None else to).to_bytes(32)
     fields: dict[str, Any] = {"message": message, "sealed": b"", "flow_id": TEMPLATE, "recipient_index": index}
     return Due(**(fields | changes))
 
 
 class World:
-    def __init__(self, *, per_second: int = 80, is_stuck: bool = False, **terms: Any) -> None:
+    def __init__(self, *, per_second: int = 80, **terms: Any) -> None:
         self.limits, self.counts = InMemoryRateLimits(), Counts()
         self.snapshots = snapshots = InMemorySnapshots(a_snapshot(senders=(a_sender(per_second=per_second),)))
         self.rate_limiting = RateLimiting(
             snapshots=snapshots,
             limits=self.limits,
-            breakers=a_guard(snapshots),
-            is_stuck=lambda sender, priority: is_stuck,
             terms=LimitTerms(**terms),
             telemetry=self.counts,
         )
 
     async def admit(self, leaving: Sequence[Due], lane: DeliverLane = URGENT) -> list[int]:
         """How many of the messages may leave, by their numbers."""
-        granted = (await self.rate_limiting(lane, leaving)).granted
+        granted = (await self.rate_limiting.admit(lane, leaving)).granted
         return sorted(key.message_id.int for key in granted)
+
+    async def left(self, lane: DeliverLane = URGENT, *, rate_factor: float = 1.0) -> int:
+        return await self.rate_limiting.left(lane, FLOW, rate_factor=rate_factor)
 
 
 async def test_a_sender_gets_the_slots_of_half_a_second_and_then_rests() -> None:
@@ -84,14 +86,14 @@ async def test_a_sender_gets_the_slots_of_half_a_second_and_then_rests() -> None
 
     assert await world.admit([due(number) for number in range(50)]) == list(range(36))
     assert world.rate_limiting.throttled() == [(URGENT, SENDER)]
-    assert 0 < world.rate_limiting.rest_of(URGENT) < 0.2
+    assert 0 < world.rate_limiting.throttled_for(URGENT) < 0.2
     assert world.counts.seen["sends_held_back{limit=sender}"] == 14
 
 
 async def test_slots_follow_each_other_at_the_pace_and_are_open_for_half_of_what_the_share_leaves() -> None:
     world = World()
 
-    granted = (await world.rate_limiting(URGENT, [due(number) for number in range(12)])).granted
+    granted = (await world.rate_limiting.admit(URGENT, [due(number) for number in range(12)])).granted
 
     *_, first, second, third = (granted[MessageKey(TENANT, MessageId(UUID(int=number)))] for number in range(12))
     assert [second.opens - first.opens, third.opens - second.opens] == pytest.approx([1 / 72, 1 / 72], abs=1e-5)
@@ -101,19 +103,20 @@ async def test_slots_follow_each_other_at_the_pace_and_are_open_for_half_of_what
 async def test_who_is_far_from_all_limits_need_not_be_punctual() -> None:
     world = World()
 
-    [slot] = (await world.rate_limiting(URGENT, [due(1)])).granted.values()
+    [slot] = (await world.rate_limiting.admit(URGENT, [due(1)])).granted.values()
 
     assert slot.closes - slot.opens == pytest.approx(0.5)
 
 
 async def test_who_missed_its_slot_gets_one_behind_those_of_all_others() -> None:
     world = World()
-    granted = (await world.rate_limiting(URGENT, [due(number) for number in range(50)])).granted
+    granted = (await world.rate_limiting.admit(URGENT, [due(number) for number in range(50)])).granted
 
     slots = await world.rate_limiting.again([due(1), due(2)])
 
+    assert all(isinstance(slot, Slot) for slot in slots)
     last = max(slot.opens for slot in granted.values())
-    assert [slot.opens - last for slot in slots] == pytest.approx([1 / 72, 2 / 72], abs=0.01)
+    assert [slot[0] - last for slot in slots] == pytest.approx([1 / 72, 2 / 72], abs=0.01)
     assert await world.admit([due(100)]) == []
 
 
@@ -123,8 +126,9 @@ async def test_where_there_is_none_it_is_told_when_to_ask_again() -> None:
 
     first, second = await world.rate_limiting.again([due(2), due(3)])
 
-    assert first.closes < first.opens
-    assert second.closes < second.opens
+    assert isinstance(first, AskAgainAt)
+    assert isinstance(second, AskAgainAt)
+    assert second.at >= first.at > 1_000.0
 
 
 async def test_one_lane_resting_leaves_the_others_awake() -> None:
@@ -132,7 +136,7 @@ async def test_one_lane_resting_leaves_the_others_awake() -> None:
     await world.admit([due(number) for number in range(20)], BULK)
 
     assert world.rate_limiting.throttled() == [(BULK, SENDER)]
-    assert world.rate_limiting.rest_of(URGENT) == inf
+    assert world.rate_limiting.throttled_for(URGENT) == inf
 
 
 async def test_a_campaign_leaves_tokens_for_an_urgent_message_of_the_same_sender() -> None:
@@ -148,7 +152,7 @@ async def test_who_writes_too_often_to_one_person_waits_alone() -> None:
     world = World(per_second=1_000)
     leaving = [due(number, to=1) for number in range(42)] + [due(100)]
 
-    admitted = await world.rate_limiting(URGENT, leaving)
+    admitted = await world.rate_limiting.admit(URGENT, leaving)
 
     assert len(admitted.granted) == 41
     first, second = (admitted.waits[MessageKey(TENANT, MessageId(UUID(int=number)))] for number in (40, 41))
@@ -181,24 +185,39 @@ async def test_a_campaigns_limit_is_none_for_what_belongs_to_no_campaign() -> No
     assert len(await world.admit([due(number, flow_id=NO_FLOW) for number in range(8)])) == 8
 
 
-async def test_a_stuck_sender_gets_nothing_and_is_left_alone_for_a_moment() -> None:
-    world = World(is_stuck=True)
+async def test_a_sender_that_is_held_is_left_alone_for_a_tenth_of_a_second_in_that_lane(
+    clock: Callable[[float], None],
+) -> None:
+    world = World()
 
-    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 0}
+    world.rate_limiting.hold(URGENT, [SENDER])
+
     assert world.rate_limiting.throttled() == [(URGENT, SENDER)]
+    assert world.rate_limiting.throttled_for(URGENT) == pytest.approx(0.1)
+    assert world.rate_limiting.throttled_for(BULK) == inf
+    clock(0.101)
+    assert world.rate_limiting.throttled() == []
+
+
+async def test_a_slowed_sender_has_fewer_slots_and_gets_them_at_that_rate() -> None:
+    world = World()
+
+    assert await world.left(rate_factor=0.5) == 18
+    assert await world.admit([due(number) for number in range(50)]) == list(range(18))
+    assert await World().left(rate_factor=1.0) == 36
 
 
 async def test_no_more_is_asked_for_than_could_be_granted() -> None:
-    assert await World().rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36}
-    assert await World().rate_limiting.at_once(BULK, [FLOW]) == {SENDER: 14}
-    assert await World(per_second=1).rate_limiting.at_once(BULK, [FLOW]) == {SENDER: 1}
+    assert await World().left() == 36
+    assert await World().left(BULK) == 14
+    assert await World(per_second=1).left(BULK) == 1
 
 
 async def test_what_this_process_has_been_given_is_not_asked_for_again() -> None:
     world = World()
     await world.admit([due(number) for number in range(30)])
 
-    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: pytest.approx(7, abs=1)}
+    assert await world.left() == pytest.approx(7, abs=1)
 
 
 async def test_twice_what_others_left_the_last_time_is_asked_for(clock: Callable[[float], None]) -> None:
@@ -208,7 +227,7 @@ async def test_twice_what_others_left_the_last_time_is_asked_for(clock: Callable
     await world.admit([due(number) for number in range(20)])
     clock(10)
 
-    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 6}
+    assert await world.left() == 6
 
 
 async def test_a_message_of_one_account_is_counted_with_that_account() -> None:
@@ -291,11 +310,11 @@ async def test_whose_limit_was_empty_rests_until_a_third_of_its_burst_has_gather
     await world.admit([due(1)])
     rest = 2.0 + 12 / 72
 
-    assert world.rate_limiting.rest_of(URGENT) == pytest.approx(rest)
+    assert world.rate_limiting.throttled_for(URGENT) == pytest.approx(rest)
     world.now += rest - 0.001
     assert world.rate_limiting.throttled() == [(URGENT, SENDER)]
     world.now += 0.002
-    assert (world.rate_limiting.throttled(), world.rate_limiting.rest_of(URGENT)) == ([], inf)
+    assert (world.rate_limiting.throttled(), world.rate_limiting.throttled_for(URGENT)) == ([], inf)
 
 
 async def test_a_message_waits_alone_for_its_recipient_and_exactly_as_long_as_told(
@@ -303,7 +322,7 @@ async def test_a_message_waits_alone_for_its_recipient_and_exactly_as_long_as_to
 ) -> None:
     world = Clocked(monkeypatch, Verdict(), denied(1, 2.0))
 
-    admitted = await world.rate_limiting(URGENT, [due(1), due(2)])
+    admitted = await world.rate_limiting.admit(URGENT, [due(1), due(2)])
 
     assert [key.message_id.int for key in admitted.granted] == [1]
     assert {key.message_id.int: wait for key, wait in admitted.waits.items()} == {2: timedelta(seconds=2)}
@@ -316,7 +335,6 @@ async def test_a_message_waits_alone_for_its_recipient_and_exactly_as_long_as_to
     [
         (Verdict(None, timedelta(seconds=1)), 1_001.0, 1_001.0 + 0.5 / 9),
         (Verdict(None, timedelta(seconds=1), calm=True), 1_001.0, 1_001.5),
-        (denied(0, 1.0), 1_001.0, 0.0),
     ],
 )
 async def test_a_slot_opens_when_told_and_is_open_for_what_the_share_leaves(
@@ -326,7 +344,14 @@ async def test_a_slot_opens_when_told_and_is_open_for_what_the_share_leaves(
 
     [slot] = await world.rate_limiting.again([due(1)])
 
+    assert isinstance(slot, Slot)
     assert [slot.opens, slot.closes] == pytest.approx([opens, closes])
+
+
+async def test_whoever_is_denied_is_told_the_time_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Clocked(monkeypatch, denied(0, 1.0))
+
+    assert await world.rate_limiting.again([due(1)]) == [AskAgainAt(1_001.0)]
 
 
 async def test_limits_that_are_slow_to_answer_leave_a_slot_open_for_a_moment_all_the_same(
@@ -345,6 +370,7 @@ async def test_limits_that_are_slow_to_answer_leave_a_slot_open_for_a_moment_all
 
     [slot] = await world.rate_limiting.again([due(1)])
 
+    assert isinstance(slot, Slot)
     assert [slot.opens, slot.closes] == pytest.approx([1_001.0, 1_001.02])
 
 
@@ -352,19 +378,19 @@ async def test_what_was_given_away_is_left_out_until_its_time_has_come(monkeypat
     world = Clocked(monkeypatch, Verdict(None, timedelta(seconds=0.25)))
     await world.admit([due(1)])
 
-    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36 - 18}
+    assert await world.left() == 36 - 18
     world.now += 0.125
-    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36 - 9}
+    assert await world.left() == 36 - 9
     world.now += 1
     world.rate_limiting.throttled()
-    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 36}
+    assert await world.left() == 36
 
 
 async def test_one_is_asked_for_even_if_everything_has_been_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Clocked(monkeypatch, Verdict(None, timedelta(seconds=5)))
     await world.admit([due(1)])
 
-    assert await world.rate_limiting.at_once(URGENT, [FLOW]) == {SENDER: 1}
+    assert await world.left() == 1
 
 
 async def test_after_too_few_were_left_twice_as_many_are_asked_for_and_two_at_least(
@@ -372,22 +398,10 @@ async def test_after_too_few_were_left_twice_as_many_are_asked_for_and_two_at_le
 ) -> None:
     world = Clocked(monkeypatch, *[Verdict()] * 4, denied(0, 0.0), denied(0, 0.0))
     await world.admit([due(number) for number in range(5)])
-    after_four = await world.rate_limiting.at_once(URGENT, [FLOW])
+    after_four = await world.left()
     await world.admit([due(9)])
-    after_none = await world.rate_limiting.at_once(URGENT, [FLOW])
+    after_none = await world.left()
     await world.admit([due(10)])
-    after_all = await world.rate_limiting.at_once(URGENT, [FLOW])
+    after_all = await world.left()
 
-    assert [most[SENDER] for most in (after_four, after_none, after_all)] == [8, 2, 36]
-
-
-async def test_a_stuck_sender_is_left_alone_for_a_tenth_of_a_second_and_the_others_are_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world = Clocked(monkeypatch)
-    world.rate_limiting._is_stuck = lambda sender, priority: sender == SENDER
-    other = Flow(TENANT, SenderId(UUID(int=5)), TEMPLATE)
-
-    assert await world.rate_limiting.at_once(URGENT, [FLOW, other]) == {SENDER: 0, other.sender_id: 1}
-    assert world.rate_limiting.rest_of(URGENT) == pytest.approx(0.1)
-    assert world.rate_limiting.throttled() == [(URGENT, SENDER)]
+    assert [after_four, after_none, after_all] == [8, 2, 36]
