@@ -26,7 +26,7 @@ import asyncpg
 import uvloop
 
 import messaging
-from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, Wakeup
 from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.api.app import create_app as create_api
 from messaging.entrypoints.api.app import watch_store
@@ -53,7 +53,7 @@ NO_FUNCTIONS: Final = frozenset({"<module>", "<listcomp>", "<dictcomp>", "<setco
 BOUNDS: Final = (260, 35, 13)
 BOUNDED: Final = "deliver"
 # What the worker's tasks begin with tells what they are for; None is what runs beside the journeys.
-JOBS: Final[Mapping[type[Job], str]] = {DeliverLane: "deliver", ProcessWebhooks: "process"}
+JOBS: Final[Mapping[type[Wakeup], str]] = {DeliverLane: "deliver", ProcessWebhooks: "process"}
 DOORS: Final[Mapping[CodeType, Callable[[FrameType], str | None]]] = {
     WorkerProcess._relay_for_ever.__code__: lambda _: "relay",
     WorkerProcess._keep_up.__code__: lambda _: None,

@@ -10,10 +10,10 @@ from uuid_utils.compat import uuid7
 from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.due_messages import Due, DueMessages, View
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.submissions import Acceptance, Fingerprint, IdempotencyClaim, NewMessage, Stored
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode

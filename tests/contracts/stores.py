@@ -8,13 +8,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.templates import HeldMessages, TemplateRequests
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, MessageRoles, SweepRoles, TenantTransaction
 from messaging.application.ports.vitals import Vitals
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import ECHO_GRACE, Priority

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from uuid_utils.compat import uuid7
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.due_messages import View
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow

@@ -7,8 +7,8 @@ import pytest
 
 from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.arq.wire import connect
-from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, queue_name
 from messaging.application.ports.wakeups import JobQueue, QueueUnavailable
+from messaging.application.wakeups import DeliverLane, Job, ProcessWebhooks, queue_name
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from tests.fakes.wakeups import InMemoryJobQueue

@@ -9,8 +9,8 @@ import pytest
 from messaging.adapters.postgres.operations.workers import PostgresWorkers
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.workers import Workers, served
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from tests.fakes.workers import InMemoryWorkers

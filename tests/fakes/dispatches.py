@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.change import Schedule
 from messaging.domain.messages.message_state import DispatchKind, MessageKey
 from tests.fakes.messages import InMemoryTransaction

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.due_messages import Due, View
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.shared.ids import TenantId

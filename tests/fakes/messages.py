@@ -10,9 +10,9 @@ from uuid import UUID
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.dead_letters import DeadLetterRow
 from messaging.application.ports.submissions import NewMessage
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Entry, Schedule, Unschedule
 from messaging.domain.messages.message import Message
 from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState, Outcome

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.unserved_messages import ExpiredPage, Place
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import DispatchKind, MessageState
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import SenderId, TenantId

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.vitals import Heard
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId

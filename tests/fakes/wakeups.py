@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from messaging.application.jobs import Job, queue_name
 from messaging.application.ports.wakeups import QueueUnavailable
+from messaging.application.wakeups import Job, queue_name
 
 
 class InMemoryJobQueue:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.workers import SeenWorker
+from messaging.application.wakeups import DeliverLane
 
 _SILENT, _FORGOTTEN = timedelta(seconds=20), timedelta(days=1)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lifecycles import Lifecycles
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority

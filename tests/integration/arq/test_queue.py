@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from messaging.adapters.arq.consumer import ArqJobConsumer
 from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.arq.wire import connect
-from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, decode, queue_name
 from messaging.application.ports.wakeups import QueueUnavailable
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, Wakeup, decode, queue_name
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
@@ -24,7 +24,7 @@ class Inbox:
     """What a worker was given, and a way to hold it while it works."""
 
     def __init__(self) -> None:
-        self.jobs: list[Job] = []
+        self.jobs: list[Wakeup] = []
         self.arrived = asyncio.Event()
         self.release = asyncio.Event()
         self.release.set()
@@ -42,7 +42,7 @@ class Inbox:
 
 @asynccontextmanager
 async def consuming(
-    url: str, job: Job, run: Callable[[bytes], Awaitable[None]], *, at_once: int = 2
+    url: str, job: Wakeup, run: Callable[[bytes], Awaitable[None]], *, at_once: int = 2
 ) -> AsyncIterator["asyncio.Task[None]"]:
     consumer = ArqJobConsumer(url=url)
     task = asyncio.create_task(consumer.consume(queue_name(job), run, at_once=at_once))
@@ -61,7 +61,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
         yield client
 
 
-async def waiting(redis: Redis, job: Job) -> int:
+async def waiting(redis: Redis, job: Wakeup) -> int:
     return int(await redis.zcard(queue_name(job)))
 
 
@@ -83,7 +83,7 @@ async def test_a_hint_reaches_a_worker_of_its_queue_and_leaves_nothing_behind(re
     assert [key for key in await redis.keys("*") if not key.endswith(b":health-check")] == []
 
 
-async def _is_empty(redis: Redis, job: Job) -> bool:
+async def _is_empty(redis: Redis, job: Wakeup) -> bool:
     return await waiting(redis, job) == 0
 
 

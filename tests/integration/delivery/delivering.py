@@ -19,7 +19,6 @@ from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptim
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.contacts.learn_aliases import LearnAliases
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
@@ -32,6 +31,7 @@ from messaging.application.ports.sender_health import HealthRecords
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority

@@ -13,9 +13,9 @@ from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshot
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.redis.rate_limits import RedisRateLimits
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.ports.due_messages import Due
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel, Phone
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId, SenderId, TemplateId, TenantId

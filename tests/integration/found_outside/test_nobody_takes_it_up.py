@@ -8,10 +8,10 @@ import pytest
 from messaging.adapters.postgres.operations.workers import PostgresWorkers
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.tracking import expire_unserved
 from messaging.application.messages.tracking.expire_unserved import ExpireUnserved
 from messaging.application.ports.workers import served
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey

@@ -13,7 +13,6 @@ from messaging.adapters.postgres.operations.health import PostgresHealth
 from messaging.adapters.postgres.session.engine import create_engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.redis.connections import pool_of
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable

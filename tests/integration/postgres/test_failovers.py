@@ -9,8 +9,8 @@ from messaging.adapters.postgres.operations.health import PostgresHealth
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey, MessageState, Outcome, Phase

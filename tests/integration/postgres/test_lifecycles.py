@@ -11,8 +11,8 @@ from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.records import EventRow, MessageRow
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority

@@ -12,8 +12,8 @@ from messaging.adapters.postgres.operations.health import PostgresHealth
 from messaging.adapters.postgres.operations.upkeep import PostgresUpkeep
 from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.adapters.postgres.session.transactions import transaction
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Retention
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.state import State

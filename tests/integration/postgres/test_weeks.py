@@ -13,7 +13,7 @@ from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import Driver, autocommit
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.retry import Sent

@@ -11,9 +11,9 @@ from uuid import UUID
 from messaging.adapters.arq.consumer import ArqJobConsumer
 from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.arq.wire import connect
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.ports.workers import SeenWorker
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind

@@ -10,12 +10,12 @@ import pytest
 
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.claim import Claim, ClaimDue
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.delivering.isolate_poison import IsolatePoison
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable, SystemUnitOfWork
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Priority

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from messaging.adapters.arq.wire import connect
-from messaging.application.jobs import DeliverLane, ProcessWebhooks, queue_name
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, queue_name
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis

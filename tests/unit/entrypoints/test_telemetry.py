@@ -12,10 +12,10 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.observability.telemetry import (

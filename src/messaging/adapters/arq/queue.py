@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from messaging.adapters.arq.wire import EXPIRES_AFTER, FUNCTION, IN_PROGRESS_KEY, JOB_KEY, pack
-from messaging.application.jobs import Job, encode, queue_name
 from messaging.application.ports.wakeups import QueueUnavailable
+from messaging.application.wakeups import Wakeup, encode, queue_name
 
 # A running job stays in its queue, marked by its in-progress key; the mark of a killed worker stays for a minute after
 # its death. So only unmarked jobs count as waiting, and a second bound keeps marked ones from piling up.
@@ -46,7 +46,7 @@ class ArqJobQueue:
         self._publish = redis.register_script(_PUBLISH)
         self._waiting = waiting
 
-    async def wakeup(self, jobs: Sequence[Job]) -> None:
+    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
         if not jobs:
             return
         expires_ms = int(EXPIRES_AFTER.total_seconds() * 1000)
@@ -66,6 +66,6 @@ class ArqJobQueue:
             raise QueueUnavailable from error
 
 
-def _packed(job: Job) -> bytes:
+def _packed(job: Wakeup) -> bytes:
     """The job in the form in which `arq.jobs.serialize_job` writes it."""
     return pack({"t": None, "f": FUNCTION, "a": (encode(job),), "k": {}, "et": int(time.time() * 1000)})

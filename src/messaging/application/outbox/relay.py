@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 from messaging.application import crashpoints
-from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, SyncTemplates, Upkeep
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 from messaging.application.ports.wakeups import JobQueue, QueueUnavailable
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, SyncTemplates, Upkeep, Wakeup
 from messaging.domain.messages.message_state import DispatchKind
 
 
@@ -30,7 +30,7 @@ class RelayDueWork:
         queue: JobQueue,
         lanes: Collection[DeliverLane],
         webhooks: bool,
-        fallback: Callable[[Sequence[Job]], None],
+        fallback: Callable[[Sequence[Wakeup]], None],
         throttled: Callable[[], Collection[tuple[DeliverLane, UUID]]],
         telemetry: Telemetry,
     ) -> None:
@@ -67,11 +67,11 @@ class RelayDueWork:
         crashpoints.reach("relay.after_wakeup")
         return len(jobs)
 
-    def _jobs(self, found: Sequence[DispatchKind | DeliverLane]) -> list[Job]:
+    def _jobs(self, found: Sequence[DispatchKind | DeliverLane]) -> list[Wakeup]:
         """Each job once, because two kinds of dispatch may need the same job."""
         return list(dict.fromkeys(job for item in found if (job := self._job(item)) is not None))
 
-    def _job(self, found: DispatchKind | DeliverLane) -> Job | None:
+    def _job(self, found: DispatchKind | DeliverLane) -> Wakeup | None:
         match found:
             case DeliverLane():
                 return found if found in self._lanes else None

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import DispatchKind, MessageKey
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import MessageState
 from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.shared.ids import TenantId

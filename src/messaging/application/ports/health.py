@@ -6,8 +6,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lane_depth import LaneDepth
+from messaging.application.wakeups import DeliverLane
 
 
 class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):

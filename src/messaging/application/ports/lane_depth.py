@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 
 
 class LaneDepth(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import MessageState
 from messaging.domain.shared.ids import SenderId, TenantId
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
-from messaging.application.jobs import Job
+from messaging.application.wakeups import Wakeup
 
 PATIENCE: Final = timedelta(milliseconds=40)
 
@@ -16,7 +16,7 @@ class QueueUnavailable(Exception):
 class JobQueue(Protocol):
     """The sending end of the wakeups."""
 
-    async def wakeup(self, jobs: Sequence[Job]) -> None:
+    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
         """Publish each wakeup, except to a queue in which as many wakeups wait as its workers can use.
 
         Raises QueueUnavailable.

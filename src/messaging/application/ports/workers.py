@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 
 
 class SeenWorker(Struct, frozen=True, kw_only=True):

@@ -23,10 +23,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import ProcessState
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.observability.log_condenser import Condenser

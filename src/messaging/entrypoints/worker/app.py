@@ -11,13 +11,13 @@ from time import monotonic
 
 from msgspec import Struct
 
-from messaging.application.jobs import DeliverLane, ProcessWebhooks, SyncTemplates, Upkeep, queue_name
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports import health
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.application.ports.wakeups import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
 from messaging.application.ports.workers import Workers
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, SyncTemplates, Upkeep, queue_name
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.http_server.bounds import HttpBounds

@@ -8,9 +8,9 @@ from time import monotonic
 from typing import Protocol, assert_never
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, SyncTemplates, Upkeep, queue_name
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, SyncTemplates, Upkeep, Wakeup, queue_name
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Handlers:
         self._failures: Counter[str] = Counter()
         self._napping: set[DeliverLane] = set()
 
-    async def __call__(self, job: Job) -> None:
+    async def __call__(self, job: Wakeup) -> None:
         queue = queue_name(job)
         try:
             await self._work(job)
@@ -88,7 +88,7 @@ class Handlers:
         else:
             del self._failures[queue]
 
-    async def _work(self, job: Job) -> None:
+    async def _work(self, job: Wakeup) -> None:
         match job:
             case DeliverLane():
                 await self._repeat(lambda: self._deliver_lane(job))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from messaging.application.jobs import Job, decode, queue_name
+from messaging.application.wakeups import Wakeup, decode, queue_name
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class JobRunner:
     `at_once` bounds the runs of each queue; a job beyond that is dropped, as those running look for everything due.
     """
 
-    def __init__(self, handle: Callable[[Job], Coroutine[Any, Any, None]], *, at_once: Mapping[str, int]) -> None:
+    def __init__(self, handle: Callable[[Wakeup], Coroutine[Any, Any, None]], *, at_once: Mapping[str, int]) -> None:
         self._handle = handle
         self._at_once = at_once
         self._running: set[asyncio.Task[None]] = set()
@@ -36,7 +36,7 @@ class JobRunner:
         if task is not None:
             await asyncio.shield(task)
 
-    def start(self, jobs: Sequence[Job]) -> None:
+    def start(self, jobs: Sequence[Wakeup]) -> None:
         """Start what may start and return at once."""
         for job in jobs:
             self._start(job)
@@ -46,7 +46,7 @@ class JobRunner:
         while self._running:
             await asyncio.wait(self._running)
 
-    def _start(self, job: Job) -> asyncio.Task[None] | None:
+    def _start(self, job: Wakeup) -> asyncio.Task[None] | None:
         queue = queue_name(job)
         if self._counts[queue] >= self._at_once.get(queue, 0):
             return None
@@ -56,7 +56,7 @@ class JobRunner:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def _run(self, job: Job, queue: str) -> None:
+    async def _run(self, job: Wakeup, queue: str) -> None:
         try:
             await self._handle(job)
         finally:

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.jobs import DeliverLane, Job, ProcessWebhooks, Upkeep
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.ports.wakeups import QueueUnavailable
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, Upkeep, Wakeup
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
@@ -46,10 +46,10 @@ class Outbox:
 
 class Queue:
     def __init__(self) -> None:
-        self.woken: list[Job] = []
+        self.woken: list[Wakeup] = []
         self.away = False
 
-    async def wakeup(self, jobs: Sequence[Job]) -> None:
+    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
         if self.away:
             raise QueueUnavailable
         self.woken += jobs
@@ -57,7 +57,7 @@ class Queue:
 
 class World:
     def __init__(self, *, lanes: Sequence[DeliverLane] = (OTP, BULK), webhooks: bool = True) -> None:
-        self.outbox, self.queue, self.started = Outbox(), Queue(), list[Job]()
+        self.outbox, self.queue, self.started = Outbox(), Queue(), list[Wakeup]()
         self.relay = RelayDueWork(
             open_uow=self.outbox.open,
             queue=self.queue,

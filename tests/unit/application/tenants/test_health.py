@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing.account_holds import AccountHolds
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.ports.lane_depth import LaneDepth
@@ -18,6 +17,7 @@ from messaging.application.ports.vitals import Heard
 from messaging.application.tenants.find_health import FindHealth, TenantHealthView
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderHealthView
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.survey import AccountSeen
 from messaging.application.tenants.views import SenderHealthView
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.pacing.breaker import Breaker, BreakerState, Trouble

@@ -9,7 +9,7 @@ from messaging.adapters.postgres.dispatches.due import LANES, LANES_DUE
 from messaging.adapters.postgres.messages.apply_changes import UNSCHEDULE
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.application.jobs import DeliverLane
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind, MessageKey

@@ -11,8 +11,8 @@ from messaging.adapters.postgres.messages.locks import LOCK_PICKED
 from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.due_messages import Due, View
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.shared.ids import SenderId, TenantId
 

@@ -9,8 +9,8 @@ from messaging.adapters.postgres.dispatches.due import LANES
 from messaging.adapters.postgres.messages.locks import LOCK_EXPIRED, LOCK_EXPIRED_OF, LOCK_LOST, NEXT_DUE
 from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.unserved_messages import ExpiredPage, Place
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message_state import MessageState
 from messaging.domain.shared.ids import SenderId, TenantId
 

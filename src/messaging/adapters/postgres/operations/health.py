@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.schema.revisions import head
 from messaging.adapters.postgres.session.transactions import driver_error, transaction
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 

@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.session.transactions import Driver, transaction
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.vitals import Heard
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import AccountId, TenantId

@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.session.transactions import transaction
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.workers import SeenWorker
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 

@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from messaging.application import crashpoints
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.delivering.observed import Observed, after
 from messaging.application.messages.pacing.fair_share import FairShare
@@ -19,6 +18,7 @@ from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import Slot
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, OpenDeliveryUnitOfWork
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import Flow

@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from messaging.application import crashpoints
 from messaging.application.contacts.learn_aliases import Told
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.claim import Claim, ClaimDue
 from messaging.application.messages.delivering.isolate_poison import IsolatePoison
 from messaging.application.messages.delivering.mark_started import MarkStarted
@@ -33,6 +32,7 @@ from messaging.application.messages.pacing.send_gate import Permit, SendGate
 from messaging.application.ports.providers import NotStarted
 from messaging.application.ports.send_journal import JournalEntry, SendJournal
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertain, Unreachable
 

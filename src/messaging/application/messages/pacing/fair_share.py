@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.due_messages import DueMessages, View
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.pacing.fairness import FairShares, Flow
 from messaging.domain.shared.ids import SenderId, TenantId
 

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing.send_slots import AskAgainAt, Slot
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.rate_limits import CALM_SECONDS, Bucket, RateLimits, Verdict
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey

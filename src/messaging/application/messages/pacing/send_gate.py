@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.concurrency_limit import ConcurrencyLimit, CountedSend
 from messaging.application.messages.pacing.rate_limiting import RateLimiting
 from messaging.application.messages.pacing.send_slots import SenderSlots, SendSlots, Slot
 from messaging.application.ports.due_messages import Due
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.messages.retry import SendResult

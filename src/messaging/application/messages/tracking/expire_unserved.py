@@ -1,9 +1,9 @@
 """Expires due messages of lanes that no live worker serves."""
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
 from messaging.application.ports.unserved_messages import Place
 from messaging.application.ports.workers import Workers, served
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.transitions import lifecycle

@@ -7,12 +7,12 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.ports.health import Check, Health
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.ports.workers import SeenWorker, Workers, served
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.message import Priority
 
 _REDIS_SECONDS: Final = 2.0

@@ -11,7 +11,6 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from messaging.application.contacts.learn_aliases import Told
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
@@ -23,6 +22,7 @@ from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.tenants.accounts.connections import seal_credentials
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change, Entry
 from messaging.domain.messages.message import Priority

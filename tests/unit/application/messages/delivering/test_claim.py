@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.delivering.claim import ClaimDue, Claimed
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.rate_limiting import Admitted
 from messaging.application.messages.pacing.send_slots import Slot
 from messaging.application.ports.due_messages import Due
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind, MessageKey

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import cast
 from uuid import UUID
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.ports.due_messages import DueMessages, View
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.pacing.fairness import Flow

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing import rate_limiting as rate_limiting_module
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.health_cache import HealthCache
@@ -18,6 +17,7 @@ from messaging.application.messages.pacing.send_slots import AskAgainAt, Slot
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.snapshots import Snapshots
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey

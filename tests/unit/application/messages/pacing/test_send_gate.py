@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.pacing import send_gate as send_gate_module
 from messaging.application.messages.pacing import send_slots as send_slots_module
 from messaging.application.messages.pacing.circuit_breakers import Clearance
@@ -19,6 +18,7 @@ from messaging.application.messages.pacing.rate_limiting import RateLimiting
 from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import AskAgainAt, SendSlots, Slot
 from messaging.application.ports.due_messages import Due
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageState

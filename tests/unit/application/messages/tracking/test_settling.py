@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.jobs import DeliverLane
 from messaging.application.messages.tracking import expire_held as expire_held_module
 from messaging.application.messages.tracking import expire_unserved as expire_unserved_module
 from messaging.application.messages.tracking import recover_failover as recover_failover_module
@@ -18,6 +17,7 @@ from messaging.application.messages.tracking.expire_unserved import EVERY_LANE, 
 from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
 from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
 from messaging.application.ports.workers import SeenWorker
+from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Entry
 from messaging.domain.messages.message import ECHO_GRACE, Category, Priority

@@ -1,4 +1,4 @@
-"""Jobs on the queue: wakeups that name where work is waiting. Losing, repeating or reordering them loses no work."""
+"""Wakeups on the queue: each names where work is waiting. Losing, repeating or reordering them loses no work."""
 
 import msgspec
 from msgspec import Struct
@@ -28,22 +28,22 @@ class SyncTemplates(Struct, frozen=True, tag="sync_templates"):
     """Accounts are due whose templates are to be listed at their providers."""
 
 
-Job = DeliverLane | ProcessWebhooks | Upkeep | SyncTemplates
+Wakeup = DeliverLane | ProcessWebhooks | Upkeep | SyncTemplates
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Job] = msgspec.msgpack.Decoder(Job)
+_decoder: msgspec.msgpack.Decoder[Wakeup] = msgspec.msgpack.Decoder(Wakeup)
 
 
-def encode(job: Job) -> bytes:
+def encode(job: Wakeup) -> bytes:
     return _encoder.encode(job)
 
 
-def decode(payload: bytes) -> Job:
-    """Raises msgspec.DecodeError for bytes that are not one of these jobs."""
+def decode(payload: bytes) -> Wakeup:
+    """Raises msgspec.DecodeError for bytes that are not one of these wakeups."""
     return _decoder.decode(payload)
 
 
-def queue_name(job: Job) -> str:
+def queue_name(job: Wakeup) -> str:
     """One queue per lane, so that a worker can be started for one channel or priority alone."""
     match job:
         case DeliverLane(channel=channel, priority=priority):
