@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from messaging.application.ports.outbox import ClaimedJob
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.channels.address import Channel, Phone, Recipient
 from messaging.domain.content.content import Content, TemplateMessage, Text
@@ -17,7 +18,7 @@ from messaging.domain.messages.message_state import LastAttempt, MessageKey, Mes
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import DURABLE
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import AccountId, KeyId, MessageId, RuleId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.ids import AccountId, JobId, KeyId, MessageId, RuleId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import OnUnknown
 from messaging.domain.templates.template import (
@@ -323,3 +324,20 @@ def a_snapshot(
         by_account=by_account,
         **(fields | changes),
     )
+
+
+def a_claimed_job(**changes: Any) -> ClaimedJob:
+    """Claimed at noon, a minute after it was asked for."""
+    fields: dict[str, Any] = {
+        "id": JobId(UUID("019df2d9-4c00-7000-8000-0000000000b1")),
+        "tenant_id": TENANT,
+        "mode": Mode.LIVE,
+        "kind": "sync_templates",
+        "payload": "{}",
+        "epoch": 1,
+        "attempts": 0,
+        "unfinished": 0,
+        "wanted_at": NOON - timedelta(minutes=1),
+        "claimed_at": NOON,
+    }
+    return ClaimedJob(**(fields | changes))

@@ -33,9 +33,6 @@ async def in_memory_store() -> MessageStore:
     async def switch() -> None:
         fake.server.switch()
 
-    async def releases_are_due() -> None:
-        fake.template_work.releases |= dict.fromkeys(fake.template_work.releases, fake.messages.clock())
-
     writes = InMemoryOptimisticWrites(fake.messages, fake.parked_receipts)
     return MessageStore(
         accept=accept_all,
@@ -44,7 +41,6 @@ async def in_memory_store() -> MessageStore:
         writes=writes,
         somebody_waits=turns_of_the_loop,
         switch=switch,
-        releases_are_due=releases_are_due,
     )
 
 
@@ -66,12 +62,6 @@ async def postgres_store(engines: Engines) -> MessageStore:
             await opened.driver.execute("UPDATE platform_identity SET timeline = timeline - 1")
             await opened.commit()
 
-    async def releases_are_due() -> None:
-        async with transaction(engines.system) as opened:
-            statement = "UPDATE dispatches SET due_at = clock_timestamp() WHERE kind = 'release_held'"
-            await opened.driver.execute(statement)
-            await opened.commit()
-
     # Its row went with all others; migrations bring it.
     async with transaction(engines.system) as opened:
         await opened.driver.execute(
@@ -86,5 +76,4 @@ async def postgres_store(engines: Engines) -> MessageStore:
         writes=PostgresOptimisticWrites(engines.system),
         somebody_waits=somebody_waits,
         switch=switch,
-        releases_are_due=releases_are_due,
     )

@@ -11,7 +11,7 @@ from msgspec import Struct
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.submissions import NewMessage
-from messaging.application.ports.templates import HeldMessages, TemplateRequests
+from messaging.application.ports.templates import HeldMessages
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, MessageRoles, SweepRoles, TenantTransaction
 from messaging.application.ports.vitals import Vitals
 from messaging.application.wakeups import DeliverLane
@@ -39,8 +39,6 @@ class MessagesUnitOfWork(DeliveryUnitOfWork, SweepRoles, Protocol):
     """A transaction with all roles of messages."""
 
     @property
-    def template_requests(self) -> TemplateRequests: ...
-    @property
     def held_messages(self) -> HeldMessages: ...
 
 
@@ -53,8 +51,7 @@ class TenantUnitOfWork(TenantTransaction, MessageRoles, Protocol):
 
 class MessageStore(Struct, frozen=True, kw_only=True):
     """`open` is for a tenant in a mode. `somebody_waits` returns as soon as a transaction waits for a lock of another;
-    `switch` puts another server in the place of the one that was written to. After `releases_are_due`, messages that
-    wait for their template need not wait any longer for their release.
+    `switch` puts another server in the place of the one that was written to.
     """
 
     accept: Callable[[Sequence[NewMessage]], Awaitable[Sequence[MessageKey]]]
@@ -63,7 +60,6 @@ class MessageStore(Struct, frozen=True, kw_only=True):
     writes: OptimisticWrites
     somebody_waits: Callable[[], Awaitable[None]]
     switch: Callable[[], Awaitable[None]]
-    releases_are_due: Callable[[], Awaitable[None]]
 
     async def claim(self, *, quota: int = 10, lease: timedelta = LEASE) -> Sequence[MessageKey]:
         async with self.open_uow() as uow:

@@ -8,7 +8,7 @@ import pytest
 from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.arq.wire import connect
 from messaging.application.ports.wakeups import JobQueue, QueueUnavailable
-from messaging.application.wakeups import DeliverLane, Job, ProcessWebhooks, queue_name
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, Wakeup, queue_name
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from tests.fakes.wakeups import InMemoryJobQueue
@@ -23,7 +23,7 @@ class Woken(NamedTuple):
 
     queue: JobQueue
     away: JobQueue
-    waiting: Callable[[Job], Awaitable[int]]
+    waiting: Callable[[Wakeup], Awaitable[int]]
 
 
 @pytest.fixture(params=["in_memory", "arq"])
@@ -32,14 +32,14 @@ async def woken(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator
         fake, away = InMemoryJobQueue(waiting=MOST), InMemoryJobQueue()
         away.away = True
 
-        async def kept(job: Job) -> int:
+        async def kept(job: Wakeup) -> int:
             return len(fake.queues[queue_name(job)])
 
         yield Woken(fake, away, kept)
         return
     async with connect(redis_url) as redis, connect("redis://127.0.0.1:1") as nobody:
 
-        async def waiting(job: Job) -> int:
+        async def waiting(job: Wakeup) -> int:
             return int(await redis.zcard(queue_name(job)))
 
         yield Woken(ArqJobQueue(redis=redis, waiting=MOST), ArqJobQueue(redis=nobody), waiting)

@@ -17,7 +17,7 @@ from tests.fakes.messages import InMemoryMessages, InMemoryTransaction
 from tests.fakes.parked_receipts import InMemoryParkedReceipts
 from tests.fakes.records import InMemoryRecords
 from tests.fakes.selections import InMemorySelections
-from tests.fakes.templates import InMemoryHeldMessages, InMemoryTemplateWork
+from tests.fakes.templates import InMemoryHeldMessages
 from tests.fakes.unserved_messages import InMemoryUnservedMessages
 from tests.fakes.vitals import InMemoryVitals
 
@@ -30,7 +30,6 @@ class InMemoryUnitOfWork:
         opened: InMemoryTransaction,
         parked: InMemoryParkedReceipts,
         server: InMemoryServer,
-        template_work: InMemoryTemplateWork,
     ) -> None:
         self._opened = opened
         self.lifecycles = InMemoryLifecycles(opened)
@@ -41,8 +40,7 @@ class InMemoryUnitOfWork:
         self.awaited_messages = InMemoryAwaitedMessages(opened)
         self.failovers = InMemoryFailovers(opened, server)
         self.parked_receipts = parked
-        self.template_requests = self.template_syncs = template_work
-        self.held_messages = InMemoryHeldMessages(opened, template_work)
+        self.held_messages = InMemoryHeldMessages(opened)
 
     async def commit(self, *, durable: bool = True) -> None:
         self._opened.commit()
@@ -71,7 +69,6 @@ class InMemoryStore:
         self.messages = messages or InMemoryMessages()
         self.parked_receipts = InMemoryParkedReceipts()
         self.server = InMemoryServer()
-        self.template_work = InMemoryTemplateWork(clock=self.messages.clock)
         self.away = False
 
     @asynccontextmanager
@@ -79,7 +76,7 @@ class InMemoryStore:
         if self.away:
             raise StoreUnavailable
         async with self.messages.transaction() as opened:
-            yield InMemoryUnitOfWork(opened, self.parked_receipts, self.server, self.template_work)
+            yield InMemoryUnitOfWork(opened, self.parked_receipts, self.server)
 
     @asynccontextmanager
     async def open_tenant_uow(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[InMemoryTenantUnitOfWork]:

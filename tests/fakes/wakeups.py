@@ -4,22 +4,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from messaging.application.ports.wakeups import QueueUnavailable
-from messaging.application.wakeups import Job, queue_name
+from messaging.application.wakeups import Wakeup, queue_name
 
 
 class InMemoryJobQueue:
     """`woken` are the wakeups that wait, in order; up to `waiting` in each queue. While `away`, none is published."""
 
     def __init__(self, *, waiting: int = 8) -> None:
-        self.queues: defaultdict[str, list[Job]] = defaultdict(list)
+        self.queues: defaultdict[str, list[Wakeup]] = defaultdict(list)
         self.away = False
         self._waiting = waiting
 
     @property
-    def woken(self) -> list[Job]:
+    def woken(self) -> list[Wakeup]:
         return [job for jobs in self.queues.values() for job in jobs]
 
-    async def wakeup(self, jobs: Sequence[Job]) -> None:
+    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
         if self.away and jobs:
             raise QueueUnavailable
         for job in jobs:

@@ -127,8 +127,10 @@ _WAITING = """
 SELECT d.kind, d.due_at - clock_timestamp() AS due_in, m.state, m.attempts, m.epoch, m.error_code, m.recipient_hint
 FROM dispatches d LEFT JOIN messages m ON m.tenant_id = d.tenant_id AND m.id = d.subject_id LIMIT 10
 """
-# The next look at an account's templates is always ahead.
-_WORK = "SELECT count(*) FROM dispatches WHERE kind <> 'sync_templates'"
+# The next listing of an account's templates is always ahead.
+_WORK = """
+SELECT (SELECT count(*) FROM dispatches) + (SELECT count(*) FROM jobs WHERE kind <> 'sync_templates')
+"""
 _MESSAGES = "SELECT id, state FROM messages WHERE id = ANY($1::uuid[])"
 _EVENTS = """
 SELECT message_id, array_agg(type ORDER BY seq) AS types FROM events

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from messaging.application.jobs import JobLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 
@@ -19,16 +20,16 @@ class ProcessWebhooks(Struct, frozen=True, tag="process_webhooks"):
 
 
 class Upkeep(Struct, frozen=True, tag="upkeep"):
-    """Messages are due whose wait for an echo has ended, whose status is to be checked, or whose template may be sent
-    again.
-    """
+    """Messages are due whose wait for an echo has ended, or whose status is to be checked."""
 
 
-class SyncTemplates(Struct, frozen=True, tag="sync_templates"):
-    """Accounts are due whose templates are to be listed at their providers."""
+class RunJobs(Struct, frozen=True, tag="run_jobs"):
+    """Jobs of this lane are due."""
+
+    lane: JobLane
 
 
-Wakeup = DeliverLane | ProcessWebhooks | Upkeep | SyncTemplates
+Wakeup = DeliverLane | ProcessWebhooks | Upkeep | RunJobs
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Wakeup] = msgspec.msgpack.Decoder(Wakeup)
@@ -52,5 +53,5 @@ def queue_name(job: Wakeup) -> str:
             return "messaging:webhooks"
         case Upkeep():
             return "messaging:upkeep"
-        case SyncTemplates():
-            return "messaging:templates"
+        case RunJobs(lane=lane):
+            return f"messaging:jobs:{lane}"

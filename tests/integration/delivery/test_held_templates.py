@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from messaging.application.messages.operating.release_held import ReleaseHeld
 from messaging.application.messages.reading.queries import FindMessage
 from messaging.application.templates.news import take_in_news
 from messaging.domain.messages.message_state import MessageKey
@@ -36,10 +35,22 @@ async def set_template(delivery: Delivery, **changes: Any) -> None:
     await delivery.snapshots.look()
 
 
-async def due_soon(delivery: Delivery) -> None:
-    """As if the two seconds until a release were over."""
+async def released(delivery: Delivery) -> int:
+    """As the job does when it is due: how many of the template's messages were let go."""
+    async with delivery.open() as uow:
+        count = await uow.held_messages.release_some(TENANT, TEMPLATE, 500)
+        await uow.commit()
+    return count
+
+
+async def requests(delivery: Delivery) -> Sequence[tuple[str, float]]:
+    """The template of each request for a release, and the seconds until it is due."""
     async with delivery.engines.system.connect() as connection:
-        await connection.exec_driver_sql("UPDATE dispatches SET due_at = clock_timestamp() WHERE kind = 'release_held'")
+        rows = await connection.exec_driver_sql(
+            "SELECT unique_key, extract(epoch FROM due_at - clock_timestamp()) AS wait FROM jobs"
+            " WHERE kind = 'release_held'"
+        )
+        return [(row.unique_key, float(row.wait)) for row in rows]
 
 
 async def waits(delivery: Delivery) -> Sequence[float]:
@@ -65,7 +76,6 @@ async def held(delivery: Delivery, key: MessageKey) -> str | None:
 async def test_a_message_says_what_holds_it_and_goes_when_its_template_is_back(
     delivery: Delivery, changes: dict[str, Any], code: str
 ) -> None:
-    release = ReleaseHeld(open_uow=delivery.open)
     key = await submitted(delivery)
     await set_template(delivery, **changes)
     await delivery.run()
@@ -77,13 +87,13 @@ async def test_a_message_says_what_holds_it_and_goes_when_its_template_is_back(
     await set_template(delivery, **changes | {"changed_at": None})
     async with delivery.open() as uow:
         await take_in_news(uow, [APPROVED])
-        await uow.template_requests.release([(TENANT, TEMPLATE)])
         await uow.commit()
-    assert await release() == 0, "it waits until every process knows"
-    await due_soon(delivery)
+    if code == "template_paused":
+        [(template, wait)] = await requests(delivery)
+        assert template == str(TEMPLATE)
+        assert 0 < wait <= 2, "it waits until every process knows"
     await delivery.snapshots.look()
-    while await release():
-        pass
+    assert await released(delivery) == 1
     await delivery.run()
 
     assert (await delivery.message(key)).state is State.SUBMITTED
@@ -91,38 +101,27 @@ async def test_a_message_says_what_holds_it_and_goes_when_its_template_is_back(
 
 
 async def test_only_held_messages_of_that_template_are_let_go(delivery: Delivery) -> None:
-    release = ReleaseHeld(open_uow=delivery.open)
     await submitted(delivery, template_id=None, send_at=NOON + timedelta(days=9_000), state=State.SCHEDULED)
     await submitted(delivery, send_at=NOON + timedelta(days=9_000), state=State.SCHEDULED)
     await set_template(delivery, status=TemplateStatus.PAUSED)
     await submitted(delivery)
     await delivery.run()
 
-    async with delivery.open() as uow:
-        await uow.template_requests.release([(TENANT, TEMPLATE)])
-        await uow.commit()
-    await due_soon(delivery)
-
-    assert [await release(), await release()] == [2, 0]
+    assert [await released(delivery), await released(delivery)] == [1, 0]
     due, *later = await waits(delivery)
     assert due <= 0
     assert min(later) > 1_000_000
 
 
 async def test_a_message_that_a_worker_has_is_not_touched(delivery: Delivery) -> None:
-    release = ReleaseHeld(open_uow=delivery.open)
     await submitted(delivery)
     await set_template(delivery, status=TemplateStatus.PAUSED)
     await delivery.run()
-    async with delivery.open() as uow:
-        await uow.template_requests.release([(TENANT, TEMPLATE)])
-        await uow.commit()
-    await due_soon(delivery)
     async with delivery.engines.system.connect() as connection:
         await connection.exec_driver_sql("BEGIN")
         await connection.exec_driver_sql("SELECT id FROM messages FOR NO KEY UPDATE")
 
-        assert await release() == 1
+        assert await released(delivery) == 0
 
         await connection.exec_driver_sql("ROLLBACK")
     assert min(await waits(delivery)) > 10

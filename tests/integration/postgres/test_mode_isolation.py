@@ -38,6 +38,7 @@ BY_POLICY: Final[Mapping[str, str]] = {
     "contact_aliases": "in_mode(mode)",
     "idempotency_keys": "in_mode(mode_of_key(key))",
     "inbound_messages": _OF_ITS_SENDER.format("inbound_messages"),
+    "jobs": "in_mode(mode)",
     "messages": "in_mode(mode)",
     "provider_accounts": "in_mode(mode)",
     "provider_events": "in_mode(mode)",

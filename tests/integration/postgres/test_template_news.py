@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -50,10 +51,10 @@ async def template(engines: Engines) -> Template:
     return found
 
 
-async def dispatches(engines: Engines) -> list[tuple[str, Any]]:
+async def jobs(engines: Engines) -> list[tuple[str, Any]]:
     async with engines.system.connect() as connection:
-        rows = await connection.exec_driver_sql("SELECT kind, subject_id FROM dispatches ORDER BY kind")
-        return [(row.kind, row.subject_id) for row in rows]
+        rows = await connection.exec_driver_sql("SELECT kind, unique_key FROM jobs ORDER BY kind")
+        return [(row.kind, UUID(row.unique_key)) for row in rows]
 
 
 async def test_a_review_changes_the_template_it_is_about(engines: Engines) -> None:
@@ -62,7 +63,7 @@ async def test_a_review_changes_the_template_it_is_about(engines: Engines) -> No
     assert found == a_template(
         status=PAUSED, quality="RED", status_info={"title": "FIRST_PAUSE"}, status_at=NOON, quality_at=NOON
     )
-    assert await dispatches(engines) == []
+    assert await jobs(engines) == []
 
 
 async def test_what_came_late_changes_nothing_in_one_transaction_or_in_two(engines: Engines) -> None:
@@ -80,7 +81,7 @@ async def test_news_of_another_id_under_the_same_name_is_about_another_template(
     found = await tell(engines, news(external_id="made_anew", status=TemplateStatus.REJECTED, rejected_reason="SCAM"))
 
     assert found == a_template()
-    assert await dispatches(engines) == [("sync_templates", ACCOUNT)]
+    assert await jobs(engines) == [("sync_templates", ACCOUNT)]
 
 
 async def test_a_template_whose_id_is_not_known_yet_is_found_by_its_name(engines: Engines) -> None:
@@ -96,7 +97,7 @@ async def test_a_template_whose_id_is_not_known_yet_is_found_by_its_name(engines
 async def test_the_late_end_of_a_former_template_leaves_nothing_to_do(engines: Engines) -> None:
     found = await tell(engines, news(external_id="former", status=TemplateStatus.DELETED))
 
-    assert (found, await dispatches(engines)) == (a_template(), [])
+    assert (found, await jobs(engines)) == (a_template(), [])
 
 
 async def test_news_of_another_tenant_s_account_is_not_about_this_one(engines: Engines) -> None:
@@ -109,11 +110,11 @@ async def test_news_of_another_tenant_s_account_is_not_about_this_one(engines: E
 async def test_news_that_does_not_tell_all_has_the_account_read_once(engines: Engines, unclear: dict[str, Any]) -> None:
     await tell(engines, news(**unclear), news(**unclear))
 
-    assert await dispatches(engines) == [("sync_templates", ACCOUNT)]
+    assert await jobs(engines) == [("sync_templates", ACCOUNT)]
 
 
 async def test_an_approval_has_the_messages_go_that_waited_for_it(engines: Engines) -> None:
     await tell(engines, news(status=PAUSED))
     await tell(engines, news(status=TemplateStatus.APPROVED, at=NOON + timedelta(seconds=1)))
 
-    assert await dispatches(engines) == [("release_held", TEMPLATE)]
+    assert await jobs(engines) == [("release_held", TEMPLATE)]

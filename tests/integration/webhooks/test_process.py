@@ -151,7 +151,7 @@ async def test_news_about_a_template_reach_it(client: httpx.AsyncClient, platfor
     assert await platform.process() == 2
 
     assert await platform.value("SELECT status FROM templates") == "paused"
-    assert await platform.value("SELECT subject_id FROM dispatches WHERE kind = 'sync_templates'") == ACCOUNT
+    assert await platform.value("SELECT unique_key FROM jobs WHERE kind = 'sync_templates'") == str(ACCOUNT)
 
 
 @pytest.mark.parametrize("bodies", [1, 2])

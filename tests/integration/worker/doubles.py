@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from math import inf
 from typing import cast
@@ -11,6 +12,7 @@ from uuid import UUID
 from messaging.adapters.arq.consumer import ArqJobConsumer
 from messaging.adapters.arq.queue import ArqJobQueue
 from messaging.adapters.arq.wire import connect
+from messaging.application.jobs import JobLane
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.ports.workers import SeenWorker
 from messaging.application.wakeups import DeliverLane
@@ -29,8 +31,8 @@ class Work:
     """Units due per lane or kind; every use case takes one batch of up to ten. Doubles as unit of work and upkeep."""
 
     def __init__(self) -> None:
-        self.due: Counter[DeliverLane | DispatchKind] = Counter()
-        self.done: Counter[DeliverLane | DispatchKind] = Counter()
+        self.due: Counter[DeliverLane | DispatchKind | JobLane] = Counter()
+        self.done: Counter[DeliverLane | DispatchKind | JobLane] = Counter()
         self.error: Exception | None = None
         self.failures = 0
         self.upkeep: Counter[str] = Counter()
@@ -39,7 +41,7 @@ class Work:
         self.let_sends_end = asyncio.Event()
         self.let_sends_end.set()
         self.draining = asyncio.Event()
-        self.dispatches = self
+        self.dispatches = self.due_jobs = self
 
     @asynccontextmanager
     async def open_uow(self) -> AsyncIterator[SystemUnitOfWork]:
@@ -48,9 +50,13 @@ class Work:
     async def lanes_with_work(
         self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]]
     ) -> Sequence[DispatchKind | DeliverLane]:
-        return [item for item, count in self.due.items() if count and (isinstance(item, DeliverLane) or item in kinds)]
+        found = [item for item, count in self.due.items() if count and not isinstance(item, JobLane)]
+        return [item for item in found if isinstance(item, DeliverLane) or item in kinds]
 
-    async def take(self, item: DeliverLane | DispatchKind) -> int:
+    async def lanes_due(self, lanes: Collection[JobLane]) -> AbstractSet[JobLane]:
+        return {lane for lane in lanes if self.due[lane]}
+
+    async def take(self, item: DeliverLane | DispatchKind | JobLane) -> int:
         if self.error is not None:
             self.failures += 1
             raise self.error
@@ -143,6 +149,19 @@ class Work:
         await asyncio.Event().wait()
 
 
+class JobsOf:
+    """Jobs of the work's lanes; `drained` when the worker has stopped them."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def __call__(self, lane: JobLane, /) -> int:
+        return await self._work.take(lane)
+
+    async def drain(self, *, within: float) -> None:
+        self._work.upkeep["drained jobs"] += 1
+
+
 async def healthy(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
@@ -162,8 +181,7 @@ async def worker_process(
                 poll_status=lambda: work.take(DispatchKind.POLL_STATUS),
                 process_webhooks=lambda: work.take(DispatchKind.PROCESS_WEBHOOK),
                 rematch=lambda: work.take(DispatchKind.REMATCH),
-                release_held=lambda: work.take(DispatchKind.RELEASE_HELD),
-                sync_templates=lambda: work.take(DispatchKind.SYNC_TEMPLATES),
+                run_jobs=JobsOf(work),
                 plan_template_syncs=work.plan_template_syncs,
                 recover_failover=work.recover_failover,
                 expire_held=work.expire_held,

@@ -23,6 +23,7 @@ from messaging.adapters.postgres.messages import (
 )
 from messaging.adapters.postgres.messages.apply_changes import Parts
 from messaging.adapters.postgres.operations import health, upkeep, vitals
+from messaging.adapters.postgres.outbox import statements as jobs
 from messaging.adapters.postgres.reading import dead_letters, message_counts, records, selections
 from messaging.adapters.postgres.reading.message_lists import PageQuery
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS
@@ -94,7 +95,15 @@ _OF_THE_SYSTEM: Final = (
     ("open-windows", "Writes when a person last wrote to a sender.", conversations.OPEN_WINDOWS),
     ("learn-aliases", "Writes which names are the same person's.", contact_aliases.LEARN),
     ("add-events", "Stores provider events not seen before.", provider_events.ADD),
-    ("claim-sync", "Takes one account whose templates are due to be read.", template_work.CLAIM),
+    ("enqueue-jobs", "Asks for jobs, or again for jobs that are waiting or running.", jobs.ENQUEUE),
+    ("enqueue-jobs-once", "Asks for jobs that nobody has asked for.", jobs.ENQUEUE_ONCE),
+    ("job-lanes-due", "Finds the lanes in which jobs are due.", jobs.LANES_DUE),
+    ("pick-jobs", "Locks due jobs, as many of each tenant as its share.", jobs.PICK),
+    ("pick-suspect-job", "Locks a due job whose last runs ended without a word.", jobs.PICK_SUSPECT),
+    ("claim-jobs", "Claims picked jobs, or lets them wait for an earlier one of their key.", jobs.CLAIM),
+    ("lock-claimed-jobs", "Locks jobs whose claims still hold.", jobs.LOCK_CLAIMED),
+    ("settle-jobs", "Writes how jobs ended: deletes those that are done.", jobs.SETTLE),
+    ("unblock-jobs", "Lets the first job run that waited for an ended one of its key.", jobs.UNBLOCK),
     ("release-held", "Makes messages due that waited for their template.", template_work.RELEASE),
     ("urgent-lag", "Tells how long the oldest urgent message of a channel has been due.", health.LAG),
     ("changed", "Finds tenants whose configuration has changed since a version.", snapshots.CHANGED),

@@ -10,11 +10,7 @@ from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKe
 from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
 from messaging.adapters.postgres.configuration.platform import PostgresPlatform
 from messaging.adapters.postgres.configuration.provider_templates import PostgresProviderTemplates
-from messaging.adapters.postgres.configuration.template_work import (
-    PostgresHeldMessages,
-    PostgresTemplateRequests,
-    PostgresTemplateSyncs,
-)
+from messaging.adapters.postgres.configuration.template_work import PostgresHeldMessages, PostgresSyncSchedule
 from messaging.adapters.postgres.conversations.contact_aliases import PostgresContactAliases
 from messaging.adapters.postgres.conversations.conversations import PostgresConversations
 from messaging.adapters.postgres.dispatches.awaited_messages import PostgresAwaitedMessages
@@ -26,6 +22,8 @@ from messaging.adapters.postgres.messages.failovers import PostgresFailovers
 from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.operations.vitals import PostgresVitals
+from messaging.adapters.postgres.outbox.due_jobs import PostgresDueJobs
+from messaging.adapters.postgres.outbox.outbox import PostgresOutbox
 from messaging.adapters.postgres.reading.dead_letters import PostgresDeadLetters
 from messaging.adapters.postgres.reading.records import PostgresRecords
 from messaging.adapters.postgres.reading.selections import PostgresSelections
@@ -140,8 +138,8 @@ class PostgresUnitOfWork:
         return PostgresConversations(self._opened.driver, self._scope)
 
     @cached_property
-    def template_requests(self) -> PostgresTemplateRequests:
-        return PostgresTemplateRequests(self._opened.driver)
+    def outbox(self) -> PostgresOutbox:
+        return PostgresOutbox(self._opened.driver)
 
     @cached_property
     def contact_aliases(self) -> PostgresContactAliases:
@@ -229,16 +227,20 @@ class PostgresSystemUnitOfWork:
         return PostgresProviderTemplates(self._opened.core, self._change.note)
 
     @cached_property
-    def template_requests(self) -> PostgresTemplateRequests:
-        return PostgresTemplateRequests(self._opened.driver)
+    def outbox(self) -> PostgresOutbox:
+        return PostgresOutbox(self._opened.driver)
 
     @cached_property
     def held_messages(self) -> PostgresHeldMessages:
         return PostgresHeldMessages(self._opened.driver)
 
     @cached_property
-    def template_syncs(self) -> PostgresTemplateSyncs:
-        return PostgresTemplateSyncs(self._opened.driver)
+    def sync_schedule(self) -> PostgresSyncSchedule:
+        return PostgresSyncSchedule(self._opened.driver)
+
+    @cached_property
+    def due_jobs(self) -> PostgresDueJobs:
+        return PostgresDueJobs(self._opened.driver)
 
     async def commit(self, *, durable: bool = True) -> None:
         await self._opened.commit(durable=durable)

@@ -39,6 +39,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "inbound_oddities": Declared("What messages of people lacked and was filled in.", ("oddity",)),
     "provider_events": Declared("Events of providers without a meaning here, kept.", ("kind",)),
     "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
+    "jobs_run": Declared("Runs of jobs of the outbox, by what became of the job.", ("kind", "end")),
     "breaker_changes": Declared("Circuit breakers that opened, were probed or closed.", ("scope", "state")),
     "template_syncs": Declared("Readings of an account's templates, by what came of them.", ("outcome",)),
     "relay_fallbacks": Declared("Relay passes that found Redis away and started the work in their own process."),

@@ -24,13 +24,14 @@ from messaging.application.ports.dispatches import Dispatches
 from messaging.application.ports.due_messages import DueMessages
 from messaging.application.ports.failovers import Failovers
 from messaging.application.ports.lifecycles import Lifecycles
+from messaging.application.ports.outbox import DueJobs, Outbox
 from messaging.application.ports.parked_receipts import ParkedReceipts
 from messaging.application.ports.platform import Platform
 from messaging.application.ports.provider_events import ProviderEvents
 from messaging.application.ports.raw_webhooks import RawWebhooks
 from messaging.application.ports.records import Records
 from messaging.application.ports.selections import Selections
-from messaging.application.ports.templates import HeldMessages, ProviderTemplates, TemplateRequests, TemplateSyncs
+from messaging.application.ports.templates import HeldMessages, ProviderTemplates, SyncSchedule
 from messaging.application.ports.unserved_messages import UnservedMessages
 from messaging.application.ports.vitals import Vitals
 from messaging.domain.shared.ids import TenantId
@@ -97,7 +98,7 @@ class AccessRoles(Protocol):
     @property
     def room(self) -> Room: ...
     @property
-    def template_requests(self) -> TemplateRequests: ...
+    def outbox(self) -> Outbox: ...
     @property
     def vitals(self) -> Vitals: ...
 
@@ -168,20 +169,30 @@ class TemplateRoles(Protocol):
     @property
     def templates(self) -> ProviderTemplates: ...
     @property
-    def template_requests(self) -> TemplateRequests: ...
-    @property
-    def template_syncs(self) -> TemplateSyncs: ...
+    def sync_schedule(self) -> SyncSchedule: ...
     @property
     def held_messages(self) -> HeldMessages: ...
 
 
-class SystemUnitOfWork(DeliveryUnitOfWork, SweepRoles, WebhookRoles, PlatformRoles, TemplateRoles, Protocol):
+class JobsUnitOfWork(SystemTransaction, Protocol):
+    """The platform's transaction as whoever asks for jobs and runs them needs it."""
+
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def due_jobs(self) -> DueJobs: ...
+
+
+class SystemUnitOfWork(
+    DeliveryUnitOfWork, JobsUnitOfWork, SweepRoles, WebhookRoles, PlatformRoles, TemplateRoles, Protocol
+):
     """The platform's transaction with every role; a use case that needs few of them names those instead."""
 
 
 OpenConversations = Callable[[TenantId, Reach], AbstractAsyncContextManager[ConversationRoles]]
 OpenUnitOfWork = Callable[[TenantId, Reach], AbstractAsyncContextManager[UnitOfWork]]
 OpenDeliveryUnitOfWork = Callable[[], AbstractAsyncContextManager[DeliveryUnitOfWork]]
+OpenJobsUnitOfWork = Callable[[], AbstractAsyncContextManager[JobsUnitOfWork]]
 OpenSystemUnitOfWork = Callable[[], AbstractAsyncContextManager[SystemUnitOfWork]]
 
 

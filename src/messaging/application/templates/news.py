@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
+from messaging.application.templates.requests import listing, release
 from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
 from messaging.domain.templates.news import TemplateNews, in_order, may_be_about, tell
 from messaging.domain.templates.template import Template, TemplateStatus
@@ -30,8 +31,11 @@ async def take_in_news(uow: SystemUnitOfWork, news: Sequence[TemplateNews]) -> N
             unclear.add((item.tenant_id, item.account_id))
     changed = shelf.changed()
     await uow.templates.update(changed)
-    await uow.template_requests.read_anew(unclear)
-    await uow.template_requests.release([(it.tenant_id, it.id) for it in changed if shelf.was_freed(it)])
+    modes = locked.modes
+    # An account that is gone by now has no mode, and nothing to list.
+    wanted = [listing(tenant, modes[account], account) for tenant, account in sorted(unclear) if account in modes]
+    freed = [release(template, modes[template.account_id]) for template in changed if shelf.was_freed(template)]
+    await uow.outbox.enqueue([*wanted, *freed])
 
 
 class _Shelf:

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from messaging.application.ports.providers import Connection, ProviderGateway, P
 from messaging.application.ports.unit_of_work import OpenUnitOfWork, UnitOfWork
 from messaging.application.templates.create import OpenConnection
 from messaging.application.templates.merge import gone, may_be_sent_again, merged
+from messaging.application.templates.requests import listing, release
 from messaging.application.templates.views import SyncView
 from messaging.domain.shared.ids import AccountId, TemplateId
 from messaging.domain.shared.refusals import not_found
@@ -20,6 +21,9 @@ from messaging.domain.templates.template import Template, TemplateStatus
 from messaging.domain.tenants.tenant import Principal, ProviderAccount
 
 Effect = Literal["added", "changed", "removed", "unchanged"]
+
+# A listing that does not have a reported change yet is repeated after so long.
+_STILL_CHANGING: Final = timedelta(seconds=5)
 
 
 class SyncAccount:
@@ -82,11 +86,10 @@ class SyncAccount:
         changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
         for _, template in changed:
             await uow.reviewed_templates.update_template(template)
-        await uow.template_requests.release(
-            [(new.tenant_id, new.id) for old, new in changed if may_be_sent_again(old, new)]
-        )
+        asked = [release(new, account.mode) for old, new in changed if may_be_sent_again(old, new)]
         if any(template.changed_at is not None for template in after):
-            await uow.template_requests.read_anew([(account.tenant_id, account.id)])
+            asked.append(listing(account.tenant_id, account.mode, account.id, due_after=_STILL_CHANGING))
+        await uow.outbox.enqueue(asked)
 
     def _new(self, account: ProviderAccount, theirs: ProviderTemplate) -> Template:
         return Template(

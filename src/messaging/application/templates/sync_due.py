@@ -1,38 +1,71 @@
-"""Lists templates from providers on schedule: at intervals, and at once when a report cannot be applied by itself.
-
-An account is claimed by moving its dispatch to the end of a lease, so no transaction is open during the provider call,
-and a worker lost meanwhile delays the listing by one lease.
-"""
+"""Lists templates from providers on schedule: at intervals, and at once when a report cannot be applied by itself."""
 
 import logging
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Final
 
+from messaging.application import jobs
+from messaging.application.ports.outbox import ClaimedJob, Done, Failed, JobResult, Repeat, Wait
 from messaging.application.ports.providers import ProviderRefused, ProviderUnavailable
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
-from messaging.application.ports.templates import DueSync
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, OpenUnitOfWork
 from messaging.application.templates.create import OpenConnection
+from messaging.application.templates.requests import listing, release
 from messaging.application.templates.sync import SyncAccount, disregard_change
-from messaging.domain.shared.ids import AccountId, Prefix, typeid
+from messaging.domain.jobs.retry import JobPolicy
+from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
 from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, TenantStatus
 
 log = logging.getLogger(__name__)
 
 # Longer than the longest listing: 120 pages.
-_LEASE = timedelta(minutes=10)
-# After a failure, the wait before the next try equals the time since the listing was requested, within these bounds.
-_SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=15), timedelta(minutes=5)
+LONGEST_LISTING: Final = timedelta(minutes=10)
+# A listing is tried until it succeeds: templates that changed cannot be sent before.
+LISTING_POLICY: Final = JobPolicy(
+    first_wait=timedelta(seconds=15), longest_wait=timedelta(minutes=5), most_attempts=None
+)
+# How long an account is left alone whose provider is held for longer.
+_LONGEST_HOLD: Final = timedelta(minutes=5)
 
 HeldFor = Callable[[AccountId], Awaitable[timedelta]]
 
 
+class PlanTemplateSyncs:
+    """Schedules listings for accounts that have none scheduled. With an interval of zero, templates are listed only
+    when a report requires it.
+    """
+
+    def __init__(self, *, open_uow: OpenSystemUnitOfWork, every: timedelta) -> None:
+        self._open = open_uow
+        self._every = every
+
+    async def __call__(self) -> int:
+        """How many were scheduled. Raises StoreUnavailable."""
+        async with self._open() as uow:
+            await uow.sync_schedule.carry_over()
+            accounts = await uow.sync_schedule.unscheduled() if self._every else ()
+            await uow.outbox.enqueue(
+                [
+                    listing(it.tenant_id, it.mode, it.account_id, due_after=self._first_turn(), hasten=False)
+                    for it in accounts
+                ]
+            )
+            await uow.commit()
+        return len(accounts)
+
+    def _first_turn(self) -> timedelta:
+        """A half to a whole interval: connecting an account lists its templates at once, and a start of all workers
+        must not ask all providers at once.
+        """
+        return self._every * random.uniform(0.5, 1.0)
+
+
 class SyncDueTemplates:
-    """Lists templates of due accounts. `every` is the interval; with zero, templates are listed only when a report
-    requires it.
+    """The handler of `jobs.SyncTemplates`: lists the templates of one account.
 
     `held_for` tells how long nothing may be sent through an account: its provider is not asked meanwhile.
     """
@@ -40,7 +73,6 @@ class SyncDueTemplates:
     def __init__(
         self,
         *,
-        open_system_uow: OpenSystemUnitOfWork,
         open_uow: OpenUnitOfWork,
         snapshots: Snapshots,
         open_connection: OpenConnection,
@@ -49,7 +81,6 @@ class SyncDueTemplates:
         telemetry: Telemetry,
         every: timedelta,
     ) -> None:
-        self._open_system = open_system_uow
         self._open = open_uow
         self._snapshots = snapshots
         self._open_connection = open_connection
@@ -58,53 +89,36 @@ class SyncDueTemplates:
         self._telemetry = telemetry
         self._every = every
 
-    async def plan(self) -> int:
-        """Schedule accounts that have no listing scheduled; returns how many. Raises StoreUnavailable."""
-        if not self._every:
-            return 0
-        async with self._open_system() as uow:
-            planned = await uow.template_syncs.plan(self._every)
-            await uow.commit()
-        return planned
-
-    async def __call__(self) -> int:
-        """1 after an account was handled, 0 when none is due. Raises StoreUnavailable."""
-        async with self._open_system() as uow:
-            due = await uow.template_syncs.claim(lease=_LEASE)
-            await uow.commit()
-        if due is None:
-            return 0
-        account = await self._active_account(due)
+    async def __call__(self, job: jobs.SyncTemplates, claimed: ClaimedJob) -> JobResult:
+        """Raises StoreUnavailable."""
+        account = await self._active_account(claimed.tenant_id, job.account_id)
         if account is None:
-            # The schedule is dropped; `plan` schedules the account again once it is active.
-            await self._end(due, "inactive", again=False)
-        elif (held := await self._held_for(account.id)) > timedelta(0):
-            await self._fail(due, "held", min(held, _LONGEST_BACKOFF))
-        else:
-            await self._read(due, account)
-        return 1
+            # The schedule is dropped; `PlanTemplateSyncs` schedules the account again once it is active.
+            return self._ended("inactive", Done())
+        if (held := await self._held_for(account.id)) > timedelta(0):
+            return self._ended("held", Wait(min(held, _LONGEST_HOLD)))
+        return await self._read(claimed, account)
 
-    async def _active_account(self, due: DueSync) -> ProviderAccount | None:
-        facts = await self._snapshots.tenant(due.tenant_id)
-        account = None if facts is None else facts.accounts.get(due.account_id)
+    async def _active_account(self, tenant_id: TenantId, account_id: AccountId) -> ProviderAccount | None:
+        facts = await self._snapshots.tenant(tenant_id)
+        account = None if facts is None else facts.accounts.get(account_id)
         if facts is None or account is None or facts.tenant.status is not TenantStatus.ACTIVE:
             return None
         return account if account.status is AccountStatus.ACTIVE else None
 
-    async def _read(self, due: DueSync, account: ProviderAccount) -> None:
+    async def _read(self, claimed: ClaimedJob, account: ProviderAccount) -> JobResult:
         try:
             connection = await self._open_connection(account)
-            view = await self._sync(account, connection, asked_at=due.claimed_at)
+            view = await self._sync(account, connection, asked_at=claimed.claimed_at)
         except (ProviderUnavailable, CannotDecrypt) as error:
-            log.warning("templates.not_read", extra=_ids(due) | {"problem": str(error)[:200]})
-            await self._fail(due, "unavailable", _backoff(due))
+            log.warning("templates.not_read", extra=_ids(account) | {"problem": str(error)[:200]})
+            return self._ended("unavailable", Failed(code="templates_not_read", reason=str(error)[:200]))
         except ProviderRefused as error:
-            log.warning("templates.refused", extra=_ids(due) | {"problem": error.detail[:200]})
+            log.warning("templates.refused", extra=_ids(account) | {"problem": error.detail[:200]})
             await self._disregard_changes(account)
-            await self._end(due, "refused")
-        else:
-            log.info("templates.read", extra=_ids(due) | {"changed": view.changed + view.added + view.removed})
-            await self._end(due, "read")
+            return self._ended("refused", self._next_turn())
+        log.info("templates.read", extra=_ids(account) | {"changed": view.changed + view.added + view.removed})
+        return self._ended("read", self._next_turn())
 
     async def _disregard_changes(self, account: ProviderAccount) -> None:
         """Clear the marks of changed content: an account that may not list its templates could otherwise never send a
@@ -115,30 +129,20 @@ class SyncDueTemplates:
             changing = [template for template in ours if template.changed_at is not None]
             for template in changing:
                 await uow.reviewed_templates.update_template(disregard_change(template))
-            await uow.template_requests.release([(template.tenant_id, template.id) for template in changing])
+            await uow.outbox.enqueue([release(template, account.mode) for template in changing])
             await uow.commit()
 
-    async def _end(self, due: DueSync, outcome: str, *, again: bool = True) -> None:
+    def _next_turn(self) -> Done | Repeat:
         # Varied at random, so that accounts connected together are not listed together.
-        after = self._every * random.uniform(0.9, 1.1) if self._every and again else None
-        async with self._open_system() as uow:
-            await uow.template_syncs.done(due, next_after=after)
-            await uow.commit()
+        return Repeat(self._every * random.uniform(0.9, 1.1)) if self._every else Done()
+
+    def _ended(self, outcome: str, result: JobResult) -> JobResult:
         self._telemetry.count("template_syncs", outcome=outcome)
-
-    async def _fail(self, due: DueSync, outcome: str, again_after: timedelta) -> None:
-        async with self._open_system() as uow:
-            await uow.template_syncs.failed(due, again_after=again_after)
-            await uow.commit()
-        self._telemetry.count("template_syncs", outcome=outcome)
+        return result
 
 
-def _backoff(due: DueSync) -> timedelta:
-    return min(max(due.claimed_at - due.asked_at, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
-
-
-def _ids(due: DueSync) -> dict[str, str]:
+def _ids(account: ProviderAccount) -> dict[str, str]:
     return {
-        "tenant_id": typeid(Prefix.TENANT, due.tenant_id),
-        "account_id": typeid(Prefix.ACCOUNT, due.account_id),
+        "tenant_id": typeid(Prefix.TENANT, account.tenant_id),
+        "account_id": typeid(Prefix.ACCOUNT, account.id),
     }

@@ -51,8 +51,6 @@ class DispatchKind(StrEnum):
     POLL_STATUS = "poll_status"
     PROCESS_WEBHOOK = "process_webhook"
     REMATCH = "rematch"
-    SYNC_TEMPLATES = "sync_templates"
-    RELEASE_HELD = "release_held"
 
 
 class LastAttempt(Struct, frozen=True, kw_only=True):

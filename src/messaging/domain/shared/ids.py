@@ -18,6 +18,7 @@ RuleId = NewType("RuleId", UUID)
 WebhookId = NewType("WebhookId", UUID)
 InboundId = NewType("InboundId", UUID)
 EventId = NewType("EventId", UUID)
+JobId = NewType("JobId", UUID)
 
 
 class Prefix(StrEnum):
@@ -31,6 +32,7 @@ class Prefix(StrEnum):
     WEBHOOK = "whk"
     INBOUND = "inb"
     EVENT = "evt"
+    JOB = "job"
 
 
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"

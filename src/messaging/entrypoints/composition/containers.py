@@ -12,6 +12,7 @@ from messaging.entrypoints.composition.use_cases.accounts import AccountUseCases
 from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
 from messaging.entrypoints.composition.use_cases.messages import MessageUseCases
+from messaging.entrypoints.composition.use_cases.outbox import OutboxUseCases
 from messaging.entrypoints.composition.use_cases.templates import TemplateUseCases
 from messaging.entrypoints.composition.use_cases.tenants import TenantUseCases
 from messaging.entrypoints.composition.use_cases.webhooks import WebhookUseCases
@@ -34,6 +35,7 @@ class Application(DeclarativeContainer):
     templates: Any = Container(
         TemplateUseCases, settings=settings, adapters=adapters, accounts=accounts, messages=messages
     )
+    outbox: Any = Container(OutboxUseCases, adapters=adapters, messages=messages, templates=templates)
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(WebhookUseCases, adapters=adapters, conversations=conversations, messages=messages)
 

@@ -11,19 +11,20 @@ from time import monotonic
 
 from msgspec import Struct
 
+from messaging.application.jobs import JobLane
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports import health
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.application.ports.wakeups import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
 from messaging.application.ports.workers import Workers
-from messaging.application.wakeups import DeliverLane, ProcessWebhooks, SyncTemplates, Upkeep, queue_name
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, queue_name
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.observability.telemetry import AsgiApp
-from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, Throttling, pause
+from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, JobsOfLanes, Throttling, pause
 from messaging.entrypoints.worker.runner import JobRunner
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ _EXPIRE_EVERY = 30.0
 # Accounts connected meanwhile have their templates read by whoever connected them.
 _PLAN_EVERY = 600.0
 
+# The part of the grace after which jobs of the outbox are given back that have not ended.
+_OF_THE_GRACE = 0.8
+
 # Runs of one queue at a time. A delivery run only claims (the sends go on beside it, under their own bound), so two
 # keep a lane busy while one waits for the database. Two batches of webhooks would halve what one could take, and wait
 # for each other's messages.
@@ -53,7 +57,7 @@ _RUNS_PER_LANE = 2
 _RUNS_OF_WEBHOOKS = 1
 
 # How long a wakeup may lie where nobody is in a hurry; to look costs the same whether there is one or not.
-_LEISURELY = {queue_name(job): timedelta(milliseconds=250) for job in (Upkeep(), SyncTemplates())} | {
+_LEISURELY = {queue_name(job): timedelta(milliseconds=250) for job in (Upkeep(), RunJobs(JobLane.BULK))} | {
     queue_name(DeliverLane(channel, Priority.LOW)): timedelta(milliseconds=100) for channel in Channel
 }
 
@@ -67,8 +71,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     poll_status: Batch
     process_webhooks: Batch
     rematch: Batch
-    release_held: Batch
-    sync_templates: Batch
+    run_jobs: JobsOfLanes
     plan_template_syncs: Batch
     recover_failover: Batch
     expire_held: Batch
@@ -115,8 +118,7 @@ class WorkerProcess:
             poll_status=dependencies.poll_status,
             process_webhooks=dependencies.process_webhooks,
             rematch=dependencies.rematch,
-            release_held=dependencies.release_held,
-            sync_templates=dependencies.sync_templates,
+            run_jobs=dependencies.run_jobs,
             telemetry=dependencies.telemetry,
             stopping=self._stopping,
         )
@@ -214,7 +216,11 @@ class WorkerProcess:
         """Claim nothing more; sends that have started end by themselves and write their outcomes down."""
         try:
             async with asyncio.timeout(self._terms.grace):
-                await asyncio.gather(self._has.deliver.drain(), self._runner.idle())
+                await asyncio.gather(
+                    self._has.deliver.drain(),
+                    self._has.run_jobs.drain(within=self._terms.grace * _OF_THE_GRACE),
+                    self._runner.idle(),
+                )
                 # A claim that was being committed when draining began has brought its sends only now.
                 await self._has.deliver.drain()
         except TimeoutError:
@@ -274,7 +280,8 @@ def _at_once(terms: WorkerTerms) -> dict[str, int]:
     limits = {queue_name(lane): _RUNS_PER_LANE for lane in terms.lanes()}
     if terms.webhooks:
         limits[queue_name(ProcessWebhooks())] = _RUNS_OF_WEBHOOKS
-    return limits | {queue_name(Upkeep()): 1, queue_name(SyncTemplates()): 1}
+    # One run of a lane claims for all the jobs that the process runs at once.
+    return limits | {queue_name(Upkeep()): 1} | {queue_name(RunJobs(lane)): 1 for lane in JobLane}
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:

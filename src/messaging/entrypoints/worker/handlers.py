@@ -8,9 +8,10 @@ from time import monotonic
 from typing import Protocol, assert_never
 from uuid import UUID
 
+from messaging.application.jobs import JobLane
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.application.wakeups import DeliverLane, ProcessWebhooks, SyncTemplates, Upkeep, Wakeup, queue_name
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, Wakeup, queue_name
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,12 @@ class Throttling(Protocol):
     def throttled_for(self) -> Callable[[DeliverLane], float]: ...
 
 
+class JobsOfLanes(Protocol):
+    async def __call__(self, lane: JobLane, /) -> int: ...
+
+    async def drain(self, *, within: float) -> None: ...
+
+
 class Handlers:
     """Each use case deals with one batch per call and says how much that was; 0 means nothing is left for now.
 
@@ -57,8 +64,7 @@ class Handlers:
         poll_status: Batch,
         process_webhooks: Batch,
         rematch: Batch,
-        release_held: Batch,
-        sync_templates: Batch,
+        run_jobs: JobsOfLanes,
         telemetry: Telemetry,
         stopping: asyncio.Event,
     ) -> None:
@@ -68,8 +74,7 @@ class Handlers:
         self._poll_status = poll_status
         self._process_webhooks = process_webhooks
         self._rematch = rematch
-        self._release_held = release_held
-        self._sync_templates = sync_templates
+        self._run_jobs = run_jobs
         self._telemetry = telemetry
         self._stopping = stopping
         self._failures: Counter[str] = Counter()
@@ -98,9 +103,8 @@ class Handlers:
             case Upkeep():
                 await self._repeat(self._resolve_unknown)
                 await self._repeat(self._poll_status)
-                await self._repeat(self._release_held)
-            case SyncTemplates():
-                await self._repeat(self._sync_templates)
+            case RunJobs(lane=lane):
+                await self._repeat(lambda: self._run_jobs(lane))
             case _:
                 assert_never(job)
 

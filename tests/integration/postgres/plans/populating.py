@@ -57,6 +57,11 @@ INSERT INTO provider_events SELECT tenant_id, id, tenant_id, id, created_at, cre
     FROM seeds WHERE n % 5 = 4;
 INSERT INTO service_windows SELECT tenant_id, tenant_id, created_at, sha256(n::text::bytea) FROM seeds WHERE n % 5 = 0;
 INSERT INTO dead_letters SELECT tenant_id, id, created_at, NULL, 'code', 'reason' FROM seeds WHERE n % 10 = 3;
+INSERT INTO jobs (tenant_id, id, due_at, wanted_at, died_at, mode, kind, lane, order_key, unique_key, payload,
+    unfinished, status)
+SELECT tenant_id, id, created_at, created_at, CASE n % 4 WHEN 3 THEN created_at END, 'live', 'release_held',
+    CASE n % 2 WHEN 0 THEN 'prompt' ELSE 'bulk' END, CASE n % 4 WHEN 0 THEN 'key-' || n % 1000 END, 'unique-' || n,
+    '{}', CASE n % 400 WHEN 2 THEN 3 ELSE 0 END, ('{blocked,waiting,claimed,dead}'::text[])[n % 4 + 1] FROM seeds;
 INSERT INTO idempotency_keys (scope, key, fingerprint, status, body, expires_at)
 SELECT tenant_id, 'key-' || n, 'f', 202, '', created_at + interval '7 days' FROM seeds;
 DELETE FROM config_versions;

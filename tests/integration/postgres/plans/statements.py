@@ -57,7 +57,7 @@ def statements(facts: Facts) -> dict[str, Statement]:
 
 
 def _of_the_system(facts: Facts) -> Cases:
-    return {**_outbox(facts), **_changing(facts), **_webhooks(facts), **_keeping()}
+    return {**_outbox(facts), **_jobs(facts), **_changing(facts), **_webhooks(facts), **_keeping()}
 
 
 def _outbox(facts: Facts) -> Cases:
@@ -77,15 +77,34 @@ def _outbox(facts: Facts) -> Cases:
         ),
         "lock-lost": ((ONE, ONE, 20), ["attempts_one_open", "dispatches_pkey", "messages_pkey"]),
         "lock-others": (("resolve_unknown", 20), ["dispatches_other_idx", "messages_pkey"]),
-        "claim-sync": ((WAIT,), ["dispatches_other_idx", "dispatches_pkey"]),
         "release-held": (
-            (["default"], 20),
-            ["dispatches_other_idx", "dispatches_lane_idx", "messages_pkey", "events_pkey"],
+            (TENANT, TENANT, ["default"], 20),
+            ["dispatches_lane_idx", "messages_pkey", "events_pkey"],
         ),
         "urgent-lag": ((["whatsapp"],), ["dispatches_lane_idx"]),
         "postpone": ((*_keys(facts), [WAIT] * SOME, "deliver"), ["dispatches_pkey"]),
         "unschedule": (_keys(facts), ["dispatches_pkey"]),
         "schedule": ((_change(facts),), ["messages_pkey"]),
+    }
+
+
+def _jobs(facts: Facts) -> Cases:
+    tenants, ids = _keys(facts)
+    t, w, i, now = ["x"] * SOME, [WAIT] * SOME, [1] * SOME, [_now()] * SOME
+    asked = (tenants, ["live"] * SOME, ids, t, t, t, t, ["{}"] * SOME, now, w)
+    return {
+        "enqueue-jobs": (asked, []),
+        "enqueue-jobs-once": (asked, []),
+        "job-lanes-due": ((["prompt", "bulk"],), ["jobs_lane_idx"]),
+        "pick-jobs": (("prompt", TENANT, 64, ONE, ["release_held"], 48), ["jobs_tenant_idx"]),
+        "pick-suspect-job": (("prompt", ["release_held"]), ["jobs_suspect_idx"]),
+        "claim-jobs": (
+            (tenants, ids, ["release_held"], [WAIT]),
+            ["jobs_pkey", "jobs_order_idx", "jobs_running_idx"],
+        ),
+        "lock-claimed-jobs": ((tenants, ids, i), ["jobs_pkey"]),
+        "settle-jobs": ((tenants, ids, t, w, t, t), ["jobs_pkey"]),
+        "unblock-jobs": ((tenants, t), ["jobs_blocked_idx", "jobs_pkey"]),
     }
 
 

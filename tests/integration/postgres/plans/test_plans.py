@@ -25,7 +25,7 @@ from tests.integration.postgres.plans.statements import hot_statements_and_lists
 BIG = (
     *("messages", "contents", "attempts", "events", "raw_webhooks", "dispatches", "webhook_digests"),
     *("parked_receipts", "inbound_messages", "service_windows", "dead_letters", "idempotency_keys", "config_versions"),
-    "provider_events",
+    *("provider_events", "jobs"),
 )
 
 WHOLESALE = ("Sort", "Hash Join", "Merge Join", "Bitmap Heap Scan")

@@ -1,16 +1,18 @@
 """Which wakeups does a pass publish, and what happens when it cannot?"""
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import cast
 from uuid import UUID
 
 import pytest
 
+from messaging.application.jobs import JobLane
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.ports.wakeups import QueueUnavailable
-from messaging.application.wakeups import DeliverLane, ProcessWebhooks, Upkeep, Wakeup
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, Wakeup
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
@@ -29,7 +31,11 @@ class Outbox:
         self.asked: Sequence[DispatchKind] = ()
         self.throttled: Collection[tuple[DeliverLane, UUID]] = ()
         self.away = False
-        self.dispatches = self
+        self.job_lanes: set[JobLane] = set()
+        self.dispatches = self.due_jobs = self
+
+    async def lanes_due(self, lanes: Collection[JobLane]) -> AbstractSet[JobLane]:
+        return self.job_lanes.intersection(lanes)
 
     async def lanes_with_work(
         self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]]
@@ -102,11 +108,16 @@ async def test_a_worker_for_one_lane_hints_that_lane_only() -> None:
     assert await world.relay() == 1
 
     assert world.queue.woken == [OTP]
-    everybodys = {
-        *(DispatchKind.RESOLVE_UNKNOWN, DispatchKind.POLL_STATUS),
-        *(DispatchKind.RELEASE_HELD, DispatchKind.SYNC_TEMPLATES),
-    }
-    assert set(world.outbox.asked) == {DispatchKind.DELIVER} | everybodys
+    assert set(world.outbox.asked) == {DispatchKind.DELIVER, DispatchKind.RESOLVE_UNKNOWN, DispatchKind.POLL_STATUS}
+
+
+async def test_each_lane_of_jobs_has_a_wakeup_of_its_own_that_every_worker_publishes() -> None:
+    world = World(lanes=[], webhooks=False)
+    world.outbox.job_lanes = {JobLane.PROMPT, JobLane.BULK}
+
+    assert await world.relay() == 2
+
+    assert world.queue.woken == [RunJobs(JobLane.BULK), RunJobs(JobLane.PROMPT)]
 
 
 async def test_without_the_queue_the_work_is_started_here() -> None:

@@ -1,18 +1,21 @@
 """News of templates are written where they are newer, and ask for what they do not tell themselves."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from messaging.application import jobs
+from messaging.application.ports.outbox import NewJob
 from messaging.application.templates.news import take_in_news
-from messaging.domain.shared.ids import TemplateId
+from messaging.domain.shared.ids import AccountId, TemplateId
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template, TemplateStatus
-from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TEMPLATE, TENANT, a_template
+from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TEMPLATE, TENANT, a_template, an_account
 from tests.fakes.configuration import InMemoryConfiguration
-from tests.fakes.templates import InMemoryProviderTemplates, InMemoryTemplateWork
+from tests.fakes.templates import InMemoryProviderTemplates
 
 SECOND = timedelta(seconds=1)
 APPROVED, PAUSED = TemplateStatus.APPROVED, TemplateStatus.PAUSED
@@ -40,21 +43,25 @@ class Shelf:
         self.configuration.templates_ = {template.id: template for template in templates or (a_template(),)}
         if listed_at is not None:
             self.configuration.listed_[ACCOUNT] = listed_at
-        self.work = InMemoryTemplateWork(clock=lambda: NOON)
+        self.configuration.accounts_[ACCOUNT] = an_account()
+        self.jobs: list[jobs.Job] = []
 
     async def hears(self, *items: TemplateNews) -> Template:
         """The first template afterwards."""
-        uow: Any = SimpleNamespace(templates=InMemoryProviderTemplates(self.configuration), template_requests=self.work)
+        uow: Any = SimpleNamespace(templates=InMemoryProviderTemplates(self.configuration), outbox=self)
         await take_in_news(uow, items)
         return self.configuration.templates_[TEMPLATE]
 
+    async def enqueue(self, wanted: Sequence[NewJob]) -> None:
+        self.jobs += [new.job for new in wanted]
+
     @property
-    def asked(self) -> list[Any]:
-        return [account for _, account in self.work.syncs]
+    def asked(self) -> list[AccountId]:
+        return [job.account_id for job in self.jobs if isinstance(job, jobs.SyncTemplates)]
 
     @property
     def freed(self) -> list[TemplateId]:
-        return [template for _, template in self.work.releases]
+        return [job.template_id for job in self.jobs if isinstance(job, jobs.ReleaseHeld)]
 
 
 async def test_a_report_changes_the_template_it_is_about() -> None:

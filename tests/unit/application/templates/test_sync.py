@@ -1,6 +1,6 @@
 """What a listing of the provider's templates changes here, and what it must leave as it is."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -8,11 +8,13 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from messaging.application import jobs
+from messaging.application.ports.outbox import NewJob
 from messaging.application.ports.providers import Connection, Credentials, ProviderGateway, ProviderTemplate
 from messaging.application.ports.unit_of_work import UnitOfWork
 from messaging.application.templates.sync import SyncAccount
 from messaging.application.templates.views import SyncView
-from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
+from messaging.domain.shared.ids import TemplateId, TenantId
 from messaging.domain.shared.mode import Mode, Reach
 from messaging.domain.templates.template import Components, ParameterFormat, Template, TemplateCategory, TemplateStatus
 from tests.builders import ACCOUNT, NOON, TEMPLATE, a_template, an_account, components
@@ -44,7 +46,7 @@ class World:
         self.configuration = self.accounts = self.templates = self.reviewed_templates = InMemoryConfiguration()
         self.configuration.accounts_[ACCOUNT] = an_account()
         self.configuration.templates_ = {template.id: template for template in ours}
-        self.template_requests = self
+        self.outbox = self
         self.asked: list[tuple[str, Any]] = []
         self.listing: Sequence[ProviderTemplate] = ()
         gateways = cast(Mapping[str, ProviderGateway], {"whatsapp_cloud": self})
@@ -65,14 +67,15 @@ class World:
     async def open(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[UnitOfWork]:
         yield cast(UnitOfWork, self)
 
-    async def read_anew(self, accounts: Collection[tuple[TenantId, AccountId]]) -> None:
-        self.asked += [("read", account) for _, account in accounts]
-
-    async def release(self, templates: Collection[tuple[TenantId, TemplateId]]) -> None:
-        self.asked += [("release", template) for _, template in templates]
+    async def enqueue(self, wanted: Sequence[NewJob]) -> None:
+        self.asked += [_told(new.job) for new in wanted]
 
     async def commit(self) -> None:
         pass
+
+
+def _told(job: jobs.Job) -> tuple[str, Any]:
+    return ("read", job.account_id) if isinstance(job, jobs.SyncTemplates) else ("release", job.template_id)
 
 
 async def test_an_edited_template_takes_its_new_blanks_and_refuses_the_old() -> None:

@@ -1,24 +1,28 @@
 """Templates read from providers by themselves: whose turn it is, and what follows from how it went."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from messaging.application import jobs
+from messaging.application.ports.outbox import Done, Failed, JobResult, NewJob, Repeat, Wait
 from messaging.application.ports.providers import Connection, Credentials, ProviderRefused, ProviderUnavailable
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.snapshots import TenantSnapshot
-from messaging.application.ports.templates import DueSync
-from messaging.application.templates.sync_due import SyncDueTemplates
+from messaging.application.ports.templates import ReviewedAccount
+from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+from messaging.application.templates.sync_due import LISTING_POLICY, PlanTemplateSyncs, SyncDueTemplates
 from messaging.application.templates.views import SyncView
+from messaging.domain.jobs.retry import RetryIn, after_failure
 from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode, Reach
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, TenantStatus
-from tests.builders import ACCOUNT, NOON, TEMPLATE, TENANT, a_snapshot, a_template, a_tenant, an_account
+from tests.builders import ACCOUNT, NOON, TEMPLATE, TENANT, a_claimed_job, a_snapshot, a_template, a_tenant, an_account
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import Counts
 
@@ -29,19 +33,18 @@ UNAVAILABLE = ProviderUnavailable("provider_unavailable", "No answer.")
 
 
 class World:
-    """One account that is due. `ended` is what was written about its turn, and `problem` what the provider answers."""
+    """One account that is due. `problem` is what the provider answers."""
 
     def __init__(self, *templates: Template, every: timedelta = HOUR, facts: TenantSnapshot | None = None) -> None:
-        self.due: DueSync | None = due()
         self.held = timedelta(0)
         self.problem: Exception | None = None
         self.templates = {template.id: template for template in templates}
         self.read: list[Any] = []
-        self.ended: list[tuple[str, timedelta | None]] = []
-        self.released: list[TemplateId] = []
+        self.asked: list[NewJob] = []
         self.commits = 0
         self.counts = Counts()
-        doubles: Any = {"open_system_uow": self.open_system, "open_uow": self.open, "sync": self._sync}
+        self.carried = 0
+        doubles: Any = {"open_uow": self.open, "sync": self._sync}
         self.use_case = SyncDueTemplates(
             snapshots=InMemorySnapshots(facts or a_snapshot()),
             open_connection=self._connect,
@@ -50,6 +53,10 @@ class World:
             every=every,
             **doubles,
         )
+        self.plan = PlanTemplateSyncs(open_uow=cast(OpenSystemUnitOfWork, self.open_system), every=every)
+
+    async def run(self) -> JobResult:
+        return await self.use_case(jobs.SyncTemplates(account_id=ACCOUNT), a_claimed_job())
 
     async def _connect(self, account: ProviderAccount) -> Connection:
         return CONNECTION
@@ -65,26 +72,24 @@ class World:
 
     @asynccontextmanager
     async def open_system(self) -> AsyncIterator[Any]:
-        yield SimpleNamespace(template_syncs=self, commit=self._commit)
+        yield SimpleNamespace(sync_schedule=self, outbox=self, commit=self._commit)
 
     @asynccontextmanager
     async def open(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[Any]:
-        yield SimpleNamespace(reviewed_templates=self, template_requests=self, commit=self._commit)
+        yield SimpleNamespace(reviewed_templates=self, outbox=self, commit=self._commit)
 
     async def _commit(self) -> None:
         self.commits += 1
 
-    async def plan(self, every: timedelta) -> int:
-        return 7
+    async def carry_over(self) -> int:
+        self.carried += 1
+        return 0
 
-    async def claim(self, *, lease: timedelta) -> DueSync | None:
-        return self.due
+    async def unscheduled(self) -> Sequence[ReviewedAccount]:
+        return [ReviewedAccount(tenant_id=TENANT, mode=Mode.TEST, account_id=ACCOUNT)]
 
-    async def done(self, claimed: DueSync, *, next_after: timedelta | None) -> None:
-        self.ended.append(("done", next_after))
-
-    async def failed(self, claimed: DueSync, *, again_after: timedelta) -> None:
-        self.ended.append(("failed", again_after))
+    async def enqueue(self, wanted: Sequence[NewJob]) -> None:
+        self.asked += wanted
 
     async def lock_templates(self, account_id: AccountId) -> tuple[Sequence[Template], None]:
         return list(self.templates.values()), None
@@ -92,42 +97,40 @@ class World:
     async def update_template(self, template: Template) -> None:
         self.templates[template.id] = template
 
-    async def release(self, templates: Collection[tuple[TenantId, TemplateId]]) -> None:
-        self.released += [id for _, id in templates]
-
-
-def due(*, wanted_for: timedelta = MINUTE) -> DueSync:
-    return DueSync(tenant_id=TENANT, account_id=ACCOUNT, asked_at=NOON - wanted_for, claimed_at=NOON)
-
 
 async def test_an_account_that_is_due_is_read_and_has_its_next_turn_about_an_interval_later() -> None:
     world = World()
 
-    assert await world.use_case() == 1
+    result = await world.run()
 
-    [(ended, after)] = world.ended
-    assert ended == "done"
-    assert after is not None
-    assert 0.9 * HOUR <= after <= 1.1 * HOUR
+    assert isinstance(result, Repeat)
+    assert 0.9 * HOUR <= result.after <= 1.1 * HOUR
     assert world.read == [(ACCOUNT, NOON)]
     assert world.counts.seen == {"template_syncs{outcome=read}": 1}
 
 
-async def test_nothing_happens_while_none_is_due() -> None:
+async def test_accounts_without_a_turn_get_one_in_the_second_half_of_an_interval() -> None:
     world = World()
-    world.due = None
 
-    assert await world.use_case() == 0
-    assert (world.ended, world.read) == ([], [])
+    assert await world.plan() == 1
+
+    [asked] = world.asked
+    assert (asked.job, asked.mode, asked.unique_key) == (
+        jobs.SyncTemplates(account_id=ACCOUNT),
+        Mode.TEST,
+        str(ACCOUNT),
+    )
+    assert 0.5 * HOUR <= asked.due_after <= HOUR
+    assert not asked.hasten
+    assert (world.carried, world.commits) == (1, 1)
 
 
 async def test_without_an_interval_it_is_read_when_asked_for_and_not_again() -> None:
     world = World(every=timedelta(0))
 
-    assert await world.use_case() == 1
-    assert world.ended == [("done", None)]
-    assert await world.use_case.plan() == 0
-    assert await World().use_case.plan() == 7
+    assert await world.run() == Done()
+    assert await world.plan() == 0
+    assert (world.asked, world.carried) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +146,8 @@ async def test_without_an_interval_it_is_read_when_asked_for_and_not_again() -> 
 async def test_an_account_that_is_not_active_is_forgotten(facts: TenantSnapshot) -> None:
     world = World(facts=facts)
 
-    assert await world.use_case() == 1
-    assert (world.read, world.ended) == ([], [("done", None)])
+    assert await world.run() == Done()
+    assert world.read == []
     assert world.counts.seen == {"template_syncs{outcome=inactive}": 1}
 
 
@@ -153,24 +156,27 @@ async def test_a_provider_that_is_held_is_left_alone_for_so_long(held: timedelta
     world = World()
     world.held = held
 
-    assert await world.use_case() == 1
-    assert (world.read, world.ended) == ([], [("failed", again)])
+    assert await world.run() == Wait(again)
+    assert world.read == []
 
 
-@pytest.mark.parametrize(
-    ("wanted_for", "again"),
-    [(SECOND, 15 * SECOND), (MINUTE, MINUTE), (HOUR, 5 * MINUTE)],
-    ids=["short", "same", "long"],
-)
 @pytest.mark.parametrize("problem", [UNAVAILABLE, CannotDecrypt()], ids=["unavailable", "undecryptable"])
-async def test_what_could_not_be_read_is_tried_again_after_as_long_as_it_has_been_wanted(
-    problem: Exception, wanted_for: timedelta, again: timedelta
-) -> None:
+async def test_what_could_not_be_read_has_failed(problem: Exception) -> None:
     world = World()
-    world.due, world.problem = due(wanted_for=wanted_for), problem
+    world.problem = problem
 
-    assert await world.use_case() == 1
-    assert world.ended == [("failed", again)]
+    result = await world.run()
+
+    assert isinstance(result, Failed)
+    assert (result.code, result.at_least) == ("templates_not_read", timedelta(0))
+    assert world.counts.seen == {"template_syncs{outcome=unavailable}": 1}
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 15), (2, 30), (3, 60), (5, 240), (6, 300), (10_000, 300)])
+def test_what_failed_is_tried_for_ever_and_more_and_more_slowly(attempts: int, seconds: int) -> None:
+    assert after_failure(LISTING_POLICY, attempts=attempts, wanted_at=NOON, now=NOON + 9 * HOUR, chance=0.5) == RetryIn(
+        seconds * SECOND
+    )
 
 
 async def test_an_account_that_may_not_be_read_sends_its_changed_templates_as_they_are_known() -> None:
@@ -178,9 +184,9 @@ async def test_an_account_that_may_not_be_read_sends_its_changed_templates_as_th
     world = World(a_template(changed_at=NOON), unchanged)
     world.problem = REFUSED
 
-    assert await world.use_case() == 1
+    assert isinstance(await world.run(), Repeat)
 
     assert world.templates == {TEMPLATE: a_template(), unchanged.id: unchanged}
-    assert world.released == [TEMPLATE]
-    assert [ended for ended, _ in world.ended] == ["done"]
+    assert [asked.job for asked in world.asked] == [jobs.ReleaseHeld(template_id=TEMPLATE)]
+    assert world.asked[0].due_after == 2 * SECOND
     assert world.counts.seen == {"template_syncs{outcome=refused}": 1}

@@ -1,7 +1,7 @@
 """What the inbox stands on, in memory: a store with transactions, a provider that speaks plain JSON."""
 
 import json
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -11,7 +11,9 @@ import msgspec
 
 from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.application.contacts.learn_aliases import Told
+from messaging.application.jobs import SyncTemplates
 from messaging.application.ports.conversations import NewInbound
+from messaging.application.ports.outbox import NewJob
 from messaging.application.ports.provider_events import NewProviderEvent
 from messaging.application.ports.providers import Credentials
 from messaging.application.ports.raw_webhooks import RawWebhook
@@ -20,7 +22,8 @@ from messaging.application.ports.templates import LockedTemplates
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.application.webhooks import raw
-from messaging.domain.shared.ids import AccountId, EventId, SenderId, TemplateId, TenantId, WebhookId
+from messaging.domain.shared.ids import AccountId, EventId, SenderId, TenantId, WebhookId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.admin_key import AdminKey
@@ -117,7 +120,7 @@ class _Transaction:
         self._events: list[NewProviderEvent] = []
         self._news: list[TemplateNews] = []
         self._unclear: set[tuple[TenantId, AccountId]] = set()
-        self.raw_webhooks = self.conversations = self.platform = self.templates = self.template_requests = self
+        self.raw_webhooks = self.conversations = self.platform = self.templates = self.outbox = self
         self.provider_events = self
 
     async def lock_due(self, limit: int) -> Sequence[RawWebhook]:
@@ -144,16 +147,15 @@ class _Transaction:
 
     async def lock(self, news: Sequence[TemplateNews]) -> LockedTemplates:
         self._news += news
-        return LockedTemplates([], {})
+        return LockedTemplates([], {}, {item.account_id: Mode.LIVE for item in news})
 
     async def update(self, changed: Sequence[Template]) -> None:
         assert not changed
 
-    async def read_anew(self, accounts: Collection[tuple[TenantId, AccountId]]) -> None:
-        self._unclear.update(accounts)
-
-    async def release(self, templates: Collection[tuple[TenantId, TemplateId]]) -> None:
-        assert not templates
+    async def enqueue(self, wanted: Sequence[NewJob]) -> None:
+        for new in wanted:
+            assert isinstance(new.job, SyncTemplates)
+            self._unclear.add((new.tenant_id, new.job.account_id))
 
     async def commit(self, *, durable: bool = True) -> None:
         gone = {webhook.id for webhook in self._done} | self._aside.keys()

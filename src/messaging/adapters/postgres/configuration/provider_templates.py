@@ -1,7 +1,6 @@
 """Templates of all tenants, locked and updated with the status changes that a provider reported."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +9,7 @@ from messaging.adapters.postgres.schema import rows
 from messaging.adapters.postgres.schema.tables import provider_accounts, templates
 from messaging.application.ports.templates import LockedTemplates
 from messaging.domain.shared.ids import AccountId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template
 
@@ -24,16 +24,24 @@ class PostgresProviderTemplates:
     async def lock(self, news: Sequence[TemplateNews]) -> LockedTemplates:
         """Lock the templates in the order of their keys, as a synchronisation does, so that the two cannot deadlock."""
         t = templates.c
-        found = sa.union(*self._wanted(news)).subquery()
+        named = sa.union(*self._wanted(news)).subquery()
         query = (
             sa.select(templates)
-            .where(sa.tuple_(t.tenant_id, t.id).in_(sa.select(found.c.tenant_id, found.c.id)))
+            .where(sa.tuple_(t.tenant_id, t.id).in_(sa.select(named.c.tenant_id, named.c.id)))
             .order_by(t.tenant_id, t.id)
             .with_for_update(key_share=True)
         )
         locked = [rows.to_template(row) for row in await self._core.execute(query)]
+        a = provider_accounts.c
+        keys = {(item.tenant_id, item.account_id) for item in news}
+        accounts = sa.select(a.id, a.templates_listed_at, a.mode).where(sa.tuple_(a.tenant_id, a.id).in_(keys))
         # Read after the locks were granted: a synchronisation that held them has committed its time by then.
-        return LockedTemplates(locked, {} if not locked else await self._listed(locked))
+        found = (await self._core.execute(accounts)).all()
+        return LockedTemplates(
+            locked,
+            {AccountId(row.id): row.templates_listed_at for row in found},
+            {AccountId(row.id): Mode(row.mode) for row in found},
+        )
 
     @staticmethod
     def _wanted(news: Sequence[TemplateNews]) -> Sequence[sa.Select[tuple[object, object]]]:
@@ -45,12 +53,6 @@ class PostgresProviderTemplates:
             sa.select(t.tenant_id, t.id).where(sa.tuple_(t.tenant_id, t.account_id, t.external_id).in_(ids)),
             sa.select(t.tenant_id, t.id).where(sa.tuple_(t.tenant_id, t.account_id, t.name, t.language).in_(names)),
         )
-
-    async def _listed(self, locked: Sequence[Template]) -> dict[AccountId, datetime | None]:
-        a = provider_accounts.c
-        keys = {(template.tenant_id, template.account_id) for template in locked}
-        query = sa.select(a.id, a.templates_listed_at).where(sa.tuple_(a.tenant_id, a.id).in_(keys))
-        return {AccountId(row.id): row.templates_listed_at for row in await self._core.execute(query)}
 
     async def update(self, changed: Sequence[Template]) -> None:
         t = templates.c

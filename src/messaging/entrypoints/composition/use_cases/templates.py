@@ -9,7 +9,7 @@ from messaging.application.templates.choose import ChooseForTemplate
 from messaging.application.templates.create import CreateTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
 from messaging.application.templates.sync import SyncAccount, SyncTemplates
-from messaging.application.templates.sync_due import SyncDueTemplates
+from messaging.application.templates.sync_due import PlanTemplateSyncs, SyncDueTemplates
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.settings.settings import Settings
 
@@ -38,9 +38,13 @@ class TemplateUseCases(DeclarativeContainer):
         sync=sync_account,
         clock=adapters.clock,
     )
+    plan_syncs = Singleton(
+        PlanTemplateSyncs,
+        open_uow=adapters.open_system_uow,
+        every=Singleton(terms.template_sync_every, settings),
+    )
     sync_due = Singleton(
         SyncDueTemplates,
-        open_system_uow=adapters.open_system_uow,
         open_uow=adapters.open_uow,
         snapshots=adapters.snapshots,
         open_connection=accounts.open,

@@ -1,21 +1,25 @@
 """What a person does about one message: call it back, send it again, or settle it as dead."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from messaging.application import jobs
+from messaging.application.messages.operating import release_held
 from messaging.application.messages.operating.cancel import CancelMessage
 from messaging.application.messages.operating.discard import DiscardDeadLetter
 from messaging.application.messages.operating.release_held import ReleaseHeld
 from messaging.application.messages.operating.retry import RetryDeadLetter, RetryMessage
 from messaging.application.messages.reading.views import links
+from messaging.application.ports.outbox import Done, Repeat
 from messaging.domain.messages.change import Entry
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.domain.messages.state import State
 from messaging.domain.shared.errors import DomainError
-from messaging.domain.shared.ids import MessageId, Prefix, typeid
-from tests.builders import KEY, OTHER_TENANT, TEMPLATE, TENANT, a_principal
+from messaging.domain.shared.ids import MessageId, Prefix, TemplateId, typeid
+from tests.builders import KEY, OTHER_TENANT, TEMPLATE, TENANT, a_claimed_job, a_principal
 from tests.unit.application.messages.stored import Stored, in_seconds, key_of
 
 BY = typeid(Prefix.KEY, KEY)
@@ -119,10 +123,21 @@ async def test_messages_that_wait_for_their_template_are_let_go_when_it_may_be_s
     stored.put(1, State.QUEUED, waits_for=DispatchKind.DELIVER, since=-60, entries=(paused,))
     release: Any = ReleaseHeld(open_uow=stored.open_uow)  # type: ignore[arg-type]
 
-    assert await release() == 0
-    await stored.template_work.release([(TENANT, TEMPLATE)])
-    stored.now += in_seconds(2)
+    assert await release(jobs.ReleaseHeld(template_id=TemplateId(TENANT)), a_claimed_job()) == Done()
+    assert stored.waits(1) != (DispatchKind.DELIVER, in_seconds(0))
 
-    assert await release() > 0
+    assert await release(jobs.ReleaseHeld(template_id=TEMPLATE), a_claimed_job()) == Done()
     assert stored.waits(1) == (DispatchKind.DELIVER, in_seconds(0))
-    assert await release() == 0
+
+
+async def test_many_messages_of_a_template_are_let_go_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release_held, "_BATCH", 2)
+    stored = Stored()
+    paused = Entry(type="attempt.released", state=State.QUEUED, detail={"reason": "template_paused"})
+    for number in (1, 2, 3):
+        stored.put(number, State.QUEUED, waits_for=DispatchKind.DELIVER, since=-60, entries=(paused,))
+    release: Any = ReleaseHeld(open_uow=stored.open_uow)  # type: ignore[arg-type]
+    job = jobs.ReleaseHeld(template_id=TEMPLATE)
+
+    assert await release(job, a_claimed_job()) == Repeat(timedelta(0))
+    assert await release(job, a_claimed_job()) == Done()

@@ -224,7 +224,7 @@ INVARIANTS: Final = (
         promise="wakeups are irrelevant: nothing is still waiting after Redis was emptied and killed",
         exercised="SELECT count(*) FROM faults WHERE kind IN ('flush', 'kill_redis')",
         queries=(
-            "SELECT subject, kind FROM dispatches WHERE kind NOT IN ('rematch', 'poll_status', 'sync_templates')",
+            "SELECT subject, kind FROM dispatches WHERE kind NOT IN ('rematch', 'poll_status')",
             # The provider has these messages and has said nothing final; only these are polled every six hours.
             """
             SELECT d.subject, d.kind FROM dispatches d LEFT JOIN messages m ON m.id = d.subject

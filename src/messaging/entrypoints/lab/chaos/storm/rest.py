@@ -16,7 +16,8 @@ from messaging.entrypoints.lab.dev.processes.memory import resident_mib
 _POLL: Final = 0.25
 _WAITING: Final = """
 SELECT (SELECT count(*) FROM messages WHERE state IN ('scheduled', 'queued', 'claimed', 'sending', 'unknown')) AS open,
-       (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'poll_status', 'sync_templates')) AS due,
+       (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'poll_status')) AS due,
+       (SELECT count(*) FROM jobs WHERE kind <> 'sync_templates') AS jobs,
        (SELECT count(*) FROM raw_webhooks WHERE status = 'stored') AS stored
 """
 # Everything that happens leaves an event, a raw webhook or an attempt.
