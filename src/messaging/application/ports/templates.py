@@ -13,7 +13,7 @@ from messaging.domain.templates.template import Template
 
 
 class LockedTemplates(Struct, frozen=True):
-    """Locked templates; for each account of the reports its mode, and when its templates were last listed; None if never."""
+    """Locked templates; for each account of the reports its mode, and when its templates were last listed, if ever."""
 
     templates: Sequence[Template]
     listed_at: Mapping[AccountId, datetime | None]
