@@ -40,7 +40,8 @@ from messaging.entrypoints.lab.dev.processes.loopback import HOST
 from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import PLAN, seeded
 from messaging.entrypoints.lab.dev.stack import Launch, Stack
-from messaging.entrypoints.observability.telemetry import AsgiApp, configure_logging
+from messaging.entrypoints.observability.asgi import AsgiApp
+from messaging.entrypoints.observability.logs import configure_logging
 from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app as create_webhooks
 from messaging.entrypoints.worker.app import WorkerProcess

@@ -6,7 +6,7 @@ from pathlib import Path
 from messaging.adapters.telemetry.prometheus import COUNTERS, GAUGES, HISTOGRAMS
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-# Built per scrape from the outbox and the pools; see entrypoints/observability/telemetry.py.
+# Built per scrape from the outbox and the pools; see entrypoints/observability/operations.py.
 PER_SCRAPE = {
     "database_connections_in_use": 1,
     "lane_due": 2,

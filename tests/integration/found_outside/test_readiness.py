@@ -19,7 +19,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.ports.workers import SeenWorker
 from messaging.application.wakeups import DeliverLane
 from messaging.entrypoints.composition.health.process import ProcessHealth
-from messaging.entrypoints.observability.telemetry import Operations
+from messaging.entrypoints.observability.operations import Operations
 
 
 class Fine:

@@ -14,7 +14,7 @@ from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.lab.dev.servers.logins import Logins
-from messaging.entrypoints.observability.telemetry import AsgiApp
+from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app
 from tests.builders import ACCOUNT, TENANT, a_sender, a_template, a_tenant, an_account

@@ -19,7 +19,7 @@ from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
-from messaging.entrypoints.observability.telemetry import Receive, Scope, Send
+from messaging.entrypoints.observability.asgi import Receive, Scope, Send
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
 from tests.unit.application.webhooks.doubles import Counts
 

@@ -18,11 +18,8 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.entrypoints.observability.telemetry import (
-    Operations,
-    configure_logging,
-    redact,
-)
+from messaging.entrypoints.observability.logs import configure_logging, redact
+from messaging.entrypoints.observability.operations import Operations
 
 CRITICAL = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 

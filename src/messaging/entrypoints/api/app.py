@@ -26,7 +26,7 @@ from messaging.entrypoints.api.v1.tenant import router as tenant
 from messaging.entrypoints.api.v1.webhooks import router as webhooks
 from messaging.entrypoints.api.watching import watching
 from messaging.entrypoints.composition.containers import Application
-from messaging.entrypoints.observability.telemetry import AccessLog
+from messaging.entrypoints.observability.access_log import AccessLog
 
 
 def create_app(has: Application) -> ASGIApp:

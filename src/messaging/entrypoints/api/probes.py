@@ -3,7 +3,7 @@
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 
-from messaging.entrypoints.observability.telemetry import Answer, Operations
+from messaging.entrypoints.observability.operations import Answer, Operations
 
 
 class ProbesController(Controller):

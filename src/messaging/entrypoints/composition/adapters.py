@@ -32,7 +32,7 @@ from messaging.entrypoints.composition.health.logins import LoginCheck
 from messaging.entrypoints.composition.health.process import ProcessHealth
 from messaging.entrypoints.composition.providers import CARRIED
 from messaging.entrypoints.composition.resources import Resources
-from messaging.entrypoints.observability.telemetry import Operations
+from messaging.entrypoints.observability.operations import Operations
 from messaging.entrypoints.settings.settings import Settings
 
 

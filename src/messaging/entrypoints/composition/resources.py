@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.redis.connections import pool_of
-from messaging.entrypoints.observability.telemetry import PoolUse
+from messaging.entrypoints.observability.operations import PoolUse
 from messaging.entrypoints.settings.settings import Settings
 
 

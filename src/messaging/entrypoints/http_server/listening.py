@@ -12,7 +12,7 @@ from messaging.application.ports.telemetry import Telemetry
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.crowd import Crowd
 from messaging.entrypoints.http_server.protocol import BoundedHttp
-from messaging.entrypoints.observability.telemetry import AsgiApp
+from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.sockets.listening import listen
 
 

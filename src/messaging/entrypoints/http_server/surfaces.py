@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from messaging.entrypoints.observability.telemetry import AsgiApp, Message, Receive, Scope, Send
+from messaging.entrypoints.observability.asgi import AsgiApp, Message, Receive, Scope, Send
 
 # These paths and everything below them are private. /problems is public: refusals refer to it.
 _PRIVATE: Final = ("/admin", "/metrics", "/docs", "/openapi.json")

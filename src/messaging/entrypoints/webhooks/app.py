@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from messaging.entrypoints.composition.containers import Application
-from messaging.entrypoints.observability.telemetry import OPERATIONS_PATHS, AsgiApp, Receive, Scope, Send
+from messaging.entrypoints.observability.asgi import AsgiApp, Receive, Scope, Send
+from messaging.entrypoints.observability.operations import OPERATIONS_PATHS
 from messaging.entrypoints.webhooks.receive import ReceiveWebhook, problem, reply
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from messaging.application.webhooks.receive import (
     Unknown,
 )
 from messaging.entrypoints.http_server.bodies import BodyRoom
-from messaging.entrypoints.observability.telemetry import Receive, Scope, Send
+from messaging.entrypoints.observability.asgi import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.observability.telemetry import AsgiApp
+from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, JobsOfLanes, Throttling, pause
 from messaging.entrypoints.worker.runner import JobRunner
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
-from messaging.entrypoints.observability.telemetry import Receive, Scope, Send
+from messaging.entrypoints.observability.asgi import Receive, Scope, Send
 from tests.unit.application.webhooks.doubles import Counts
 
 # Nobody is too slow for these, however loaded the machine; everybody is for the others.

@@ -20,7 +20,8 @@ from msgspec import Struct
 from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.shared.ids import Prefix, TenantId, typeid
 from messaging.domain.tenants.tenant import Principal
-from messaging.entrypoints.observability.telemetry import OPERATIONS_PATHS, AccessLog
+from messaging.entrypoints.observability.access_log import AccessLog
+from messaging.entrypoints.observability.operations import OPERATIONS_PATHS
 
 Headers = Iterable[tuple[bytes, bytes]]
 Express = Mapping[tuple[str, str], ASGIApp]

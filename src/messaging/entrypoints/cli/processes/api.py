@@ -9,7 +9,7 @@ from messaging.entrypoints.cli.processes.running import run, worker_name
 from messaging.entrypoints.composition.containers import build
 from messaging.entrypoints.composition.health.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
-from messaging.entrypoints.observability.telemetry import AsgiApp
+from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.settings.settings import Settings
 
 

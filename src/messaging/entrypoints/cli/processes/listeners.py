@@ -7,7 +7,7 @@ from messaging.entrypoints.cli.processes.running import Service, serve
 from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.http_server.surfaces import public_only
-from messaging.entrypoints.observability.telemetry import AsgiApp
+from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.settings.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Prepares what every process has: its logging, and the crash points that a test of crashes sets."""
 
 from messaging.application import crashpoints
-from messaging.entrypoints.observability.telemetry import configure_logging
+from messaging.entrypoints.observability.logs import configure_logging
 from messaging.entrypoints.settings.settings import Settings
 
 

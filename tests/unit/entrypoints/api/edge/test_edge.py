@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from messaging.entrypoints.api.edge.edge import Edge
-from messaging.entrypoints.observability.telemetry import AccessLog
+from messaging.entrypoints.observability.access_log import AccessLog
 
 
 class Recorded:
