@@ -16,7 +16,7 @@ from messaging.entrypoints.lab.dev.processes.ports import Ports, PortsInUse, req
 from messaging.entrypoints.sandbox import SandboxConfig, serving
 from messaging.entrypoints.sockets.listening import CannotListen, listen
 from tests.unit.application.webhooks.doubles import Counts
-from tests.unit.entrypoints.test_cli import app
+from tests.unit.entrypoints.cli.test_cli import app
 
 
 @pytest.fixture

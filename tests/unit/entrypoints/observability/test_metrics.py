@@ -14,7 +14,7 @@ from messaging.adapters.telemetry.prometheus import (
     UndeclaredMetric,
 )
 
-SOURCES = Path(__file__).parents[3] / "src" / "messaging"
+SOURCES = Path(__file__).parents[4] / "src" / "messaging"
 TABLES = {"count": COUNTERS, "observe": HISTOGRAMS, "gauge": GAUGES}
 CALL = re.compile(r"telemetry\.(count|observe|gauge)\(\s*\"(\w+)\"([^()]*(?:\([^()]*\)[^()]*)*)\)")
 LABEL = re.compile(r"(\w+)=")
