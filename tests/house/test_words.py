@@ -38,7 +38,7 @@ MAY_SAY_CALLBACK: Final[Mapping[str, str]] = {
     "tests/integration/postgres/test_webhook_names.py": "speaks as the version before does",
     "tests/integration/sandbox/test_control.py": "tries a former name",
     "tests/integration/sandbox/test_durability.py": "leaves a state directory as the version before does",
-    "tests/unit/entrypoints/test_settings.py": "tries a former name",
+    "tests/unit/entrypoints/settings/test_settings.py": "tries a former name",
 }
 
 
