@@ -1,7 +1,12 @@
-"""The sandbox: a Graph API without a real provider behind it."""
+"""The sandbox: look-alikes of providers' APIs. There is one, of WhatsApp's."""
 
-from messaging.entrypoints.sandbox.core.server import serve, serving
+from functools import partial
+
+from messaging.entrypoints.sandbox.core import server
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Settings
 from messaging.entrypoints.sandbox.whatsapp_cloud.app import Sandbox, create_app
+
+serve = partial(server.serve, create_app)
+serving = partial(server.serving, create_app)
 
 __all__ = ["Sandbox", "SandboxConfig", "Settings", "create_app", "serve", "serving"]

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import uvloop
 
-from messaging.entrypoints.sandbox.core.server import serve
-from messaging.entrypoints.sandbox.core.settings import SandboxConfig
+from messaging.entrypoints.sandbox import SandboxConfig, serve
 
 
 def main() -> None:

@@ -1,11 +1,10 @@
 """The ledger of accepted sends, which survives kill -9: every delivery test is judged by it."""
 
 import asyncio
-import base64
-import secrets
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -47,10 +46,20 @@ _decode = msgspec.json.Decoder(Entry).decode
 _encode = msgspec.json.Encoder().encode
 
 
+class MessageIds(Protocol):
+    """The ids that a provider gives messages; ours have the ledger's position in them, so that no index is needed."""
+
+    def mint(self, user: str, n: int) -> str: ...
+
+    def position(self, message_id: str) -> int | None:
+        """The position in an id of ours; None for any other text."""
+
+
 class Ledger:
     """Accepted sends, and which of their webhooks are settled."""
 
-    def __init__(self, path: Path, *, fsync: bool) -> None:
+    def __init__(self, path: Path, *, fsync: bool, ids: MessageIds) -> None:
+        self._ids = ids
         self.log = AppendLog(path, fsync=fsync)
         self._offsets = array("Q")
         offset = 0
@@ -67,7 +76,7 @@ class Ledger:
     def reserve(self, user: str) -> tuple[int, str]:
         """The next position and the message id that belongs to it."""
         n = self._next
-        return n, mint_wamid(user, n)
+        return n, self._ids.mint(user, n)
 
     async def record(self, entry: Entry) -> None:
         """Return once the entry is durable; `entry.n` is the position reserved last."""
@@ -79,7 +88,7 @@ class Ledger:
 
     def find(self, message_id: str) -> Entry | None:
         """The entry of a message id."""
-        n = wamid_position(message_id)
+        n = self._ids.position(message_id)
         if n is None or n >= len(self._offsets) or self._offsets[n] >= self.log.durable_end:
             return None
         entry = _decode(self.log.line_at(self._offsets[n]))
@@ -96,21 +105,3 @@ class Ledger:
     def entries(self) -> Iterator[Entry]:
         """Every durable entry, oldest first."""
         return map(_decode, self.log.lines())
-
-
-def mint_wamid(user: str, n: int, *, inbound: bool = False) -> str:
-    """A message id that looks like Meta's: the user, a direction byte, ten random hex digits and the position."""
-    tail = f"{secrets.token_hex(5)}{n:08X}".upper().encode()
-    name = user.encode()[:120]
-    direction = b"\x15\x02\x00\x12\x18" if inbound else b"\x15\x02\x00\x11\x18"
-    raw = b"\x1d\x18" + bytes([len(name)]) + name + direction + bytes([len(tail)]) + tail + b"\x00"
-    return "wamid." + base64.b64encode(raw).decode()
-
-
-def wamid_position(message_id: str) -> int | None:
-    """The ledger position in a message id of ours; None for any other text."""
-    try:
-        raw = base64.b64decode(message_id.removeprefix("wamid."), validate=True)
-        return int(raw[-9:-1], 16)
-    except ValueError:
-        return None

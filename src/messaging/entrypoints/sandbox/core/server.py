@@ -1,20 +1,36 @@
-"""Serves the sandbox by uvicorn, with enough of it exposed to misbehave on purpose."""
+"""Serves a look-alike by uvicorn, with enough of the server exposed that it can misbehave on purpose."""
 
 import asyncio
 import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Protocol
 
 import uvicorn
 
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig
-from messaging.entrypoints.sandbox.core.wire import TRANSPORT
-from messaging.entrypoints.sandbox.whatsapp_cloud.app import Sandbox, create_app
+from messaging.entrypoints.sandbox.core.wire import TRANSPORT, Receive, Scope, Send
 from messaging.entrypoints.sockets.joined_writes import JoinedWrites
 from messaging.entrypoints.sockets.listening import listen
 
 _GRACE_SECONDS = 2
+
+
+class LookAlike(Protocol):
+    """An ASGI application that holds its state directory from `open` to `close`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def open(self) -> None: ...
+
+    def stop_hanging(self) -> None:
+        """Cut off the requests that hang on purpose."""
+
+    async def close(self) -> None: ...
+
+
+Build = Callable[[SandboxConfig], LookAlike]
 
 
 class _Protocol(JoinedWrites):
@@ -42,13 +58,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """A sandbox that listens for the length of the block; yields its base URL. Port 0 picks a free one.
+async def serving(build: Build, config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """A look-alike that listens for the length of the block; yields its base URL. Port 0 picks a free one.
 
     Raises CannotListen.
     """
     with listen(host, port) as listener:
-        app = create_app(config)
+        app = build(config)
         await app.open()
         try:
             async with _running(_Server(_uvicorn(app)), listener):
@@ -74,7 +90,7 @@ async def _running(server: _Server, listener: socket.socket) -> AsyncIterator[No
         await running
 
 
-def _uvicorn(app: Sandbox) -> uvicorn.Config:
+def _uvicorn(app: LookAlike) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=_Protocol,
@@ -90,13 +106,15 @@ def _uvicorn(app: Sandbox) -> uvicorn.Config:
     )
 
 
-async def serve(config: SandboxConfig, host: str, port: int, *, ready: Callable[[str], None] | None = None) -> None:
+async def serve(
+    build: Build, config: SandboxConfig, host: str, port: int, *, ready: Callable[[str], None] | None = None
+) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is told the base URL once requests are answered."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, stop.set)
-    async with serving(config, host, port) as url:
+    async with serving(build, config, host, port) as url:
         if ready is not None:
             ready(url)
         await stop.wait()

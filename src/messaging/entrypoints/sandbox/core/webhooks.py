@@ -7,27 +7,43 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import aiohttp
 import msgspec
 
 from messaging.entrypoints.sandbox.core.append_log import AppendLog
 from messaging.entrypoints.sandbox.core.settings import Tuning
-from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import Update, envelope, signature
 
 _TICK = 0.004
 """Updates due within one tick travel together."""
+STEPS = 8
+"""Room for the steps of one ledger entry; no script is longer."""
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+UpdateT = TypeVar("UpdateT")
+
+
+class Item(msgspec.Struct, Generic[UpdateT], frozen=True, kw_only=True):
     """An update on its way to a URL, with what to do once it is settled either way."""
 
     url: str
-    app_secret: str
-    update: Update
+    secret: str
+    """What the POST is signed with; a POST holds updates of one secret."""
+    update: UpdateT
     marks: tuple[int, ...]
-    """Numbers for the log that say which step or event this was; see `marks.py`."""
+    """Numbers for the log that say which step or event this was."""
     settled: Callable[[], None]
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """What is posted for some updates."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+Pack = Callable[[Sequence[Item[UpdateT]]], Parcel]
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,37 +76,37 @@ class Totals(msgspec.Struct):
     updates_acked: int = 0
 
 
-class _Target:
+class _Target(Generic[UpdateT]):
     """One URL's queue; a POST takes whatever is waiting, so batches grow with the load."""
 
     def __init__(self) -> None:
-        self.waiting: deque[Item] = deque()
+        self.waiting: deque[Item[UpdateT]] = deque()
         self.in_flight = 0
         self.called = False
 
 
-class _Batch:
+class _Batch(Generic[UpdateT]):
     """A POST that may have to be repeated, byte for byte."""
 
-    def __init__(self, items: list[Item]) -> None:
+    def __init__(self, items: list[Item[UpdateT]], parcel: Parcel) -> None:
         self.url = items[0].url
         self.items = items
-        self.body = envelope([item.update for item in items], time.time())
-        self.signature = signature(items[0].app_secret, self.body)
+        self.parcel = parcel
         self.attempt = 0
 
 
-class Webhooks:
+class Webhooks(Generic[UpdateT]):
     """The delivery engine: a clock of due work, and a few POSTs in flight per URL."""
 
-    def __init__(self, log: AppendLog, tuning: Tuning) -> None:
+    def __init__(self, log: AppendLog, tuning: Tuning, pack: Pack[UpdateT]) -> None:
         self.totals: dict[str, Totals] = {}
         self._log = log
         self._tuning = tuning
+        self._pack = pack
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._wake: asyncio.Future[None] | None = None
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, _Target[UpdateT]] = {}
         self._posting: set[asyncio.Task[None]] = set()
         self._unsettled = 0
         self._clock: asyncio.Task[None] | None = None
@@ -130,7 +146,7 @@ class Webhooks:
         if self._due[0][2] is action and self._wake is not None:
             _wake_up(self._wake)
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Item[UpdateT]) -> None:
         """Queue one update for its URL."""
         self._unsettled += 1
         target = self._targets.setdefault(item.url, _Target())
@@ -167,33 +183,31 @@ class Webhooks:
             if timer is not None:
                 timer.cancel()
 
-    def _call(self, target: _Target) -> None:
+    def _call(self, target: _Target[UpdateT]) -> None:
         """Drain once everything that is due in this turn of the loop has been queued."""
         if not target.called:
             target.called = True
             asyncio.get_running_loop().call_soon(self._drain, target)
 
-    def _drain(self, target: _Target) -> None:
+    def _drain(self, target: _Target[UpdateT]) -> None:
         target.called = False
         settings = self._tuning.current
         while target.waiting and target.in_flight < settings.webhook_concurrency:
             first = target.waiting.popleft()
             items = [first]
             while (
-                target.waiting
-                and len(items) < settings.webhook_batch_max
-                and target.waiting[0].app_secret == first.app_secret
+                target.waiting and len(items) < settings.webhook_batch_max and target.waiting[0].secret == first.secret
             ):
                 items.append(target.waiting.popleft())
-            self._start(_Batch(items), target)
+            self._start(_Batch(items, self._pack(items)), target)
 
-    def _start(self, batch: _Batch, target: _Target) -> None:
+    def _start(self, batch: _Batch[UpdateT], target: _Target[UpdateT]) -> None:
         target.in_flight += 1
         task = asyncio.create_task(self._post(batch, target))
         self._posting.add(task)
         task.add_done_callback(self._posting.discard)
 
-    async def _post(self, batch: _Batch, target: _Target) -> None:
+    async def _post(self, batch: _Batch[UpdateT], target: _Target[UpdateT]) -> None:
         settings = self._tuning.current
         batch.attempt += 1
         try:
@@ -214,20 +228,18 @@ class Webhooks:
             self.at(time.time() + wait / 1000, lambda: self._start(batch, target))
         self._call(target)
 
-    async def _send(self, batch: _Batch, timeout: float) -> tuple[int, str | None]:
+    async def _send(self, batch: _Batch[UpdateT], timeout: float) -> tuple[int, str | None]:
         assert self._session is not None
-        headers = {"content-type": "application/json", "x-hub-signature-256": batch.signature}
+        body, headers = batch.parcel.body, batch.parcel.headers
         try:
             async with asyncio.timeout(timeout):
-                async with self._session.post(
-                    batch.url, data=batch.body, headers=headers, allow_redirects=False
-                ) as answer:
+                async with self._session.post(batch.url, data=body, headers=headers, allow_redirects=False) as answer:
                     await answer.content.readany()
                     return answer.status, None
         except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, TimeoutError) as error:
             return 0, type(error).__name__
 
-    def _record(self, batch: _Batch, status: int, error: str | None, *, final: bool) -> None:
+    def _record(self, batch: _Batch[UpdateT], status: int, error: str | None, *, final: bool) -> None:
         delivery = Delivery(
             at=time.time(),
             url=batch.url,
@@ -236,8 +248,8 @@ class Webhooks:
             status=status,
             error=error,
             attempt=batch.attempt,
-            sha256=hashlib.sha256(batch.body).hexdigest(),
-            size=len(batch.body),
+            sha256=hashlib.sha256(batch.parcel.body).hexdigest(),
+            size=len(batch.parcel.body),
             updates=len(batch.items),
             marks=[mark for item in batch.items for mark in item.marks] if final else [],
         )
@@ -248,3 +260,18 @@ class Webhooks:
 def _wake_up(sleeper: "asyncio.Future[None]") -> None:
     if not sleeper.done():
         sleeper.set_result(None)
+
+
+def step_mark(n: int, step: int) -> int:
+    """The mark of one step of a ledger entry."""
+    return n * STEPS + step
+
+
+def event_mark(n: int) -> int:
+    """The mark of an entry of the event log."""
+    return -n - 1
+
+
+def read_mark(mark: int) -> tuple[int, int | None]:
+    """Position, and the step for a ledger entry or None for an event."""
+    return (mark // STEPS, mark % STEPS) if mark >= 0 else (-mark - 1, None)

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from messaging.entrypoints.sandbox.core.append_log import AppendLog, LogBroken
+from messaging.entrypoints.sandbox.core.control import Control
 from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES, Faults
 from messaging.entrypoints.sandbox.core.journal import Journal
 from messaging.entrypoints.sandbox.core.ledger import Ledger
-from messaging.entrypoints.sandbox.core.marks import read_mark
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Tuning
-from messaging.entrypoints.sandbox.core.webhooks import Delivery, Webhooks
+from messaging.entrypoints.sandbox.core.webhooks import Delivery, Webhooks, read_mark
 from messaging.entrypoints.sandbox.core.wire import (
     BodyTooLarge,
     Disconnected,
@@ -29,12 +29,14 @@ from messaging.entrypoints.sandbox.core.wire import (
 )
 from messaging.entrypoints.sandbox.former_names import renamed, take_over
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
-from messaging.entrypoints.sandbox.whatsapp_cloud.control import Control
+from messaging.entrypoints.sandbox.whatsapp_cloud.control import BusinessControl
 from messaging.entrypoints.sandbox.whatsapp_cloud.graph import Graph
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, unknown_path
+from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import REFUSALS, GraphError, unknown_path
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Throughput, Windows
 from messaging.entrypoints.sandbox.whatsapp_cloud.sending.sends import Sends, accepted_effect, refused_effect
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Templates
+from messaging.entrypoints.sandbox.whatsapp_cloud.wa_ids import Wamids
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import pack
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Events
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.reviews import Reviews
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.statuses import Statuses
@@ -70,11 +72,11 @@ class Sandbox:
             self._tuning.apply(renamed(msgspec.json.decode(changes, type=dict[str, object])))
         self._accounts = Accounts(self._journal)
         self._templates = Templates(self._journal)
-        self._ledger = Ledger(directory / "ledger.jsonl", fsync=config.fsync)
+        self._ledger = Ledger(directory / "ledger.jsonl", fsync=config.fsync, ids=Wamids())
         self._webhook_log = AppendLog(directory / "webhooks.jsonl", fsync=False)
 
     def _start_engine(self, config: SandboxConfig) -> None:
-        self._webhooks = Webhooks(self._webhook_log, self._tuning)
+        self._webhooks = Webhooks(self._webhook_log, self._tuning, pack)
         self._events = Events(
             config.state_dir / "events.jsonl",
             fsync=config.fsync,
@@ -108,18 +110,23 @@ class Sandbox:
         )
 
     def _wire_control(self, token: str | None) -> Control:
-        return Control(
+        own = BusinessControl(
             accounts=self._accounts,
             templates=self._templates,
             reviews=self._reviews,
-            ledger=self._ledger,
             events=self._events,
+            throughput=self._throughput,
+            tuning=self._tuning,
+        )
+        return Control(
+            ledger=self._ledger,
             webhooks=self._webhooks,
             webhook_log=self._webhook_log,
-            throughput=self._throughput,
             faults=self._faults,
             tuning=self._tuning,
             journal=self._journal,
+            codes=REFUSALS,
+            own=own,
             token=token,
         )
 

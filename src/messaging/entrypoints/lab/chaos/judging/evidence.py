@@ -18,8 +18,7 @@ from messaging.entrypoints.lab.chaos.storm.inflict import Inflicted
 from messaging.entrypoints.lab.chaos.storm.plan import Storm, canary
 from messaging.entrypoints.lab.dev.onboarding import Business
 from messaging.entrypoints.sandbox.core.ledger import Entry
-from messaging.entrypoints.sandbox.core.marks import read_mark
-from messaging.entrypoints.sandbox.core.webhooks import Delivery
+from messaging.entrypoints.sandbox.core.webhooks import Delivery, read_mark
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import outcome_for
 
 _TABLES: Final = """

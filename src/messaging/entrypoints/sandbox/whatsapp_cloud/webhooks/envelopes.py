@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from messaging.entrypoints.sandbox.core.ledger import Entry
+from messaging.entrypoints.sandbox.core.webhooks import Item, Parcel
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import PhoneNumber
 from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import async_error
@@ -126,6 +128,13 @@ def quality_event(template: Template, previous: str) -> Json:
         "message_template_name": template.name,
         "message_template_language": template.language,
     }
+
+
+def pack(items: Sequence[Item[Update]]) -> Parcel:
+    """One signed webhook with all of these updates."""
+    body = envelope([item.update for item in items], time.time())
+    headers = {"content-type": "application/json", "x-hub-signature-256": signature(items[0].secret, body)}
+    return Parcel(body, headers)
 
 
 def envelope(updates: Iterable[Update], at: float) -> bytes:

@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 
 from messaging.entrypoints.sandbox.core.append_log import AppendLog
-from messaging.entrypoints.sandbox.core.marks import event_mark
-from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks
+from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks, event_mark
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Windows
@@ -31,7 +30,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Events:
     """The event log and the delivery of what is in it."""
 
-    def __init__(self, path: Path, *, fsync: bool, accounts: Accounts, webhooks: Webhooks, windows: Windows) -> None:
+    def __init__(
+        self, path: Path, *, fsync: bool, accounts: Accounts, webhooks: Webhooks[Update], windows: Windows
+    ) -> None:
         self._log = AppendLog(path, fsync=fsync)
         self._accounts = accounts
         self._webhooks = webhooks
@@ -90,7 +91,7 @@ class Events:
         self._webhooks.put(
             Item(
                 url=url,
-                app_secret=account.app_secret,
+                secret=account.app_secret,
                 update=update,
                 marks=marks,
                 settled=lambda: self.settle(n),

@@ -4,10 +4,9 @@ from typing import Annotated
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.ledger import mint_wamid
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, PhoneNumber
-from messaging.entrypoints.sandbox.whatsapp_cloud.wa_ids import wa_id_of
+from messaging.entrypoints.sandbox.whatsapp_cloud.wa_ids import Wamids, wa_id_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import user_id_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Event
 
@@ -36,7 +35,7 @@ def read_inbound(spec: InboundSpec, account: Account, phone: PhoneNumber, n: int
     if digits is None and spec.from_user_id is None:
         raise ValueError("one of `from` and `from_user_id` is needed")
     user_id = spec.from_user_id or user_id_of(account.waba_id, digits or "")
-    message_id = mint_wamid(digits or user_id, n, inbound=True)
+    message_id = Wamids().mint(digits or user_id, n, inbound=True)
     item: Json = {"from_user_id": user_id, "id": message_id, "timestamp": str(int(at)), **spec.message}
     contact: Json = {"user_id": user_id}
     if spec.profile is not None:

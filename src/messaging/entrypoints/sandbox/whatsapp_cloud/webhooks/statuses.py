@@ -9,9 +9,8 @@ from functools import partial
 import msgspec
 
 from messaging.entrypoints.sandbox.core.ledger import Entry, Ledger
-from messaging.entrypoints.sandbox.core.marks import step_mark
 from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
-from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks
+from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks, step_mark
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import (
@@ -62,7 +61,9 @@ def plan(entry: Entry, outcome: Outcome, settings: Settings) -> list[Planned]:
 class Statuses:
     """Keeps every accepted send's plan going until each step is settled."""
 
-    def __init__(self, ledger: Ledger, events: Events, accounts: Accounts, webhooks: Webhooks, tuning: Tuning) -> None:
+    def __init__(
+        self, ledger: Ledger, events: Events, accounts: Accounts, webhooks: Webhooks[Update], tuning: Tuning
+    ) -> None:
         self._ledger = ledger
         self._events = events
         self._accounts = accounts
@@ -151,7 +152,7 @@ class Statuses:
         self._webhooks.put(
             Item(
                 url=url,
-                app_secret=account.app_secret,
+                secret=account.app_secret,
                 update=Update(
                     waba_id=account.waba_id,
                     field="messages",
