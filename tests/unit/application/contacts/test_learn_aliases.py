@@ -1,10 +1,14 @@
 """What providers tell of who is who is written once, and only if it is new."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import pytest
+
+from messaging.application.contacts import learn_aliases as learn_aliases_module
 from messaging.application.contacts.learn_aliases import LearnAliases, Told
 from messaging.application.ports.contact_aliases import AliasSource, NewAlias
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
@@ -16,9 +20,11 @@ from tests.unit.application.webhooks.doubles import CIPHER, KEY_RING, Counts, Kn
 
 
 class Database:
-    """Counts statements; `away` refuses transactions."""
+    """Counts statements; `away` refuses transactions. `busiest` is how many were open at once."""
 
     def __init__(self) -> None:
+        self.open = self.busiest = 0
+        self.durable: list[bool] = []
         self.contact_aliases = self
         self.known = InMemoryContactAliases(TENANT, Mode.LIVE)
         self.written: list[list[NewAlias]] = []
@@ -29,13 +35,17 @@ class Database:
         return await self.known.learn(aliases)
 
     async def commit(self, *, durable: bool = True) -> None:
-        return
+        self.durable.append(durable)
 
     @asynccontextmanager
     async def open_uow(self) -> AsyncIterator[SystemUnitOfWork]:
         if self.away:
             raise StoreUnavailable
+        self.open += 1
+        self.busiest = max(self.busiest, self.open)
+        await asyncio.sleep(0)
         yield cast(SystemUnitOfWork, self)
+        self.open -= 1
 
 
 def learning(database: Database, counts: Counts | None = None) -> LearnAliases:
@@ -101,3 +111,34 @@ async def test_while_the_database_is_away_a_name_waits_for_the_next_send() -> No
     await learn(told())
 
     assert len(database.known.canonical) == 1
+
+
+async def test_answers_that_come_at_once_are_written_one_transaction_after_the_other() -> None:
+    database = Database()
+    learn = learning(database)
+
+    await asyncio.gather(*(learn(told(alias=f"+141555501{number:02}")) for number in range(20)))
+
+    assert len(database.known.canonical) == 20
+    assert database.busiest == 1
+
+
+async def test_a_commit_that_a_crash_may_undo_is_enough_for_what_the_next_send_tells_again() -> None:
+    database = Database()
+
+    await learning(database)(told())
+
+    assert database.durable == [False]
+
+
+async def test_what_is_remembered_is_forgotten_when_it_becomes_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learn_aliases_module, "_MEMORY", 2)
+    database = Database()
+    learn = learning(database)
+    first, second, third = (told(alias=f"+141555501{number:02}") for number in range(3))
+
+    for item in (first, second, first, third, third, first):
+        await learn(item)
+
+    # The third makes them too many: only it is remembered, and the first is written anew.
+    assert len(database.written) == 4

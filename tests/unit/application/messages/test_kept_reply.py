@@ -22,3 +22,8 @@ def test_a_short_reply_is_kept_as_it_is_and_a_long_one_packed() -> None:
 
 def test_a_long_reply_that_was_kept_unpacked_is_read_too() -> None:
     assert unpack(LONG) == LONG
+
+
+def test_a_reply_of_a_kibibyte_is_kept_as_it_is_and_one_that_is_longer_by_a_byte_is_packed() -> None:
+    assert pack(b"x" * 1_024) == b"x" * 1_024
+    assert len(pack(b"x" * 1_025)) < 100

@@ -11,13 +11,13 @@ import pytest
 from messaging.application.jobs import JobLane
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
-from messaging.application.ports.wakeups import QueueUnavailable
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, Wakeup
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
 from tests.builders import SENDER
 from tests.fakes.telemetry import Counts
+from tests.fakes.wakeups import InMemoryJobQueue
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
@@ -50,20 +50,9 @@ class Outbox:
         yield cast(SystemUnitOfWork, self)
 
 
-class Queue:
-    def __init__(self) -> None:
-        self.woken: list[Wakeup] = []
-        self.away = False
-
-    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
-        if self.away:
-            raise QueueUnavailable
-        self.woken += jobs
-
-
 class World:
     def __init__(self, *, lanes: Sequence[DeliverLane] = (OTP, BULK), webhooks: bool = True) -> None:
-        self.outbox, self.queue, self.started = Outbox(), Queue(), list[Wakeup]()
+        self.outbox, self.queue, self.started = Outbox(), InMemoryJobQueue(), list[Wakeup]()
         self.relay = RelayDueWork(
             open_uow=self.outbox.open,
             queue=self.queue,

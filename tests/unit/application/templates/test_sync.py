@@ -6,18 +6,22 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from messaging.application import jobs
 from messaging.application.ports.outbox import NewJob
 from messaging.application.ports.providers import Connection, Credentials, ProviderGateway, ProviderTemplate
 from messaging.application.ports.unit_of_work import UnitOfWork
-from messaging.application.templates.sync import SyncAccount
-from messaging.application.templates.views import SyncView
-from messaging.domain.shared.ids import TemplateId, TenantId
+from messaging.application.templates.sync import SyncAccount, SyncTemplates
+from messaging.application.templates.views import SyncView, TemplateView
+from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode, Reach
 from messaging.domain.templates.template import Components, ParameterFormat, Template, TemplateCategory, TemplateStatus
-from tests.builders import ACCOUNT, NOON, TEMPLATE, a_template, an_account, components
+from messaging.domain.tenants.tenant import ProviderAccount
+from tests.builders import ACCOUNT, NOON, TEMPLATE, a_principal, a_template, an_account, components
+from tests.fakes.clock import FixedClock
 from tests.fakes.configuration import InMemoryConfiguration
 
 CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t"))
@@ -180,3 +184,81 @@ async def test_parts_that_are_not_understood_come_and_go_with_the_listing() -> N
     await world(theirs(), asked_at=AFTER)
 
     assert (kept, world.template.unsupported) == (("CAROUSEL",), ())
+
+
+async def test_what_a_listing_has_more_is_added_with_all_its_parts() -> None:
+    world = World(a_template())
+    more = theirs(external_id="2", name="another", quality="GREEN", unsupported=("CAROUSEL",))
+
+    view = await world(theirs(), more)
+
+    assert (view.added, view.unchanged) == (1, 1)
+    [added] = [it for id, it in world.configuration.templates_.items() if id != TEMPLATE]
+    assert (added.name, added.external_id, added.quality, added.unsupported) == ("another", "2", "GREEN", ("CAROUSEL",))
+    assert (added.status, added.components, added.account_id) == (TemplateStatus.APPROVED, components(), ACCOUNT)
+
+
+async def test_a_listing_of_the_same_second_as_the_last_counts() -> None:
+    world = World(a_template())
+    await world(theirs(), asked_at=NOON)
+
+    await world(theirs(status=PAUSED), asked_at=NOON + timedelta(milliseconds=900))
+
+    assert world.template.status is PAUSED
+
+
+async def test_a_template_that_stays_deleted_is_not_counted_again() -> None:
+    world = World(a_template(status=TemplateStatus.DELETED))
+
+    assert await world() == SyncView(added=0, changed=0, removed=0, unchanged=0)
+    back = await world(theirs(), asked_at=AFTER)
+    assert back == SyncView(added=0, changed=1, removed=0, unchanged=0)
+
+
+async def test_one_template_of_several_that_changed_since_has_the_account_read_again() -> None:
+    other = a_template(id=TemplateId(UUID(int=TEMPLATE.int + 1)), name="other", external_id="2")
+    world = World(a_template(changed_at=AFTER), other)
+
+    await world(theirs(), theirs(name="other", external_id="2"))
+
+    assert world.asked == [("read", ACCOUNT)]
+
+
+async def test_a_template_that_was_stored_while_the_provider_was_asked_is_not_missing() -> None:
+    at_noon = a_template(id=TemplateId(UUID(int=int(NOON.timestamp() * 1000) << 80)))
+
+    for asked_at, removed in ((NOON - timedelta(milliseconds=1), 0), (NOON, 1)):
+        world = World()
+        world.configuration.templates_ = {at_noon.id: at_noon}
+        assert (await world(asked_at=asked_at)).removed == removed
+
+
+async def test_the_templates_of_one_account_are_read_on_request() -> None:
+    world = World(a_template())
+    world.listing = [theirs(status=PAUSED)]
+    asked: list[Any] = []
+
+    async def connect(account: ProviderAccount) -> Connection:
+        asked.append(account.id)
+        return CONNECTION
+
+    sync = SyncTemplates(open_uow=world.open, open_connection=connect, sync=world.sync, clock=FixedClock())
+
+    view = await sync(a_principal(), ACCOUNT)
+
+    assert (view.changed, asked) == (1, [ACCOUNT])
+    assert world.configuration.listed_[ACCOUNT] == NOON
+    with pytest.raises(DomainError) as refused:
+        await sync(a_principal(), AccountId(TEMPLATE))
+    assert refused.value.code == "not_found"
+
+
+@pytest.mark.parametrize("changed_at", [NOON, None])
+def test_a_template_whose_content_has_changed_is_shown_as_changing(changed_at: datetime | None) -> None:
+    assert TemplateView.of(a_template(changed_at=changed_at)).changing is (changed_at is not None)
+
+
+async def test_a_missing_template_of_which_newer_news_tell_is_unchanged() -> None:
+    world = World(a_template(status_at=AFTER))
+
+    assert await world() == SyncView(added=0, changed=0, removed=0, unchanged=1)

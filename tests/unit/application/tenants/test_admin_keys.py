@@ -194,3 +194,14 @@ async def test_a_wrong_secret_does_not_open() -> None:
     wrong = KeyText(kind=KeyKind.ADMIN, public_id="k3yfzx2m7q4a", secret="s" * 32)
 
     assert not await platform.opens(wrong.reveal())
+
+
+async def test_keys_are_listed_by_the_page_newest_first() -> None:
+    platform = Platform(an_admin_key(), an_admin_key(id=OTHER))
+
+    first = await platform.list(before=None, limit=1)
+    second = await platform.list(before=first.next_after, limit=1)
+
+    shown = [[parse_typeid(Prefix.KEY, it.id) for it in page.items] for page in (first, second)]
+    assert (shown, first.next_after, second.next_after) == ([[OTHER], [KEY]], OTHER, None)
+    assert len((await platform.list(before=None, limit=2)).items) == 2

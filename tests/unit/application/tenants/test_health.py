@@ -91,6 +91,12 @@ def test_a_wait_that_is_over_is_not_told() -> None:
     assert SenderHealthView.of(stopped(until=NOW), HEALTHY, now=NOW).retry_at is None
 
 
+def test_a_rate_is_told_in_hundredths() -> None:
+    third = Health(pace=Pace(factor=1 / 3, ceiling=0.6, lowered_at=NOW, paused_until=NOW))
+
+    assert SenderHealthView.of(third, HEALTHY, now=NOW).rate_factor == 0.33
+
+
 def test_a_complaint_about_speed_lowers_the_rate_and_may_pause_without_a_fault() -> None:
     view = SenderHealthView.of(slowed(), slowed(paused_until=1_005), now=NOW)
 

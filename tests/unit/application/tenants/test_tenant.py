@@ -226,3 +226,7 @@ def test_a_key_is_in_use_if_it_opened_something_lately() -> None:
     assert authenticate.is_in_use(TEXT.reveal())
     assert not authenticate.is_in_use(make_key(KeyKind.LIVE, lambda alphabet: alphabet[4]).reveal())
     assert not authenticate.is_in_use("nonsense")
+
+
+def test_whoever_is_refused_waits_for_a_second_at_least() -> None:
+    assert TooManyChanges(Quota(messages=1, seconds=60), 0.0).retry_after == 1

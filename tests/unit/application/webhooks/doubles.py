@@ -80,6 +80,7 @@ class Store:
 
     def __init__(self) -> None:
         self.due: list[RawWebhook] = []
+        self.durable: list[bool] = []
         self.processed: list[WebhookId] = []
         self.set_aside: dict[WebhookId, str] = {}
         self.inbound: list[NewInbound] = []
@@ -158,6 +159,7 @@ class _Transaction:
             self._unclear.add((new.tenant_id, new.job.account_id))
 
     async def commit(self, *, durable: bool = True) -> None:
+        self._store.durable.append(durable)
         gone = {webhook.id for webhook in self._done} | self._aside.keys()
         self._store.due = [webhook for webhook in self._store.due if webhook.id not in gone]
         self._store.processed += [webhook.id for webhook in self._done]

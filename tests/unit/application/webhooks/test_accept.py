@@ -156,3 +156,24 @@ async def test_what_is_refused_leaves_a_line_with_the_account_and_nothing_else(
     account = typeid(Prefix.ACCOUNT, KnownTenants().account.id)
     assert told == [("webhook.forged", account), ("webhook.handshake_refused", account)]
     assert "let-me" not in caplog.text + str([vars(record) for record in caplog.records])
+
+
+async def test_a_path_is_known_before_anything_is_read_from_it(accept: StoreWebhook, counts: Counts) -> None:
+    assert await accept.knows("whatsapp_cloud", TOKEN)
+    assert counts.seen == {}
+
+    assert not await accept.knows("whatsapp_cloud", "wht_0000")
+    assert not await accept.knows("twilio", TOKEN)
+    assert counts.seen == {
+        "webhooks_received{outcome=unknown,provider=whatsapp_cloud}": 1,
+        "webhooks_received{outcome=unknown,provider=unknown}": 1,
+    }
+
+
+async def test_a_refused_subscription_check_says_whether_there_is_a_token_to_check(
+    accept: StoreWebhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    await accept.handshake("whatsapp_cloud", TOKEN, {"token": "let-me", "challenge": "1"})
+
+    [record] = caplog.records
+    assert vars(record)["verify_token_set"] is True

@@ -1,7 +1,7 @@
 """What becomes of stored webhooks, and what of one that cannot be processed?"""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +11,7 @@ from messaging.application.conversations.receive import ReceiveInbound
 from messaging.application.messages.tracking.reconcile import Arrived
 from messaging.application.ports.lifecycles import StaleChange
 from messaging.application.ports.providers import (
+    MalformedWebhook,
     TemplateChanged,
     TemplateQualityChanged,
     TemplateStatusChanged,
@@ -18,10 +19,11 @@ from messaging.application.ports.providers import (
 )
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.webhooks import event_content
+from messaging.application.webhooks import process as process_module
 from messaging.application.webhooks.keep_events import KeepEvents
 from messaging.application.webhooks.process import ProcessWebhooks
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
-from messaging.domain.shared.ids import EventId, InboundId
+from messaging.domain.shared.ids import EventId, InboundId, Prefix, typeid
 from messaging.domain.templates.template import TemplateStatus
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, a_receipt, an_inbound_message
 from tests.unit.application.webhooks.doubles import (
@@ -69,6 +71,15 @@ class Reconcile:
         self.receipts += [item.receipt for item in arrived]
 
 
+class Reader(JsonReader):
+    """Has much to say about what it cannot read."""
+
+    def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
+        if b"long problem" in body:
+            raise MalformedWebhook("x" * 1_000)
+        return super().read(body, received_at=received_at)
+
+
 @pytest.fixture
 def store() -> Store:
     return Store()
@@ -91,7 +102,7 @@ def process(store: Store, reconcile: Reconcile, counts: Counts) -> ProcessWebhoo
         open_uow=store.open_uow,
         snapshots=tenants,
         key_ring=KEY_RING,
-        readers={"whatsapp_cloud": JsonReader(EVENTS)},
+        readers={"whatsapp_cloud": Reader(EVENTS)},
         reconcile=reconcile,
         receive=ReceiveInbound(
             snapshots=tenants,
@@ -260,3 +271,61 @@ async def test_a_huge_webhook_gets_a_transaction_of_its_own(process: ProcessWebh
     store.add("sent")
 
     assert [await process() for _ in range(4)] == [1, 1, 1, 0]
+
+
+async def test_a_transaction_takes_a_thousand_events_and_no_more(process: ProcessWebhooks, store: Store) -> None:
+    for events in (400, 600, 1, 999, 1):
+        store.add(*["read"] * events)
+
+    assert [await process() for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_a_problem_is_told_in_a_few_words(process: ProcessWebhooks, store: Store) -> None:
+    bad = store.add("long problem")
+
+    await process()
+
+    assert len(store.set_aside[bad.id]) == 500
+
+
+async def test_what_is_processed_stays_due_until_it_is_on_disk(process: ProcessWebhooks, store: Store) -> None:
+    store.add("sent")
+
+    await process()
+
+    assert store.durable == [False]
+
+
+async def test_a_webhook_that_fails_alone_is_tried_three_times(
+    process: ProcessWebhooks, store: Store, reconcile: Reconcile
+) -> None:
+    bad = store.add("poison")
+    reconcile.times = 4
+
+    await process()
+
+    # Once in its batch, and three times alone.
+    assert (reconcile.times, list(store.set_aside)) == (0, [bad.id])
+
+
+async def test_what_was_set_aside_leaves_a_line_and_what_was_processed_none(
+    process: ProcessWebhooks, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add("sent")
+    bad = store.add(body=b"{}")
+
+    await process()
+
+    told = [vars(record)["webhook_id"] for record in caplog.records if record.getMessage() == "webhook.set_aside"]
+    assert told == [typeid(Prefix.CALLBACK, bad.id)]
+
+
+async def test_after_a_failed_batch_no_more_than_a_batch_is_processed_one_by_one(
+    process: ProcessWebhooks, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "_BATCH", 3)
+    for name in ("sent", "poison", "sent", "sent", "sent"):
+        store.add(name)
+
+    assert await process() == 3
+    assert len(store.due) == 2

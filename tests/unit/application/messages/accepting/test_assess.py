@@ -39,6 +39,7 @@ from tests.builders import (
     TEMPLATE,
     TENANT,
     a_principal,
+    a_rule,
     a_sender,
     a_snapshot,
     a_template,
@@ -203,6 +204,24 @@ def test_a_fault_that_may_be_that_of_an_unread_field_is_not_reported(unread: set
     found = rest(Unreadable(violations=(UNREAD,), unread=frozenset(unread), rest=wrong))
 
     assert [pointer for pointer, _ in found] == ["/channel", *reported]
+
+
+@pytest.mark.parametrize(
+    ("unread", "reported"), [({"content"}, []), ({"metadata"}, ["/content/variables/1", "/content/variables/2"])]
+)
+def test_a_fault_deep_in_a_field_that_was_not_read_is_not_reported(unread: set[str], reported: list[str]) -> None:
+    empty = a_submission(content=a_template_message(variables={}))
+
+    found = rest(Unreadable(violations=(UNREAD,), unread=frozenset(unread), rest=empty))
+
+    assert [pointer for pointer, _ in found] == ["/channel", *reported]
+
+
+def test_the_recipient_decides_which_rule_chooses_the_sender() -> None:
+    second = a_sender(id=SenderId(UUID(int=2)), external_id="2")
+    abroad = a_rule(prefixes=("+1",), sender_id=second.id)
+
+    assert routed(a_snapshot(senders=(a_sender(), second), rules=(abroad,))).sender == second
 
 
 def test_a_rest_without_faults_adds_none() -> None:

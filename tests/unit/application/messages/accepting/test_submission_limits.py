@@ -1,16 +1,19 @@
 """Who may submit how many messages now, and what a refusal tells."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from messaging.application.messages.accepting import submission_limits as submission_limits_module
 from messaging.application.messages.accepting.submission_limits import LimitSubmissions, RateLimited
+from messaging.application.ports.submission_limits import Balance, Exceeded, Wanted
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Category, Message
 from messaging.domain.shared.ids import KeyId
 from messaging.domain.shared.mode import Mode
-from messaging.domain.tenants.limits import Quota, SubmissionLimits
+from messaging.domain.tenants.limits import Policy, Quota, SubmissionLimits
 from messaging.domain.tenants.tenant import Principal
 from tests.builders import a_message, a_principal
 from tests.fakes.submission_limits import InMemorySubmissionLimits
@@ -124,3 +127,36 @@ async def test_without_any_limit_nobody_is_asked() -> None:
     world = World(tenant=None, key=None)
 
     assert await world.submit() == []
+
+
+async def test_a_window_that_ends_at_this_very_moment_is_waited_for_for_a_second() -> None:
+    ended = Balance(Policy("key", Quota(messages=3, seconds=60)), 0, 0.0)
+
+    class Ended(InMemorySubmissionLimits):
+        async def take(self, wanted: Sequence[Wanted]) -> Exceeded:
+            return Exceeded(ended, (ended,))
+
+    world = World(tenant=None)
+    world.limit = LimitSubmissions(
+        quotas=Ended(), default=SubmissionLimits(key=Quota(messages=3, seconds=60)), telemetry=Counts()
+    )
+
+    assert (await world.refusal()).retry_after == 1
+
+
+async def test_what_is_remembered_of_callers_is_forgotten_when_it_becomes_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(submission_limits_module, "_MOST", 2)
+    world = World(tenant=None)
+
+    for number in (1, 2, 3, 1, 2, 3):
+        await world.submit(principal=a_principal(key_id=KeyId(UUID(int=number))))
+
+    assert await world.submit(principal=a_principal(key_id=KeyId(UUID(int=1)))) == [0]
+
+
+async def test_nothing_submitted_counts_nothing() -> None:
+    world = World()
+
+    assert await world.submit(0) == [10, 3]

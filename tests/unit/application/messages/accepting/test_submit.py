@@ -310,3 +310,14 @@ async def test_test_keys_submit_in_test_mode_only() -> None:
 
     assert [acceptance.mode for acceptance in test.committed] == [Mode.TEST, Mode.TEST]
     assert again.body == reply.body
+
+
+async def test_the_key_of_a_tenant_that_is_gone_submits_nothing() -> None:
+    submitting = Submitting()
+
+    for submit in (submitting.one, submitting.many):
+        submitting.snapshots.tenants.clear()
+        with pytest.raises(DomainError) as refused:
+            await submit(a_submission())
+        assert refused.value.code == "unauthorized"
+    assert submitting.committed == []

@@ -82,3 +82,11 @@ def test_a_reason_is_counted_once_for_all_states_that_read_the_same() -> None:
     view = MessageSummaryView.of(RANGE, MessageCounts(found=found, truncated=False, since=NOON))
 
     assert [(it.status, it.messages) for it in view.by_reason] == [("queued", 5), ("failed", 1)]
+
+
+def test_reasons_that_are_as_frequent_come_in_the_order_of_their_codes() -> None:
+    found: Found = {(State.FAILED, code): 2 for code in ("b", "a", "c")} | {(State.FAILED, "z"): 3}
+
+    view = MessageSummaryView.of(RANGE, MessageCounts(found=found, truncated=False, since=NOON))
+
+    assert [it.error_code for it in view.by_reason] == ["z", "a", "b", "c"]

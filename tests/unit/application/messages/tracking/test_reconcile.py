@@ -222,3 +222,14 @@ async def test_what_a_person_knew_when_sending_again_is_no_news(
     await world.arrive(a_receipt(kind, provider_message_id="wamid.2"))
 
     assert world.stored.states()[2] is state
+
+
+async def test_what_was_known_is_no_news_beside_what_is(world: World) -> None:
+    requeued = Entry(type="message.requeued", state=State.QUEUED, detail={"failed_attempt": 1})
+    world.stored.put(2, State.QUEUED, epoch=1, possible_duplicate=True, provider_id="wamid.2", entries=(requeued,))
+
+    await world.arrive(*(a_receipt(kind, provider_message_id="wamid.2") for kind in (FAILED, DELIVERED)))
+
+    assert world.stored.states()[2] is State.DELIVERED
+    assert "message.failed" not in [entry.type for entry in world.stored.of(2).entries]
+    assert State.FAILED not in [entry.state for entry in world.stored.of(2).entries]

@@ -1,5 +1,6 @@
 """What is settled without a claim: waits that are over, expiry, lost workers, and what a failover left in doubt."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from types import SimpleNamespace
@@ -286,3 +287,28 @@ async def test_whoever_has_not_the_turn_does_nothing(stored: Stored, monkeypatch
     monkeypatch.setattr("tests.fakes.failovers.InMemoryFailovers.take_turn", not_now)
 
     assert (await put_aside(), stored.states(), stored.server.settled) == (0, {1: State.QUEUED}, False)
+
+
+async def test_a_failover_is_noticed_once_and_looked_for_on_and_on_while_the_database_is_away(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_uow: Any = stored.open_uow
+    notice = NoticeFailover(open_uow=open_uow)
+    looks: list[bool] = []
+
+    async def pause(seconds: float) -> None:
+        looks.append(await notice() if not stored.away else False)
+        if len(looks) == 1:
+            stored.away = True
+        elif len(looks) == 2:
+            stored.away = False
+            stored.server.switch()
+        elif len(looks) == 4:
+            raise asyncio.CancelledError
+
+    own = SimpleNamespace(**vars(asyncio) | {"sleep": pause})
+    monkeypatch.setattr(recover_failover_module, "asyncio", own)
+    with pytest.raises(asyncio.CancelledError):
+        await notice.watch()
+
+    assert looks == [False, False, True, True]
