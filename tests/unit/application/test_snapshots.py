@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import AccountStatus
@@ -29,3 +30,13 @@ def test_senders_of_disabled_accounts_send_nothing() -> None:
     disabled = a_snapshot(accounts=(an_account(status=AccountStatus.DISABLED),))
 
     assert disabled.in_mode(Mode.LIVE).routable == ()
+
+
+def test_senders_on_channels_that_their_provider_does_not_carry_send_nothing() -> None:
+    for channel, routable in ((Channel.WHATSAPP, (a_sender(),)), (Channel.SMS, ())):
+        carrying = a_snapshot(carried={"whatsapp_cloud": frozenset({channel})})
+
+        assert carrying.in_mode(Mode.LIVE).routable == routable
+        assert carrying.channels == {channel}
+    assert a_snapshot(carried={}).in_mode(Mode.LIVE).routable == ()
+    assert a_snapshot().in_mode(Mode.LIVE).routable == (a_sender(),)

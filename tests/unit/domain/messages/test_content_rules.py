@@ -25,6 +25,7 @@ def listed(violations: tuple[Violation, ...]) -> list[tuple[str, str]]:
         Image(media_id="1376223850470843"),
         Image(link="http://cdn.example.com/a.jpg"),
         Document(link=LINK, filename="order.pdf", caption="c" * 1024),
+        Document(link="http://cdn.example.com/a.pdf"),
         a_template_message(),
     ],
 )
@@ -55,7 +56,7 @@ def test_every_violation_is_listed_with_its_place(content: Content, expected: li
     assert listed(content_violations(content)) == expected
 
 
-@pytest.mark.parametrize("reference", [None, "order-1042", "Bestellung 1042 / März", "a" * 128])
+@pytest.mark.parametrize("reference", [None, "order-1042", "Bestellung 1042 / März", "a" * 128, "ä" * 128])
 def test_ordinary_references_are_accepted(reference: str | None) -> None:
     assert envelope_violations(reference, {}) == ()
 

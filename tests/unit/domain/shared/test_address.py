@@ -200,3 +200,25 @@ def test_a_mask_hides_the_middle_of_a_number(digits: str) -> None:
 
 def test_a_mask_keeps_country_and_last_digits() -> None:
     assert mask(Phone("+14155550100")) == "+14*****0100"
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("tel:tel:+14155552671", "Not a phone number"),
+        ("++14155552671", "Not a phone number"),
+        ("+1415555~2671", "Not a phone number"),
+        ("+1415\u200b5552671", "U+200B ZERO WIDTH SPACE"),
+        ("+0123456789", "begins with 0"),
+        ("+123456", "7 to 15 digits"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(text: str, detail: str) -> None:
+    refusal = parse_recipient(text)
+
+    assert isinstance(refusal, Violation)
+    assert detail in refusal.detail
+
+
+def test_a_mask_of_the_shortest_number_hides_three_digits_and_no_more() -> None:
+    assert mask(Phone("+1234567")) == "+12***4567"

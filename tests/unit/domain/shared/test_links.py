@@ -22,6 +22,11 @@ from messaging.domain.content.links import link_problem
         "https://8.8.8.8/a.jpg",
         "https://[2606:2800:220:1::1]/a.pdf",
         "https://[2002:0808:0808::1]/a.pdf",
+        "https://[::808:808]/a.pdf",
+        "https://[::c808:808]/a.pdf",
+        "https://[64:ff9b::808:808]/a.pdf",
+        "https://" + "a" * 63 + ".example.com/" + "a" * (2_000 - 84),
+        "https://" + ".".join(["a" * 63] * 3 + ["b" * 57, "com"]) + "/a.jpg",
     ],
 )
 def test_links_that_may_be_public_are_accepted(link: str) -> None:
@@ -60,6 +65,7 @@ def test_what_is_no_complete_url_is_told_so(link: str) -> None:
         *((ip, "not public") for ip in ("[::1]", "[::]", "[fe80::1]", "[fd00::1]", "[fec0::1]", "[ff02::1]")),
         # IPv4 inside IPv6: mapped, compatible, NAT64, 6to4; Teredo and documentation lead nowhere.
         *((ip, "not public") for ip in ("[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::7f00:1]", "[::127.0.0.1]")),
+        *((ip, "not public") for ip in ("[::1:808:808]", "[::2:808:808]")),
         *((ip, "not public") for ip in ("[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:0::1]", "[2001:db8::1]")),
         # Spellings that browsers and libc read as 127.0.0.1 or 10.0.0.1, and Python does not.
         *((ip, "unusual spelling") for ip in ("2130706433", "0x7f000001", "127.1", "0177.0.0.1", "0x7f.0.0.1")),
@@ -79,6 +85,7 @@ def test_what_is_no_complete_url_is_told_so(link: str) -> None:
         ),
         ("metadata.google.internal", "exists on the public"),
         *((name, "well-formed") for name in ("a..example.com", ".example.com", "-a.example.com", "a,b.example.com")),
+        (".".join(["a" * 63] * 3 + ["b" * 58, "com"]), "well-formed"),
         ("user:secret@example.com", "user name or password"),
         ("example.com@evil.example", "user name or password"),
         ("@example.com", "user name or password"),
@@ -97,7 +104,7 @@ def test_a_link_that_cannot_be_public_is_refused_with_the_reason(host: str, reas
         (" https://example.com/a.jpg", "no spaces"),
         ("https://exämple.com/a.jpg", "outside ASCII"),
         ("https://127。0。0。1/a.jpg", "outside ASCII"),
-        ("https://example.com/" + "a" * 2000, "longer than 2000"),
+        ("https://example.com/" + "a" * 1_981, "longer than 2000"),
     ],
 )
 def test_a_link_is_short_and_plain_ascii(link: str, reason: str) -> None:

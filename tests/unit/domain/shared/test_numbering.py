@@ -49,6 +49,19 @@ def test_every_countrys_own_example_is_read_as_it_is(region: str) -> None:
             assert read_number(number) == number
 
 
-@pytest.mark.parametrize(("number", "code"), [("+14155550100", "1"), ("+447700900123", "44"), ("+9991", None)])
+@pytest.mark.parametrize(
+    ("number", "code"), [("+14155550100", "1"), ("+447700900123", "44"), ("+351912345678", "351"), ("+9991", None)]
+)
 def test_a_country_code_is_read_off_the_number(number: str, code: str | None) -> None:
     assert calling_code(number) == code
+
+
+@pytest.mark.parametrize(
+    ("number", "lengths"),
+    [("+112", "10"), ("+3212", "8 or 9"), ("+2012", "8 to 10"), ("+4412", "7, 9 or 10"), ("+712", "10 or 14")],
+)
+def test_a_number_of_a_wrong_length_is_told_which_its_country_has(number: str, lengths: str) -> None:
+    read = read_number(number)
+
+    assert isinstance(read, NumberFlaw)
+    assert f" have {lengths} digits after " in read.detail
