@@ -317,7 +317,7 @@ async def test_what_was_set_aside_leaves_a_line_and_what_was_processed_none(
     await process()
 
     told = [vars(record)["webhook_id"] for record in caplog.records if record.getMessage() == "webhook.set_aside"]
-    assert told == [typeid(Prefix.CALLBACK, bad.id)]
+    assert told == [typeid(Prefix.WEBHOOK, bad.id)]
 
 
 async def test_after_a_failed_batch_no_more_than_a_batch_is_processed_one_by_one(

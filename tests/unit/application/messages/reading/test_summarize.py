@@ -85,7 +85,7 @@ def test_a_reason_is_counted_once_for_all_states_that_read_the_same() -> None:
 
 
 def test_reasons_that_are_as_frequent_come_in_the_order_of_their_codes() -> None:
-    found: Found = {(State.FAILED, code): 2 for code in ("b", "a", "c")} | {(State.FAILED, "z"): 3}
+    found: Found = {(State.FAILED, code): count for code, count in (("b", 2), ("a", 2), ("c", 2), ("z", 3))}
 
     view = MessageSummaryView.of(RANGE, MessageCounts(found=found, truncated=False, since=NOON))
 
