@@ -143,6 +143,7 @@ async def test_processes_of_the_version_before_go_on_while_tables_are_renamed(em
         made = await owner.fetchval("SELECT ensure_partitions()")
         stored = await owner.fetch("SELECT id FROM raw_webhooks ORDER BY id")
         named = {row["name"] for row in await owner.fetch(NAMED)}
+        unchecked = await owner.fetch("SELECT conname FROM pg_constraint WHERE contype = 'c' AND NOT convalidated")
 
     assert ids == before
     assert len(after) == 1
@@ -151,6 +152,7 @@ async def test_processes_of_the_version_before_go_on_while_tables_are_renamed(em
     assert {row["id"] for row in due} == {*before, *after}
     assert (dropped, made) == ([], 0)
     assert [row["id"] for row in stored] == [*before, *after]
+    assert unchecked == []
     assert named == {"v raw_callbacks", "v callback_digests"}
 
 
