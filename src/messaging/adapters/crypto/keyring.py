@@ -70,7 +70,7 @@ class AesTenantCipher:
                 rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], self._associated(header, place)
             )
         except InvalidTag as error:
-            raise CannotDecrypt("Sealed with another key or context, or changed since.") from error
+            raise CannotDecrypt("The bytes were sealed with another key or context, or changed since.") from error
 
     def blind_index(self, value: str) -> bytes:
         return self._index(value.encode())

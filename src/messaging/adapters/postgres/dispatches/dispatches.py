@@ -1,4 +1,4 @@
-"""The dispatches (outbox rows) of messages: tells which lanes have due ones, postpones them and withdraws them."""
+"""The dispatches (outbox rows) of messages: tells which lanes have due ones, postpones and deletes them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta

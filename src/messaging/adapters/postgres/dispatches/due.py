@@ -32,9 +32,10 @@ def _after(next_one: str, place: str, start: str) -> str:
     return f"({next_one.format(condition=f'> {place}')}) UNION ALL ({next_one.format(condition=f'>= {start}')}) LIMIT 1"
 
 
-# Up to $4 tenants, beginning behind tenant $3, and up to $5 flows of each, beginning behind the flow named for it in
-# $6 to $8; everybody once at most. Each with a count of what is due: not beyond twice a fair share of the $9 places,
-# and zero if one of its ids is in $10. Ids above all others do not exist, so beginning behind nil is beginning.
+# Up to $4 tenants, from the one after tenant $3 on, and up to $5 flows of each tenant, from the one after the flow that
+# $6 to $8 name for that tenant; after the last comes the first, and none comes twice. With each flow the number of its
+# due dispatches, counted up to twice a fair share of $9 free places, and zero if one of the flow's ids is in $10. The
+# nil id comes before every other, so after it comes the first.
 FLOWS_DUE: Final = f"""
 WITH RECURSIVE tenants AS (
     SELECT n.tenant_id, n.tenant_id AS first, 1 AS place
@@ -82,8 +83,8 @@ CROSS JOIN LATERAL (
 ORDER BY f.tenant_place, f.place
 """
 
-# The first of each flow, as many as it has a quota. statement_timestamp() can be an index condition, clock_timestamp()
-# cannot. They are locked so that a claim made meanwhile is seen.
+# The first due dispatches of each flow, as many as the flow's quota. statement_timestamp() can be an index condition,
+# clock_timestamp() cannot. The rows are locked, so that a claim made meanwhile is seen.
 PICK_DUE: Final = """
 SELECT due.*
 FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::int[]) AS q(tenant_id, sender_id, flow_id, quota)
@@ -97,8 +98,8 @@ CROSS JOIN LATERAL (
 ORDER BY due.due_at
 """
 
-# From flow to flow of each lane ($1, $2) until its first due dispatch is found, passing over those of which an id rests
-# in that lane ($3 to $5).
+# The lanes ($1, $2) with a due dispatch. Each lane is searched flow by flow up to the first due dispatch; flows of a
+# tenant, sender or flow that is throttled in that lane ($3 to $5) are left out.
 LANES_DUE: Final = """
 SELECT lane.channel, lane.priority
 FROM unnest($1::text[], $2::text[]) AS lane(channel, priority)
@@ -118,9 +119,9 @@ WHERE EXISTS (
     )
     SELECT FROM flows f
     WHERE NOT EXISTS (
-        SELECT FROM unnest($3::text[], $4::text[], $5::uuid[]) AS rest(channel, priority, id)
-        WHERE rest.channel = lane.channel AND rest.priority = lane.priority
-          AND rest.id IN (f.tenant_id, f.sender_id, f.flow_id)
+        SELECT FROM unnest($3::text[], $4::text[], $5::uuid[]) AS throttled(channel, priority, id)
+        WHERE throttled.channel = lane.channel AND throttled.priority = lane.priority
+          AND throttled.id IN (f.tenant_id, f.sender_id, f.flow_id)
     ) AND EXISTS (
         SELECT FROM dispatches d
         WHERE d.kind = 'deliver' AND d.channel = lane.channel AND d.priority = lane.priority

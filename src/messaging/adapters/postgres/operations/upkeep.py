@@ -99,7 +99,7 @@ class PostgresUpkeep:
         return 0 if kept is None else await self._purge(PURGE_EVENTS, kept)
 
     async def adopt_former_dispatches(self) -> int:
-        """Migration 0030 says why these rows are not converted there, and until when this is called."""
+        """Convert `_BITE` rows of each kind in a transaction; migration 0030 says why here, and until when."""
         total = 0
         while True:
             async with transaction(self._engine) as opened:

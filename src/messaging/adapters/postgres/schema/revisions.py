@@ -15,4 +15,4 @@ def scripts() -> Path:
     for candidate in candidates:
         if (candidate / "env.py").is_file():
             return candidate
-    raise FileNotFoundError("no migrations in " + " or ".join(map(str, candidates)))
+    raise FileNotFoundError("there are no migrations in " + " or in ".join(map(str, candidates)))

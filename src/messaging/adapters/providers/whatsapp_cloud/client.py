@@ -59,7 +59,7 @@ class WhatsAppCloudGateway:
         """See `ProviderGateway.send`. `may_start` is not awaited if no request can be built from the message."""
         token = outgoing.connection.credentials.access_token
         if not fits_a_header(token):
-            return Unreachable(code="credential_malformed", reason="The access token holds characters no token has.")
+            return Unreachable(code="credential_malformed", reason="The access token has characters that no token has.")
         if not is_id(outgoing.sender_external_id):
             return Unreachable(code="sender_id_malformed", reason="The sender's id at Meta is not made of digits only.")
         if not outgoing.reference.isascii() or len(outgoing.reference) > _REFERENCE_BYTES:
@@ -117,7 +117,7 @@ class WhatsAppCloudGateway:
             "status": status if isinstance(status, str) else "PENDING",
         }
         if (read := definitions.read_template(answer)) is None:
-            raise ProviderUnavailable("provider_unavailable", "Meta took the template but named no id for it.")
+            raise ProviderUnavailable("provider_unavailable", "Meta accepted the template, but answered without an id.")
         return msgspec.structs.replace(
             read, parameter_format=template.parameter_format, components=template.components, unsupported=()
         )

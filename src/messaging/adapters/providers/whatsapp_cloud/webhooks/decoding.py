@@ -21,7 +21,7 @@ def decode(body: bytes) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _decode_forgivingly(body)
     except RecursionError as error:
-        raise MalformedWebhook("nested too deeply") from error
+        raise MalformedWebhook("the JSON is nested too deeply") from error
 
 
 def _decode_forgivingly(body: bytes) -> Any:
@@ -33,7 +33,7 @@ def _decode_forgivingly(body: bytes) -> Any:
         )
         return msgspec.json.decode(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise MalformedWebhook("not JSON") from error
+        raise MalformedWebhook("the body is not JSON") from error
 
 
 def _fraction(literal: str) -> float | str:

@@ -64,7 +64,7 @@ class WhatsAppWebhookReader:
     def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
         document = decode(body)
         if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
-            raise MalformedWebhook("not an object with a list of entries")
+            raise MalformedWebhook("the body is not an object with a list of entries")
         return [event for entry in document["entry"] for event in _entry(entry, received_at)]
 
 

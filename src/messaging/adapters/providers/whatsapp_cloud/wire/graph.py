@@ -56,7 +56,7 @@ class GraphCalls:
     async def call(self, connection: Connection, method: str, url: str, body: bytes = b"") -> dict[str, Any]:
         token = connection.credentials.access_token
         if not fits_a_header(token):
-            raise ProviderRefused("provider_refused", "The access token holds characters no token has.")
+            raise ProviderRefused("provider_refused", "The access token has characters that no token has.")
         exchange = await self._http.request(method, url, headers=headers(token), body=body, reply_limit=_LIST_LIMIT)
         match exchange:
             case Reply():
