@@ -79,7 +79,7 @@ async def test_a_lost_send_is_repeated_once_when_the_others_prove_that_it_never_
     await once(impatient, "500_before", to)
     id = await impatient.accepted(impatient.order(to, on_unknown="resend"))
 
-    # Nobody bears witness yet, so it waits on.
+    # There is no later receipt yet, so it waits on.
     waiting = await entry(impatient, id, lambda entry: entry["type"] == "message.waiting", "the wait")
     await impatient.accepted_batch([impatient.order(f"+1415556110{n}") for n in range(5)])
     await impatient.until(id, "read")

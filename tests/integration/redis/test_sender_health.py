@@ -30,7 +30,7 @@ async def concurrency(breakers: CircuitBreakers) -> int | None:
 async def test_two_processes_hold_back_together_and_a_flush_lets_both_go(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as two:
         first, second = a_process(one), a_process(two)
-        await first.learn(a_state(), TOKEN_REFUSED, began_ago=0.01)
+        await first.record(a_state(), TOKEN_REFUSED, began_ago=0.01)
         held = [await concurrency(first), await concurrency(second)]
         await one.flushall()
 
@@ -42,7 +42,7 @@ async def test_who_was_held_stays_held_while_redis_is_away() -> None:
     async with EmbeddedRedis() as server, Redis.from_url(server.url) as redis:
         breakers = a_process(redis)
         for _ in range(2):
-            await breakers.learn(a_state(), TOKEN_REFUSED, began_ago=0.01)
+            await breakers.record(a_state(), TOKEN_REFUSED, began_ago=0.01)
         await server.kill()
 
         assert await concurrency(breakers) == 0
@@ -53,7 +53,7 @@ async def test_what_is_learnt_while_redis_is_away_holds_here() -> None:
         await server.kill()
         breakers = a_process(redis)
 
-        await breakers.learn(a_state(), TOKEN_REFUSED, began_ago=0.01)
+        await breakers.record(a_state(), TOKEN_REFUSED, began_ago=0.01)
 
         assert await concurrency(breakers) == 0
 

@@ -40,7 +40,7 @@ _SLOWEST_RECONNECT = 2.0
 _FAILOVER_EVERY = 1.0
 _SETTLE_EVERY = 2.0
 _CONNECTED_EVERY = 30.0
-_SALVAGE_EVERY = 1.0
+_RECOVER_EVERY = 1.0
 # A worker that has been silent for four of these counts as gone.
 _TELL_EVERY = 5.0
 _EXPIRE_EVERY = 30.0
@@ -176,7 +176,7 @@ class WorkerProcess:
             asyncio.create_task(self._keep_up("heartbeat", self._tell, every=_TELL_EVERY)),
             asyncio.create_task(self._keep_up("expiry", has.expire_unserved, every=_EXPIRE_EVERY)),
             asyncio.create_task(
-                self._keep_up("recover_crashed_sends", has.recover_crashed_sends, every=_SALVAGE_EVERY)
+                self._keep_up("recover_crashed_sends", has.recover_crashed_sends, every=_RECOVER_EVERY)
             ),
             asyncio.create_task(self._keep_up("template_syncs", has.plan_template_syncs, every=_PLAN_EVERY)),
             asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),

@@ -6,7 +6,7 @@ import pytest
 
 from messaging.domain.messages.pacing.breaker import BreakerState, Trouble
 from messaging.domain.messages.pacing.pace import LOWERED, factor_at
-from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Observation, blame, held_until, learn
+from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Observation, blame, held_until, record
 from messaging.domain.messages.retry import (
     Rejected,
     Scope,
@@ -24,7 +24,7 @@ NOW = 1_000.0
 def after(*results: SendResult, scope: Scope = Scope.SENDER) -> Health:
     health = HEALTHY
     for result in results:
-        health = learn(health, scope, Observation(result=result, began=NOW), now=NOW)
+        health = record(health, scope, Observation(result=result, began=NOW), now=NOW)
     return health
 
 
@@ -96,4 +96,4 @@ def test_our_own_shortages_neither_open_nor_close() -> None:
     failing = after(*[Uncertain(reason="no answer")] * 4)
     own = Unreachable(reason="busy", code="no_free_connection")
 
-    assert learn(failing, Scope.SENDER, Observation(result=own, began=NOW), now=NOW) == failing
+    assert record(failing, Scope.SENDER, Observation(result=own, began=NOW), now=NOW) == failing

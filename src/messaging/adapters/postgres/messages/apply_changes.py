@@ -35,7 +35,7 @@ SET state = c.state, seq = c.seq, epoch = c.epoch, attempts = c.attempts, checks
     updated_at = clock_timestamp()
 FROM unnest($1::given_change[]) AS c
 WHERE m.tenant_id = c.tenant_id AND m.id = c.id
-  AND m.seq = c.expected_seq AND m.state = c.previous AND {stamped}
+  AND m.seq = c.expected_seq AND m.state = c.previous AND {has_attempt}
 RETURNING m.tenant_id, m.id, m.account_id, m.epoch, c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind,
           c.due_at, c.withdrawn
 """
@@ -165,7 +165,7 @@ def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
     """
     moved = _IT_MOVED if parts.each else _ALL_MOVED
     steps = {
-        "moved": _MOVE.format(week=week, stamped=_HAS_ATTEMPT.format(week=week) if parts.each else "true"),
+        "moved": _MOVE.format(week=week, has_attempt=_HAS_ATTEMPT.format(week=week) if parts.each else "true"),
         "told": _TELL.format(week=week, moved=moved.format(key="e.tenant_id, e.message_id")),
     }
     if parts.news:

@@ -28,7 +28,7 @@ from messaging.domain.messages.pacing.sender_health import (
     Subject,
     blame,
     held_until,
-    learn,
+    record,
 )
 from messaging.domain.messages.retry import Scope, SendResult, Sent
 from messaging.domain.shared.ids import SenderId, TenantId
@@ -119,7 +119,7 @@ class CircuitBreakers:
 
     # --- after a send -----------------------------------------------------------------------------------------------
 
-    async def learn(self, message: MessageState, result: SendResult, *, began_ago: float) -> None:
+    async def record(self, message: MessageState, result: SendResult, *, began_ago: float) -> None:
         """Record the result of a send that began `began_ago` seconds ago. Returns when all processes can read it; at
         once when the result changes nothing.
         """
@@ -132,7 +132,7 @@ class CircuitBreakers:
         )
         for subject in subjects:
             known = self._health.of(subject)
-            if learn(known, subject.scope, observation, now=now) != known:
+            if record(known, subject.scope, observation, now=now) != known:
                 await self._observations((subject, observation))
 
     async def _credentials(self, message: MessageState, result: SendResult) -> str | None:
@@ -164,7 +164,7 @@ class CircuitBreakers:
     def _taught(self, subject: Subject, observations: Sequence[Observation]) -> Health:
         health, now = self._health.of(subject), self._health.now()
         for observation in observations:
-            health = learn(health, subject.scope, observation, now=now)
+            health = record(health, subject.scope, observation, now=now)
         return health
 
     async def _account(self, tenant_id: TenantId, sender_id: SenderId) -> ProviderAccount | None:

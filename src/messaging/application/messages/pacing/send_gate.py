@@ -104,7 +104,7 @@ class SendGate:
 
 class Permit:
     """One send's passage. Call `begin`, then `wait_for_slot` just before the first byte, `answered` with the answer and
-    `learn` when the outcome is recorded.
+    `record` when the outcome is recorded.
 
     `began` is the time at which the send left the gate, or was ready for it if it never left; `left` says which.
     """
@@ -147,9 +147,9 @@ class Permit:
         """Report whether the provider gave a clear answer; None if it was not even asked."""
         self._concurrency.answered(self._send, clear)
 
-    async def learn(self, result: SendResult) -> None:
+    async def record(self, result: SendResult) -> None:
         """Tell the circuit breakers the result."""
-        await self._breakers.learn(self._due.message, result, began_ago=monotonic() - self.began)
+        await self._breakers.record(self._due.message, result, began_ago=monotonic() - self.began)
 
 
 class _HeadStart:

@@ -48,7 +48,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     credentials: str | None = None
 
 
-def learn(health: Health, scope: Scope, observation: Observation, *, now: float) -> Health:
+def record(health: Health, scope: Scope, observation: Observation, *, now: float) -> Health:
     """The health of a sender or account (`scope`) after an observation; equal to `health` when the observation changes
     nothing.
     """

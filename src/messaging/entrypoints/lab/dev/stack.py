@@ -220,7 +220,7 @@ class Stack:
             "APP_WEBHOOKS_PORT": str(self.ports.webhooks),
             "APP_WORKER_HOST": HOST,
             "APP_WORKER_PORT": str(self.ports.worker),
-            "APP_SEND_JOURNAL_DIRECTORY": str(self.home / "flights"),
+            "APP_SEND_JOURNAL_DIRECTORY": str(self.home / "send-journal"),
             **self._overrides,
         }
 

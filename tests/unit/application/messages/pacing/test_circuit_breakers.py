@@ -47,7 +47,7 @@ class Process:
 
     async def gets(self, *results: SendResult, sender: SenderId = SENDER) -> None:
         for result in results:
-            await self.breakers.learn(a_state(sender_id=sender), result, began_ago=0.0)
+            await self.breakers.record(a_state(sender_id=sender), result, began_ago=0.0)
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ async def test_a_send_that_began_before_the_breaker_moved_says_nothing(
     await one.gets(*[NO_ANSWER] * 5)
     records.passed += 1
     await one.concurrency(SENDER)
-    await one.breakers.learn(a_state(), SENT, began_ago=0.5)
+    await one.breakers.record(a_state(), SENT, began_ago=0.5)
 
     assert await one.concurrency(SENDER) == [0]
 

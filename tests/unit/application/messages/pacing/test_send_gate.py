@@ -45,7 +45,7 @@ class World:
         self.slept: list[float] = []
         self.clearances: dict[SenderId, Clearance] = {}
         self.asked: list[Mapping[SenderId, TenantId]] = []
-        self.learnt: list[tuple[SendResult, float]] = []
+        self.recorded: list[tuple[SendResult, float]] = []
         for module in (send_gate_module, send_slots_module):
             monkeypatch.setattr(module, "monotonic", lambda: self.now)
         snapshots = InMemorySnapshots(a_snapshot(senders=(a_sender(), a_sender(id=OTHER))))
@@ -66,8 +66,8 @@ class World:
         self.asked.append(waiting)
         return {sender: self.clearances.get(sender, Clearance()) for sender in waiting}
 
-    async def learn(self, message: MessageState, result: SendResult, *, began_ago: float) -> None:
-        self.learnt.append((result, began_ago))
+    async def record(self, message: MessageState, result: SendResult, *, began_ago: float) -> None:
+        self.recorded.append((result, began_ago))
 
     async def _no_more(self, late: Any) -> list[AskAgainAt]:
         return [AskAgainAt(inf) for _ in late]
@@ -220,9 +220,9 @@ async def test_a_permit_tells_whether_and_when_its_send_left(world: World) -> No
         assert await permit.wait_for_slot()
         assert (before, permit.began, permit.left) == ((NOW, False), NOW + 1.0, True)
         world.now += 0.25
-        await permit.learn(SENT)
+        await permit.record(SENT)
 
-    assert world.learnt == [(SENT, 0.25)]
+    assert world.recorded == [(SENT, 0.25)]
 
 
 async def test_a_send_for_which_no_slot_comes_in_time_does_not_leave(world: World) -> None:
