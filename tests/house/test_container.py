@@ -17,6 +17,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from messaging.application.ports.health import Upkeep
 from messaging.entrypoints.api.app import create_app, create_litestar
 from messaging.entrypoints.cli.processes.worker import worker_dependencies
 from messaging.entrypoints.composition.containers import Application, build
@@ -81,7 +82,15 @@ async def test_each_process_can_be_built(application: Application) -> None:
     create_app(application)
     create_webhooks_app(application)
 
-    assert worker_dependencies(application).deliver is application.messages.deliver()
+    assert worker_dependencies(application).duties.deliver is application.messages.deliver()
+
+
+async def test_a_worker_does_all_upkeep_there_is(application: Application) -> None:
+    chores = {getattr(chore.work, "__name__", "") for chore in worker_dependencies(application).duties.chores}
+    upkeep = {name for name in vars(Upkeep) if not name.startswith("_")}
+
+    assert len(upkeep) > 4
+    assert upkeep - chores == set()
 
 
 async def test_two_graphs_share_nothing(application: Application) -> None:

@@ -18,7 +18,7 @@ Name = tuple[str, str]
 
 # Where a graph may be seen as a whole: where it is built, and where a process takes what it needs out of it.
 GRAPHS: Final = ("messaging.entrypoints.composition.containers", "messaging.entrypoints.composition.use_cases.")
-HOLDERS_OF_GRAPHS: Final = ("composition/", "cli/processes/", "api/app.py", "webhooks/app.py")
+HOLDERS_OF_GRAPHS: Final = ("composition/", "cli/processes/", "api/app.py", "webhooks/app.py", "worker/duties.py")
 
 
 def test_a_use_case_is_built_in_one_container() -> None:

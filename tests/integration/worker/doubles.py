@@ -21,6 +21,7 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.entrypoints.observability.asgi import Receive, Scope, Send
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
+from messaging.entrypoints.worker.duties import Chore, Duties
 from tests.unit.application.webhooks.doubles import Counts
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
@@ -91,49 +92,11 @@ class Work:
         if self.upkeep["partitions"] == 1:
             raise StoreUnavailable
 
-    async def drop_old_partitions(self) -> Sequence[str]:
-        self.upkeep["retention"] += 1
-        return []
+    def chore(self, name: str) -> Chore:
+        async def work() -> None:
+            self.upkeep[name] += 1
 
-    async def purge_inbound(self) -> int:
-        self.upkeep["inbound"] += 1
-        return 0
-
-    async def purge_provider_events(self) -> int:
-        self.upkeep["provider_events"] += 1
-        return 0
-
-    async def take_in_connected(self) -> int:
-        self.upkeep["connected"] += 1
-        return 0
-
-    async def adopt_former_dispatches(self) -> int:
-        self.upkeep["former_dispatches"] += 1
-        return 0
-
-    async def purge_idempotency(self) -> int:
-        self.upkeep["idempotency"] += 1
-        return 0
-
-    async def recover_failover(self) -> int:
-        self.upkeep["recover_failover"] += 1
-        return 0
-
-    async def plan_template_syncs(self) -> int:
-        self.upkeep["template_syncs"] += 1
-        return 0
-
-    async def recover_crashed_sends(self) -> int:
-        self.upkeep["recover_crashed_sends"] += 1
-        return 0
-
-    async def expire_held(self) -> int:
-        self.upkeep["expire_held"] += 1
-        return 0
-
-    async def expire_unserved(self) -> int:
-        self.upkeep["expiry"] += 1
-        return 0
+        return Chore(name, work, every=3600.0)
 
     async def tell(self, name: str, lanes: Collection[DeliverLane], *, webhooks: bool) -> None:
         self.told[name] = (frozenset(lanes), webhooks)
@@ -175,26 +138,28 @@ async def worker_process(
     async with connect(redis_url) as redis:
         yield WorkerProcess(
             WorkerDependencies(
-                deliver=work,
-                throttling=work,
-                resolve_unknown=lambda: work.take(DispatchKind.RESOLVE_UNKNOWN),
-                poll_status=lambda: work.take(DispatchKind.POLL_STATUS),
-                process_webhooks=lambda: work.take(DispatchKind.PROCESS_WEBHOOK),
-                rematch=lambda: work.take(DispatchKind.REMATCH),
-                run_jobs=JobsOf(work),
-                plan_template_syncs=work.plan_template_syncs,
-                recover_failover=work.recover_failover,
-                expire_held=work.expire_held,
-                expire_unserved=work.expire_unserved,
+                duties=Duties(
+                    deliver=work,
+                    throttling=work,
+                    process_webhooks=lambda: work.take(DispatchKind.PROCESS_WEBHOOK),
+                    rematch=lambda: work.take(DispatchKind.REMATCH),
+                    upkeep=(
+                        lambda: work.take(DispatchKind.RESOLVE_UNKNOWN),
+                        lambda: work.take(DispatchKind.POLL_STATUS),
+                    ),
+                    run_jobs=JobsOf(work),
+                    chores=(
+                        Chore("partitions", work.ensure_partitions, every=3600.0),
+                        Chore("snapshots", work.watch_snapshots, every=0.0),
+                        work.chore("retention"),
+                        work.chore("inbound"),
+                    ),
+                ),
                 workers=work,
                 name="worker-1",
-                recover_crashed_sends=work.recover_crashed_sends,
-                take_in_connected=work.take_in_connected,
                 open_uow=work.open_uow,
                 queue=ArqJobQueue(redis=redis),
                 consumer=ArqJobConsumer(url=redis_url),
-                watch_snapshots=work.watch_snapshots,
-                upkeep=work,
                 telemetry=counts or Counts(),
                 operations=healthy,
             ),

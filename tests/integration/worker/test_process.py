@@ -156,7 +156,6 @@ async def test_housekeeping_runs_from_the_start_and_again_after_an_error(work: W
         await until(lambda: work.upkeep["partitions"] >= 2)
 
     assert work.upkeep["inbound"] == 1
-    assert work.upkeep["idempotency"] == 1
     assert work.upkeep["retention"] == 1
     assert work.upkeep["snapshots"] == 1
 

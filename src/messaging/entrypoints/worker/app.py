@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from time import monotonic
@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from messaging.application.jobs import JobLane
 from messaging.application.outbox.relay import RelayDueWork
-from messaging.application.ports import health
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
 from messaging.application.ports.wakeups import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
@@ -24,7 +23,8 @@ from messaging.domain.messages.message import Priority
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.observability.asgi import AsgiApp
-from messaging.entrypoints.worker.handlers import Batch, Deliver, Handlers, JobsOfLanes, Throttling, pause
+from messaging.entrypoints.worker.duties import Chore, Duties
+from messaging.entrypoints.worker.handlers import Handlers, pause
 from messaging.entrypoints.worker.runner import JobRunner
 
 log = logging.getLogger(__name__)
@@ -33,19 +33,9 @@ log = logging.getLogger(__name__)
 # works on a lane goes on until nothing is due; what comes after that is given time to be worth a batch.
 _BUSY, _IDLE = 0.05, 0.1
 _AFTER_ERROR = 1.0
-_UPKEEP_EVERY = 3600.0
-_ADOPT_EVERY = 30.0
 _SLOWEST_RECONNECT = 2.0
-# Claims look for themselves; this is how soon what a failover left in doubt begins to be put aside.
-_FAILOVER_EVERY = 1.0
-_SETTLE_EVERY = 2.0
-_CONNECTED_EVERY = 30.0
-_RECOVER_EVERY = 1.0
 # A worker that has been silent for four of these counts as gone.
 _TELL_EVERY = 5.0
-_EXPIRE_EVERY = 30.0
-# Accounts connected meanwhile have their templates read by whoever connected them.
-_PLAN_EVERY = 600.0
 
 # The part of the grace after which jobs of the outbox are given back that have not ended.
 _OF_THE_GRACE = 0.8
@@ -63,28 +53,14 @@ _LEISURELY = {queue_name(job): timedelta(milliseconds=250) for job in (Upkeep(),
 
 
 class WorkerDependencies(Struct, frozen=True, kw_only=True):
-    """Finished use cases and the doors they stand on; built by the composition root. `name` is this worker's."""
+    """What a worker works with, taken out of the object graph. `name` is this worker's."""
 
-    deliver: Deliver
-    throttling: Throttling
-    resolve_unknown: Batch
-    poll_status: Batch
-    process_webhooks: Batch
-    rematch: Batch
-    run_jobs: JobsOfLanes
-    plan_template_syncs: Batch
-    recover_failover: Batch
-    expire_held: Batch
-    expire_unserved: Batch
-    recover_crashed_sends: Batch
+    duties: Duties
     workers: Workers
     name: str
-    take_in_connected: Batch
     open_uow: OpenSystemUnitOfWork
     queue: JobQueue
     consumer: JobConsumer
-    watch_snapshots: Callable[[], Awaitable[None]]
-    upkeep: health.Upkeep
     telemetry: Telemetry
     operations: AsgiApp
 
@@ -111,17 +87,7 @@ class WorkerProcess:
         self._has = dependencies
         self._terms = terms or WorkerTerms()
         self._stopping = asyncio.Event()
-        handlers = Handlers(
-            deliver=dependencies.deliver,
-            throttling=dependencies.throttling,
-            resolve_unknown=dependencies.resolve_unknown,
-            poll_status=dependencies.poll_status,
-            process_webhooks=dependencies.process_webhooks,
-            rematch=dependencies.rematch,
-            run_jobs=dependencies.run_jobs,
-            telemetry=dependencies.telemetry,
-            stopping=self._stopping,
-        )
+        handlers = Handlers(dependencies.duties, telemetry=dependencies.telemetry, stopping=self._stopping)
         self._at_once = _at_once(self._terms)
         self._runner = JobRunner(handlers, at_once=self._at_once)
         self._relay = RelayDueWork(
@@ -130,7 +96,7 @@ class WorkerProcess:
             lanes=self._terms.lanes(),
             webhooks=self._terms.webhooks,
             fallback=self._runner.start,
-            throttled=dependencies.throttling.throttled,
+            throttled=dependencies.duties.throttling.throttled,
             telemetry=dependencies.telemetry,
         )
 
@@ -170,28 +136,8 @@ class WorkerProcess:
         has = self._has
         consumers = [asyncio.create_task(self._consume(queue, at_once)) for queue, at_once in self._at_once.items()]
         relay = asyncio.create_task(self._relay_for_ever())
-        keepers = [
-            asyncio.create_task(self._keep_up("recover_failover", has.recover_failover, every=_FAILOVER_EVERY)),
-            asyncio.create_task(self._keep_up("expire_held", has.expire_held, every=_SETTLE_EVERY)),
-            asyncio.create_task(self._keep_up("heartbeat", self._tell, every=_TELL_EVERY)),
-            asyncio.create_task(self._keep_up("expiry", has.expire_unserved, every=_EXPIRE_EVERY)),
-            asyncio.create_task(
-                self._keep_up("recover_crashed_sends", has.recover_crashed_sends, every=_RECOVER_EVERY)
-            ),
-            asyncio.create_task(self._keep_up("template_syncs", has.plan_template_syncs, every=_PLAN_EVERY)),
-            asyncio.create_task(self._keep_up("snapshots", has.watch_snapshots, every=0.0)),
-            asyncio.create_task(self._keep_up("partitions", has.upkeep.ensure_partitions, every=_UPKEEP_EVERY)),
-            asyncio.create_task(self._keep_up("retention", has.upkeep.drop_old_partitions, every=_UPKEEP_EVERY)),
-            asyncio.create_task(self._keep_up("inbound", has.upkeep.purge_inbound, every=_UPKEEP_EVERY)),
-            asyncio.create_task(
-                self._keep_up("provider_events", has.upkeep.purge_provider_events, every=_UPKEEP_EVERY)
-            ),
-            asyncio.create_task(self._keep_up("connected", has.take_in_connected, every=_CONNECTED_EVERY)),
-            asyncio.create_task(
-                self._keep_up("former_dispatches", has.upkeep.adopt_former_dispatches, every=_ADOPT_EVERY)
-            ),
-            asyncio.create_task(self._keep_up("idempotency", has.upkeep.purge_idempotency, every=_UPKEEP_EVERY)),
-        ]
+        chores = [*has.duties.chores, Chore("heartbeat", self._tell, every=_TELL_EVERY)]
+        keepers = [asyncio.create_task(self._keep_up(chore)) for chore in chores]
         log.info("worker.started", extra={"queues": list(self._at_once)})
         try:
             await self._stopping.wait()
@@ -217,12 +163,12 @@ class WorkerProcess:
         try:
             async with asyncio.timeout(self._terms.grace):
                 await asyncio.gather(
-                    self._has.deliver.drain(),
-                    self._has.run_jobs.drain(within=self._terms.grace * _OF_THE_GRACE),
+                    self._has.duties.deliver.drain(),
+                    self._has.duties.run_jobs.drain(within=self._terms.grace * _OF_THE_GRACE),
                     self._runner.idle(),
                 )
                 # A claim that was being committed when draining began has brought its sends only now.
-                await self._has.deliver.drain()
+                await self._has.duties.deliver.drain()
         except TimeoutError:
             log.error("worker.drain_incomplete", extra={"grace_seconds": self._terms.grace})
             return 1
@@ -261,19 +207,19 @@ class WorkerProcess:
             wait = 0.1 if monotonic() - began > 10 else min(wait * 2, _SLOWEST_RECONNECT)
             await pause(self._stopping, wait)
 
-    async def _keep_up(self, name: str, work: Callable[[], Awaitable[object]], *, every: float) -> None:
+    async def _keep_up(self, chore: Chore) -> None:
         """Do it again and again; an error costs a pause, not the process. Ends by cancellation only."""
         while True:
             try:
-                await work()
+                await chore.work()
             except StoreUnavailable:
-                log.warning("upkeep.store_unavailable", extra={"work": name, "store": "postgres"})
+                log.warning("upkeep.store_unavailable", extra={"work": chore.name, "store": "postgres"})
                 await asyncio.sleep(_AFTER_ERROR)
             except Exception:
-                log.exception("upkeep.failed", extra={"work": name})
-                await asyncio.sleep(60 if every else _AFTER_ERROR)
+                log.exception("upkeep.failed", extra={"work": chore.name})
+                await asyncio.sleep(60 if chore.every else _AFTER_ERROR)
             else:
-                await asyncio.sleep(every)
+                await asyncio.sleep(chore.every)
 
 
 def _at_once(terms: WorkerTerms) -> dict[str, int]:

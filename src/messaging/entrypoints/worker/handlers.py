@@ -1,17 +1,15 @@
-"""Calls the use case of each kind of job, again and again while one wakeup's time budget lasts."""
+"""Does the duty of each kind of wakeup, again and again while one wakeup's time budget lasts."""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
 from time import monotonic
-from typing import Protocol, assert_never
-from uuid import UUID
+from typing import assert_never
 
-from messaging.application.jobs import JobLane
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, Wakeup, queue_name
+from messaging.entrypoints.worker.duties import Batch, Duties
 
 log = logging.getLogger(__name__)
 
@@ -24,57 +22,15 @@ _GATHERING = 0.02
 _FEW_WEBHOOKS = 50
 _SHORT_WAIT = 0.5
 
-Batch = Callable[[], Awaitable[int]]
-
-
-class Deliver(Protocol):
-    async def __call__(self, lane: DeliverLane, /) -> int: ...
-
-    async def drain(self) -> None: ...
-
-
-class Throttling(Protocol):
-    """What the send gate knows about who may not send now; see `SendGate`."""
-
-    @property
-    def throttled(self) -> Callable[[], Collection[tuple[DeliverLane, UUID]]]: ...
-
-    @property
-    def throttled_for(self) -> Callable[[DeliverLane], float]: ...
-
-
-class JobsOfLanes(Protocol):
-    async def __call__(self, lane: JobLane, /) -> int: ...
-
-    async def drain(self, *, within: float) -> None: ...
-
 
 class Handlers:
-    """Each use case deals with one batch per call and says how much that was; 0 means nothing is left for now.
+    """Runs the duty that a wakeup is about, batch after batch.
 
     An error ends the run, never the worker: the work is still due in Postgres and comes back with the next wakeup.
     """
 
-    def __init__(
-        self,
-        *,
-        deliver: Deliver,
-        throttling: Throttling,
-        resolve_unknown: Batch,
-        poll_status: Batch,
-        process_webhooks: Batch,
-        rematch: Batch,
-        run_jobs: JobsOfLanes,
-        telemetry: Telemetry,
-        stopping: asyncio.Event,
-    ) -> None:
-        self._deliver = deliver
-        self._throttling = throttling
-        self._resolve_unknown = resolve_unknown
-        self._poll_status = poll_status
-        self._process_webhooks = process_webhooks
-        self._rematch = rematch
-        self._run_jobs = run_jobs
+    def __init__(self, duties: Duties, *, telemetry: Telemetry, stopping: asyncio.Event) -> None:
+        self._duties = duties
         self._telemetry = telemetry
         self._stopping = stopping
         self._failures: Counter[str] = Counter()
@@ -99,25 +55,25 @@ class Handlers:
                 await self._repeat(lambda: self._deliver_lane(job))
             case ProcessWebhooks():
                 await self._repeat(self._process_some_webhooks)
-                await self._repeat(self._rematch)
+                await self._repeat(self._duties.rematch)
             case Upkeep():
-                await self._repeat(self._resolve_unknown)
-                await self._repeat(self._poll_status)
+                for batch in self._duties.upkeep:
+                    await self._repeat(batch)
             case RunJobs(lane=lane):
-                await self._repeat(lambda: self._run_jobs(lane))
+                await self._repeat(lambda: self._duties.run_jobs(lane))
             case _:
                 assert_never(job)
 
     async def _process_some_webhooks(self) -> int:
-        done = await self._process_webhooks()
+        done = await self._duties.process_webhooks()
         if 0 < done < _FEW_WEBHOOKS:
             await pause(self._stopping, _GATHERING)
         return done
 
     async def _deliver_lane(self, lane: DeliverLane) -> int:
-        """One run of a lane waits for tokens that come soon: for those the relay's look and wakeup would be late."""
-        taken = await self._deliver(lane)
-        wait = self._throttling.throttled_for(lane)
+        """Claims once. One run of a lane waits for tokens that come soon: the relay's wakeup would be too late."""
+        taken = await self._duties.deliver(lane)
+        wait = self._duties.throttling.throttled_for(lane)
         if taken or wait > _SHORT_WAIT or lane in self._napping:
             return taken
         self._napping.add(lane)
@@ -131,14 +87,14 @@ class Handlers:
             pass
 
     async def _failed(self, queue: str) -> None:
-        """Hold the queue's slot for a while: the relay wakeups at once again what is still due."""
+        """Holds the queue's slot for a while: the relay wakes at once again what is still due."""
         self._telemetry.count("jobs_failed", job=queue)
         self._failures[queue] += 1
         await pause(self._stopping, min(_LONGEST_PAUSE, 0.1 * 2 ** min(self._failures[queue], 8)))
 
 
 async def pause(stopping: asyncio.Event, seconds: float) -> None:
-    """Sleep, unless and until it is time to stop."""
+    """Sleeps, unless and until it is time to stop."""
     try:
         await asyncio.wait_for(stopping.wait(), seconds)
     except TimeoutError:

@@ -12,6 +12,7 @@ from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
+from messaging.entrypoints.worker.duties import duties_of
 
 
 class WorkerScope(Struct, frozen=True, kw_only=True):
@@ -52,26 +53,12 @@ def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
 def worker_dependencies(application: Application) -> WorkerDependencies:
     adapters = application.adapters
     return WorkerDependencies(
-        deliver=application.messages.deliver(),
-        throttling=application.messages.gate(),
-        resolve_unknown=application.messages.resolve_unknown(),
-        poll_status=application.messages.poll_status(),
-        process_webhooks=application.webhooks.process(),
-        rematch=application.webhooks.rematch(),
-        run_jobs=application.outbox.run_due_jobs(),
-        plan_template_syncs=application.templates.plan_syncs(),
-        recover_failover=application.messages.recover_failover(),
-        expire_unserved=application.messages.expire_unserved(),
-        expire_held=application.messages.expire_held(),
-        recover_crashed_sends=application.messages.recover_crashed_sends(),
+        duties=duties_of(application),
         workers=adapters.workers(),
         name=application.worker(),
-        take_in_connected=application.webhooks.take_in_connected(),
         open_uow=adapters.open_system_uow(),
         queue=adapters.queue(),
         consumer=adapters.consumer(),
-        watch_snapshots=adapters.snapshots().watch,
-        upkeep=adapters.upkeep(),
         telemetry=adapters.telemetry(),
         operations=adapters.operations(),
     )
