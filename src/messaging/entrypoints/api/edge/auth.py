@@ -37,7 +37,7 @@ class Door(Struct, frozen=True, kw_only=True):
 def tenant_guard(door: Door) -> Guard:
     """Sets `request.auth` to the Principal. All reasons for 401 look the same from outside."""
 
-    async def breakers(connection: Connection, handler: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         # OPTIONS is answered by the framework: it lists the methods of an address and is no operation of ours.
         method = connection.scope.get("method")
         operation_id = operation_of(handler.opt).id if method != "OPTIONS" else None
@@ -45,7 +45,7 @@ def tenant_guard(door: Door) -> Guard:
         if method not in _READING and operation_id not in OF_MESSAGES:
             await door.limit_changes(connection.scope["auth"].tenant_id)
 
-    return breakers
+    return guard
 
 
 async def admit(door: Door, call: Call, operation_id: str | None) -> None:
@@ -65,7 +65,7 @@ async def admit(door: Door, call: Call, operation_id: str | None) -> None:
 def admin_guard(door: Door) -> Guard:
     """Sets `request.auth` to the Admin."""
 
-    async def breakers(connection: Connection, _: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         key = _key_of(door, connection)
         match await door.authenticate.admin(key):
             case Admin() as admin:
@@ -73,7 +73,7 @@ def admin_guard(door: Door) -> Guard:
             case Unknown():
                 raise _unauthorized(door, connection, key)
 
-    return breakers
+    return guard
 
 
 def _require_role(principal: Principal, operation_id: str) -> None:
