@@ -82,7 +82,7 @@ async def test_each_process_can_be_built(application: Application) -> None:
     create_app(application)
     create_webhooks_app(application)
 
-    assert worker_dependencies(application).duties.deliver is application.messages.deliver()
+    assert worker_dependencies(application).duties.deliver is application.delivering.deliver()
 
 
 async def test_a_worker_does_all_upkeep_there_is(application: Application) -> None:

@@ -53,7 +53,7 @@ async def watch_store(has: Application) -> None:
     """
     async with asyncio.TaskGroup() as group:
         group.create_task(has.adapters.snapshots().watch())
-        group.create_task(has.messages.notice_failover().watch())
+        group.create_task(has.tracking.notice_failover().watch())
 
 
 def _litestar(has: Application, door: Door) -> Litestar:

@@ -11,7 +11,10 @@ from messaging.entrypoints.composition.use_cases.access import AccessUseCases
 from messaging.entrypoints.composition.use_cases.accounts import AccountUseCases
 from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
-from messaging.entrypoints.composition.use_cases.messages import MessageUseCases
+from messaging.entrypoints.composition.use_cases.messages.delivering import DeliveringUseCases
+from messaging.entrypoints.composition.use_cases.messages.messages import MessageUseCases
+from messaging.entrypoints.composition.use_cases.messages.pacing import PacingUseCases
+from messaging.entrypoints.composition.use_cases.messages.tracking import TrackingUseCases
 from messaging.entrypoints.composition.use_cases.outbox import OutboxUseCases
 from messaging.entrypoints.composition.use_cases.templates import TemplateUseCases
 from messaging.entrypoints.composition.use_cases.tenants import TenantUseCases
@@ -31,13 +34,22 @@ class Application(DeclarativeContainer):
     tenants: Any = Container(TenantUseCases, settings=settings, adapters=adapters, accounts=accounts)
     access: Any = Container(AccessUseCases, settings=settings, adapters=adapters, tenants=tenants)
     contacts: Any = Container(ContactUseCases, adapters=adapters)
-    messages: Any = Container(MessageUseCases, settings=settings, adapters=adapters, contacts=contacts, worker=worker)
-    templates: Any = Container(
-        TemplateUseCases, settings=settings, adapters=adapters, accounts=accounts, messages=messages
+    messages: Any = Container(MessageUseCases, settings=settings, adapters=adapters)
+    pacing: Any = Container(PacingUseCases, settings=settings, adapters=adapters)
+    tracking: Any = Container(TrackingUseCases, settings=settings, adapters=adapters, pacing=pacing)
+    delivering: Any = Container(
+        DeliveringUseCases,
+        settings=settings,
+        adapters=adapters,
+        contacts=contacts,
+        pacing=pacing,
+        tracking=tracking,
+        worker=worker,
     )
+    templates: Any = Container(TemplateUseCases, settings=settings, adapters=adapters, accounts=accounts, pacing=pacing)
     outbox: Any = Container(OutboxUseCases, adapters=adapters, messages=messages, templates=templates)
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
-    webhooks: Any = Container(WebhookUseCases, adapters=adapters, conversations=conversations, messages=messages)
+    webhooks: Any = Container(WebhookUseCases, adapters=adapters, conversations=conversations, tracking=tracking)
 
 
 def build(settings: Settings, resources: Resources, *, worker: str) -> Application:

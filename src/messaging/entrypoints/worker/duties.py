@@ -59,18 +59,18 @@ class Duties(Struct, frozen=True, kw_only=True):
 
 def duties_of(has: Application) -> Duties:
     return Duties(
-        deliver=has.messages.deliver(),
-        throttling=has.messages.gate(),
+        deliver=has.delivering.deliver(),
+        throttling=has.pacing.gate(),
         process_webhooks=has.webhooks.process(),
         rematch=has.webhooks.rematch(),
-        upkeep=(has.messages.resolve_unknown(), has.messages.poll_status()),
+        upkeep=(has.tracking.resolve_unknown(), has.tracking.poll_status()),
         run_jobs=has.outbox.run_due_jobs(),
         chores=(
             # Claims notice a failover by themselves; this is how soon what it left in doubt is put aside.
-            Chore("recover_failover", has.messages.recover_failover(), every=1.0),
-            Chore("recover_crashed_sends", has.messages.recover_crashed_sends(), every=1.0),
-            Chore("expire_held", has.messages.expire_held(), every=2.0),
-            Chore("expiry", has.messages.expire_unserved(), every=30.0),
+            Chore("recover_failover", has.tracking.recover_failover(), every=1.0),
+            Chore("recover_crashed_sends", has.delivering.recover_crashed_sends(), every=1.0),
+            Chore("expire_held", has.tracking.expire_held(), every=2.0),
+            Chore("expiry", has.tracking.expire_unserved(), every=30.0),
             Chore("connected", has.webhooks.take_in_connected(), every=30.0),
             # Whoever connects an account has its templates read; this finds accounts that nobody has read.
             Chore("template_syncs", has.templates.plan_syncs(), every=600.0),

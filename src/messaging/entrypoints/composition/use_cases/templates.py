@@ -18,7 +18,7 @@ class TemplateUseCases(DeclarativeContainer):
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
     adapters: Any = DependenciesContainer()
     accounts: Any = DependenciesContainer()
-    messages: Any = DependenciesContainer()
+    pacing: Any = DependenciesContainer()
 
     create = Singleton(
         CreateTemplate,
@@ -49,7 +49,7 @@ class TemplateUseCases(DeclarativeContainer):
         snapshots=adapters.snapshots,
         open_connection=accounts.open,
         sync=sync_account,
-        held_for=messages.account_holds,
+        held_for=pacing.account_holds,
         telemetry=adapters.telemetry,
         every=Singleton(terms.template_sync_every, settings),
     )

@@ -17,7 +17,7 @@ from messaging.application.webhooks.replay import ReplayWebhooks, TakeInConnecte
 class WebhookUseCases(DeclarativeContainer):
     adapters: Any = DependenciesContainer()
     conversations: Any = DependenciesContainer()
-    messages: Any = DependenciesContainer()
+    tracking: Any = DependenciesContainer()
 
     accept = Singleton(
         StoreWebhook,
@@ -36,7 +36,7 @@ class WebhookUseCases(DeclarativeContainer):
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
         readers=adapters.readers,
-        reconcile=messages.reconcile,
+        reconcile=tracking.reconcile,
         receive=conversations.receive,
         keep=Singleton(
             KeepEvents,
@@ -55,4 +55,4 @@ class WebhookUseCases(DeclarativeContainer):
     find_event = Singleton(
         FindProviderEvent, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
     )
-    rematch = Singleton(RematchReceipts, open_uow=adapters.open_system_uow, reconcile=messages.reconcile)
+    rematch = Singleton(RematchReceipts, open_uow=adapters.open_system_uow, reconcile=tracking.reconcile)

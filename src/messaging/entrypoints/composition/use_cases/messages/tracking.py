@@ -1,0 +1,59 @@
+"""The container that builds what follows a message after it was sent: receipts, silence, failover."""
+
+from typing import Any
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
+
+from messaging.application.messages.tracking.expire_held import ExpireHeld
+from messaging.application.messages.tracking.expire_unserved import ExpireUnserved
+from messaging.application.messages.tracking.poll_status import PollStatus
+from messaging.application.messages.tracking.reconcile import ReconcileReceipts
+from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
+from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
+from messaging.entrypoints.composition import terms
+from messaging.entrypoints.settings.settings import Settings
+
+
+class TrackingUseCases(DeclarativeContainer):
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
+    adapters: Any = DependenciesContainer()
+    pacing: Any = DependenciesContainer()
+
+    reconcile = Singleton(
+        ReconcileReceipts,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        clock=adapters.clock,
+        telemetry=adapters.telemetry,
+        check_every=Singleton(terms.check_every, settings),
+    )
+    poll_status = Singleton(
+        PollStatus,
+        open_uow=adapters.open_system_uow,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        gateways=adapters.gateways,
+        telemetry=adapters.telemetry,
+        terms=Singleton(terms.checks, settings),
+    )
+    resolve_unknown = Singleton(
+        ResolveUnknown,
+        open_uow=adapters.open_system_uow,
+        telemetry=adapters.telemetry,
+        grace=Singleton(terms.grace, settings),
+        rule=Singleton(terms.negative_evidence_rule, settings),
+    )
+
+    expire_unserved = Singleton(ExpireUnserved, open_uow=adapters.open_system_uow, workers=adapters.workers)
+    expire_held = Singleton(
+        ExpireHeld, open_uow=adapters.open_system_uow, breakers=pacing.breakers, grace=Singleton(terms.grace, settings)
+    )
+
+    notice_failover = Singleton(NoticeFailover, open_uow=adapters.open_system_uow)
+    recover_failover = Singleton(
+        RecoverFailover,
+        open_uow=adapters.open_system_uow,
+        notice=notice_failover,
+        grace=Singleton(terms.grace, settings),
+    )
