@@ -3,6 +3,7 @@
 import itertools
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from messaging.domain.messages.transitions.lifecycle import (
     IllegalSignal,
     cancel,
     dead_letter,
+    expire,
     is_settled,
     is_suspect,
     receive,
@@ -486,3 +488,55 @@ def test_only_an_unconfirmed_message_is_settled_by_a_person(state: State) -> Non
 @pytest.mark.parametrize("state", list(State))
 def test_settled_is_what_a_customer_may_regard_as_an_end(state: State) -> None:
     assert is_settled(state) == (state in TERMINAL)
+
+
+@pytest.mark.parametrize(
+    ("state", "left", "expires"),
+    [
+        (State.QUEUED, -1, True),
+        (State.SCHEDULED, 0, True),
+        (State.QUEUED, 1, False),
+        (State.QUEUED, None, False),
+        (State.CLAIMED, -1, False),
+        (State.SENT, -1, False),
+    ],
+)
+def test_what_waits_past_its_expiry_expires_and_nothing_else(state: State, left: int | None, expires: bool) -> None:
+    expires_at = None if left is None else NOON + timedelta(seconds=left)
+
+    change = expire(a_state(state, expires_at=expires_at))
+
+    assert (change is not None and change.state is State.EXPIRED) is expires
+
+
+@pytest.mark.parametrize(
+    ("known", "updates"),
+    [
+        ({"outcome": Outcome.ACCEPTED, "provider_message_id": WAMID}, []),
+        ({"outcome": Outcome.ACCEPTED, "provider_message_id": None}, [WAMID]),
+        ({"outcome": None, "provider_message_id": None}, [WAMID]),
+    ],
+)
+def test_a_receipt_teaches_what_is_not_known_of_its_attempt(known: dict[str, Any], updates: list[str]) -> None:
+    message = a_state(State.SUBMITTED, attempt=an_attempt(phase=Phase.CLOSED, **known))
+
+    change = receive(message, [(1, a_receipt(ReceiptKind.SENT))])
+
+    assert [it.provider_message_id for it in change.attempt if isinstance(it, AttemptUpdated)] == updates
+
+
+def test_receipts_of_two_attempts_prove_both_and_overtake_neither() -> None:
+    receipts = [(epoch, a_receipt(ReceiptKind.SENT, provider_message_id=f"wamid.{epoch}")) for epoch in (1, 2)]
+
+    change = receive(a_state(State.CLAIMED, epoch=2, attempt=an_attempt(epoch=2)), receipts)
+
+    assert change.attempt == tuple(
+        AttemptUpdated(epoch=epoch, phase=Phase.CLOSED, outcome=Outcome.ACCEPTED, provider_message_id=f"wamid.{epoch}")
+        for epoch in (1, 2)
+    )
+
+
+def test_a_dead_message_that_was_never_tried_is_sent_again() -> None:
+    change = requeue(a_state(State.DEAD, attempt=None, epoch=0), by="key_1")
+
+    assert (change.state, change.attempt, change.possible_duplicate) == (State.QUEUED, (), False)

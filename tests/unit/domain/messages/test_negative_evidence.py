@@ -16,7 +16,9 @@ from messaging.domain.messages.transitions.negative_evidence import (
     NEGATIVE_EVIDENCE_RULE,
     Evidence,
     NegativeEvidenceRule,
+    lacking,
     may_resend,
+    next_look,
 )
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, a_state, an_attempt
@@ -178,3 +180,37 @@ def test_what_expires_before_there_can_be_evidence_is_put_before_a_person_after_
     [only] = looks(message, lambda _: proof(later_receipts=0))
 
     assert only.state is State.UNCONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("status", "possible"), [(None, True), (199, True), (200, False), (299, False), (300, True), (503, True)]
+)
+def test_an_answer_that_says_all_is_well_is_never_taken_for_a_refusal(status: int | None, possible: bool) -> None:
+    assert may_resend(unclear(http_status=status)) is possible
+
+
+def test_a_send_that_never_began_is_not_looked_after() -> None:
+    for attempt in (None, an_attempt(phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN)):
+        message = unclear(attempt=attempt)
+
+        assert next_look(message, grace=GRACE, rule=NEGATIVE_EVIDENCE_RULE) is None
+        assert lacking(message, proof(), grace=GRACE, rule=NEGATIVE_EVIDENCE_RULE) == "too_early"
+
+
+@pytest.mark.parametrize(("seconds", "looks_again"), [(-1, False), (0, False), (1, True)])
+def test_a_message_that_expires_before_a_proof_is_possible_is_not_looked_after(seconds: int, looks_again: bool) -> None:
+    first = STARTED + NEGATIVE_EVIDENCE_RULE.earliest(GRACE)
+    message = unclear(now=STARTED, expires_at=first + timedelta(seconds=seconds))
+
+    found = next_look(message, grace=GRACE, rule=NEGATIVE_EVIDENCE_RULE)
+
+    assert found == (first if looks_again else None)
+
+
+def test_the_looks_are_spread_over_the_time_that_a_message_has_left() -> None:
+    first = STARTED + NEGATIVE_EVIDENCE_RULE.earliest(GRACE)
+    message = unclear(now=first, expires_at=first + timedelta(seconds=40))
+
+    # Three more looks, and the expiry after them.
+    found = next_look(message, grace=GRACE, rule=NEGATIVE_EVIDENCE_RULE)
+    assert found == first + timedelta(seconds=10)

@@ -82,6 +82,7 @@ def test_a_refusal_for_good_fails_the_message() -> None:
     assert change.dispatch == Unschedule()
     assert change.error == ProviderError(code="131026", reason="Undeliverable.")
     assert closed(change) == [(1, Phase.CLOSED, Outcome.REJECTED)]
+    assert change.attempts == 1
     assert [entry.type for entry in change.entries] == ["message.failed"]
 
 
@@ -126,7 +127,7 @@ def test_a_retry_that_would_come_too_late_expires_the_message(failure: Failure) 
     assert change.state is State.EXPIRED
     assert change.dispatch == Unschedule()
     assert [entry.type for entry in change.entries] == ["attempt.refused", "message.expired"]
-    assert len(closed(change)) == 1
+    assert (len(closed(change)), change.attempts) == (1, 1)
 
 
 @pytest.mark.parametrize("category", list(Category))
@@ -257,3 +258,12 @@ def test_every_answer_in_every_state_is_written_down(result: SendResult, state: 
     assert (change.previous, change.entries[-1].state) == (state, change.state)
     assert any(phase is not Phase.CLAIMED and at == epoch for at, phase, _ in closed(change))
     assert RANK.get(change.state, 0) >= RANK.get(state, 0)
+
+
+@pytest.mark.parametrize("failure", [UNAVAILABLE, Uncertain(reason="no answer")])
+def test_an_attempt_is_closed_unless_what_came_of_it_is_unclear(failure: Failure) -> None:
+    is_unclear = isinstance(failure, Uncertain)
+
+    [(_, phase, outcome)] = closed(answer(a_state(State.SENDING), failure))
+
+    assert (phase is Phase.UNKNOWN, outcome is Outcome.UNKNOWN) == (is_unclear, is_unclear)

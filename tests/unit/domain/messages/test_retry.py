@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from messaging.domain.messages.message import Category, Priority, policy_for
 from messaging.domain.messages.retry import (
+    CREDENTIAL_WAIT,
     DURABLE,
     POLICIES,
     SIMPLE,
@@ -140,3 +141,12 @@ def test_urgent_messages_are_told_dead_early_and_all_others_tried_for_a_week(
 
 def test_policies_are_found_by_their_names() -> None:
     assert {"durable": DURABLE, "simple": SIMPLE} == POLICIES
+
+
+@pytest.mark.parametrize("told", [None, timedelta(seconds=7)])
+def test_what_is_the_credentials_fault_waits_for_new_ones_and_uses_up_nothing(told: timedelta | None) -> None:
+    refused = Unavailable(code="190", reason="Token revoked.", scope=Scope.CREDENTIAL, retry_after=told)
+
+    assert decide(refused, attempts=2, checks=1) == RetryAt(
+        at=NOON + (CREDENTIAL_WAIT if told is None else told), attempts=2, checks=1
+    )

@@ -102,3 +102,9 @@ def test_ordinary_file_names_are_accepted(filename: str | None) -> None:
 )
 def test_a_file_name_is_one_line_and_no_path(filename: str, code: str) -> None:
     assert [violation.code for violation in filename_violations("/filename", filename)] == [code]
+
+
+def test_a_name_is_repeated_in_a_pointer_if_it_is_short_and_clean() -> None:
+    assert step("a" * 64) == "/" + "a" * 64
+    assert step("a" * 65) == step("a\nb") == ""
+    assert step("a/b~c") == "/a~1b~0c"

@@ -99,6 +99,7 @@ def test_the_common_languages_are_known() -> None:
         ("It is {{ 1 }} today", {"1": "x"}, [("/components/body", "placeholder_invalid")]),
         ("It is {{}} today", {}, [("/components/body", "placeholder_invalid")]),
         ("It is {{''.__class__}} today", {}, [("/components/body", "placeholder_invalid")]),
+        ("a b{{1}}c{{2}}d", dict.fromkeys("12", "x"), []),
         ("a {{1}} - {{2}} - {{3}} .", dict.fromkeys("123", "x"), []),
         ("a {{1}}-{{2}}-{{3}}.", dict.fromkeys("123", "x"), [("/components/body", "placeholder_invalid")]),
         ("It is {{1}} today", {}, [("/components/examples/1", "example_missing")]),
@@ -119,10 +120,11 @@ def test_the_body_keeps_the_providers_rules(
         ("It is {{First}} today", "First"),
         ("It is {{name2}} today", "name2"),
         ("It is {{name}} and {{name}} today", "name"),
+        ("It is {{Name}} and {{other}} today", "Name other"),
     ],
 )
 def test_named_placeholders_are_lower_case_and_unique(body: str, names: str) -> None:
-    parts = components(body=body, examples={names: "x"})
+    parts = components(body=body, examples=dict.fromkeys(names.split(), "x"))
 
     assert listed(parts, parameter_format=ParameterFormat.NAMED) == [("/components/body", "placeholder_invalid")]
 
@@ -251,3 +253,19 @@ def test_what_may_be_created_may_also_be_sent_with_its_own_examples() -> None:
 
     assert listed(parts) == []
     assert send_violations(a_template(components=parts), parameters) == ()
+
+
+LONGEST_URL = "https://a.example/" + "a" * (2_000 - 18)
+
+
+@pytest.mark.parametrize(
+    "button",
+    [
+        Button(kind=ButtonKind.PHONE_NUMBER, text="Call", phone_number="+" + "1" * 19),
+        Button(kind=ButtonKind.URL, text="Shop", url=LONGEST_URL),
+        Button(kind=ButtonKind.URL, text="Shop", url="http://a.example/"),
+        Button(kind=ButtonKind.URL, text="Shop", url="http://a.example/{{1}}", example="http://a.example/x"),
+    ],
+)
+def test_a_button_may_lead_as_far_as_the_provider_allows(button: Button) -> None:
+    assert listed(components(buttons=(button,))) == []

@@ -66,3 +66,25 @@ def test_a_preview_is_what_the_recipient_will_read(
     template: Template, variables: dict[str, str], expected: str
 ) -> None:
     assert preview(template, TemplateParameters(variables=variables)) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "meant"),
+    [
+        ("order_updat", ["order_update"], "order_update"),
+        ("order_update_2", ["order_update"], "order_update"),
+        ("order_update_v2", ["order_update"], None),
+        ("order_updates", ["order_update", "other"], "order_update"),
+        ("prder_update", ["order_update"], None),
+        ("order_update", ["order_cancelled"], None),
+        ("order_update" + "_x" * 10, ["order_update"], None),
+        ("o" * 100, ["o" * 99], "o" * 99),
+        ("o" * 101, ["o" * 100], None),
+    ],
+)
+def test_a_name_that_was_nearly_right_is_told(asked: str, known: list[str], meant: str | None) -> None:
+    refusal = find_template(catalogue(*(a_template(name=name) for name in known)), asked, "en_US")
+
+    assert isinstance(refusal, Violation)
+    advice = "GET /v1/templates lists them." if meant is None else f"Did you mean {meant}?"
+    assert refusal.detail.endswith(advice)

@@ -61,6 +61,7 @@ def test_filled_texts_have_the_length_that_was_foretold(values: dict[str, str], 
         ("{{first name}}", (), False),
         ("{{имя}}", (), False),
         ("{{١}}", (), False),
+        ("{{" + "a" * 64 + "}}", ("a" * 64,), True),
         ("{{" + "a" * 65 + "}}", (), False),
     ],
 )

@@ -117,6 +117,24 @@ def test_a_template_whose_parts_cannot_be_filled_yet_is_refused(template: Templa
     assert listed(template, values()) == [("/name", "template_unsupported")]
 
 
+UNKNOWN_BUTTON = Button(kind=ButtonKind.OTHER, text="Book")
+
+
+@pytest.mark.parametrize(
+    ("template", "parts"),
+    [
+        (a_template(unsupported=("CAROUSEL", "LTO")), "CAROUSEL, LTO."),
+        (with_buttons(UNKNOWN_BUTTON), "button of a kind not known here."),
+        (a_template(unsupported=("BOOK",), components=components(buttons=(UNKNOWN_BUTTON,))), "BOOK."),
+    ],
+)
+def test_the_parts_that_cannot_be_sent_are_named_once(template: Template, parts: str) -> None:
+    (violation,) = send_violations(template, values())
+
+    assert violation.code == "template_unsupported"
+    assert f"cannot be sent yet: {parts} Use" in violation.detail
+
+
 # --- variables ------------------------------------------------------------------------------------------------------
 
 BAD_TEXTS: list[tuple[str, list[str]]] = [
@@ -164,6 +182,17 @@ def test_thousands_of_surplus_variables_are_one_violation() -> None:
     surplus = {f"x{number}": "y" for number in range(5_000)}
 
     assert listed(a_template(), values(BOTH | surplus)) == [("/variables", "variable_unexpected")]
+
+
+def test_twenty_surplus_variables_are_named_one_by_one_with_those_that_are_wanted() -> None:
+    surplus = {f"x{number}": "y" for number in range(20)}
+
+    found = send_violations(a_template(), values(BOTH | surplus))
+
+    assert len(found) == 20
+    assert all("no such variable, but: 1, 2." in violation.detail for violation in found)
+    [of_fixed_text] = send_violations(a_template(components=components(body="Hi.", examples={})), values({"1": "y"}))
+    assert "no such variable, but: none at all." in of_fixed_text.detail
 
 
 @pytest.mark.parametrize(
@@ -387,3 +416,18 @@ def test_a_refusal_never_quotes_a_value() -> None:
     parameters = values({"1": secret, "2": secret * 500, "3": secret}, HeaderImage(link=secret), (TRACK, TRACK))
 
     assert all("s3cret" not in violation.detail for violation in send_violations(RICH, parameters))
+
+
+def test_a_payload_has_at_most_128_characters_of_any_script() -> None:
+    for letter in ("a", "ä"):
+        for length, codes in ((128, []), (129, [("/buttons/1/payload", "value_too_long")])):
+            stop = QuickReplyButton(index=1, payload=letter * length)
+            assert listed(RICH, values(header=IMAGE, buttons=(TRACK, stop))) == codes
+
+
+def test_twenty_button_values_are_judged_one_by_one() -> None:
+    twenty = tuple(QuickReplyButton(index=number, payload="x") for number in range(2, 22))
+
+    found = listed(RICH, values(header=IMAGE, buttons=twenty))
+
+    assert found == [(f"/buttons/{at}", "button_unexpected") for at in range(20)] + [("/buttons", "button_missing")]
