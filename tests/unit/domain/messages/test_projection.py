@@ -27,7 +27,8 @@ def last(attempt: LastAttempt | None, *news: AttemptOpened | AttemptUpdated) -> 
 
 
 def updated(**changes: Any) -> AttemptUpdated:
-    return AttemptUpdated(**({"epoch": 1, "phase": Phase.CLOSED} | changes))
+    fields: dict[str, Any] = {"epoch": 1, "phase": Phase.CLOSED}
+    return AttemptUpdated(**(fields | changes))
 
 
 def test_a_message_is_where_its_change_leads() -> None:
