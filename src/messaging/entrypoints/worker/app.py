@@ -1,4 +1,4 @@
-"""The worker process: what runs in it, and how it ends without leaving anything half done."""
+"""The worker process: starts what runs in it, and ends it without leaving anything half done."""
 
 import asyncio
 import logging
@@ -29,8 +29,8 @@ from messaging.entrypoints.worker.runner import JobRunner
 
 log = logging.getLogger(__name__)
 
-# Seconds between two looks at the outbox: after one that found work, and at most after those that did not. Who
-# works on a lane goes on until nothing is due; what comes after that is given time to be worth a batch.
+# Seconds between two looks for due work: after one that found some, and at most after those that did not. A run of a
+# lane goes on until nothing is due; what comes after that is given time to become a batch.
 _BUSY, _IDLE = 0.05, 0.1
 _AFTER_ERROR = 1.0
 _SLOWEST_RECONNECT = 2.0
@@ -46,7 +46,7 @@ _OF_THE_GRACE = 0.8
 _RUNS_PER_LANE = 2
 _RUNS_OF_WEBHOOKS = 1
 
-# How long a wakeup may lie where nobody is in a hurry; to look costs the same whether there is one or not.
+# How long a wakeup may lie in a queue where nobody is in a hurry; a look costs the same whether there is one or not.
 _LEISURELY = {queue_name(job): timedelta(milliseconds=250) for job in (Upkeep(), RunJobs(JobLane.BULK))} | {
     queue_name(DeliverLane(channel, Priority.LOW)): timedelta(milliseconds=100) for channel in Channel
 }
@@ -66,7 +66,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
 
 
 class WorkerTerms(Struct, frozen=True, kw_only=True):
-    """Which work this process takes, where it tells its health, and how long an orderly end may take (seconds)."""
+    """The work that this process takes, where it tells its health, and how long an orderly end may take (seconds)."""
 
     channels: tuple[Channel, ...] = (Channel.WHATSAPP,)
     priorities: tuple[Priority, ...] = tuple(Priority)
@@ -123,12 +123,12 @@ class WorkerProcess:
         return listening(has.operations, host=terms.host, port=terms.port, telemetry=has.telemetry, bounds=terms.bounds)
 
     def stop(self) -> None:
-        """Begin to drain."""
+        """Begins to drain."""
         self._stopping.set()
 
     def _signalled(self) -> None:
         if self._stopping.is_set():
-            # Not a byte more: what is in flight is recovered from its lease, as after a kill.
+            # Nothing more is sent: what is in flight is recovered from its lease, as after a kill.
             os._exit(1)
         self._stopping.set()
 
@@ -159,7 +159,7 @@ class WorkerProcess:
             log.warning("worker.not_taken_off", extra={"store": "postgres"})
 
     async def _drain(self) -> int:
-        """Claim nothing more; sends that have started end by themselves and write their outcomes down."""
+        """Claims nothing more. Sends that have started end by themselves and record their outcomes."""
         try:
             async with asyncio.timeout(self._terms.grace):
                 await asyncio.gather(
@@ -167,7 +167,7 @@ class WorkerProcess:
                     self._has.duties.run_jobs.drain(within=self._terms.grace * _OF_THE_GRACE),
                     self._runner.idle(),
                 )
-                # A claim that was being committed when draining began has brought its sends only now.
+                # A claim that was being committed when draining began has brought its sends only since.
                 await self._has.duties.deliver.drain()
         except TimeoutError:
             log.error("worker.drain_incomplete", extra={"grace_seconds": self._terms.grace})
@@ -193,7 +193,9 @@ class WorkerProcess:
             await pause(self._stopping, wait)
 
     async def _consume(self, queue: str, at_once: int) -> None:
-        """ARQ's worker ends at the first hiccup of Redis; this one comes back. Meanwhile the relay starts the work."""
+        """Consumes a queue. ARQ's worker ends at the first hiccup of Redis and is started again; meanwhile the relay
+        starts the work.
+        """
         wait = 0.1
         while not self._stopping.is_set():
             began = monotonic()
@@ -208,7 +210,7 @@ class WorkerProcess:
             await pause(self._stopping, wait)
 
     async def _keep_up(self, chore: Chore) -> None:
-        """Do it again and again; an error costs a pause, not the process. Ends by cancellation only."""
+        """Does a chore again and again. An error costs a pause, not the process. Ends by cancellation only."""
         while True:
             try:
                 await chore.work()
@@ -226,12 +228,14 @@ def _at_once(terms: WorkerTerms) -> dict[str, int]:
     limits = {queue_name(lane): _RUNS_PER_LANE for lane in terms.lanes()}
     if terms.webhooks:
         limits[queue_name(ProcessWebhooks())] = _RUNS_OF_WEBHOOKS
-    # One run of a lane claims for all the jobs that the process runs at once.
+    # One run of a lane of jobs claims for all the jobs that the process runs at once.
     return limits | {queue_name(Upkeep()): 1} | {queue_name(RunJobs(lane)): 1 for lane in JobLane}
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    """Again and again: before Python 3.12 `asyncio.wait_for` can lose a cancellation, and libraries use it."""
+    """Cancels tasks until they have ended: before Python 3.12 `asyncio.wait_for` can lose a cancellation, and libraries
+    use it.
+    """
     while running := [task for task in tasks if not task.done()]:
         for task in running:
             task.cancel()

@@ -13,7 +13,7 @@ from messaging.entrypoints.worker.duties import Batch, Duties
 
 log = logging.getLogger(__name__)
 
-# A wakeup is worked on while there is something to do, but not for so long that a queue's slots belong to few.
+# Seconds: a wakeup is worked on while there is something to do, but not for so long that a queue's slots belong to few.
 _BUDGET = 10.0
 _LONGEST_PAUSE = 5.0
 # Webhooks come one by one, and a transaction for twenty costs little more than one for two: after a small batch the

@@ -26,7 +26,7 @@ class JobRunner:
         self._counts: Counter[str] = Counter()
 
     async def run_packed(self, payload: bytes) -> None:
-        """Run a wakeup from the queue to its end; a corrupt one is noted and forgotten, for it is only a wakeup."""
+        """Runs a wakeup from the queue to its end. A corrupt one is logged and dropped: no work is lost with it."""
         try:
             job = decode(payload)
         except msgspec.DecodeError:
@@ -37,12 +37,12 @@ class JobRunner:
             await asyncio.shield(task)
 
     def start(self, jobs: Sequence[Wakeup]) -> None:
-        """Start what may start and return at once."""
+        """Starts what may start, and returns at once."""
         for job in jobs:
             self._start(job)
 
     async def idle(self) -> None:
-        """Return when nothing is running any more."""
+        """Returns when nothing is running any more."""
         while self._running:
             await asyncio.wait(self._running)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class LogBroken(Exception):
-    """An earlier write failed, so what the file ends with is unknown; only a restart can tell."""
+    """An earlier write failed, so the end of the file is unknown; only a restart can read it."""
 
 
 class Page:

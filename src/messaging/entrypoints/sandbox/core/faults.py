@@ -45,7 +45,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fine print of a fault."""
+    """Details of a fault."""
 
     ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] | None = None
     """Wait of `slow`, or bound of a hang."""
@@ -74,7 +74,7 @@ class Fault:
         self._random = random.Random(spec.seed)
 
     def strikes(self) -> bool:
-        """Decide for one matching request; counts when it strikes."""
+        """Decides whether the fault strikes one matching request; counts when it strikes."""
         if self.spec.times is not None and self.struck >= self.spec.times:
             return False
         if self.spec.probability is not None and self._random.random() >= self.spec.probability:

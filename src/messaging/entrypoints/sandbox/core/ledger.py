@@ -38,7 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def recipient(self) -> str:
-        """What decides about the message's fate."""
+        """The id that decides about the message's fate."""
         return self.wa_id or self.user_id
 
 

@@ -42,7 +42,7 @@ class _Protocol(JoinedWrites):
 
 
 class _Server(uvicorn.Server):
-    """A server that announces itself and leaves signals to its owner."""
+    """A server that tells when it listens, and leaves signals to its owner."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

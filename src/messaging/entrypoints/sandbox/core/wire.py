@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-# ASGI's own loose shapes; nothing past this module sees them.
+# ASGI's own loose types; nothing past this module sees them.
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -183,7 +183,7 @@ def _start(reply: Reply, version: str) -> MutableMapping[str, Any]:
 
 
 def _made_up_id() -> bytes:
-    """Unique enough to tell answers apart; nobody has to be unable to guess it."""
+    """An id that tells answers apart; it need not be hard to guess."""
     return base64.urlsafe_b64encode(random.randbytes(12))
 
 
@@ -201,7 +201,7 @@ async def _stopped(stopping: asyncio.Event) -> None:
 
 
 async def _cut(scope: Scope, receive: Receive, *, reset: bool) -> None:
-    """End the connection under the server's feet; `reset` makes the kernel send RST instead of FIN."""
+    """Ends the connection without the server's doing; `reset` makes the kernel send RST instead of FIN."""
     transport: asyncio.Transport = scope["extensions"][TRANSPORT]
     if reset:
         sock = transport.get_extra_info("socket")

@@ -141,7 +141,7 @@ def unknown_object(object_id: str, method: str) -> GraphError:
 
 
 def unknown_path(parts: tuple[str, ...]) -> GraphError:
-    """Code 100 for an edge nobody has; Meta calls it a nonexisting field."""
+    """Code 100 for an edge that does not exist; Meta calls it a nonexisting field."""
     return GraphError(100, message=f"(#100) Tried accessing nonexisting field ({'/'.join(parts)})")
 
 

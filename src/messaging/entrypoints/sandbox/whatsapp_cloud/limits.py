@@ -32,10 +32,10 @@ class Throughput:
 
 
 class PairRate:
-    """One message per interval and (number, user); a burst borrows from the future and is then paid off.
+    """Limits one message per interval and (number, user); a burst borrows from the future and is then paid off.
 
-    Within the first interval of a burst up to `pair_burst` messages pass, and each moves the time of the next
-    regular one by an interval: after 20 at once the pair is silent for about two minutes.
+    Within the first interval of a burst up to `pair_burst` messages pass, and each moves the time of the next regular
+    one by an interval: after 20 at once the pair is silent for about two minutes.
     """
 
     def __init__(self) -> None:
