@@ -72,7 +72,7 @@ class Statuses:
         self._replies: set[asyncio.Task[None]] = set()
 
     def schedule(self, entry: Entry) -> None:
-        """Arrange for every step that is not settled yet."""
+        """Plan every step that is not settled yet."""
         outcome = outcome_for(entry.recipient)
         planned = plan(entry, outcome, self._tuning.current)
         self._arrange(entry, outcome, [it for it in planned if not self._ledger.is_settled(entry.n, it.index)])
