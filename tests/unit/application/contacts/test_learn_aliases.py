@@ -24,6 +24,8 @@ class Database:
 
     def __init__(self) -> None:
         self.open = self.busiest = 0
+        self.may_end = asyncio.Event()
+        self.may_end.set()
         self.durable: list[bool] = []
         self.contact_aliases = self
         self.known = InMemoryContactAliases(TENANT, Mode.LIVE)
@@ -43,7 +45,7 @@ class Database:
             raise StoreUnavailable
         self.open += 1
         self.busiest = max(self.busiest, self.open)
-        await asyncio.sleep(0)
+        await self.may_end.wait()
         yield cast(SystemUnitOfWork, self)
         self.open -= 1
 
@@ -117,7 +119,14 @@ async def test_answers_that_come_at_once_are_written_one_transaction_after_the_o
     database = Database()
     learn = learning(database)
 
-    await asyncio.gather(*(learn(told(alias=f"+141555501{number:02}")) for number in range(20)))
+    database.may_end.clear()
+    writes = []
+    for number in range(20):
+        writes.append(asyncio.create_task(learn(told(alias=f"+141555501{number:02}"))))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    database.may_end.set()
+    await asyncio.gather(*writes)
 
     assert len(database.known.canonical) == 20
     assert database.busiest == 1

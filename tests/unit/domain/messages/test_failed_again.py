@@ -141,3 +141,45 @@ def test_a_second_refusal_fails_it_again() -> None:
     change = conclude(under_way(), epoch=2, result=Rejected(code="131026", reason="Undeliverable."), failed_attempt=1)
 
     assert change.state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [(Outcome.ACCEPTED, {"failed_attempt": 2}), (Outcome.PRESUMED_ABSENT, {}), (Outcome.NOT_SENT, {})],
+)
+def test_the_attempt_that_failed_after_its_acceptance_is_told_to_later_receipts(
+    outcome: Outcome, told: dict[str, int]
+) -> None:
+    change = requeue(failed(outcome=outcome, epoch=2), by="key_1", possible_duplicate=True)
+
+    assert change.entries[0].detail == {"by": "key_1", "possible_duplicate": "true"} | told
+
+
+def test_a_failed_message_without_an_attempt_on_record_is_sent_again_at_ones_own_risk() -> None:
+    change = requeue(a_state(State.FAILED, attempt=None), by="key_1", possible_duplicate=True)
+
+    assert (change.state, change.possible_duplicate, change.attempt) == (State.QUEUED, True, ())
+
+
+@pytest.mark.parametrize(
+    ("state", "lease_live", "began", "waits"),
+    [
+        (State.FAILED, True, 2 * LONGEST_SEND, True),
+        (State.FAILED, False, None, True),
+        (State.FAILED, False, LONGEST_SEND - timedelta(seconds=1), True),
+        (State.FAILED, False, LONGEST_SEND, False),
+        (State.DEAD, True, timedelta(0), False),
+    ],
+)
+def test_a_failed_message_whose_request_may_be_under_way_is_not_sent_again_yet(
+    state: State, lease_live: bool, began: timedelta | None, waits: bool
+) -> None:
+    started_at = None if began is None else NOON - began
+    attempt = an_attempt(phase=Phase.STARTED, lease_live=lease_live, started_at=started_at)
+    message = a_state(state, attempt=attempt)
+
+    if waits:
+        with pytest.raises(DomainError, match="under way"):
+            requeue(message, by="key_1", possible_duplicate=True)
+    else:
+        assert requeue(message, by="key_1", possible_duplicate=True).state is State.QUEUED

@@ -218,10 +218,12 @@ def test_a_fault_deep_in_a_field_that_was_not_read_is_not_reported(unread: set[s
 
 
 def test_the_recipient_decides_which_rule_chooses_the_sender() -> None:
-    second = a_sender(id=SenderId(UUID(int=2)), external_id="2")
-    abroad = a_rule(prefixes=("+1",), sender_id=second.id)
+    first, second = a_sender(id=SenderId(UUID(int=1))), a_sender(id=SenderId(UUID(int=2)), external_id="2")
+    senders = (first, second)
 
-    assert routed(a_snapshot(senders=(a_sender(), second), rules=(abroad,))).sender == second
+    for chosen in senders:
+        abroad = a_rule(prefixes=("+1",), sender_id=chosen.id)
+        assert routed(a_snapshot(senders=senders, rules=(abroad,))).sender == chosen
 
 
 def test_a_rest_without_faults_adds_none() -> None:

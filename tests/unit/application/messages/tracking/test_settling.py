@@ -1,7 +1,8 @@
 """What is settled without a claim: waits that are over, expiry, lost workers, and what a failover left in doubt."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -312,3 +313,25 @@ async def test_a_failover_is_noticed_once_and_looked_for_on_and_on_while_the_dat
         await notice.watch()
 
     assert looks == [False, False, True, True]
+
+
+async def test_a_failover_that_is_noticed_is_written_down_and_nothing_else_is(stored: Stored) -> None:
+    commits: list[bool] = []
+
+    @asynccontextmanager
+    async def open_uow() -> AsyncIterator[Any]:
+        async with stored.open_uow() as uow:
+            committed: list[bool] = []
+
+            async def commit(*, durable: bool = True) -> None:
+                committed.append(durable)
+
+            yield SimpleNamespace(failovers=uow.failovers, commit=commit)
+            commits.append(bool(committed))
+
+    notice = NoticeFailover(open_uow=open_uow)
+
+    assert await notice() is False
+    stored.server.switch()
+    assert await notice() is True
+    assert commits == [False, True]
