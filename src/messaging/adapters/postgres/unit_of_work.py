@@ -1,9 +1,10 @@
 """The units of work on Postgres: one transaction each, with the repositories that share it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import cached_property
 
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKeys
@@ -54,19 +55,14 @@ async def _nobody() -> None:
     """Does nothing: the `changed` of a program that keeps no configuration in memory."""
 
 
-class _Change:
-    """Records whether a transaction wrote configuration, and calls back after its commit if it did."""
+class _Change(Struct):
+    """Whether a transaction wrote configuration, and whom to call after its commit if it did."""
 
-    def __init__(self, changed: Changed) -> None:
-        self._changed = changed
-        self._noted = False
+    changed: Changed
+    noted: bool = False
 
     def note(self) -> None:
-        self._noted = True
-
-    async def tell(self) -> None:
-        if self._noted:
-            await self._changed()
+        self.noted = True
 
 
 class PostgresUnitOfWork:
@@ -155,7 +151,8 @@ class PostgresUnitOfWork:
 
     async def commit(self) -> None:
         await self._opened.commit()
-        await self._change.tell()
+        if self._change.noted:
+            await self._change.changed()
 
 
 class PostgresSystemUnitOfWork:
@@ -244,7 +241,8 @@ class PostgresSystemUnitOfWork:
 
     async def commit(self, *, durable: bool = True) -> None:
         await self._opened.commit(durable=durable)
-        await self._change.tell()
+        if self._change.noted:
+            await self._change.changed()
 
 
 class PostgresUnitOfWorkFactory:
@@ -254,11 +252,9 @@ class PostgresUnitOfWorkFactory:
         self._engine = engine
         self._changed = changed
 
-    def __call__(self, tenant_id: TenantId, mode: Reach) -> AbstractAsyncContextManager[UnitOfWork]:
-        return self._open(TenantScope(tenant_id, mode))
-
     @asynccontextmanager
-    async def _open(self, scope: TenantScope) -> AsyncIterator[UnitOfWork]:
+    async def __call__(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[UnitOfWork]:
+        scope = TenantScope(tenant_id, mode)
         async with transaction(self._engine, scope=scope) as opened:
             yield PostgresUnitOfWork(opened, scope, self._changed)
 
@@ -271,10 +267,7 @@ class PostgresSystemUnitOfWorkFactory:
         self._weeks = Weeks()
         self._changed = changed
 
-    def __call__(self) -> AbstractAsyncContextManager[SystemUnitOfWork]:
-        return self._open()
-
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[SystemUnitOfWork]:
+    async def __call__(self) -> AsyncIterator[SystemUnitOfWork]:
         async with transaction(self._engine) as opened:
             yield PostgresSystemUnitOfWork(opened, self._weeks, self._changed)

@@ -1,8 +1,8 @@
 """Sends one HTTP request to a provider at most once, and reports what is certain about it afterwards.
 
 What is certain is judged by how far the request had come, never by the class of an exception, because the same
-exceptions occur before and after the first byte. Every request to a provider goes through this module: `transport`
-builds its connections, and `departure` decides when a request may be written to one.
+exceptions occur before and after the first byte. Every request to a provider goes through this module; `transport`
+builds its connections, and asks for permission before a request is written to one.
 """
 
 import asyncio
@@ -13,16 +13,19 @@ import httpx
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
-from messaging.adapters.providers.departure import (
+from messaging.adapters.providers.transport import (
     AskingFailed,
+    Client,
     ConnectionGone,
-    JournalEntry,
+    GatedRequest,
+    Headers,
     MayStart,
     OnlyOnce,
+    RequestProgress,
     SaidNo,
     at_once,
+    parse,
 )
-from messaging.adapters.providers.transport import Client, GatedRequest, Headers, parse
 
 REPLY_LIMIT = 256 * 1024
 _REASON_LENGTH = 200
@@ -112,9 +115,10 @@ class ProviderHttp:
         try:
             # The time limit of the answer starts with the first byte, so that no timeout cancels `may_start` half-way.
             deadline = asyncio.timeout(None)
-            entry = JournalEntry(may_start, deadline, self._timeouts.answer)
-            request = GatedRequest(method, target, _prepared(headers), body, entry)
-            return await _fly(line.client, request, deadline, reply_limit)
+            progress = RequestProgress(may_start, deadline, self._timeouts.answer)
+            plain = headers if isinstance(headers, Headers) else Headers(headers)
+            request = GatedRequest(method, target, plain, body, progress)
+            return await _exchange(line.client, request, deadline, reply_limit)
         finally:
             line.slots.release()
 
@@ -138,10 +142,6 @@ class ProviderHttp:
                 return await line.slots.acquire()
         except TimeoutError:
             return False
-
-
-def _prepared(headers: Mapping[str, str]) -> Headers:
-    return headers if isinstance(headers, Headers) else Headers(headers)
 
 
 class _Line:
@@ -168,11 +168,11 @@ _NETWORK = (
 )
 
 
-async def _fly(client: Client, request: GatedRequest, deadline: asyncio.Timeout, reply_limit: int) -> Exchange:
+async def _exchange(client: Client, request: GatedRequest, deadline: asyncio.Timeout, reply_limit: int) -> Exchange:
     response: httpx.Response | None = None
     try:
         async with deadline:
-            response = await client.fly(request)
+            response = await client.transport_for(request).handle_async_request(request)
             try:
                 body = await _read(response, reply_limit)
             finally:
@@ -182,14 +182,14 @@ async def _fly(client: Client, request: GatedRequest, deadline: asyncio.Timeout,
     except AskingFailed as failed:
         raise failed.error from None
     except _NETWORK as error:
-        return _known(request.entry, response, error)
+        return _known(request.progress, response, error)
     return Reply(status=response.status_code, headers=_readable(response), body=body)
 
 
-def _known(entry: JournalEntry, response: httpx.Response | None, error: Exception) -> Exchange:
+def _known(progress: RequestProgress, response: httpx.Response | None, error: Exception) -> Exchange:
     """The result of a request that ended in `error`, judged by how far the request had come."""
     said = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
-    if not entry.departed:
+    if not progress.sent:
         return NotSent(code="not_sent", reason=said)
     if response is None:
         return NoReply(reason=said)
@@ -199,20 +199,15 @@ def _known(entry: JournalEntry, response: httpx.Response | None, error: Exceptio
 async def _read(response: httpx.Response, limit: int) -> bytes:
     parts: list[bytes] = []
     length = 0
-    async for part in _parts(response):
+    # The body goes through httpx's decoders only if it is compressed, which we never ask for.
+    stream = response.aiter_bytes() if "content-encoding" in response.headers else response.stream
+    assert isinstance(stream, AsyncIterable)
+    async for part in stream:
         length += len(part)
         if length > limit:
             raise _TooLong(f"the reply is longer than {limit} bytes")
         parts.append(part)
     return b"".join(parts)
-
-
-def _parts(response: httpx.Response) -> AsyncIterable[bytes]:
-    """The body as received. It goes through httpx's decoders only if it is compressed, which we never ask for."""
-    if "content-encoding" in response.headers:
-        return response.aiter_bytes()
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    return response.stream
 
 
 def _readable(response: httpx.Response) -> Mapping[str, str]:

@@ -15,8 +15,8 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 
+from messaging.adapters.redis.connections import Patience, RedisAway
 from messaging.adapters.redis.local_limits import LocalLimits
-from messaging.adapters.redis.patience import Patience, RedisAway
 from messaging.application.ports.rate_limits import Bucket, Verdict
 
 # Times are in microseconds by Redis's clock, the only clock that all processes share.

@@ -4,13 +4,12 @@ The application decides what a record means; this adapter only compares it as by
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
-from messaging.adapters.redis.patience import Patience, RedisAway
+from messaging.adapters.redis.connections import Patience, RedisAway
 from messaging.application.ports.sender_health import HealthChange, HealthRecordsUnavailable, Sight
 from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subject, held_until
 
@@ -54,20 +53,21 @@ class RedisHealthRecords:
         self._patience = Patience(seconds=_PATIENCE, event="sender_health.on_its_own")
 
     async def read(self, subjects: Sequence[Subject]) -> Sight:
-        seconds, microseconds, *records = await self._ask(self._read, subjects, ())
+        try:
+            answer = await self._patience.run(self._read, keys=[_key(subject) for subject in subjects], args=())
+        except RedisAway as error:
+            raise HealthRecordsUnavailable from error
+        seconds, microseconds, *records = answer
         known = {subject: _decode(record) for subject, record in zip(subjects, records, strict=True) if record}
         return Sight(now=int(seconds) + int(microseconds) / 1_000_000, known=known)
 
     async def swap(self, changes: Sequence[HealthChange]) -> Sequence[bool]:
+        keys = [_key(change.subject) for change in changes]
         arguments: list[bytes | int] = []
         for change in changes:
             arguments += [_encode(change.old), _encode(change.new), int(_forgotten_at(change.new) * 1000)]
-        answer = await self._ask(self._swap, [change.subject for change in changes], arguments)
-        return [bool(swapped) for swapped in answer]
-
-    async def _ask(self, script: AsyncScript, subjects: Sequence[Subject], arguments: Sequence[bytes | int]) -> Any:
         try:
-            return await self._patience.run(script, keys=[_key(subject) for subject in subjects], args=arguments)
+            return [bool(swapped) for swapped in await self._patience.run(self._swap, keys=keys, args=arguments)]
         except RedisAway as error:
             raise HealthRecordsUnavailable from error
 

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from messaging.adapters.redis.patience import Patience, RedisAway
+from messaging.adapters.redis.connections import Patience, RedisAway
 from messaging.application.ports.submission_limits import Balance, Exceeded, Taken, Wanted
 from messaging.domain.tenants.limits import Quota
 

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections import Counter
+from functools import partial
 from time import monotonic
 from typing import assert_never
 
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, Wakeup, queue_name
+from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, Wakeup
 from messaging.entrypoints.worker.duties import Batch, Duties
 
 log = logging.getLogger(__name__)
@@ -36,10 +37,15 @@ class Handlers:
         self._failures: Counter[str] = Counter()
         self._napping: set[DeliverLane] = set()
 
-    async def __call__(self, job: Wakeup) -> None:
-        queue = queue_name(job)
+    async def __call__(self, job: Wakeup, queue: str) -> None:
+        """Repeat the batches of the wakeup's kind, one kind after the other, each while something is left and the time
+        budget lasts.
+        """
         try:
-            await self._work(job)
+            for batch in self._batches(job):
+                until = monotonic() + _BUDGET
+                while not self._stopping.is_set() and await batch() and monotonic() < until:
+                    pass
         except StoreUnavailable:
             log.warning("job.store_unavailable", extra={"job": queue, "store": "postgres"})
             await self._failed(queue)
@@ -49,18 +55,16 @@ class Handlers:
         else:
             del self._failures[queue]
 
-    async def _work(self, job: Wakeup) -> None:
+    def _batches(self, job: Wakeup) -> tuple[Batch, ...]:
         match job:
             case DeliverLane():
-                await self._repeat(lambda: self._deliver_lane(job))
+                return (partial(self._deliver_lane, job),)
             case ProcessWebhooks():
-                await self._repeat(self._process_some_webhooks)
-                await self._repeat(self._duties.rematch)
+                return self._process_some_webhooks, self._duties.rematch
             case Upkeep():
-                for batch in self._duties.upkeep:
-                    await self._repeat(batch)
+                return self._duties.upkeep
             case RunJobs(lane=lane):
-                await self._repeat(lambda: self._duties.run_jobs(lane))
+                return (partial(self._duties.run_jobs, lane),)
             case _:
                 assert_never(job)
 
@@ -80,11 +84,6 @@ class Handlers:
         await pause(self._stopping, wait)
         self._napping.discard(lane)
         return 1
-
-    async def _repeat(self, batch: Batch) -> None:
-        until = monotonic() + _BUDGET
-        while not self._stopping.is_set() and await batch() and monotonic() < until:
-            pass
 
     async def _failed(self, queue: str) -> None:
         """Holds the queue's slot for a while: the relay wakes at once again what is still due."""

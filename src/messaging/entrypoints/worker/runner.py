@@ -19,7 +19,9 @@ class JobRunner:
     `at_once` bounds the runs of each queue; a job beyond that is dropped, as those running look for everything due.
     """
 
-    def __init__(self, handle: Callable[[Wakeup], Coroutine[Any, Any, None]], *, at_once: Mapping[str, int]) -> None:
+    def __init__(
+        self, handle: Callable[[Wakeup, str], Coroutine[Any, Any, None]], *, at_once: Mapping[str, int]
+    ) -> None:
         self._handle = handle
         self._at_once = at_once
         self._running: set[asyncio.Task[None]] = set()
@@ -58,6 +60,6 @@ class JobRunner:
 
     async def _run(self, job: Wakeup, queue: str) -> None:
         try:
-            await self._handle(job)
+            await self._handle(job, queue)
         finally:
             self._counts[queue] -= 1

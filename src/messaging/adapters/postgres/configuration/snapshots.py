@@ -69,7 +69,12 @@ class _Memory(Generic[K, V]):
     async def get(self, key: K, *, trusted_since: float) -> V | None:
         """The value of `key`; what was read before the moment `trusted_since` is read again."""
         known = self._known.get(key)
-        if known is not None and known.read_at >= trusted_since and not _faded(known):
+        # That something does not exist is believed for a shorter time.
+        if (
+            known is not None
+            and known.read_at >= trusted_since
+            and (known.value is not None or monotonic() - known.read_at <= _ABSENT_SECONDS)
+        ):
             self._known.move_to_end(key)
             return known.value
         return (await self._read_once(key)).value
@@ -123,10 +128,6 @@ class _Memory(Generic[K, V]):
         """Drop what was found not to exist, as it may exist now."""
         for key in [key for key, known in self._known.items() if known.value is None]:
             del self._known[key]
-
-
-def _faded(known: _Known[V]) -> bool:
-    return known.value is None and monotonic() - known.read_at > _ABSENT_SECONDS
 
 
 class PostgresSnapshots:

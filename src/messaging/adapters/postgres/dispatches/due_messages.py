@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from asyncpg import Record
-
 from messaging.adapters.postgres.dispatches.due import FLOWS_DUE, PICK_DUE
 from messaging.adapters.postgres.messages.locks import LOCK_PICKED
 from messaging.adapters.postgres.messages.message_states import MessageStates
@@ -40,7 +38,9 @@ class PostgresDueMessages:
             concurrency,
             list(throttled),
         )
-        return {_flow(row): row["count"] for row in rows}
+        return {
+            Flow(TenantId(row["tenant_id"]), SenderId(row["sender_id"]), row["flow_id"]): row["count"] for row in rows
+        }
 
     async def lock_due(self, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Sequence[Due]:
         wanted = transposed([(*flow, quota) for flow, quota in quotas.items()], 4)
@@ -61,7 +61,3 @@ class PostgresDueMessages:
             )
             for row, message in zip(rows, await self._states.read(rows), strict=True)
         )
-
-
-def _flow(row: Record) -> Flow:
-    return Flow(TenantId(row["tenant_id"]), SenderId(row["sender_id"]), row["flow_id"])

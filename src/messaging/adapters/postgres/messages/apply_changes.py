@@ -11,6 +11,7 @@ server.
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -200,10 +201,13 @@ _OF_NEWS: Final = (
 )
 
 
+_BY_KEY: Final = attrgetter("key")
+
+
 async def apply_changes(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> None:
     """Raises StaleChange if a message is not in the state its change expects; the caller must then roll back."""
     # Sorted, so that two batches lock in the same order and cannot deadlock.
-    ordered = sorted(changes, key=lambda change: change.key)
+    ordered = sorted(changes, key=_BY_KEY)
     await _write(driver, ordered, week)
     await _dead_letters(driver, ordered)
 
@@ -213,10 +217,10 @@ async def write_each(driver: Driver, changes: Sequence[Change], week: str = ALL_
 
     `is_plain` must be true of every change.
     """
-    ordered = sorted(changes, key=lambda change: change.key)
+    ordered = sorted(changes, key=_BY_KEY)
     rows = await driver.fetch(*_statement_for(ordered, week, each=True))
     if missing := {row["id"] for row in rows if row["dispatch_missing"]}:
-        await driver.execute(SCHEDULE, _rows([change for change in ordered if change.key.message_id in missing]))
+        await driver.execute(SCHEDULE, [_row(change) for change in ordered if change.key.message_id in missing])
     return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])) for row in rows}
 
 
@@ -233,7 +237,7 @@ async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
     if done["moved"] != len(changes) or done["started"] != sum(len(_started(change)) for change in changes):
         raise StaleChange
     if done["postponed"] != sum(isinstance(change.dispatch, Schedule) for change in changes):
-        await driver.execute(SCHEDULE, _rows(changes))
+        await driver.execute(SCHEDULE, [_row(change) for change in changes])
     if done["flagged"]:
         await driver.execute(FLAG_DUPLICATES, done["flagged_tenants"], done["flagged"])
 
@@ -242,11 +246,8 @@ def _statement_for(changes: Sequence[Change], week: str, *, each: bool) -> tuple
     """The text of the statement and its arguments."""
     news = [row for change in changes for row in _attempt_rows(change)]
     text = statement(_parts(changes, has_news=bool(news), each=each), week)
-    return text, _rows(changes), _events(changes), *([news] if news else [])
-
-
-def _rows(changes: Sequence[Change]) -> list[tuple[Any, ...]]:
-    return [_row(change) for change in changes]
+    rows = [_row(change) for change in changes]
+    return text, rows, _events(changes), *([news] if news else [])
 
 
 def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:
@@ -262,6 +263,10 @@ def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:
 def _row(change: Change) -> tuple[Any, ...]:
     """The values in the order of the row type `given_change`."""
     error = change.error if isinstance(change.error, ProviderError) else None
+    # The values of the attempt that the change opens, with the message's new epoch; NULLs if it opens none.
+    opening: tuple[Any, ...] = (None, None, None, None)
+    if (opened := _opened(change)) is not None:
+        opening = (opened.lease_owner, opened.lease, opened.possible_duplicate, opened.forgotten)
     return (
         *change.key,
         change.expected_seq,
@@ -276,20 +281,13 @@ def _row(change: Change) -> tuple[Any, ...]:
         change.error is UNSET,
         None if error is None else _storable(error.code),
         None if error is None else _storable(error.reason),
-        *_opening(change),
+        *opening,
         *_arrangement(change),
     )
 
 
 def _opened(change: Change) -> AttemptOpened | None:
     return next((news for news in change.attempt if isinstance(news, AttemptOpened)), None)
-
-
-def _opening(change: Change) -> tuple[Any, ...]:
-    """The values of the attempt that the change opens, with the message's new epoch; NULLs if it opens none."""
-    if (opened := _opened(change)) is None:
-        return None, None, None, None
-    return opened.lease_owner, opened.lease, opened.possible_duplicate, opened.forgotten
 
 
 def _arrangement(change: Change) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from messaging.adapters.postgres.session.bounds import bounds, within
+from messaging.adapters.postgres.schema.weeks import bounds, within
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.ports.attempts import AttemptRef
 from messaging.domain.messages.message_state import MessageKey

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from messaging.adapters.postgres.messages.apply_changes import apply_changes
 from messaging.adapters.postgres.messages.locks import LOCK
 from messaging.adapters.postgres.messages.message_states import MessageStates
-from messaging.adapters.postgres.session.bounds import bounds
+from messaging.adapters.postgres.schema.weeks import bounds
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState

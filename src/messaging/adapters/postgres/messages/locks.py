@@ -5,7 +5,7 @@
 
 from typing import Final
 
-from messaging.adapters.postgres.session.bounds import within
+from messaging.adapters.postgres.schema.weeks import within
 
 _MESSAGE: Final = """
     m.tenant_id, m.id, m.state, m.seq, m.epoch, m.attempts, m.checks, m.claim_failures, m.channel, m.priority,

@@ -12,8 +12,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from messaging.adapters.postgres.messages.locks import LAST_ATTEMPTS
-from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks
-from messaging.adapters.postgres.session.bounds import bounds
+from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks, bounds
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Category, Priority

@@ -1,20 +1,26 @@
-"""Finds the one week's partitions in which a set of messages lives, so that a statement can name them directly.
+"""Spares PostgreSQL the partitions that hold none of a set of ids: a statement names one week's, or bounds the ids.
 
 Messages, their contents, attempts and events are partitioned by week. A statement on a parent table prepares to change
 any partition each time it runs, and is planned again over all of them whenever one was analyzed. With the default
 retention of a year that costs twice as much as naming the one week to which nearly every set belongs
 (docs/decisions/0022).
+
+Given only `= ANY` of the ids, PostgreSQL opens every week's partition with its indexes before it finds them empty.
+Given the first and last id as well, which it knows before execution, it opens only the partitions between them. This
+condition is for statements that take their keys as `= ANY`. Where keys are joined instead, a plan made while the table
+was small may read every row between the bounds and compare it with each key.
 """
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from time import monotonic, time
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
-from messaging.adapters.postgres.session.bounds import bounds
 from messaging.adapters.postgres.session.transactions import Driver
+
+Id = TypeVar("Id", bound=UUID)
 
 # The suffix of the parent tables, which is empty; a statement on them is right for every set of messages.
 ALL_WEEKS: Final = ""
@@ -33,6 +39,17 @@ _FIRST_MONDAY_MS: Final = 3 * _DAY_MS
 # Weeks before and after the present one. The server drops none that began less than 37 days ago (`drop_week`), and
 # makes eight ahead (`ensure_partitions`).
 _BEFORE, _AHEAD = 3, 8
+
+
+def within(first: int, *columns: str) -> str:
+    """The SQL condition that `columns` are within `bounds`, which are the statement's parameters `first` and
+    `first + 1`.
+    """
+    return " AND ".join(f"{column} BETWEEN ${first}::uuid AND ${first + 1}::uuid" for column in columns)
+
+
+def bounds(ids: Collection[Id]) -> tuple[Id, Id]:
+    return min(ids), max(ids)
 
 
 class Weeks:

@@ -100,8 +100,7 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[Driver]:
 async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[PoolProxiedConnection, Driver]]:
     """A pooled connection. It returns to the pool with no transaction open on it, or is discarded."""
     with unavailable():
-        pooled = await _live(engine)
-        driver = _driver_of(pooled)
+        pooled, driver = await _live(engine)
         try:
             yield pooled, driver
         except Exception:
@@ -117,7 +116,7 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[tuple[PoolProxiedConn
             pooled.close()
 
 
-async def _live(engine: AsyncEngine) -> PoolProxiedConnection:
+async def _live(engine: AsyncEngine) -> tuple[PoolProxiedConnection, Driver]:
     """A connection from the pool. One that the server has closed is replaced, without a round trip to test it."""
     while True:
         try:
@@ -125,8 +124,9 @@ async def _live(engine: AsyncEngine) -> PoolProxiedConnection:
         except AsyncAdapt_asyncpg_dbapi.Error as error:
             # SQLAlchemy wraps the driver's error; only its Core would turn the wrapper into a DBAPIError.
             raise (error.__cause__ or error) from None
-        if not _driver_of(pooled).is_closed():
-            return pooled
+        driver = cast(Driver, pooled.driver_connection)
+        if not driver.is_closed():
+            return pooled, driver
         await _discard(pooled)
         pooled.close()
 
@@ -136,10 +136,6 @@ async def _discard(pooled: PoolProxiedConnection) -> None:
     if pooled.is_valid:
         # In SQLAlchemy's greenlet, the driver may tell the server goodbye; the server then stops the running query.
         await greenlet_spawn(pooled.invalidate)
-
-
-def _driver_of(pooled: PoolProxiedConnection) -> Driver:
-    return cast(Driver, pooled.driver_connection)
 
 
 def _begin(scope: TenantScope | None, settings: str | None) -> str:

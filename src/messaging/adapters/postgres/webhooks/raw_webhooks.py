@@ -6,7 +6,7 @@ from typing import Any, Final
 from asyncpg import Record
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messaging.adapters.postgres.session.bounds import bounds, within
+from messaging.adapters.postgres.schema.weeks import bounds, within
 from messaging.adapters.postgres.session.transactions import Driver, autocommit
 from messaging.application import crashpoints
 from messaging.application.ports.raw_webhooks import RawWebhook

@@ -3,7 +3,7 @@
 A message that may have crashed its last worker is claimed alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
 
@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from messaging.application import crashpoints
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.delivering.observed import Observed, after
 from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import Slot
@@ -20,11 +19,25 @@ from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, OpenDeliveryUnitOfWork
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.message_state import MessageKey
+from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.projection import project
 
 _LONGEST_ISOLATION = timedelta(seconds=2)
+
+
+class Observed(Struct, frozen=True):
+    """A message's state as this process last read or wrote it, without a lock, at the time `at` of this process's
+    clock. A change decided on it must be written by compare-and-set.
+    """
+
+    message: MessageState
+    at: float
+
+    def by_now(self) -> MessageState:
+        """The state with `now` advanced by the time since `at`, so that the time stays that of the database's clock."""
+        return replace(self.message, now=self.message.now + timedelta(seconds=monotonic() - self.at))
 
 
 class Claim(Struct, frozen=True):
@@ -119,14 +132,17 @@ class ClaimDue:
         locked = [self._decide(due) for due in await uow.due_messages.lock_due(lane, quotas)]
         admitted = await self._gate.admit(lane, [each.due for each in locked if each.leaves])
         leaving = [each for each in locked if each.due.message.key in admitted.granted]
-        changes = _changes([each for each in locked if not each.leaves]) + _changes(leaving)
+        moving = [each for each in locked if not each.leaves] + leaving
+        changes = [each.change for each in moving if each.change is not None]
         await uow.lifecycles.apply(changes)
-        await uow.dispatches.unschedule(_stale(locked))
         maybe_poison = tuple(each.due for each in leaving if each.maybe_poison)
-        isolated = {due.message.key: isolation_lease(self._terms.lease) for due in maybe_poison}
-        await uow.dispatches.postpone({**admitted.waits, **isolated})
+        if stale := [each.due.message.key for each in locked if each.change is None and not each.maybe_poison]:
+            await uow.dispatches.unschedule(stale)
+        if admitted.waits or maybe_poison:
+            isolated = {due.message.key: isolation_lease(self._terms.lease) for due in maybe_poison}
+            await uow.dispatches.postpone({**admitted.waits, **isolated})
         claims = (
-            Claim(change.key, change.epoch, due, admitted.granted[change.key], after(due.message, change, at))
+            Claim(change.key, change.epoch, due, admitted.granted[change.key], observe(due.message, change, at))
             for due, change in ((each.due, each.change) for each in leaving)
             if change is not None
         )
@@ -140,6 +156,11 @@ class ClaimDue:
         return _Locked(due, maybe_poison=False, change=change)
 
 
+def observe(message: MessageState, change: Change, at: float) -> Observed:
+    """The state after a written change that was decided on what was observed at `at`."""
+    return Observed(project(message, change, now=message.now), at)
+
+
 def isolation_lease(lease: timedelta) -> timedelta:
     """How long a message that may be poison is left to the worker that found it.
 
@@ -147,11 +168,3 @@ def isolation_lease(lease: timedelta) -> timedelta:
     without a further claim failure, and before the lease of the other one ends.
     """
     return min(_LONGEST_ISOLATION, lease / 2)
-
-
-def _changes(locked: Sequence[_Locked]) -> list[Change]:
-    return [each.change for each in locked if each.change is not None]
-
-
-def _stale(locked: Sequence[_Locked]) -> list[MessageKey]:
-    return [each.due.message.key for each in locked if each.change is None and not each.maybe_poison]

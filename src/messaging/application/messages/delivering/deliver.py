@@ -16,10 +16,9 @@ from msgspec import Struct
 
 from messaging.application import crashpoints
 from messaging.application.contacts.learn_aliases import Told
-from messaging.application.messages.delivering.claim import Claim, ClaimDue
+from messaging.application.messages.delivering.claim import Claim, ClaimDue, Observed
 from messaging.application.messages.delivering.isolate_poison import IsolatePoison
 from messaging.application.messages.delivering.mark_started import MarkStarted
-from messaging.application.messages.delivering.observed import Observed
 from messaging.application.messages.delivering.outgoing import Prepared, RenderOutgoing, Unrenderable, told_by
 from messaging.application.messages.delivering.record_outcomes import (
     Concluded,

@@ -5,9 +5,8 @@ from time import monotonic
 
 from messaging.application import crashpoints
 from messaging.application.gather import Gatherer
-from messaging.application.messages.delivering.claim import Claim
+from messaging.application.messages.delivering.claim import Claim, Observed, observe
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.delivering.observed import Observed, after
 from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.unit_of_work import OpenDeliveryUnitOfWork
 from messaging.domain.messages.change import Change
@@ -44,7 +43,7 @@ class MarkStarted:
         written = await self._optimistic_writes.write([change for change in changes if change is not None])
         crashpoints.reach("mark_started.after_commit")
         return [
-            after(message, change, at) if message and change and change.key in written else None
+            observe(message, change, at) if message and change and change.key in written else None
             for message, change in zip(messages, changes, strict=True)
         ]
 
@@ -59,7 +58,7 @@ class MarkStarted:
             await uow.commit()
         crashpoints.reach("mark_started.after_commit")
         return [
-            after(message, change, at) if message and change else None
+            observe(message, change, at) if message and change else None
             for message, change in zip(messages, changes, strict=True)
         ]
 

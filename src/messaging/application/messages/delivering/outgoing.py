@@ -140,7 +140,7 @@ def told_by(answer: Sent, due: Due, outgoing: Outgoing) -> Told | None:
 
 
 def _template(content: TemplateMessage, facts: TenantSnapshot, due: Due) -> Template | Unrenderable:
-    template = find_template(facts.templates_of(due.message.account_id), content.name, content.language)
+    template = find_template(facts.by_account.get(due.message.account_id, {}), content.name, content.language)
     if isinstance(template, Template) and (hold := hold_by_template(template)) is not None:
         return _held(hold)
     violations = (template,) if isinstance(template, Violation) else send_violations(template, content.parameters())

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from messaging.application import crashpoints
 from messaging.application.gather import Gatherer
+from messaging.application.messages.delivering.claim import Observed
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.delivering.observed import Observed
 from messaging.application.messages.delivering.outgoing import Unrenderable
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.ports.optimistic_writes import OptimisticWrites

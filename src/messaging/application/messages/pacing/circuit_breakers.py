@@ -97,8 +97,10 @@ class CircuitBreakers:
 
     def _decide(self, subjects: Sequence[Subject], moves: dict[Subject, Health]) -> Clearance:
         """A sender's clearance. The right to probe, where it takes one, is added to `moves`."""
-        now = self._health.now()
         healths = {subject: moves.get(subject) or self._health.of(subject) for subject in subjects}
+        if all(health is HEALTHY for health in healths.values()):
+            return _CLEAR
+        now = self._health.now()
         until = max(held_until(health) for health in healths.values())
         if until > now:
             return Clearance(concurrency=0, held_for=timedelta(seconds=until - now))
@@ -173,6 +175,7 @@ class CircuitBreakers:
         return facts.accounts.get(sender.account_id) if facts and sender else None
 
 
+_CLEAR = Clearance()
 # Another process has just changed the health that the decision was based on.
 _NOT_NOW = Clearance(concurrency=0)
 

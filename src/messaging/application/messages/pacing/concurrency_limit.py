@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import accumulate
 from time import monotonic
 from typing import Final
@@ -65,10 +66,6 @@ class _Waiting(Struct, eq=False):
     priority: Priority
     since: float
     granted: asyncio.Future[int]
-
-    def order(self, now: float) -> tuple[int, float]:
-        """Sort key: the most urgent first, and among equals the one that has waited longest."""
-        return -_URGENCY[self.priority] - int((now - self.since) / AGEING_STEP), self.since
 
 
 class ConcurrencyLimit:
@@ -134,7 +131,7 @@ class ConcurrencyLimit:
         """
         self._about_to_hand_out = False
         now = monotonic()
-        for waiting in sorted(self._waiting, key=lambda waiting: waiting.order(now)):
+        for waiting in sorted(self._waiting, key=partial(_service_order, now)):
             enough, free = self._enough[waiting.priority], self._free(waiting.priority)
             if self.closed or waiting.granted.cancelled():
                 self._grant(waiting, 0)
@@ -164,7 +161,8 @@ class ConcurrencyLimit:
         send = CountedSend(message.priority, message.sender_id, message.account_id)
         slow_after = self._pace.slow_after.total_seconds()
         send.timer = asyncio.get_running_loop().call_later(slow_after, self._becomes_slow, send)
-        self._count(send)
+        self._counted.add(send)
+        self._used[send.priority] += 1
         return send
 
     def leave(self, send: CountedSend) -> None:
@@ -189,11 +187,8 @@ class ConcurrencyLimit:
             yield
         finally:
             self._lent -= 1
-            self._count(send)
-
-    def _count(self, send: CountedSend) -> None:
-        self._counted.add(send)
-        self._used[send.priority] += 1
+            self._counted.add(send)
+            self._used[send.priority] += 1
 
     def _give_back(self, send: CountedSend) -> None:
         if send in self._counted:
@@ -286,6 +281,11 @@ class _SlowStart:
             if not (begins := self._waiting.popleft()).done():
                 begins.set_result(None)
                 self.unanswered += 1
+
+
+def _service_order(now: float, waiting: _Waiting) -> tuple[int, float]:
+    """The most urgent first, and among equals the one that has waited longest."""
+    return -_URGENCY[waiting.priority] - int((now - waiting.since) / AGEING_STEP), waiting.since
 
 
 def _room_above(limits: Mapping[Priority, int]) -> dict[Priority, int]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.sender_health import HealthChange, HealthRecords, HealthRecordsUnavailable
 from messaging.application.ports.telemetry import Telemetry
-from messaging.domain.messages.pacing.breaker import Breaker, BreakerState
+from messaging.domain.messages.pacing.breaker import BreakerState
 from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subject
 from messaging.domain.messages.retry import Scope
 from messaging.domain.shared.ids import Prefix, typeid
@@ -36,15 +36,15 @@ class HealthCache:
 
     def __init__(self, *, records: HealthRecords, clock: Clock, telemetry: Telemetry, fresh_for: float = 0.25) -> None:
         self._records = records
-        self._clock = clock
         self._telemetry = telemetry
         self._fresh_for = fresh_for
-        self._ahead = 0.0
+        # The shared clock's time less this process's; until Redis has told its time, the machine's clock stands for it.
+        self._ahead = clock.now().timestamp() - monotonic()
         self._known: dict[Subject, _Known] = {}
 
     def now(self) -> float:
         """The clock that all processes share, in seconds."""
-        return self._clock.now().timestamp() + self._ahead
+        return monotonic() + self._ahead
 
     def of(self, subject: Subject) -> Health:
         """The health as last read or changed here."""
@@ -64,11 +64,13 @@ class HealthCache:
         except HealthRecordsUnavailable:
             found = {subject: self.of(subject) for subject in subjects}
         else:
-            self._ahead += sight.now - self.now()
+            self._ahead = sight.now - monotonic()
             found = {subject: sight.known.get(subject, HEALTHY) for subject in subjects}
         for subject, health in found.items():
             self._remember(subject, health)
-        self._tidy()
+        oldest = monotonic() - _FORGOTTEN_SECONDS
+        self._known = {subject: known for subject, known in self._known.items() if known.read_at > oldest}
+        self._count_open()
 
     async def change(self, changes: Sequence[HealthChange]) -> frozenset[Subject]:
         """Write changes by compare-and-set; returns the subjects whose change was made. For others the next `look`
@@ -92,13 +94,12 @@ class HealthCache:
     def _remember(self, subject: Subject, health: Health) -> None:
         self._known[subject] = _Known(health, monotonic())
 
-    def _tidy(self) -> None:
-        oldest = monotonic() - _FORGOTTEN_SECONDS
-        self._known = {subject: known for subject, known in self._known.items() if known.read_at > oldest}
-        self._count_open()
-
     def _count_open(self) -> None:
-        stopped = Counter(subject.scope for subject, known in self._known.items() if _stopped(known.health.breaker))
+        stopped = Counter(
+            subject.scope
+            for subject, known in self._known.items()
+            if known.health.breaker.state is not BreakerState.CLOSED
+        )
         for scope in (Scope.SENDER, Scope.ACCOUNT):
             self._telemetry.gauge("breakers_open", stopped[scope], scope=scope)
 
@@ -106,17 +107,13 @@ class HealthCache:
         before, after, scope = change.old.breaker, change.new.breaker, change.subject.scope
         if before.state is not after.state:
             self._telemetry.count("breaker_changes", scope=scope, state=after.state)
-            told = after if _stopped(after) else before
+            told = before if after.state is BreakerState.CLOSED else after
             log.warning(
                 f"breaker.{after.state}",
                 extra=_ids(change.subject) | {"trouble": told.trouble, "code": told.code, "openings": told.openings},
             )
         if change.old.pace.lowered_at != change.new.pace.lowered_at:
             log.info("pace.lowered", extra=_ids(change.subject) | {"factor": change.new.pace.factor})
-
-
-def _stopped(breaker: Breaker) -> bool:
-    return breaker.state is not BreakerState.CLOSED
 
 
 def _ids(subject: Subject) -> dict[str, object]:

@@ -201,7 +201,14 @@ class RateLimiting:
     def _pair_limit(self, lane: DeliverLane, due: Due) -> Sequence[_Limit]:
         if lane.channel is not Channel.WHATSAPP:
             return ()
-        return (_Limit("pair", self._pair(f"pair:{due.message.sender_id}:{due.recipient_index.hex()}"), None),)
+        share = self._terms.share
+        pair = Bucket(
+            key=f"pair:{due.message.sender_id}:{due.recipient_index.hex()}",
+            interval=_PAIR_INTERVAL / share,
+            burst=int(_PAIR_BURST * share),
+            window=_PAIR_INTERVAL * share,
+        )
+        return (_Limit("pair", pair, None),)
 
     async def _rates(self, due: Due, reach: float) -> list[_Limit]:
         key, account, sender = due.message.key, due.message.account_id, due.message.sender_id
@@ -228,12 +235,3 @@ class RateLimiting:
         """
         used = per_second * self._terms.share
         return Bucket(key=key, interval=1 / used, burst=max(1, int(used * _AHEAD * reach + 1e-6)))
-
-    def _pair(self, key: str) -> Bucket:
-        share = self._terms.share
-        return Bucket(
-            key=key,
-            interval=_PAIR_INTERVAL / share,
-            burst=int(_PAIR_BURST * share),
-            window=_PAIR_INTERVAL * share,
-        )

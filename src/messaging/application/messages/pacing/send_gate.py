@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
+from msgspec import Struct
+
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.concurrency_limit import ConcurrencyLimit, CountedSend
 from messaging.application.messages.pacing.rate_limiting import RateLimiting
@@ -87,49 +89,37 @@ class SendGate:
         slots.expect(slot)
         send = self._concurrency.enter(due.message)
         try:
-            if slot is not None and (pause := self._pause(due.message.priority, slot)) >= _NO_PAUSE:
-                with self._concurrency.lent(send):
-                    await asyncio.sleep(pause)
+            # Urgent messages begin at once, and take slots requested for others that are not ready.
+            if slot is not None and due.message.priority not in _URGENT:
+                pause = slot.opens - self._head_start.seconds - monotonic()
+                if pause >= _NO_PAUSE:
+                    with self._concurrency.lent(send):
+                        await asyncio.sleep(pause)
             yield Permit(due, send, slots, self._head_start, self._concurrency, self._breakers)
         finally:
             self._concurrency.leave(send)
             slots.leave()
 
-    def _pause(self, priority: Priority, slot: Slot) -> float:
-        """Seconds until rendering should begin. Urgent messages begin at once, and take slots requested for others that
-        are not ready.
-        """
-        return 0.0 if priority in _URGENT else slot.opens - self._head_start.seconds - monotonic()
 
-
-class Permit:
+class Permit(Struct, eq=False):
     """One send's passage. Call `begin`, then `wait_for_slot` just before the first byte, `answered` with the answer and
     `record` when the outcome is recorded.
 
     `began` is the time at which the send left the gate, or was ready for it if it never left; `left` says which.
     """
 
-    def __init__(
-        self,
-        due: Due,
-        send: CountedSend,
-        slots: SenderSlots,
-        head_start: "_HeadStart",
-        concurrency: ConcurrencyLimit,
-        breakers: CircuitBreakers,
-    ) -> None:
-        self._due = due
-        self._send = send
-        self._slots = slots
-        self._head_start = head_start
-        self._concurrency = concurrency
-        self._breakers = breakers
-        self.began = 0.0
-        self.left = False
+    due: Due
+    send: CountedSend
+    slots: SenderSlots
+    head_start: "_HeadStart"
+    concurrency: ConcurrencyLimit
+    breakers: CircuitBreakers
+    began: float = 0.0
+    left: bool = False
 
     async def begin(self) -> None:
         """Wait until the account may have another unanswered send."""
-        await self._concurrency.begin(self._send)
+        await self.concurrency.begin(self.send)
         self.began = monotonic()
 
     async def wait_for_slot(self) -> bool:
@@ -137,19 +127,19 @@ class Permit:
 
         Raises StoreUnavailable.
         """
-        self._head_start.record(monotonic() - self.began)
-        if await self._slots.wait(self._due):
+        self.head_start.record(monotonic() - self.began)
+        if await self.slots.wait(self.due):
             # The provider is not to blame for what came before the first byte.
             self.began, self.left = monotonic(), True
         return self.left
 
     def answered(self, clear: bool | None) -> None:
         """Report whether the provider gave a clear answer; None if it was not even asked."""
-        self._concurrency.answered(self._send, clear)
+        self.concurrency.answered(self.send, clear)
 
     async def record(self, result: SendResult) -> None:
         """Tell the circuit breakers the result."""
-        await self._breakers.record(self._due.message, result, began_ago=monotonic() - self.began)
+        await self.breakers.record(self.due.message, result, began_ago=monotonic() - self.began)
 
 
 class _HeadStart:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from messaging.application.messages.delivering import record_outcomes as record_outcomes_module
+from messaging.application.messages.delivering.claim import Observed
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
-from messaging.application.messages.delivering.observed import Observed
 from messaging.application.messages.delivering.outgoing import Unrenderable
 from messaging.application.messages.delivering.record_outcomes import (
     Concluded,
@@ -50,7 +50,7 @@ class World:
         self.pauses: list[float] = []
         self.comes_back_after: int | None = None
         monkeypatch.setattr(record_outcomes_module, "monotonic", lambda: self.now)
-        monkeypatch.setattr("messaging.application.messages.delivering.observed.monotonic", lambda: self.now)
+        monkeypatch.setattr("messaging.application.messages.delivering.claim.monotonic", lambda: self.now)
         self.stored = Stored()
         self.optimistic_writes = InMemoryOptimisticWrites(self.stored.messages, self.stored.parked_receipts)
         open_uow: Any = self.stored.open_uow

@@ -1,4 +1,4 @@
-"""Do all processes hold back together, probe one at a time, and go on together?"""
+"""All processes hold back together, probe one at a time, and go on together."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from messaging.application.messages.pacing import circuit_breakers as circuit_breakers_module
+from messaging.application.messages.pacing import health_cache as health_cache_module
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers, Clearance
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.ports.sender_health import HealthChange
@@ -31,7 +32,7 @@ def throttled(scope: Scope, seconds: float = 5) -> Throttled:
 
 
 class Process:
-    """A guard of its own over what all share."""
+    """A process with breakers of its own over the records that all share."""
 
     def __init__(self, records: InMemoryHealthRecords, snapshots: InMemorySnapshots) -> None:
         self.counts = Counts()
@@ -43,11 +44,17 @@ class Process:
         return [admitted[sender] for sender in senders]
 
     async def concurrency(self, *senders: SenderId) -> list[int | None]:
-        return [rate_limiting.concurrency for rate_limiting in await self.asks_for(*senders)]
+        return [clearance.concurrency for clearance in await self.asks_for(*senders)]
 
     async def gets(self, *results: SendResult, sender: SenderId = SENDER) -> None:
         for result in results:
             await self.breakers.record(a_state(sender_id=sender), result, began_ago=0.0)
+
+
+@pytest.fixture(autouse=True)
+def stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of each process; the one that all share goes on when a test says so."""
+    monkeypatch.setattr(health_cache_module, "monotonic", lambda: 1_000.0)
 
 
 @pytest.fixture
