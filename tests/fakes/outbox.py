@@ -8,7 +8,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
-from uuid import uuid4
+
+from uuid_utils.compat import uuid7
 
 from messaging.application.jobs import JobLane, encode, kind_of
 from messaging.application.ports.outbox import Claim, ClaimedJob, JobEnd, NewJob, Settled, Wanted
@@ -84,6 +85,7 @@ class InMemoryJobsUnitOfWork:
         self.rows = deepcopy(jobs.rows)
         self.outbox = InMemoryOutbox(jobs, self.rows)
         self.due_jobs = InMemoryDueJobs(jobs, self.rows)
+        self.now = jobs.now
 
     async def commit(self, *, durable: bool = True) -> None:
         if self._jobs.away:
@@ -114,7 +116,7 @@ class InMemoryOutbox:
 
     def _add(self, new: NewJob, due_at: datetime) -> None:
         row = Row(
-            id=JobId(uuid4()),
+            id=JobId(uuid7()),
             tenant_id=new.tenant_id,
             mode=new.mode,
             kind=kind_of(new.job),

@@ -20,6 +20,7 @@ NOT_HOT = {
     "messages.failovers": {"NOTICE", "UNSETTLED", "TAKE_TURN", "DOUBTFUL", "SETTLE"},
     "messages.idempotency": {"ABANDON"},
     "messages.locks": {"NEXT_DUE", "LOCK_EXPIRED_OF"},
+    "outbox.job_records": {"COUNTS", "DEAD", "FIND", "REVIVE", "DISCARD"},
     "outbox.statements": {"LOCK_KEYS"},
     "operations.health": {"LANE_DEPTHS", "WEEKS_AHEAD", "ONLY_READS", "IDENTITY"},
     "operations.survey": {"LAST_WEBHOOKS", "SET_ASIDE", "OPEN_DEAD_LETTERS"},

@@ -13,6 +13,11 @@ PER_SCRAPE = {
     "lane_waiting": 2,
     "lane_oldest_due_seconds": 2,
     "lane_workers": 2,
+    "jobs_due": 1,
+    "jobs_running": 1,
+    "jobs_waiting": 1,
+    "jobs_dead": 1,
+    "jobs_oldest_due_seconds": 1,
 }
 
 

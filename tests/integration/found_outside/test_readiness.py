@@ -14,6 +14,7 @@ from messaging.adapters.postgres.session.engine import create_engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.redis.connections import pool_of
 from messaging.application.ports.health import Check
+from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.ports.workers import SeenWorker
@@ -38,6 +39,9 @@ class Fine:
         return [
             SeenWorker(name="w", lanes=frozenset(), webhooks=True, started_at=datetime.now(UTC), age=0, is_live=True)
         ]
+
+    async def job_counts(self) -> Sequence[JobCount]:
+        return ()
 
     async def lane_depths(self) -> Sequence[LaneDepth]:
         return ()

@@ -23,6 +23,7 @@ from messaging.adapters.postgres.messages import (
 )
 from messaging.adapters.postgres.messages.apply_changes import Parts
 from messaging.adapters.postgres.operations import health, upkeep, vitals
+from messaging.adapters.postgres.outbox import job_records
 from messaging.adapters.postgres.outbox import statements as jobs
 from messaging.adapters.postgres.reading import dead_letters, message_counts, records, selections
 from messaging.adapters.postgres.reading.message_lists import PageQuery
@@ -110,6 +111,7 @@ _OF_THE_SYSTEM: Final = (
     ("reserve-key", "Reserves an idempotency key for a request under way.", idempotency.RESERVE),
     ("known-key", "Finds what is kept under an idempotency key.", idempotency.KNOWN),
     ("finish-key", "Keeps the answer under a reserved idempotency key.", idempotency.FINISH),
+    ("purge-dead-jobs", "Deletes dead jobs past their retention.", job_records.PURGE),
     ("purge-keys", "Deletes idempotency records that have expired.", upkeep.PURGE_KEYS),
     ("purge-digests", "Deletes digests of webhooks that are repeated no more.", upkeep.PURGE_DIGESTS),
     ("purge-inbound", "Deletes inbound messages past their retention.", upkeep.PURGE_INBOUND),

@@ -24,6 +24,7 @@ from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
 from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.operations.vitals import PostgresVitals
 from messaging.adapters.postgres.outbox.due_jobs import PostgresDueJobs
+from messaging.adapters.postgres.outbox.job_records import PostgresJobRecords
 from messaging.adapters.postgres.outbox.outbox import PostgresOutbox
 from messaging.adapters.postgres.reading.dead_letters import PostgresDeadLetters
 from messaging.adapters.postgres.reading.records import PostgresRecords
@@ -234,6 +235,10 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def sync_schedule(self) -> PostgresSyncSchedule:
         return PostgresSyncSchedule(self._opened.driver)
+
+    @cached_property
+    def job_records(self) -> PostgresJobRecords:
+        return PostgresJobRecords(self._opened.driver)
 
     @cached_property
     def due_jobs(self) -> PostgresDueJobs:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.wakeups import DeliverLane
 
@@ -50,6 +51,8 @@ class Health(Protocol):
     async def checks(self) -> Sequence[Check]: ...
 
     async def lane_depths(self) -> Sequence[LaneDepth]: ...
+
+    async def job_counts(self) -> Sequence[JobCount]: ...
 
 
 class ProcessState(Health, Protocol):

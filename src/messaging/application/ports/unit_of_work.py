@@ -23,6 +23,7 @@ from messaging.application.ports.dead_letters import DeadLetters
 from messaging.application.ports.dispatches import Dispatches
 from messaging.application.ports.due_messages import DueMessages
 from messaging.application.ports.failovers import Failovers
+from messaging.application.ports.job_records import JobRecords
 from messaging.application.ports.lifecycles import Lifecycles
 from messaging.application.ports.outbox import DueJobs, Outbox
 from messaging.application.ports.parked_receipts import ParkedReceipts
@@ -161,6 +162,8 @@ class PlatformRoles(Protocol):
     def platform(self) -> Platform: ...
     @property
     def admin_keys(self) -> AdminKeys: ...
+    @property
+    def job_records(self) -> JobRecords: ...
 
 
 class TemplateRoles(Protocol):

@@ -47,7 +47,9 @@ class Application(DeclarativeContainer):
         worker=worker,
     )
     templates: Any = Container(TemplateUseCases, settings=settings, adapters=adapters, accounts=accounts, pacing=pacing)
-    outbox: Any = Container(OutboxUseCases, adapters=adapters, messages=messages, templates=templates)
+    outbox: Any = Container(
+        OutboxUseCases, settings=settings, adapters=adapters, messages=messages, templates=templates
+    )
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(WebhookUseCases, adapters=adapters, conversations=conversations, tracking=tracking)
 

@@ -12,12 +12,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from messaging.application.ports.health import ProcessState
+from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.entrypoints.observability.asgi import Receive, Scope, Send
+from messaging.entrypoints.observability.job_metrics import JobMetrics
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +72,15 @@ class Operations:
         """The answer to `/metrics`: the process's numbers always, the depth of lanes as far as PostgreSQL answers."""
         depths: Sequence[LaneDepth] = ()
         workers: Mapping[DeliverLane, int] = {}
+        jobs: Sequence[JobCount] = ()
         try:
             depths = await self._health.lane_depths()
             workers = await self._health.lane_workers()
+            jobs = await self._health.job_counts()
         except StoreUnavailable:
             log.warning("metrics.lanes_not_read", extra={"store": "postgres"})
-        body = generate_latest(self._registry) + generate_latest(_Lanes(depths, workers))
+        registries = (self._registry, _Lanes(depths, workers), JobMetrics(jobs))
+        body = b"".join(map(generate_latest, registries))
         return Answer(status=200, content_type=CONTENT_TYPE_LATEST, body=body)
 
 

@@ -157,6 +157,7 @@ def _keeping() -> Cases:
         "known-key": ((TENANT, "key-1"), ["idempotency_keys_pkey"]),
         "finish-key": ((TENANT, "key-1", 200, b""), ["idempotency_keys_pkey"]),
         "purge-keys": ((10,), ["idempotency_keys_expires_idx", "idempotency_keys_pkey"]),
+        "purge-dead-jobs": ((timedelta(days=365), 10), ["jobs_died_idx", "jobs_pkey"]),
         "purge-inbound": ((10, timedelta(days=365)), ["inbound_messages_received_idx", "inbound_messages_pkey"]),
         "purge-digests": ((10,), ["webhook_digests_received_idx", "webhook_digests_pkey"]),
         "purge-events": ((10, timedelta(days=90)), ["provider_events_received_idx", "provider_events_pkey"]),

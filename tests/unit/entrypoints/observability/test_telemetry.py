@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from messaging.application.ports.health import Check
+from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
@@ -148,9 +149,19 @@ def test_fields_that_name_content_or_people_are_blanked_whatever_they_hold() -> 
 class Stub:
     """The `Health` port with fixed answers; None for a database that is away."""
 
-    def __init__(self, *, checks: Sequence[Check] = (), depths: Sequence[LaneDepth] | None = ()) -> None:
+    def __init__(
+        self,
+        *,
+        checks: Sequence[Check] = (),
+        depths: Sequence[LaneDepth] | None = (),
+        jobs: Sequence[JobCount] = (),
+    ) -> None:
         self._checks = checks
         self._depths = depths
+        self._jobs = jobs
+
+    async def job_counts(self) -> Sequence[JobCount]:
+        return self._jobs
 
     async def checks(self) -> Sequence[Check]:
         return self._checks
@@ -182,6 +193,20 @@ async def test_a_process_is_alive_even_when_nothing_else_is() -> None:
     answer = await Operations(Stub(depths=None), CollectorRegistry()).answer("/healthz")
 
     assert answer.status == 200
+
+
+async def test_metrics_tell_of_the_jobs_of_every_kind() -> None:
+    since = datetime.now(UTC) - timedelta(seconds=30)
+    counts = [JobCount(kind="release_held", due=3, running=2, waiting=7, dead=1, oldest_due_at=since)]
+
+    answer = await Operations(Stub(jobs=counts), CollectorRegistry()).answer("/metrics")
+
+    samples = dict(line.rsplit(" ", 1) for line in answer.body.decode().splitlines() if not line.startswith("#"))
+    told = {name: samples[f'messaging_jobs_{name}{{kind="release_held"}}'] for name in ("due", "running", "waiting")}
+    assert told == {"due": "3.0", "running": "2.0", "waiting": "7.0"}
+    assert samples['messaging_jobs_dead{kind="release_held"}'] == "1.0"
+    assert 30 <= float(samples['messaging_jobs_oldest_due_seconds{kind="release_held"}']) < 600
+    assert samples['messaging_jobs_due{kind="sync_templates"}'] == "0.0"
 
 
 async def test_metrics_tell_depth_and_age_of_every_lane() -> None:

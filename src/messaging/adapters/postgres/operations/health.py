@@ -8,9 +8,11 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messaging.adapters.postgres.outbox.job_records import PostgresJobRecords
 from messaging.adapters.postgres.schema.revisions import head
 from messaging.adapters.postgres.session.transactions import driver_error, transaction
 from messaging.application.ports.health import Check
+from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
@@ -108,6 +110,11 @@ class PostgresHealth:
                 )
                 for row in await opened.driver.fetch(LANE_DEPTHS)
             ]
+
+    async def job_counts(self) -> Sequence[JobCount]:
+        """The counts of every kind of which there are jobs. Raises StoreUnavailable."""
+        async with transaction(self._engine) as opened:
+            return await PostgresJobRecords(opened.driver).counts()
 
 
 def _writable(only_reads: bool) -> Check:

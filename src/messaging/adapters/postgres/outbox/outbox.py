@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
 
 from messaging.adapters.postgres.outbox.settling import settle
 from messaging.adapters.postgres.outbox.statements import ENQUEUE, ENQUEUE_ONCE
@@ -51,6 +53,6 @@ def _is_sooner(job: NewJob, other: NewJob) -> bool:
 def _row(new: NewJob) -> tuple[object, ...]:
     kind = kind_of(new.job)
     return (
-        *(new.tenant_id, new.mode.value, uuid4(), kind, new.job.lane.value, new.order_key, new.unique_key),
+        *(new.tenant_id, new.mode.value, uuid7(), kind, new.job.lane.value, new.order_key, new.unique_key),
         *(encode(new.job), new.due_at, new.due_after),
     )

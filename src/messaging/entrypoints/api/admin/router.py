@@ -1,18 +1,24 @@
-"""The routes about tenants and keys under /admin/v1, and the use cases that their handlers call."""
+"""The routes about tenants, keys and jobs under /admin/v1, and the use cases that their handlers call."""
 
 from typing import Final
 
 from litestar import Controller, Router
 
 from messaging.entrypoints.api.admin.admin_keys import AdminKeysController
+from messaging.entrypoints.api.admin.jobs import JobsController
 from messaging.entrypoints.api.admin.sealing import SealForPlatform, SealForTenant
 from messaging.entrypoints.api.admin.tenants import KeysController, TenantsController
 from messaging.entrypoints.api.dependencies import UseCases, use_case
 
-CONTROLLERS: Final[tuple[type[Controller], ...]] = (TenantsController, KeysController, AdminKeysController)
+CONTROLLERS: Final[tuple[type[Controller], ...]] = (
+    TenantsController,
+    KeysController,
+    AdminKeysController,
+    JobsController,
+)
 
 
-def router(tenants: UseCases, access: UseCases, adapters: UseCases) -> Router:
+def router(tenants: UseCases, access: UseCases, outbox: UseCases, adapters: UseCases) -> Router:
     seal_for_tenant = SealForTenant(snapshots=adapters.snapshots(), key_ring=adapters.key_ring())
     return Router(
         path="",
@@ -30,6 +36,10 @@ def router(tenants: UseCases, access: UseCases, adapters: UseCases) -> Router:
             "list_admin_keys": use_case(access.list_admin_keys()),
             "revoke_admin_key": use_case(access.revoke_admin_key()),
             "rotate_admin_key": use_case(access.rotate_admin_key()),
+            "summarize_jobs": use_case(outbox.summarize()),
+            "list_dead_jobs": use_case(outbox.list_dead()),
+            "retry_dead_job": use_case(outbox.retry_dead()),
+            "discard_dead_job": use_case(outbox.discard_dead()),
             "seal_for_platform": use_case(SealForPlatform(key_ring=adapters.key_ring())),
         },
     )

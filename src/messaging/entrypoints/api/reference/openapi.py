@@ -46,6 +46,7 @@ _PREFIXES = {
     "tenant_id": "ten",
     "key_id": "key",
     "event_id": "evt",
+    "job_id": "job",
 }
 _OF_THE_LISTENER = ("bad_request", "header_repeated", "request_timeout", "url_too_long", "head_too_large")
 # Codes that any operation may be refused with.

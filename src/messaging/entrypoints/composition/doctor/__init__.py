@@ -15,6 +15,7 @@ from messaging.entrypoints.composition.doctor.installation.master_key import Exa
 from messaging.entrypoints.composition.doctor.installation.public_url import ExaminePublicUrl
 from messaging.entrypoints.composition.doctor.installation.readiness import as_findings
 from messaging.entrypoints.composition.doctor.traffic.dead_letters import ExamineDeadLetters
+from messaging.entrypoints.composition.doctor.traffic.jobs import ExamineJobs
 from messaging.entrypoints.composition.doctor.traffic.lanes import ExamineLanes
 from messaging.entrypoints.composition.doctor.traffic.senders import ExamineSenders
 from messaging.entrypoints.composition.doctor.traffic.tokens import ExamineTokens
@@ -49,6 +50,7 @@ def _of_the_database(application: Application, settings: Settings) -> Mapping[st
         "tokens": ExamineTokens(survey=survey, open_account=application.accounts.open(), gateways=adapters.gateways()),
         "webhooks": ExamineWebhooks(survey=survey),
         "dead_letters": ExamineDeadLetters(survey=survey),
+        "jobs": ExamineJobs(health=adapters.health(), survey=survey),
         "clock": ExamineClock(survey=survey, clock=adapters.clock()),
         "disk": ExamineDisk(survey=survey, settings=settings),
     }

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from messaging.application.ports.health import Check, Health
+from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.unit_of_work import StoreUnavailable
@@ -69,6 +70,9 @@ class ProcessHealth:
 
     async def lane_depths(self) -> Sequence[LaneDepth]:
         return await self._store.lane_depths()
+
+    async def job_counts(self) -> Sequence[JobCount]:
+        return await self._store.job_counts()
 
     async def lane_workers(self) -> Mapping[DeliverLane, int]:
         live = [worker for worker in await self._workers.seen() if worker.is_live]

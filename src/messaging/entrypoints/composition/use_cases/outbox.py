@@ -3,16 +3,26 @@
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import DependenciesContainer, Singleton
+from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
 from messaging.application import jobs
+from messaging.application.outbox.dead_jobs import (
+    DiscardDeadJob,
+    ListDeadJobs,
+    PurgeDeadJobs,
+    RetryDeadJob,
+    SummarizeJobs,
+)
 from messaging.application.outbox.registry import JobRegistry, register
 from messaging.application.outbox.run_due_jobs import RunDueJobs
 from messaging.application.outbox.run_job import RunJob
 from messaging.application.templates.sync_due import LISTING_POLICY, LONGEST_LISTING
+from messaging.entrypoints.composition import terms
+from messaging.entrypoints.settings.settings import Settings
 
 
 class OutboxUseCases(DeclarativeContainer):
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
     adapters: Any = DependenciesContainer()
     messages: Any = DependenciesContainer()
     templates: Any = DependenciesContainer()
@@ -27,6 +37,13 @@ class OutboxUseCases(DeclarativeContainer):
             timeout=LONGEST_LISTING,
         ),
         Singleton(register, jobs.ReleaseHeld, messages.release_held),
+    )
+    summarize = Singleton(SummarizeJobs, open_uow=adapters.open_system_uow)
+    list_dead = Singleton(ListDeadJobs, open_uow=adapters.open_system_uow)
+    retry_dead = Singleton(RetryDeadJob, open_uow=adapters.open_system_uow)
+    discard_dead = Singleton(DiscardDeadJob, open_uow=adapters.open_system_uow)
+    purge_dead = Singleton(
+        PurgeDeadJobs, open_uow=adapters.open_system_uow, kept=Singleton(terms.retention, settings).provided.messages
     )
     run_due_jobs = Singleton(
         RunDueJobs,

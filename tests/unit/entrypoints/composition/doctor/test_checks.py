@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from messaging.application.ports.health import Check
+from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.survey import AccountSeen
 from messaging.application.tenants.views import SenderHealthView
@@ -22,7 +23,7 @@ from messaging.entrypoints.composition.doctor.finding import Finding, Kind, Seve
 from messaging.entrypoints.composition.doctor.installation import clock, disk
 from messaging.entrypoints.composition.doctor.installation.public_url import ExaminePublicUrl
 from messaging.entrypoints.composition.doctor.installation.readiness import as_findings
-from messaging.entrypoints.composition.doctor.traffic import lanes, senders, webhooks
+from messaging.entrypoints.composition.doctor.traffic import jobs, lanes, senders, webhooks
 from messaging.entrypoints.settings.settings import Settings, load
 from tests.builders import ACCOUNT, NOON, SENDER, an_account
 
@@ -187,3 +188,20 @@ def test_the_exit_code_is_of_what_is_to_be_mended_first() -> None:
 def test_many_things_are_told_by_a_few() -> None:
     assert some(["a", "b"]) == "a, b"
     assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def a_count(*, seconds: float | None = None, dead: int = 0) -> JobCount:
+    since = None if seconds is None else NOON - timedelta(seconds=seconds)
+    return JobCount(kind="release_held", due=2, running=0, waiting=0, dead=dead, oldest_due_at=since)
+
+
+def test_jobs_that_nobody_takes_up_and_jobs_that_are_dead_are_told_by_their_kinds() -> None:
+    assert severities(jobs.judge([], now=NOON)) == [OK]
+    assert severities(jobs.judge([a_count(), a_count(seconds=600)], now=NOON)) == [OK]
+
+    late, dead = jobs.judge([a_count(seconds=601, dead=3)], now=NOON)
+
+    assert [late.severity, dead.severity] == [FAILED, WARNING]
+    assert late.detail == "too late: release_held 2 due, the oldest for 601 s"
+    assert dead.detail == "dead: release_held 3"
+    assert None not in (late.mend, dead.mend)

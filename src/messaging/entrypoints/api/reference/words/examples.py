@@ -323,6 +323,22 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "limits": None,
         "on_unknown": {"live": _UNCLEAR, "test": None},
     },
+    "JobSummary": {
+        "kinds": [
+            {"kind": "sync_templates", "due": 0, "running": 1, "waiting": 41, "dead": 0, "oldest_due_at": None},
+        ]
+    },
+    "DeadJob": {
+        "id": "job_01kb6w4t7mf8r1v3x5y7z9a2c4",
+        "tenant_id": _TENANT,
+        "mode": "live",
+        "kind": "release_held",
+        "about": {"template_id": _TEMPLATE},
+        "wanted_at": _AT,
+        "died_at": _LATER,
+        "attempts": 10,
+        "error": {"code": "timeout", "reason": "It took longer than 30 s."},
+    },
     "IssuedKey": {**_ISSUED, "key": "mpk_live_7h2kq0v9_…"},
     "Key": {**_ISSUED, "revoked_at": None},
     "AdminKey": _ADMIN_KEY,

@@ -49,6 +49,7 @@ _CHOSEN: Final = {
     "InspectionView": "ProviderAccountInspection",
     "IssueAdminKeyBody": "NewAdminKey",
     "IssueKeyBody": "NewKey",
+    "JobCountView": "JobsOfKind",
     "LimitsBody": "TenantLimitsChange",
     "NumberView": "ProviderNumber",
     "Oddity": "InboundMessageOddity",
