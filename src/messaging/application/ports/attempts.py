@@ -17,7 +17,7 @@ class AttemptRef(Struct, frozen=True, kw_only=True):
 
 
 class Attempts(Protocol):
-    """Bound to an open transaction."""
+    """Attempts, found within an open transaction of a tenant or of the platform."""
 
     async def find(self, provider_ids: Sequence[tuple[AccountId, str]]) -> Mapping[tuple[AccountId, str], AttemptRef]:
         """The attempts that the provider's message ids belong to; unknown ids are left out."""

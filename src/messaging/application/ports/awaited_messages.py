@@ -9,7 +9,7 @@ from messaging.domain.shared.ids import SenderId
 
 
 class AwaitedMessages(Protocol):
-    """Bound to an open transaction of the platform."""
+    """Messages that wait for the provider's word, locked within an open transaction of the platform."""
 
     async def lock_waits_over(self, limit: int) -> Sequence[MessageState]:
         """Messages whose `resolve_unknown` dispatch is due, locked; rows locked by others are skipped."""

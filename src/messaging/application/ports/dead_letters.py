@@ -22,7 +22,7 @@ class DeadLetterRow(Struct, frozen=True, kw_only=True):
 
 
 class DeadLetters(Protocol):
-    """Bound to a tenant and a mode, as the unit of work is: a letter has the mode of its message."""
+    """A tenant's dead letters of one mode, within an open transaction; a dead letter has the mode of its message."""
 
     async def page(self, *, before: MessageId | None, limit: int, open_only: bool) -> Sequence[DeadLetterRow]:
         """A page of dead letters, those of the newest messages first."""

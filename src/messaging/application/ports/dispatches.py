@@ -10,7 +10,7 @@ from messaging.domain.messages.message_state import DispatchKind, MessageKey
 
 
 class Dispatches(Protocol):
-    """Bound to an open transaction of the platform."""
+    """Dispatches of all tenants, read and changed within an open transaction of the platform."""
 
     async def lanes_with_work(
         self, kinds: Sequence[DispatchKind], *, throttled: Collection[tuple[DeliverLane, UUID]] = ()

@@ -38,7 +38,7 @@ class View(Struct, frozen=True):
 
 
 class DueMessages(Protocol):
-    """Bound to an open transaction of the platform."""
+    """Due messages of all tenants, counted and locked within an open transaction of the platform."""
 
     async def flows_due(
         self, lane: DeliverLane, view: View, *, concurrency: int, throttled: Collection[UUID]

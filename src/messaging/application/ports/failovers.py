@@ -7,7 +7,7 @@ from messaging.domain.messages.message_state import MessageKey
 
 
 class Failovers(Protocol):
-    """Bound to an open transaction of the platform.
+    """Switches of the database server, noticed and settled within an open transaction of the platform.
 
     A server with another identity (restored from a backup, promoted from a replica) may lack the newest writes. From
     the moment such a switch is noticed until `settle`, no message may be claimed.

@@ -8,7 +8,7 @@ from messaging.domain.messages.message_state import MessageKey, MessageState
 
 
 class Lifecycles(Protocol):
-    """Bound to an open transaction; in a tenant's it reaches that tenant's messages only."""
+    """Messages, locked and changed within an open transaction; a tenant's reaches that tenant's messages only."""
 
     async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, MessageState]:
         """Lock messages in key order (so that two batches cannot deadlock); unknown keys are left out."""

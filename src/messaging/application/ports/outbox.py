@@ -90,7 +90,7 @@ JobResult = Done | Repeat | Wait | Failed | Hopeless
 
 
 class Outbox(Protocol):
-    """Bound to an open transaction, of a tenant or of the platform."""
+    """Jobs to be done, asked for within an open transaction of a tenant or of the platform."""
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> None:
         """Ask for jobs; they exist once the transaction is committed, and are gone with it otherwise."""
@@ -150,7 +150,7 @@ class Claim(Struct, frozen=True):
 
 
 class DueJobs(Protocol):
-    """Bound to an open transaction of the platform."""
+    """Due jobs of all tenants, claimed and settled within an open transaction of the platform."""
 
     async def lanes_due(self, lanes: Collection[JobLane]) -> AbstractSet[JobLane]:
         """Those lanes in which something is due."""

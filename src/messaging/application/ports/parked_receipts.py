@@ -25,7 +25,7 @@ class ParkedReceipt(Struct, frozen=True, kw_only=True):
 
 
 class ParkedReceipts(Protocol):
-    """Bound to an open transaction of the platform."""
+    """Receipts that match no attempt yet, kept and found within an open transaction of the platform."""
 
     async def park(self, parked: Sequence[ParkedReceipt]) -> None:
         """Store receipts until their attempts are known; repeats of the same receipt are stored once."""

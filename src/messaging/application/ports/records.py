@@ -102,7 +102,7 @@ class MessageCounts(Struct, frozen=True, kw_only=True):
 
 
 class Records(Protocol):
-    """Bound to the open transaction of a tenant in one mode; messages of the other mode are not found."""
+    """A tenant's messages of one mode, read within an open transaction; those of the other mode are not found."""
 
     async def message(self, id: MessageId) -> MessageRow | None: ...
 

@@ -9,7 +9,7 @@ from messaging.domain.shared.ids import AccountId, MessageId
 
 
 class Selections(Protocol):
-    """Bound to the open transaction of a tenant in one mode; messages of the other mode are not found."""
+    """Selects a tenant's messages of one mode within an open transaction; those of the other mode are not found."""
 
     async def undecided(self, wanted: MessageFilter, *, limit: int) -> Sequence[MessageId]:
         """Messages that match and about which no person has decided, newest first.

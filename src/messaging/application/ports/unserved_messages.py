@@ -30,7 +30,7 @@ class ExpiredPage(Struct, frozen=True, kw_only=True):
 
 
 class UnservedMessages(Protocol):
-    """Bound to an open transaction of the platform."""
+    """Messages that no worker will finish, locked within an open transaction of the platform."""
 
     async def lock_expired(self, held: Mapping[SenderId, TenantId], limit: int) -> Sequence[MessageState]:
         """Due messages of these senders that have expired, locked; those that other transactions locked are skipped.

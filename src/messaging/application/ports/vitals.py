@@ -14,7 +14,7 @@ from messaging.domain.shared.ids import AccountId, TenantId
 
 
 class Vitals(Protocol):
-    """Bound to the open transaction of a tenant in one mode."""
+    """A tenant's figures of one mode, read within an open transaction."""
 
     async def lanes(self, *, most: int) -> Sequence[LaneDepth]:
         """The lanes that are not empty. At most `most` messages of each sender are counted in each lane."""

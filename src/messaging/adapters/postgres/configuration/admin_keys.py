@@ -16,7 +16,7 @@ _k = admin_keys.c
 
 
 class PostgresAdminKeys:
-    """Bound to one open transaction of the `messaging_system` role; `written` is called with every write."""
+    """Keys of administrators, in one open transaction of the role `messaging_system`; every write calls `written`."""
 
     def __init__(self, core: AsyncConnection, written: Callable[[], None]) -> None:
         self._core = core

@@ -38,7 +38,7 @@ _COUNTED = {"accounts": provider_accounts, "senders": senders, "templates": temp
 
 
 class PostgresConfiguration:
-    """Bound to the open transaction of one tenant, in one mode or in both.
+    """A tenant's configuration, in one open transaction of that tenant, in one mode or in both.
 
     Triggers raise the tenant's configuration version; `written` is called with every write.
     """

@@ -14,7 +14,7 @@ from messaging.domain.tenants.tenant import Tenant
 
 
 class PostgresPlatform:
-    """Bound to one open transaction of the `messaging_system` role; `written` is called with every write."""
+    """All tenants, in one open transaction of the role `messaging_system`; every write calls `written`."""
 
     def __init__(self, core: AsyncConnection, written: Callable[[], None]) -> None:
         self._core = core

@@ -15,7 +15,7 @@ from messaging.domain.templates.template import Template
 
 
 class PostgresProviderTemplates:
-    """Bound to one open transaction of the `messaging_system` role; `written` is called with every write."""
+    """All tenants' templates, in one open transaction of the role `messaging_system`; every write calls `written`."""
 
     def __init__(self, core: AsyncConnection, written: Callable[[], None]) -> None:
         self._core = core

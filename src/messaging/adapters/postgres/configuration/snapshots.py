@@ -131,7 +131,10 @@ class _Memory(Generic[K, V]):
 
 
 class PostgresSnapshots:
-    """Runs on the `system` engine. While `watch` does not run, every answer is read again after 3 s."""
+    """Configuration that is read through the `system` engine and kept in memory.
+
+    While `watch` does not run, every answer is read again after 3 s.
+    """
 
     def __init__(
         self, engine: AsyncEngine, *, carried: CarriedChannels | None = None, poll_seconds: float = 0.5

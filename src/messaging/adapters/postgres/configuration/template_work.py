@@ -67,7 +67,7 @@ _PRIORITIES: Final = [priority.value for priority in Priority]
 
 
 class PostgresSyncSchedule:
-    """Bound to one open transaction of the `messaging_system` role."""
+    """The schedule of template listings, read and written in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -85,7 +85,7 @@ class PostgresSyncSchedule:
 
 
 class PostgresHeldMessages:
-    """Bound to one open transaction of the `messaging_system` role."""
+    """Messages held for their template, in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

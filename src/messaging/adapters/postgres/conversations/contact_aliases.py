@@ -42,7 +42,10 @@ FROM unnest($3::bytea[]) AS asked(index) CROSS JOIN LATERAL ({same_person("$1::u
 
 
 class PostgresContactAliases:
-    """Bound to one open transaction. `names_of` needs the tenant and mode of a tenant's unit of work."""
+    """Aliases of people, read and written in one open transaction.
+
+    `names_of` needs the tenant and mode of a tenant's unit of work.
+    """
 
     def __init__(self, driver: Driver, scope: TenantScope | None = None) -> None:
         self._driver = driver

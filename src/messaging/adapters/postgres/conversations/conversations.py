@@ -59,7 +59,10 @@ LIMIT $3
 
 
 class PostgresConversations:
-    """Bound to one open transaction. `page` needs the tenant and mode of a tenant's unit of work."""
+    """Inbound messages, read and written in one open transaction.
+
+    `page` needs the tenant and mode of a tenant's unit of work.
+    """
 
     def __init__(self, driver: Driver, scope: TenantScope | None = None) -> None:
         self._driver = driver

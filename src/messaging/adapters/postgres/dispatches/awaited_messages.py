@@ -63,7 +63,7 @@ CROSS JOIN LATERAL (
 
 
 class PostgresAwaitedMessages:
-    """Bound to one open transaction of the platform."""
+    """Locks messages that wait for a status, in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver, states: MessageStates) -> None:
         self._driver = driver

@@ -38,7 +38,7 @@ WHERE EXISTS (
 
 
 class PostgresDispatches:
-    """Bound to one open transaction of the platform."""
+    """Dispatches, read and changed in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

@@ -18,7 +18,7 @@ _NIL: Final = UUID(int=0)
 
 
 class PostgresDueMessages:
-    """Bound to one open transaction of the platform."""
+    """Counts and locks due messages in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver, states: MessageStates) -> None:
         self._driver = driver

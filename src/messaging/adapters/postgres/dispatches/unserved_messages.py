@@ -16,7 +16,7 @@ from messaging.domain.shared.ids import SenderId, TenantId
 
 
 class PostgresUnservedMessages:
-    """Bound to one open transaction of the platform."""
+    """Locks messages that no worker will finish, in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver, states: MessageStates) -> None:
         self._driver = driver

@@ -160,9 +160,9 @@ class Parts(NamedTuple):
 def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
     """The one statement that writes a set of changes, with the steps in `parts`.
 
-    Half the cost of a small statement, here and in the driver, is that it is one more statement: hence one for all
-    steps. Steps that no message needs are left out; the few combinations that occur are prepared once each. `week` is
-    the suffix of the partitions in which the messages live (see `weeks`).
+    All steps are one statement, because half the cost of a small statement, here and in the driver, does not depend on
+    what it does. Steps that no message needs are left out; the few combinations that occur are prepared once each.
+    `week` is the suffix of the partitions in which the messages live (see `weeks`).
     """
     moved = _IT_MOVED if parts.each else _ALL_MOVED
     steps = {

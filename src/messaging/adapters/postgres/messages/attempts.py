@@ -28,7 +28,7 @@ GROUP BY e.tenant_id, e.message_id
 
 
 class PostgresAttempts:
-    """Bound to one open transaction."""
+    """Attempts, read in one open transaction of a tenant or of the platform."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

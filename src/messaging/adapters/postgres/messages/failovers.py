@@ -51,7 +51,7 @@ SETTLE: Final = "UPDATE platform_identity SET settled = true WHERE one"
 
 
 class PostgresFailovers:
-    """Bound to one open transaction on the `system` engine."""
+    """The server's identity and the messages in doubt, in one open transaction of the `system` engine."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

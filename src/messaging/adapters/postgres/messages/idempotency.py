@@ -32,7 +32,7 @@ ABANDON: Final = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND
 
 
 class PostgresIdempotency:
-    """Runs on the `system` engine, because the administrators' API belongs to no tenant."""
+    """Idempotency keys, kept through the `system` engine, because the administrators' API belongs to no tenant."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

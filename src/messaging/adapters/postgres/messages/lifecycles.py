@@ -12,7 +12,7 @@ from messaging.domain.messages.message_state import MessageKey, MessageState
 
 
 class PostgresLifecycles:
-    """Bound to one open transaction; in a tenant's transaction it sees that tenant's messages only."""
+    """Messages, locked and changed in one open transaction; a tenant's transaction sees that tenant's messages only."""
 
     def __init__(self, driver: Driver, states: MessageStates) -> None:
         self._driver = driver

@@ -25,7 +25,7 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class MessageStates:
-    """Bound to one open transaction; without `weeks` every set is looked for in the whole tables."""
+    """States of messages, read in one open transaction; without `weeks`, always from the tables of all weeks."""
 
     def __init__(self, driver: Driver, weeks: Weeks | None) -> None:
         self._driver = driver

@@ -27,7 +27,7 @@ SELECT EXISTS (
 
 
 class PostgresOptimisticWrites:
-    """Runs on the `system` engine; each write is a transaction of its own."""
+    """Writes starts and outcomes through the `system` engine; each write is a transaction of its own."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

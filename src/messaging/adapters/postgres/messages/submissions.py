@@ -89,7 +89,7 @@ SELECT key FROM claimed
 
 
 class PostgresSubmissions:
-    """Runs on the `app` engine: row-level security applies to each tenant's part of a batch in turn."""
+    """Stores messages through the `app` engine: row-level security applies to each tenant's part of a batch in turn."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

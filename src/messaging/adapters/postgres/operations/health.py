@@ -68,7 +68,7 @@ _NOT_MIGRATED: Final = (
 
 
 class PostgresHealth:
-    """Runs on the `system` engine. A failed check is returned as an answer, not raised."""
+    """Checks Postgres through the `system` engine. A failed check is returned as an answer, not raised."""
 
     def __init__(self, engine: AsyncEngine, *, tolerated_lag: timedelta = timedelta(minutes=5)) -> None:
         self._engine = engine

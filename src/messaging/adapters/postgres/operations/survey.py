@@ -43,7 +43,7 @@ SELECT count(*)::int FROM (SELECT FROM dead_letters d WHERE d.resolved_at IS NUL
 
 
 class PostgresSurvey:
-    """Runs on the `system` engine."""
+    """Figures of all tenants, read through the `system` engine, each in a transaction of its own."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

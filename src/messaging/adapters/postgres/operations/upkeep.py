@@ -63,7 +63,7 @@ _UNHURRIED: Final = f"SET LOCAL statement_timeout = '{_LOOKING_SECONDS}s'; SET L
 
 
 class PostgresUpkeep:
-    """Runs on the `system` engine; safe in several processes at once."""
+    """Does the maintenance through the `system` engine; several processes may do it at once."""
 
     def __init__(self, engine: AsyncEngine, *, retention: Retention, telemetry: Telemetry) -> None:
         self._engine = engine

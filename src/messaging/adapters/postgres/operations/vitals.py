@@ -69,7 +69,7 @@ _SETTINGS: Final = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL en
 
 
 class PostgresVitals:
-    """Bound to the open transaction of one tenant in one mode."""
+    """A tenant's figures of one mode, read in one open transaction."""
 
     def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver
@@ -100,7 +100,7 @@ class PostgresVitals:
 
 
 class PostgresWebhooksHeard:
-    """Runs on the `system` engine."""
+    """Times of the latest webhooks of a tenant's accounts, read through the `system` engine."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -29,7 +29,10 @@ FROM workers w WHERE w.seen_at >= statement_timestamp() - interval '1 day' ORDER
 
 
 class PostgresWorkers:
-    """Runs on the `system` engine. A crash of the server may lose the last second's writes, which workers repeat."""
+    """The list of workers, kept through the `system` engine.
+
+    A crash of the server may lose the last second's writes, which workers repeat.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

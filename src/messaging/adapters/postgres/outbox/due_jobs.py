@@ -20,7 +20,7 @@ _NIL: Final = UUID(int=0)
 
 
 class PostgresDueJobs:
-    """Bound to one open transaction of the `messaging_system` role."""
+    """Jobs, claimed and settled in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

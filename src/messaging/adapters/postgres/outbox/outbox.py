@@ -17,7 +17,7 @@ _COLUMNS: Final = 10
 
 
 class PostgresOutbox:
-    """Bound to one open transaction, of a tenant or of the platform."""
+    """The outbox, written in one open transaction of a tenant or of the platform."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

@@ -52,7 +52,7 @@ RETURNING message_id
 
 
 class PostgresDeadLetters:
-    """Bound to the open transaction of one tenant in one mode; in a transaction for both modes it finds nothing."""
+    """A tenant's dead letters of one mode, in one open transaction; a transaction for both modes finds none."""
 
     def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver

@@ -37,7 +37,7 @@ ORDER BY e.seq LIMIT $4
 
 
 class PostgresRecords:
-    """Bound to the open transaction of one tenant in one mode; in a transaction for both modes it finds nothing."""
+    """A tenant's messages of one mode, read in one open transaction; a transaction for both modes finds none."""
 
     def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver

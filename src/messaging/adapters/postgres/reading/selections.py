@@ -27,7 +27,7 @@ SELECT count(*) FROM (
 
 
 class PostgresSelections:
-    """Bound to the open transaction of one tenant in one mode; in a transaction for both modes it finds nothing."""
+    """Selects a tenant's messages of one mode in one open transaction; a transaction for both modes finds none."""
 
     def __init__(self, driver: Driver, scope: TenantScope) -> None:
         self._driver = driver

@@ -64,7 +64,7 @@ _decoder: msgspec.msgpack.Decoder[Receipt] = msgspec.msgpack.Decoder(Receipt)
 
 
 class PostgresParkedReceipts:
-    """Bound to one open transaction of the `messaging_system` role."""
+    """Parked receipts, in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

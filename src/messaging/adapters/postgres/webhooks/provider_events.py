@@ -38,7 +38,10 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 
 class PostgresProviderEvents:
-    """Bound to one open transaction. `page` and `one` need the scope of a tenant's unit of work."""
+    """Provider events, read and written in one open transaction.
+
+    `page` and `one` need the scope of a tenant's unit of work.
+    """
 
     def __init__(self, driver: Driver, scope: TenantScope | None = None) -> None:
         self._driver = driver

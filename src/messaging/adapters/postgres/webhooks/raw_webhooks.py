@@ -116,7 +116,7 @@ class PostgresWebhookStore:
 
 
 class PostgresRawWebhooks:
-    """Bound to one open transaction of the `messaging_system` role."""
+    """Stored webhooks, locked and settled in one open transaction of the role `messaging_system`."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
