@@ -122,13 +122,13 @@ async def test_the_generator_signs_as_meta_does(server: Counting) -> None:
 
 
 async def test_a_paced_job_keeps_its_rate(server: Counting) -> None:
-    job = Job(urls=(server.url,), bodies=("{}",), concurrency=64, seconds=1, rate=50)
+    job = Job(urls=(server.url,), bodies=("{}",) * 25, once=True, concurrency=64, seconds=60, rate=50)
 
     result = await Generator(job).run()
 
-    # A loaded machine sends fewer; none sends more, or is done earlier.
-    assert 0 < result.answered + result.others.get("503", 0) <= 50
-    assert result.seconds >= 49 / 50
+    assert len(server.requests) == 25
+    # A loaded machine takes longer; none is done earlier.
+    assert result.seconds >= 24 / 50
 
 
 def test_every_message_of_a_batch_goes_to_somebody_else() -> None:
