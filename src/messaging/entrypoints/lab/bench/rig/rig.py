@@ -85,7 +85,7 @@ class Rig:
 
     async def generate(self, job: Job) -> Result:
         """Runs the generator. Raises MeasurementFailed unless every answer was 2xx."""
-        result = await self._run("generator", job)
+        result = await self._run("rig.generator", job)
         if result.others or not result.answered:
             raise MeasurementFailed(
                 f"{job.urls[0]} answered {result.answered} times with 2xx, otherwise {result.others}"
@@ -113,7 +113,7 @@ class Rig:
             first_number=next(self._numbers),
         )
         await self.sandbox(drop_probability=1.0)
-        result = await self._run("client_floor", job)
+        result = await self._run("floors.client_floor", job)
         return Floor(what="httpx loop against the sandbox, same body", per_second=result.per_second)
 
     async def queue(self, count: int, *, business: Business | None = None, priority: str | None = None) -> None:
