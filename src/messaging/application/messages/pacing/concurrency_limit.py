@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
-from itertools import accumulate
 from time import monotonic
 from typing import Final
 
@@ -150,9 +149,12 @@ class ConcurrencyLimit:
         """Free concurrency for a priority. Each limit is for a priority and all below it, so the narrowest that applies
         counts.
         """
-        at_or_below = dict(zip(self._limits, accumulate(self._used[level] for level in self._limits), strict=True))
-        urgency = _URGENCY[priority]
-        return min(limit - at_or_below[level] for level, limit in self._limits.items() if _URGENCY[level] >= urgency)
+        used, free = 0, self._concurrency
+        for level, limit in self._limits.items():
+            used += self._used[level]
+            if _URGENCY[level] >= _URGENCY[priority]:
+                free = min(free, limit - used)
+        return free
 
     # --- sends ------------------------------------------------------------------------------------------------------
 

@@ -85,6 +85,25 @@ async def test_a_process_with_one_place_sends_one_message_at_a_time() -> None:
     assert delivery.states(*keys) == [State.SUBMITTED, State.SUBMITTED]
 
 
+async def test_sends_count_against_the_concurrency_before_the_claim_gives_back_what_it_reserved() -> None:
+    delivery, ends = Delivery(concurrency=4), asyncio.Event()
+    for _ in range(2):
+        delivery.submit()
+
+    async def wait(outgoing: Outgoing, may_start: MayStart) -> SendResult | NotStarted:
+        await ends.wait()
+        return await delivery.gateway.accept(outgoing, may_start)
+
+    delivery.gateway.answer = wait
+    assert await delivery.deliver(LANE) == 2
+
+    async with delivery.gate.reserved(Priority.CRITICAL) as free:
+        assert free == 2
+    ends.set()
+    await delivery.deliver.drain()
+    assert delivery.deliver.under_way == 0
+
+
 async def test_the_answers_delay_is_counted_from_the_first_byte() -> None:
     delivery = Delivery()
     key = delivery.submit()

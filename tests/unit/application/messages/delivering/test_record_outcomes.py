@@ -1,6 +1,7 @@
 """Outcomes are recorded: at once where the message has not changed, under lock where it has, and patiently."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from types import SimpleNamespace
@@ -88,7 +89,7 @@ class World:
     def concluded(self, number: int, result: SendResult = SENT, *, seen: bool = True, epoch: int = 1) -> Concluded:
         """`seen`: by who wrote its start."""
         started = Observed(self.stored.of(number).at(NOON), NOW) if seen else None
-        return Concluded(key_of(number), epoch, ACCOUNT, result, started, 0.012, "whatsapp_cloud")
+        return Concluded(key_of(number), epoch, ACCOUNT, result, started, 2.5, "whatsapp_cloud")
 
 
 @pytest.fixture
@@ -120,6 +121,32 @@ async def test_an_answer_is_written_without_a_lock_where_nothing_has_moved(world
 
     assert (world.stored.states(), unlocked) == ({1: State.SUBMITTED}, [1])
     assert world.stored.of(1).provider_ids == {1: WAMID}
+
+
+async def test_a_result_is_told_to_metrics_log_and_timeline_with_its_delay(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    await world.record(world.concluded(1, REFUSED))
+
+    assert world.counts.seen == {"attempts{outcome=rejected,provider=whatsapp_cloud}": 1, "attempt_seconds": 1}
+    [told] = [vars(record) for record in caplog.records if record.message == "message.attempted"]
+    assert (told["outcome"], told["code"], told["attempt"], told["ms"]) == ("rejected", "131026", 1, 2500)
+    assert world.stored.of(1).entries[-1].detail["latency_ms"] == 2500
+
+
+async def test_an_acceptance_has_no_code_and_a_claim_without_a_send_is_no_attempt(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world.stored.put(2, State.CLAIMED)
+
+    await world.record(world.concluded(1))
+    await world.record(Released(key_of(2), 1, "draining"))
+
+    assert world.counts.seen == {"attempts{outcome=sent,provider=whatsapp_cloud}": 1, "attempt_seconds": 1}
+    assert [vars(record)["code"] for record in caplog.records if record.message == "message.attempted"] == [None]
 
 
 async def test_an_answer_about_what_has_moved_is_written_under_lock(world: World, unlocked: list[int]) -> None:
