@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,8 @@ from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application import jobs
 from messaging.application.crashpoints import EXIT_CODE, POINTS
 from messaging.application.jobs import JobLane
-from messaging.application.ports.outbox import ClaimedJob, Done, JobResult, NewJob
+from messaging.application.ports.outbox import Claim, ClaimedJob, Done, JobResult, NewJob, Wanted
+from messaging.application.ports.unit_of_work import JobsUnitOfWork
 from messaging.domain.messages.state import State
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.lab.dev.servers.logins import Logins
@@ -102,6 +104,47 @@ async def test_several_workers_run_the_jobs_of_a_key_one_after_another(engines: 
     await asyncio.gather(*(work(Overlapping(engines, order, running)) for _ in range(3)))
 
     assert order == dict.fromkeys(keys, numbers)
+
+
+async def claim(uow: JobsUnitOfWork) -> Claim:
+    leases = dict.fromkeys(jobs.KINDS, timedelta(minutes=5))
+    async with asyncio.timeout(60):
+        return await uow.due_jobs.claim(Wanted(lane=PROMPT, leases=leases, limit=9, most_each=9))
+
+
+async def test_a_job_is_left_alone_while_another_of_its_key_is_being_claimed(worker: Worker) -> None:
+    """It was asked for first, and committed last."""
+    async with worker.system() as late:
+        await late.outbox.enqueue([wanted(1, order_key="k")])
+        await enqueue(worker, wanted(2, order_key="k"))
+        async with worker.system() as first, worker.system() as second:
+            assert len((await claim(first)).jobs) == 1
+            await late.commit()
+
+            found = await claim(second)
+
+            assert (found.jobs, found.followers) == ([], 0)
+            await first.commit()
+
+
+async def test_a_job_is_left_alone_while_the_one_before_it_is_being_settled(worker: Worker) -> None:
+    """Else it would be blocked behind one that is gone, and nobody would ever unblock it."""
+    await enqueue(worker, wanted(1, order_key="k"))
+    async with worker.system() as uow:
+        [before] = (await claim(uow)).jobs
+        await uow.commit()
+    await enqueue(worker, wanted(2, order_key="k"))
+    async with worker.system() as settling:
+        assert await settling.outbox.complete(before)
+        async with worker.system() as uow:
+            found = await claim(uow)
+            assert (found.jobs, found.followers) == ([], 0)
+            await uow.commit()
+        await settling.commit()
+
+    await worker.until_nothing_is_due()
+
+    assert worker.ran == [2]
 
 
 async def test_a_message_can_be_sent_again_and_announced_at_once(worker: Worker, engines: Engines) -> None:
