@@ -25,6 +25,8 @@ from messaging.entrypoints.lab.dev.processes.memory import resident_mib
 from messaging.entrypoints.lab.dev.stack import Stack
 
 _PYTHON: Final = (sys.executable, "-P", "-m")
+_GENERATOR: Final = "messaging.entrypoints.lab.bench.rig.generator"
+_CLIENT_FLOOR: Final = "messaging.entrypoints.lab.bench.floors.client_floor"
 _FLOOR_SECONDS: Final = 3.0
 _SETTLE_SECONDS: Final = 300.0
 _NUMBERS_PER_JOB: Final = 200_000
@@ -85,7 +87,7 @@ class Rig:
 
     async def generate(self, job: Job) -> Result:
         """Runs the generator. Raises MeasurementFailed unless every answer was 2xx."""
-        result = await self._run("rig.generator", job)
+        result = await self._run(_GENERATOR, job)
         if result.others or not result.answered:
             raise MeasurementFailed(
                 f"{job.urls[0]} answered {result.answered} times with 2xx, otherwise {result.others}"
@@ -113,7 +115,7 @@ class Rig:
             first_number=next(self._numbers),
         )
         await self.sandbox(drop_probability=1.0)
-        result = await self._run("floors.client_floor", job)
+        result = await self._run(_CLIENT_FLOOR, job)
         return Floor(what="httpx loop against the sandbox, same body", per_second=result.per_second)
 
     async def queue(self, count: int, *, business: Business | None = None, priority: str | None = None) -> None:
@@ -126,7 +128,7 @@ class Rig:
     async def _run(self, module: str, job: Job) -> Result:
         process = await asyncio.create_subprocess_exec(
             *_PYTHON,
-            f"messaging.entrypoints.lab.bench.{module}",
+            module,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -137,7 +139,8 @@ class Rig:
                 process.kill()
                 await process.wait()
         if process.returncode:
-            raise MeasurementFailed(f"the {module} ended with exit code {process.returncode}; its own words are above")
+            name = module.rpartition(".")[2]
+            raise MeasurementFailed(f"the {name} ended with exit code {process.returncode}; its own words are above")
         return msgspec.json.decode(printed, type=Result)
 
     # --- the platform -------------------------------------------------------------------------------------------------
