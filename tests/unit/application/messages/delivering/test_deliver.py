@@ -8,6 +8,7 @@ from math import inf
 import pytest
 from msgspec.structs import replace
 
+from messaging.application.messages.pacing.send_gate import Permit
 from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.providers import NotStarted, Outgoing
 from messaging.application.ports.rate_limits import Bucket, Verdict
@@ -167,6 +168,29 @@ async def test_a_failure_is_noted_in_the_journal_before_it_is_recorded(result: S
     assert the_last(delivery, key)["code"] == result.code
     name = type(result).__name__.lower()
     assert delivery.counts.seen[f"attempts{{outcome={name},provider=whatsapp_cloud}}"] == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "clear"),
+    [
+        (Sent(provider_message_id="wamid.1"), True),
+        (Rejected(code="131026", reason="Undeliverable."), True),
+        (Uncertain(reason="No answer."), False),
+        (Unreachable(reason="No connection."), None),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+async def test_slow_start_hears_whether_the_provider_gave_a_clear_answer(
+    result: SendResult, clear: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery, heard = Delivery(), list[bool | None]()
+    delivery.submit()
+    delivery.gateway.answer = delivery.gateway.started_then(result)
+    monkeypatch.setattr(Permit, "answered", lambda permit, clear: heard.append(clear))
+
+    await delivery.run()
+
+    assert heard == [clear]
 
 
 async def test_an_acceptance_needs_no_note() -> None:
