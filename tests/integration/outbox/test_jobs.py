@@ -14,6 +14,7 @@ from messaging.application.jobs import JobLane
 from messaging.application.ports.outbox import Claim, ClaimedJob, Done, JobResult, NewJob, Wanted
 from messaging.application.ports.unit_of_work import JobsUnitOfWork
 from messaging.domain.messages.state import State
+from messaging.domain.shared.ids import JobId
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.lab.dev.servers.logins import Logins
 from tests.builders import OTHER_TENANT
@@ -172,3 +173,27 @@ async def test_a_tenant_with_a_backlog_lets_others_pass(worker: Worker, engines:
 
     assert 1_000 in worker.ran
     assert len(worker.ran) <= 64
+
+
+async def test_a_dead_job_is_not_revived_while_the_same_work_is_being_asked_for(
+    worker: Worker, engines: Engines
+) -> None:
+    await enqueue(worker, wanted(1, unique_key="u"))
+    await execute(engines, "UPDATE jobs SET status = 'dead', died_at = clock_timestamp()")
+    async with transaction(engines.system) as opened:
+        id = JobId(await opened.driver.fetchval("SELECT id FROM jobs"))
+
+    async with worker.system() as asking, worker.system() as reviving:
+        await asking.outbox.enqueue([wanted(2, unique_key="u")])
+        revived = asyncio.create_task(reviving.job_records.revive(id))
+        async with asyncio.timeout(60):
+            while not await _is_anybody_waiting(engines):
+                await asyncio.sleep(0.01)
+        await asking.commit()
+
+        assert await revived is False
+
+
+async def _is_anybody_waiting(engines: Engines) -> bool:
+    async with transaction(engines.system) as opened:
+        return bool(await opened.driver.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))

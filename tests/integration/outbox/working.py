@@ -53,6 +53,6 @@ def effect(number: int) -> NewJob:
     return NewJob(tenant_id=TENANT, mode=Mode.LIVE, job=jobs.SyncTemplates(account_id=AccountId(UUID(int=number))))
 
 
-def wanted(number: int, *, order_key: str | None = None) -> NewJob:
+def wanted(number: int, *, order_key: str | None = None, unique_key: str | None = None) -> NewJob:
     job = jobs.ReleaseHeld(template_id=TemplateId(UUID(int=number)))
-    return NewJob(tenant_id=TENANT, mode=Mode.LIVE, job=job, order_key=order_key)
+    return NewJob(tenant_id=TENANT, mode=Mode.LIVE, job=job, order_key=order_key, unique_key=unique_key)

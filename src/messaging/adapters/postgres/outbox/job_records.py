@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from asyncpg import Record
+from asyncpg import Record, UniqueViolationError
 
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.ports.job_records import DeadJob, JobCount
@@ -79,7 +79,11 @@ class PostgresJobRecords:
         return None if row is None else _dead(row)
 
     async def revive(self, id: JobId) -> bool:
-        return await self._driver.execute(REVIVE, id) == "UPDATE 1"
+        try:
+            return await self._driver.execute(REVIVE, id) == "UPDATE 1"
+        except UniqueViolationError:
+            # The same work was asked for in a transaction that the statement did not see yet.
+            return False
 
     async def discard(self, id: JobId) -> None:
         await self._driver.execute(DISCARD, id)
