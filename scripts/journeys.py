@@ -45,7 +45,7 @@ from messaging.entrypoints.observability.logs import configure_logging
 from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app as create_webhooks
 from messaging.entrypoints.worker.app import WorkerProcess
-from messaging.entrypoints.worker.runner import JobRunner
+from messaging.entrypoints.worker.runner import WakeupRunner
 
 SOURCES: Final = str(Path(messaging.__file__).parent)
 # Python 3.12 runs comprehensions without a call of their own.
@@ -58,7 +58,7 @@ JOBS: Final[Mapping[type[Wakeup], str]] = {DeliverLane: "deliver", ProcessWebhoo
 DOORS: Final[Mapping[CodeType, Callable[[FrameType], str | None]]] = {
     WorkerProcess._relay_for_ever.__code__: lambda _: "relay",
     WorkerProcess._keep_up.__code__: lambda _: None,
-    JobRunner._run.__code__: lambda frame: JOBS.get(type(frame.f_locals["job"])),
+    WakeupRunner._run.__code__: lambda frame: JOBS.get(type(frame.f_locals["job"])),
 }
 WARM_UPS: Final = 2
 AREAS: Final = (202, 206, 212, 213, 214, 303, 305, 310, 312, 404, 415, 503, 512, 602, 617, 702, 713, 718, 773, 808)

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import pytest
 
-from messaging.adapters.arq.queue import ArqJobQueue
+from messaging.adapters.arq.queue import ArqWakeupQueue
 from messaging.adapters.arq.wire import connect
-from messaging.application.ports.wakeups import JobQueue, QueueUnavailable
+from messaging.application.ports.wakeups import QueueUnavailable, WakeupQueue
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, Wakeup, queue_name
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from tests.fakes.wakeups import InMemoryJobQueue
+from tests.fakes.wakeups import InMemoryWakeupQueue
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
@@ -21,15 +21,15 @@ MOST = 3
 class Woken(NamedTuple):
     """A queue of up to `MOST` wakeups; `away` is one that cannot be reached."""
 
-    queue: JobQueue
-    away: JobQueue
+    queue: WakeupQueue
+    away: WakeupQueue
     waiting: Callable[[Wakeup], Awaitable[int]]
 
 
 @pytest.fixture(params=["in_memory", "arq"])
 async def woken(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Woken]:
     if request.param == "in_memory":
-        fake, away = InMemoryJobQueue(waiting=MOST), InMemoryJobQueue()
+        fake, away = InMemoryWakeupQueue(waiting=MOST), InMemoryWakeupQueue()
         away.away = True
 
         async def kept(job: Wakeup) -> int:
@@ -42,7 +42,7 @@ async def woken(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator
         async def waiting(job: Wakeup) -> int:
             return int(await redis.zcard(queue_name(job)))
 
-        yield Woken(ArqJobQueue(redis=redis, waiting=MOST), ArqJobQueue(redis=nobody), waiting)
+        yield Woken(ArqWakeupQueue(redis=redis, waiting=MOST), ArqWakeupQueue(redis=nobody), waiting)
 
 
 async def test_wakeups_of_one_call_go_to_their_queues(woken: Woken) -> None:

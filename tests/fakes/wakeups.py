@@ -7,7 +7,7 @@ from messaging.application.ports.wakeups import QueueUnavailable
 from messaging.application.wakeups import Wakeup, queue_name
 
 
-class InMemoryJobQueue:
+class InMemoryWakeupQueue:
     """`woken` are the wakeups that wait, in order; up to `waiting` in each queue. While `away`, none is published."""
 
     def __init__(self, *, waiting: int = 8) -> None:
@@ -17,11 +17,11 @@ class InMemoryJobQueue:
 
     @property
     def woken(self) -> list[Wakeup]:
-        return [job for jobs in self.queues.values() for job in jobs]
+        return [wakeup for queue in self.queues.values() for wakeup in queue]
 
-    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
-        if self.away and jobs:
+    async def wakeup(self, wakeups: Sequence[Wakeup]) -> None:
+        if self.away and wakeups:
             raise QueueUnavailable
-        for job in jobs:
-            if len(self.queues[queue_name(job)]) < self._waiting:
-                self.queues[queue_name(job)].append(job)
+        for wakeup in wakeups:
+            if len(self.queues[queue_name(wakeup)]) < self._waiting:
+                self.queues[queue_name(wakeup)].append(wakeup)

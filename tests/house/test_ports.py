@@ -24,7 +24,7 @@ NO_SUITE: Final = {
     "SystemTransaction": "its commit is called by the suite of every role",
     "TenantCipher": "unit tests use the real one: it computes and stores nothing",
     "KeyRing": "unit tests use the real one: it computes and stores nothing",
-    "JobConsumer": "no use case consumes: the worker's process does, and is tested with Redis",
+    "WakeupConsumer": "no use case consumes: the worker's process does, and is tested with Redis",
     "Logins": "no use case asks: readiness checks do, and are tested with Postgres",
     "Health": "no use case asks: readiness checks do, and are tested with Postgres",
     "ProcessState": "no use case asks: the metrics endpoint does, and is tested with Postgres",

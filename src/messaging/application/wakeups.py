@@ -35,8 +35,8 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Wakeup] = msgspec.msgpack.Decoder(Wakeup)
 
 
-def encode(job: Wakeup) -> bytes:
-    return _encoder.encode(job)
+def encode(wakeup: Wakeup) -> bytes:
+    return _encoder.encode(wakeup)
 
 
 def decode(payload: bytes) -> Wakeup:
@@ -44,9 +44,9 @@ def decode(payload: bytes) -> Wakeup:
     return _decoder.decode(payload)
 
 
-def queue_name(job: Wakeup) -> str:
+def queue_name(wakeup: Wakeup) -> str:
     """One queue per lane, so that a worker can be started for one channel or priority alone."""
-    match job:
+    match wakeup:
         case DeliverLane(channel=channel, priority=priority):
             return f"messaging:deliver:{channel}:{priority}"
         case ProcessWebhooks():

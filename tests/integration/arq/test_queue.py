@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from redis.asyncio import Redis
 
-from messaging.adapters.arq.consumer import ArqJobConsumer
-from messaging.adapters.arq.queue import ArqJobQueue
+from messaging.adapters.arq.consumer import ArqWakeupConsumer
+from messaging.adapters.arq.queue import ArqWakeupQueue
 from messaging.adapters.arq.wire import connect
 from messaging.application.ports.wakeups import QueueUnavailable
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, Wakeup, decode, queue_name
@@ -44,7 +44,7 @@ class Inbox:
 async def consuming(
     url: str, job: Wakeup, run: Callable[[bytes], Awaitable[None]], *, at_once: int = 2
 ) -> AsyncIterator["asyncio.Task[None]"]:
-    consumer = ArqJobConsumer(url=url)
+    consumer = ArqWakeupConsumer(url=url)
     task = asyncio.create_task(consumer.consume(queue_name(job), run, at_once=at_once))
     try:
         yield task
@@ -74,7 +74,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def test_a_hint_reaches_a_worker_of_its_queue_and_leaves_nothing_behind(redis: Redis, redis_url: str) -> None:
     webhooks, others = Inbox(), Inbox()
     async with consuming(redis_url, OTP, webhooks.run), consuming(redis_url, BULK, others.run):
-        await ArqJobQueue(redis=redis).wakeup([OTP])
+        await ArqWakeupQueue(redis=redis).wakeup([OTP])
         await webhooks.next()
         await until(lambda: _is_empty(redis, OTP))
 
@@ -88,13 +88,13 @@ async def _is_empty(redis: Redis, job: Wakeup) -> bool:
 
 
 async def test_hints_of_a_pass_go_to_their_queues_in_one_call(redis: Redis) -> None:
-    await ArqJobQueue(redis=redis).wakeup([OTP, BULK, ProcessWebhooks()])
+    await ArqWakeupQueue(redis=redis).wakeup([OTP, BULK, ProcessWebhooks()])
 
     assert [await waiting(redis, job) for job in (OTP, BULK, ProcessWebhooks())] == [1, 1, 1]
 
 
 async def test_no_more_hints_wait_than_the_workers_can_use(redis: Redis) -> None:
-    queue = ArqJobQueue(redis=redis, waiting=3)
+    queue = ArqWakeupQueue(redis=redis, waiting=3)
 
     for _ in range(10):
         await queue.wakeup([OTP])
@@ -103,7 +103,7 @@ async def test_no_more_hints_wait_than_the_workers_can_use(redis: Redis) -> None
 
 
 async def test_hints_being_worked_on_do_not_keep_new_ones_out(redis: Redis, redis_url: str) -> None:
-    queue, webhooks = ArqJobQueue(redis=redis, waiting=1), Inbox()
+    queue, webhooks = ArqWakeupQueue(redis=redis, waiting=1), Inbox()
     webhooks.release.clear()
     async with consuming(redis_url, OTP, webhooks.run, at_once=1):
         await queue.wakeup([OTP])
@@ -117,7 +117,7 @@ async def test_hints_being_worked_on_do_not_keep_new_ones_out(redis: Redis, redi
 
 
 async def test_hints_of_lost_workers_pile_up_only_so_far(redis: Redis) -> None:
-    queue = ArqJobQueue(redis=redis)
+    queue = ArqWakeupQueue(redis=redis)
     for _ in range(200):
         await queue.wakeup([OTP])
         for job_id in await redis.zrange(queue_name(OTP), 0, -1):
@@ -127,7 +127,7 @@ async def test_hints_of_lost_workers_pile_up_only_so_far(redis: Redis) -> None:
 
 
 async def test_a_flushed_redis_only_costs_the_hints_in_it(redis: Redis, redis_url: str) -> None:
-    queue, webhooks = ArqJobQueue(redis=redis), Inbox()
+    queue, webhooks = ArqWakeupQueue(redis=redis), Inbox()
     async with consuming(redis_url, OTP, webhooks.run):
         await redis.flushall()
         # The script is forgotten too.
@@ -143,7 +143,7 @@ async def test_bytes_that_are_no_job_do_not_stop_the_worker(redis: Redis, redis_
     await redis.set("arq:job:rotten", b"\xff\x00 not msgpack")
     await redis.zadd(queue_name(OTP), {"rotten": 1, "vanished": 1})
     async with consuming(redis_url, OTP, webhooks.run):
-        await ArqJobQueue(redis=redis).wakeup([OTP])
+        await ArqWakeupQueue(redis=redis).wakeup([OTP])
         await webhooks.next()
         await until(lambda: _is_empty(redis, OTP))
 
@@ -152,7 +152,7 @@ async def test_bytes_that_are_no_job_do_not_stop_the_worker(redis: Redis, redis_
 
 async def test_a_redis_that_goes_away_is_reported_at_both_ends() -> None:
     async with EmbeddedRedis() as server, connect(server.url) as redis:
-        queue, webhooks = ArqJobQueue(redis=redis), Inbox()
+        queue, webhooks = ArqWakeupQueue(redis=redis), Inbox()
         async with consuming(server.url, OTP, webhooks.run) as consuming_task:
             await queue.wakeup([OTP])
             await webhooks.next()
@@ -166,7 +166,7 @@ async def test_a_redis_that_goes_away_is_reported_at_both_ends() -> None:
 
 
 async def test_a_full_redis_counts_as_away(redis: Redis) -> None:
-    queue = ArqJobQueue(redis=redis)
+    queue = ArqWakeupQueue(redis=redis)
     await redis.config_set("maxmemory", "1")
     try:
         with pytest.raises(QueueUnavailable):

@@ -9,8 +9,8 @@ from math import inf
 from typing import cast
 from uuid import UUID
 
-from messaging.adapters.arq.consumer import ArqJobConsumer
-from messaging.adapters.arq.queue import ArqJobQueue
+from messaging.adapters.arq.consumer import ArqWakeupConsumer
+from messaging.adapters.arq.queue import ArqWakeupQueue
 from messaging.adapters.arq.wire import connect
 from messaging.application.jobs import JobLane
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
@@ -158,8 +158,8 @@ async def worker_process(
                 workers=work,
                 name="worker-1",
                 open_uow=work.open_uow,
-                queue=ArqJobQueue(redis=redis),
-                consumer=ArqJobConsumer(url=redis_url),
+                queue=ArqWakeupQueue(redis=redis),
+                consumer=ArqWakeupConsumer(url=redis_url),
                 telemetry=counts or Counts(),
                 operations=healthy,
             ),

@@ -82,7 +82,7 @@ async def test_corrupt_hints_are_noted_and_forgotten(
         async with running(work, redis_url):
             work.due[DispatchKind.PROCESS_WEBHOOK] = 1
             await until(lambda: work.done[DispatchKind.PROCESS_WEBHOOK] == 1)
-            await until(lambda: "job.corrupt" in caplog.messages)
+            await until(lambda: "wakeup.corrupt" in caplog.messages)
             async with asyncio.timeout(60):
                 while await redis.zcard(queue):
                     await asyncio.sleep(0.01)
@@ -133,7 +133,7 @@ async def test_an_outage_of_the_store_pauses_the_work_and_ends_nothing(work: Wor
         work.error = None
         await until(lambda: work.done[OTP] == 10)
 
-    assert counts.seen[f"jobs_failed{{job={queue_name(OTP)}}}"] == work.failures
+    assert counts.seen[f"wakeups_failed{{queue={queue_name(OTP)}}}"] == work.failures
 
 
 async def test_a_bug_in_a_use_case_is_logged_and_does_not_spin(
@@ -148,7 +148,7 @@ async def test_a_bug_in_a_use_case_is_logged_and_does_not_spin(
         await asyncio.sleep(0.5)
         assert work.failures - failures < 15
 
-    assert "job.failed" in caplog.messages
+    assert "wakeup.failed" in caplog.messages
 
 
 async def test_housekeeping_runs_from_the_start_and_again_after_an_error(work: Work, redis_url: str) -> None:

@@ -25,7 +25,7 @@ _CANCELLING = 0.2
 _CLOSING = 2.0
 
 
-class ArqJobConsumer:
+class ArqWakeupConsumer:
     """One ARQ worker per call of `consume`, with a connection pool of its own, all in this event loop.
 
     It polls each queue at the interval `patience`. A poll takes 0.1 ms of processor time, with or without a job.

@@ -36,7 +36,7 @@ _LONGEST_QUEUE = 64
 _SCORE = 1
 
 
-class ArqJobQueue:
+class ArqWakeupQueue:
     """Publishes wakeups; `waiting` bounds those in one queue that no worker has picked up yet.
 
     Twice the number that workers run at once is enough, because the backlog itself is in Postgres.
@@ -46,8 +46,8 @@ class ArqJobQueue:
         self._publish = redis.register_script(_PUBLISH)
         self._waiting = waiting
 
-    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
-        if not jobs:
+    async def wakeup(self, wakeups: Sequence[Wakeup]) -> None:
+        if not wakeups:
             return
         expires_ms = int(EXPIRES_AFTER.total_seconds() * 1000)
         arguments: list[str | bytes | int] = [
@@ -58,14 +58,14 @@ class ArqJobQueue:
             expires_ms,
             _SCORE,
         ]
-        for job in jobs:
-            arguments += [uuid4().hex, _packed(job)]
+        for wakeup in wakeups:
+            arguments += [uuid4().hex, _packed(wakeup)]
         try:
-            await self._publish(keys=[queue_name(job) for job in jobs], args=arguments)
+            await self._publish(keys=[queue_name(wakeup) for wakeup in wakeups], args=arguments)
         except (RedisError, OSError) as error:
             raise QueueUnavailable from error
 
 
-def _packed(job: Wakeup) -> bytes:
-    """The job in the form in which `arq.jobs.serialize_job` writes it."""
-    return pack({"t": None, "f": FUNCTION, "a": (encode(job),), "k": {}, "et": int(time.time() * 1000)})
+def _packed(wakeup: Wakeup) -> bytes:
+    """An ARQ job with the wakeup, in the form in which `arq.jobs.serialize_job` writes it."""
+    return pack({"t": None, "f": FUNCTION, "a": (encode(wakeup),), "k": {}, "et": int(time.time() * 1000)})

@@ -38,7 +38,7 @@ COUNTERS: Final[dict[str, Declared]] = {
     "inbound_messages": Declared("Messages people wrote to a sender.", ("kind",)),
     "inbound_oddities": Declared("What messages of people lacked and was filled in.", ("oddity",)),
     "provider_events": Declared("Events of providers without a meaning here, kept.", ("kind",)),
-    "jobs_failed": Declared("Runs of a worker's job that ended in an error; its work stays due.", ("job",)),
+    "wakeups_failed": Declared("Wakeups whose run ended in an error; the work stays due.", ("queue",)),
     "jobs_run": Declared("Runs of jobs of the outbox, by what became of the job.", ("kind", "end")),
     "breaker_changes": Declared("Circuit breakers that opened, were probed or closed.", ("scope", "state")),
     "template_syncs": Declared("Readings of an account's templates, by what came of them.", ("outcome",)),

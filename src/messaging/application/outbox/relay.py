@@ -11,7 +11,7 @@ from messaging.application import crashpoints
 from messaging.application.jobs import JobLane
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
-from messaging.application.ports.wakeups import JobQueue, QueueUnavailable
+from messaging.application.ports.wakeups import QueueUnavailable, WakeupQueue
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, Wakeup
 from messaging.domain.messages.message_state import DispatchKind
 
@@ -28,7 +28,7 @@ class RelayDueWork:
         self,
         *,
         open_uow: OpenSystemUnitOfWork,
-        queue: JobQueue,
+        queue: WakeupQueue,
         lanes: Collection[DeliverLane],
         webhooks: bool,
         fallback: Callable[[Sequence[Wakeup]], None],

@@ -13,10 +13,10 @@ class QueueUnavailable(Exception):
     """Redis cannot be reached; the caller starts the work itself instead."""
 
 
-class JobQueue(Protocol):
+class WakeupQueue(Protocol):
     """The sending end of the wakeups."""
 
-    async def wakeup(self, jobs: Sequence[Wakeup]) -> None:
+    async def wakeup(self, wakeups: Sequence[Wakeup]) -> None:
         """Publish each wakeup, except to a queue in which as many wakeups wait as its workers can use.
 
         Raises QueueUnavailable.
@@ -24,7 +24,7 @@ class JobQueue(Protocol):
         ...
 
 
-class JobConsumer(Protocol):
+class WakeupConsumer(Protocol):
     """The receiving end of the wakeups."""
 
     async def consume(

@@ -3,8 +3,8 @@
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Dict, Object, Singleton
 
-from messaging.adapters.arq.consumer import ArqJobConsumer
-from messaging.adapters.arq.queue import ArqJobQueue
+from messaging.adapters.arq.consumer import ArqWakeupConsumer
+from messaging.adapters.arq.queue import ArqWakeupQueue
 from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.messages.idempotency import PostgresIdempotency
@@ -75,8 +75,8 @@ class Adapters(DeclarativeContainer):
     limits = Singleton(RedisRateLimits, redis=resources.provided.redis)
     submission_limits = Singleton(RedisSubmissionQuotas, redis=resources.provided.redis)
     health_records = Singleton(RedisHealthRecords, redis=resources.provided.redis)
-    queue = Singleton(ArqJobQueue, redis=resources.provided.redis)
-    consumer = Singleton(ArqJobConsumer, url=settings.provided.redis_url.value)
+    queue = Singleton(ArqWakeupQueue, redis=resources.provided.redis)
+    consumer = Singleton(ArqWakeupConsumer, url=settings.provided.redis_url.value)
     health = Singleton(
         ProcessHealth,
         store=store_health,

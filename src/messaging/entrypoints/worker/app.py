@@ -15,7 +15,7 @@ from messaging.application.jobs import JobLane
 from messaging.application.outbox.relay import RelayDueWork
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
-from messaging.application.ports.wakeups import PATIENCE, JobConsumer, JobQueue, QueueUnavailable
+from messaging.application.ports.wakeups import PATIENCE, QueueUnavailable, WakeupConsumer, WakeupQueue
 from messaging.application.ports.workers import Workers
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, queue_name
 from messaging.domain.channels.address import Channel
@@ -25,7 +25,7 @@ from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.worker.duties import Chore, Duties
 from messaging.entrypoints.worker.handlers import Handlers, pause
-from messaging.entrypoints.worker.runner import JobRunner
+from messaging.entrypoints.worker.runner import WakeupRunner
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
     workers: Workers
     name: str
     open_uow: OpenSystemUnitOfWork
-    queue: JobQueue
-    consumer: JobConsumer
+    queue: WakeupQueue
+    consumer: WakeupConsumer
     telemetry: Telemetry
     operations: AsgiApp
 
@@ -89,7 +89,7 @@ class WorkerProcess:
         self._stopping = asyncio.Event()
         handlers = Handlers(dependencies.duties, telemetry=dependencies.telemetry, stopping=self._stopping)
         self._at_once = _at_once(self._terms)
-        self._runner = JobRunner(handlers, at_once=self._at_once)
+        self._runner = WakeupRunner(handlers, at_once=self._at_once)
         self._relay = RelayDueWork(
             open_uow=dependencies.open_uow,
             queue=dependencies.queue,

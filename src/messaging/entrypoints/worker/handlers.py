@@ -37,28 +37,28 @@ class Handlers:
         self._failures: Counter[str] = Counter()
         self._napping: set[DeliverLane] = set()
 
-    async def __call__(self, job: Wakeup, queue: str) -> None:
+    async def __call__(self, wakeup: Wakeup, queue: str) -> None:
         """Repeat the batches of the wakeup's kind, one kind after the other, each while something is left and the time
         budget lasts.
         """
         try:
-            for batch in self._batches(job):
+            for batch in self._batches(wakeup):
                 until = monotonic() + _BUDGET
                 while not self._stopping.is_set() and await batch() and monotonic() < until:
                     pass
         except StoreUnavailable:
-            log.warning("job.store_unavailable", extra={"job": queue, "store": "postgres"})
+            log.warning("wakeup.store_unavailable", extra={"queue": queue, "store": "postgres"})
             await self._failed(queue)
         except Exception:
-            log.exception("job.failed", extra={"job": queue})
+            log.exception("wakeup.failed", extra={"queue": queue})
             await self._failed(queue)
         else:
             del self._failures[queue]
 
-    def _batches(self, job: Wakeup) -> tuple[Batch, ...]:
-        match job:
+    def _batches(self, wakeup: Wakeup) -> tuple[Batch, ...]:
+        match wakeup:
             case DeliverLane():
-                return (partial(self._deliver_lane, job),)
+                return (partial(self._deliver_lane, wakeup),)
             case ProcessWebhooks():
                 return self._process_some_webhooks, self._duties.rematch
             case Upkeep():
@@ -66,7 +66,7 @@ class Handlers:
             case RunJobs(lane=lane):
                 return (partial(self._duties.run_jobs, lane),)
             case _:
-                assert_never(job)
+                assert_never(wakeup)
 
     async def _process_some_webhooks(self) -> int:
         done = await self._duties.process_webhooks()
@@ -87,7 +87,7 @@ class Handlers:
 
     async def _failed(self, queue: str) -> None:
         """Holds the queue's slot for a while: the relay wakes at once again what is still due."""
-        self._telemetry.count("jobs_failed", job=queue)
+        self._telemetry.count("wakeups_failed", queue=queue)
         self._failures[queue] += 1
         await pause(self._stopping, min(_LONGEST_PAUSE, 0.1 * 2 ** min(self._failures[queue], 8)))
 

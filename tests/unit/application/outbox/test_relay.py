@@ -17,7 +17,7 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
 from tests.builders import SENDER
 from tests.fakes.telemetry import Counts
-from tests.fakes.wakeups import InMemoryJobQueue
+from tests.fakes.wakeups import InMemoryWakeupQueue
 
 OTP = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 BULK = DeliverLane(Channel.WHATSAPP, Priority.LOW)
@@ -52,7 +52,7 @@ class Outbox:
 
 class World:
     def __init__(self, *, lanes: Sequence[DeliverLane] = (OTP, BULK), webhooks: bool = True) -> None:
-        self.outbox, self.queue, self.started = Outbox(), InMemoryJobQueue(), list[Wakeup]()
+        self.outbox, self.queue, self.started = Outbox(), InMemoryWakeupQueue(), list[Wakeup]()
         self.relay = RelayDueWork(
             open_uow=self.outbox.open,
             queue=self.queue,
