@@ -15,6 +15,7 @@ from tests.integration.api.answers import problem
 from tests.integration.api.callers import Caller, Platform
 
 JOBS = "/admin/v1/jobs"
+NONE = "DELETE FROM jobs WHERE kind = 'release_held'"
 DEAD = """
 INSERT INTO jobs (tenant_id, id, due_at, wanted_at, died_at, mode, kind, lane, unique_key, payload, status, attempts,
     error_code, error_reason)
@@ -29,9 +30,11 @@ UNKNOWN = typeid(Prefix.JOB, UUID(int=9))
 async def three_dead(stored_in: str) -> AsyncIterator[None]:
     """Jobs that would do the same, so that only one of them can live."""
     connection = await asyncpg.connect(stored_in)
+    # Other tests of this room use the same database, and leave jobs that nobody runs here.
+    await connection.execute(NONE)
     await connection.execute(DEAD, TENANT, TEMPLATE)
     yield
-    await connection.execute("DELETE FROM jobs WHERE kind = 'release_held'")
+    await connection.execute(NONE)
     await connection.close()
 
 
