@@ -1,4 +1,4 @@
-"""Does the core know anything but the standard library, msgspec and numbering plans, and are the contracts kept?
+"""Does the core know anything but the standard library, msgspec and the grammar of addresses, and are contracts kept?
 
 The contracts in pyproject.toml forbid what they name; this closes the list from the other side.
 """
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
-    "messaging.domain": {"msgspec", "phonenumbers"},
+    "messaging.domain": {"msgspec", "phonenumbers", "email_validator"},
     "messaging.application": {"msgspec"},
 }
 # A core that reads clocks, dice or the outside world cannot be told what time it is by a test.
@@ -49,7 +49,14 @@ def test_numbering_plans_are_known_to_one_module(graph: grimp.ImportGraph) -> No
     # Decision 24: a table of public facts, as the time zones are; everybody else sees our own words for it.
     imported = foreign_imports(graph, "messaging")
 
-    assert imported["phonenumbers"] == {"messaging.domain.channels.numbering"}
+    assert imported["phonenumbers"] == {"messaging.domain.channels.addresses.numbering"}
+
+
+def test_the_grammar_of_mail_is_known_to_one_module(graph: grimp.ImportGraph) -> None:
+    # The library is asked about the form of an address only; it never looks up a name (decision 24).
+    imported = foreign_imports(graph, "messaging")
+
+    assert imported["email_validator"] == {"messaging.domain.channels.addresses.email_address"}
 
 
 def test_the_domain_reads_no_clock_rolls_no_dice_and_touches_nothing(graph: grimp.ImportGraph) -> None:

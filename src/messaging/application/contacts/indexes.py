@@ -1,7 +1,7 @@
 """Blind indexes under which a person's address is stored and looked up."""
 
 from messaging.application.ports.secrets import TenantCipher
-from messaging.domain.channels.identity import identity, spellings
+from messaging.domain.channels.addresses.identity import identity, spellings
 
 
 def index_of(cipher: TenantCipher, address: str) -> bytes:

@@ -1,27 +1,17 @@
-"""Addresses a message can be sent to: phone numbers, and people known only by a provider's business-scoped id."""
+"""Addresses a message can be sent to: phone numbers, e-mail addresses, and people known only by a provider's scoped id.
 
-import re
-import unicodedata
+Which of them a channel reaches is told by the table of channels (`messaging.domain.channels.table`), and so is how the
+text of a recipient is read.
+"""
+
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
 
-from messaging.domain.channels.numbering import NumberFlaw, read_number
+from messaging.domain.channels.addresses.email_address import EmailFlaw, read_email
+from messaging.domain.channels.addresses.phone import PhoneFlaw, is_number, read_phone
 from messaging.domain.shared.errors import Violation
-
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-# Meta, "Business-scoped user IDs" (2026-05): country code, a dot, optionally `ENT.`, up to 128 alphanumerics.
-_BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
-_SCHEME = re.compile(r"tel:", re.IGNORECASE)
-_ZERO_IN_BRACKETS = re.compile(r"\( *0 *\)")
-# Characters that people and word processors put between digits: spaces and hyphens of every width, dots, brackets.
-_SEPARATORS = str.maketrans(
-    "",
-    "",
-    " -().\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-    "\u2010\u2011\u2012\u2013\u2014\u2015\u2212",
-)
-_DIALLED_ABROAD = ("00", "011")
 
 
 class Channel(StrEnum):
@@ -37,76 +27,69 @@ class Phone(Struct, frozen=True, tag="phone"):
 
 
 class ScopedUser(Struct, frozen=True, tag="scoped_user"):
-    """A WhatsApp user without a known phone number (a BSUID); meaningful only within one business portfolio."""
+    """A person without a known phone number, by an id that is meaningful only to one business at one provider."""
 
     value: str
 
 
-Recipient = Phone | ScopedUser
+class EmailAddress(Struct, frozen=True, tag="email"):
+    """Local part as it was written (of Unicode in form NFC), `@`, and the domain in lower-case ASCII (`xn--…`)."""
+
+    value: str
 
 
-def parse_recipient(text: str) -> Recipient | Violation:
-    """Read `to`. Common spellings are accepted; a missing country code is not, because a guess would send to a
-    stranger.
+Recipient = Phone | ScopedUser | EmailAddress
+
+
+class AddressKind(Struct, frozen=True, kw_only=True):
+    """A kind of address. `words` name it to people, with an example.
+
+    `read` is given any text. It answers None for one that is not meant as this kind of address, and a violation for one
+    that is meant so and is not well formed.
     """
-    if _E164.fullmatch(text):
-        return _phone(read_number(text))
-    if _BSUID.fullmatch(text):
-        return ScopedUser(text)
-    return _spelled_out(text)
+
+    of: type[Recipient]
+    words: str
+    read: Callable[[str], Recipient | Violation | None]
+
+
+def _phone(text: str) -> Phone | Violation | None:
+    read = read_phone(text)
+    if isinstance(read, PhoneFlaw):
+        if read.lacks_country_code:
+            return Violation(pointer="/to", code="country_code_missing", detail=read.detail)
+        return recipient_invalid(read.detail)
+    return None if read is None else Phone(read)
+
+
+def _email(text: str) -> EmailAddress | Violation | None:
+    read = read_email(text)
+    if isinstance(read, EmailFlaw):
+        return recipient_invalid(read.detail)
+    return None if read is None else EmailAddress(read)
+
+
+PHONE = AddressKind(of=Phone, words="a phone number in E.164 form (+14155550100)", read=_phone)
+EMAIL_ADDRESS = AddressKind(of=EmailAddress, words="an e-mail address (ana@example.com)", read=_email)
+
+
+def recipient_invalid(detail: str) -> Violation:
+    return Violation(pointer="/to", code="recipient_invalid", detail=detail)
 
 
 def parse_provider_phone(text: str) -> Phone | None:
     """A number as a provider writes it, with or without '+'; it is not checked against numbering plans."""
     number = text if text.startswith("+") else f"+{text}"
-    return Phone(number) if _E164.fullmatch(number) else None
-
-
-def _spelled_out(text: str) -> Phone | Violation:
-    written = text.translate(_SEPARATORS)
-    number = _SCHEME.sub("", written, count=1) if _SCHEME.match(written) else written
-    if (strange := _strange_character(number)) is not None:
-        return _invalid(f"It holds a character that no phone number has: {strange}. Remove it.")
-    if number.isascii() and number.isdigit():
-        return _without_country_code(number)
-    if number[:1] != "+" or not number[1:].isdigit():
-        return _invalid(_NEITHER)
-    if not _E164.fullmatch(number):
-        return _invalid("No country code begins with 0." if number[1] == "0" else _LENGTH)
-    return _phone(read_number(number, zero_in_brackets=_ZERO_IN_BRACKETS.search(text) is not None))
-
-
-def _phone(read: str | NumberFlaw) -> Phone | Violation:
-    return _invalid(f"No such phone number can exist. {read.detail}") if isinstance(read, NumberFlaw) else Phone(read)
-
-
-def _strange_character(text: str) -> str | None:
-    """The first character that is outside printable ASCII, by its number and name: often it cannot be seen."""
-    strange = next((char for char in text if not " " <= char <= "~"), None)
-    return None if strange is None else f"U+{ord(strange):04X} {unicodedata.name(strange, 'a control character')}"
-
-
-def _without_country_code(number: str) -> Violation:
-    prefix = next((prefix for prefix in _DIALLED_ABROAD if number.startswith(prefix)), None)
-    if prefix is None:
-        detail = "The number has no country code. Write it in E.164 form: '+', country code, number (+14155550100)."
-    else:
-        detail = (
-            f"The number begins with {prefix}, which is dialled before a country code in some countries and means "
-            "something else in others. Write '+' in its place, then the country code (+14155550100)."
-        )
-    return Violation(pointer="/to", code="country_code_missing", detail=detail)
-
-
-_NEITHER = "Not a phone number in E.164 form (+14155550100) nor a business-scoped user id (US.1349…)."
-_LENGTH = "A phone number has 7 to 15 digits, its country code included (+14155550100)."
-
-
-def _invalid(detail: str) -> Violation:
-    return Violation(pointer="/to", code="recipient_invalid", detail=detail)
+    return Phone(number) if is_number(number) else None
 
 
 def mask(recipient: Recipient) -> str:
-    """Enough of the address for a person to recognise it, too little to write to it: `+14*****0100`."""
+    """Enough of the address for a person to recognise it, too little to write to it: `+14*****0100`, `a***@b.example`.
+
+    The domain of an e-mail address stays, because faults are often those of a whole domain.
+    """
     text = recipient.value
+    if isinstance(recipient, EmailAddress):
+        local, _, domain = text.rpartition("@")
+        return f"{local[: min(2, len(local) // 3)]}***@{domain}"
     return text[:3] + "*" * max(len(text) - 7, 3) + text[-4:]

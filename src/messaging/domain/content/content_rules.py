@@ -1,44 +1,51 @@
-"""Rules for a message's content, reference and metadata that need no configuration; the limits are the Cloud API's.
+"""Rules for a message's content, reference and metadata that need no configuration.
 
-Template messages have further rules that need the template: see `messaging.domain.templates.validation`.
+The limits of content are those of the channel: its row in `messaging.domain.channels` gives them. Template messages
+have further rules that need the template: see `messaging.domain.templates.validation`.
 """
 
-from typing import assert_never
+from collections.abc import Callable, Sequence
 
-from messaging.domain.content.content import Content, Document, Image, TemplateMessage, Text
+from messaging.domain.content.content import Document, Image, TemplateMessage, Text
 from messaging.domain.content.media import filename_violations, media_violations
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.text import is_blank, is_clean, is_clean_line, is_plain, step, text_violations, utf16_units
 
-MAX_TEXT = 4096
-MAX_CAPTION = 1024
 MAX_REFERENCE = 128
 MAX_METADATA_KEYS = 20
 MAX_METADATA_KEY = 40
 MAX_METADATA_VALUE = 500
 
 
-def content_violations(content: Content) -> tuple[Violation, ...]:
-    """All violations of the content itself; pointers are relative to it."""
-    match content:
-        case Text(body=body):
-            return tuple(text_violations("/body", body, limit=MAX_TEXT))
-        case Image():
-            return (*media_violations("", content, https_only=False), *_caption_violations(content.caption))
-        case Document():
-            return (
-                *media_violations("", content, https_only=False),
-                *_caption_violations(content.caption),
-                *filename_violations("/filename", content.filename),
-            )
-        case TemplateMessage():
-            return ()
-        case _:
-            assert_never(content)
+def texts(limit: int) -> Callable[[Text], Sequence[Violation]]:
+    """The rule for texts of at most `limit` UTF-16 units. Pointers of rules are relative to the content."""
+    return lambda text: text_violations("/body", text.body, limit=limit)
 
 
-def _caption_violations(caption: str | None) -> list[Violation]:
-    return [] if caption is None else text_violations("/caption", caption, limit=MAX_CAPTION)
+def images(*, caption: int, uploads: bool) -> Callable[[Image], Sequence[Violation]]:
+    """The rule for pictures; `caption` is in UTF-16 units, `uploads` says whether the provider keeps uploaded files."""
+    return lambda image: [
+        *media_violations("", image, https_only=False, uploads=uploads),
+        *_caption_violations(image.caption, caption),
+    ]
+
+
+def documents(*, caption: int, uploads: bool) -> Callable[[Document], Sequence[Violation]]:
+    """The rule for files; `caption` and `uploads` as for pictures."""
+    return lambda document: [
+        *media_violations("", document, https_only=False, uploads=uploads),
+        *_caption_violations(document.caption, caption),
+        *filename_violations("/filename", document.filename),
+    ]
+
+
+def templates(_: TemplateMessage) -> Sequence[Violation]:
+    """The rule for template messages, about which nothing is said without the template."""
+    return ()
+
+
+def _caption_violations(caption: str | None, limit: int) -> list[Violation]:
+    return [] if caption is None else text_violations("/caption", caption, limit=limit)
 
 
 def envelope_violations(reference: str | None, metadata: dict[str, str]) -> tuple[Violation, ...]:

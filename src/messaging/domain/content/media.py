@@ -12,13 +12,18 @@ MAX_FILENAME = 240
 _MEDIA_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def media_violations(pointer: str, media: MediaRef, *, https_only: bool) -> list[Violation]:
-    """Violations of a media reference; `pointer` leads to the object that holds it."""
+def media_violations(pointer: str, media: MediaRef, *, https_only: bool, uploads: bool = True) -> list[Violation]:
+    """Violations of a media reference; `pointer` leads to the object that holds it, `uploads` says whether the provider
+    keeps files that are named by an id.
+    """
     if (media.link is None) == (media.media_id is None):
         detail = "Give exactly one of link (a public URL) and media_id (uploaded to the provider before)."
         return [Violation(pointer=pointer, code="media_source_invalid", detail=detail)]
     if media.link is not None and (problem := link_problem(media.link, https_only=https_only)) is not None:
         return [Violation(pointer=f"{pointer}/link", code="link_invalid", detail=problem)]
+    if media.media_id is not None and not uploads:
+        detail = "This channel has no uploaded files. Give a link (a public URL) in place of media_id."
+        return [Violation(pointer=f"{pointer}/media_id", code="media_source_invalid", detail=detail)]
     if media.media_id is not None and not _MEDIA_ID.fullmatch(media.media_id):
         detail = "Not a media id. Use the id that the provider returned for the upload."
         return [Violation(pointer=f"{pointer}/media_id", code="media_source_invalid", detail=detail)]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import UNSET, UnsetType
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import (
     AttemptChange,
     AttemptUpdated,
@@ -21,8 +22,8 @@ from messaging.domain.messages.retry import POLICIES
 from messaging.domain.messages.state import AWAITING_NEWS, RANK, Move, Refusal, Signal, State, Stay, advance
 from messaging.domain.shared.errors import DomainError
 
-# How long an unknown outcome may wait for the provider's echo, by category.
-EchoGrace = Mapping[Category, timedelta]
+# How long an unknown outcome may wait for the provider's echo, by channel and category.
+EchoGrace = Mapping[tuple[Channel, Category], timedelta]
 
 
 class ChangeBuilder:
@@ -114,7 +115,9 @@ def lose_track(
         attempt=attempt,
         attempts=builder.counted(),
         error=error,
-        dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + builder.grace[message.category]),
+        dispatch=Schedule(
+            kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + builder.grace[message.channel, message.category]
+        ),
     )
 
 

@@ -6,20 +6,15 @@ from enum import StrEnum
 from msgspec import Struct
 
 from messaging.domain.channels.address import Channel, Recipient
+from messaging.domain.channels.table import CHANNELS
 from messaging.domain.content.content import Content
 from messaging.domain.messages.retry import DURABLE, SIMPLE, RetryPolicy
 from messaging.domain.messages.state import State
+from messaging.domain.shared.category import Category as Category
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import OnUnknown
-
-
-class Category(StrEnum):
-    UTILITY = "utility"
-    AUTHENTICATION = "authentication"
-    MARKETING = "marketing"
-    SERVICE = "service"
 
 
 class Priority(StrEnum):
@@ -56,15 +51,10 @@ class Message(Struct, frozen=True, kw_only=True):
 
 MAX_SEND_AHEAD = timedelta(days=90)
 MAX_VALIDITY = timedelta(days=30)
-# An authentication code is worthless when late: Meta drops one that is undelivered after 10 minutes by default.
-DEFAULT_OTP_VALIDITY = timedelta(minutes=10)
 
 # How long an unknown outcome waits for the provider's echo before a person is asked to decide.
-ECHO_GRACE: dict[Category, timedelta] = {
-    Category.AUTHENTICATION: timedelta(minutes=5),
-    Category.UTILITY: timedelta(minutes=15),
-    Category.MARKETING: timedelta(hours=24),
-    Category.SERVICE: timedelta(seconds=60),
+ECHO_GRACE: dict[tuple[Channel, Category], timedelta] = {
+    (channel, category): rules.echo_grace[category] for channel, rules in CHANNELS.items() for category in Category
 }
 
 
@@ -119,7 +109,10 @@ def _expiry_violations(now: datetime, send_at: datetime | None, expires_at: date
     return []
 
 
-def expiry_or_default(category: Category, *, leaves_at: datetime, expires_at: datetime | None) -> datetime | None:
-    if expires_at is None and category is Category.AUTHENTICATION:
-        return leaves_at + DEFAULT_OTP_VALIDITY
-    return expires_at
+def expiry_or_default(
+    channel: Channel, category: Category, *, leaves_at: datetime, expires_at: datetime | None
+) -> datetime | None:
+    """The given expiry, else that of the channel's default validity; None for a message that never expires."""
+    if expires_at is not None or (validity := CHANNELS[channel].validity.get(category)) is None:
+        return expires_at
+    return leaves_at + validity

@@ -1,5 +1,7 @@
 """Errors of the domain: a code for programs, a sentence for people, and all violations of an input at once."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 
@@ -34,7 +36,7 @@ class DomainError(Exception):
         self.violations = violations
 
 
-def under(prefix: str, violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
+def under(prefix: str, violations: Sequence[Violation]) -> tuple[Violation, ...]:
     """The same violations with pointers relative to the enclosing object (`/2` + `/to` → `/2/to`)."""
     if not violations:
         return ()

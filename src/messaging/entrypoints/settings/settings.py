@@ -14,8 +14,9 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from messaging.domain.messages.message import DEFAULT_OTP_VALIDITY, ECHO_GRACE, Category
+from messaging.domain.channels.table import CHANNELS
 from messaging.domain.messages.transitions.negative_evidence import NegativeEvidenceRule
+from messaging.domain.shared.category import Category
 from messaging.entrypoints.settings.edge import EdgeSettings
 from messaging.entrypoints.settings.renamed import RENAMED
 from messaging.entrypoints.settings.values import (
@@ -269,17 +270,20 @@ def _exclusions(settings: Settings) -> Iterator[Problem]:
             detail=f"and APP_DATABASE_POOL_SIZE exclude each other: {settings.accept_writers} transactions at once "
             f"need as many connections, and the pool has {settings.database_pool_size}. Lower one or raise the other.",
         )
-    grace = settings.echo_grace_seconds or ECHO_GRACE[Category.AUTHENTICATION].total_seconds()
     rule = NegativeEvidenceRule(margin=timedelta(seconds=settings.resend_clock_margin_seconds))
-    earliest = rule.earliest(timedelta(seconds=grace))
-    if earliest >= DEFAULT_OTP_VALIDITY:
-        yield Problem(
-            name="APP_RESEND_CLOCK_MARGIN_SECONDS",
-            detail=f"and APP_ECHO_GRACE_SECONDS exclude `on_unknown: resend` for authentication messages: with a "
-            f"margin of {settings.resend_clock_margin_seconds:g} s and a grace of {grace:g} s a proof can be found "
-            f"after {earliest.total_seconds():g} s at the earliest, and a code expires after "
-            f"{DEFAULT_OTP_VALIDITY.total_seconds():g} s. Lower them so that a proof comes first.",
-        )
+    for channel, rules in CHANNELS.items():
+        validity = rules.validity[Category.AUTHENTICATION].total_seconds()
+        grace = settings.echo_grace_seconds or rules.echo_grace[Category.AUTHENTICATION].total_seconds()
+        earliest = rule.earliest(timedelta(seconds=grace)).total_seconds()
+        if earliest >= validity:
+            yield Problem(
+                name="APP_RESEND_CLOCK_MARGIN_SECONDS",
+                detail=f"and APP_ECHO_GRACE_SECONDS exclude `on_unknown: resend` for authentication messages by "
+                f"{channel}: with a margin of {settings.resend_clock_margin_seconds:g} s and a grace of {grace:g} s a "
+                f"proof can be found after {earliest:g} s at the earliest, and a code expires after {validity:g} s. "
+                "Lower them so that a proof comes first.",
+            )
+            return
 
 
 def _convert(text: str, hint: Any) -> object:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Schedule
 from messaging.domain.messages.message import ECHO_GRACE, Category
 from messaging.domain.messages.message_state import DispatchKind, Outcome, Phase
@@ -11,7 +12,7 @@ from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions.failover import FAILOVER, recover_failover
 from tests.builders import NOON, a_state
 
-WAITS = Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[Category.UTILITY])
+WAITS = Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[Channel.WHATSAPP, Category.UTILITY])
 
 
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])

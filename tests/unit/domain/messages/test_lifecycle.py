@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Schedule, Unschedule
 from messaging.domain.messages.message import ECHO_GRACE, Category
 from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
@@ -149,7 +150,9 @@ def test_a_send_whose_worker_is_gone_is_unknown_and_waits_for_its_echo(category:
     assert change.state is State.UNKNOWN
     assert change.epoch == 1
     assert change.attempt == (AttemptUpdated(epoch=1, phase=Phase.UNKNOWN, outcome=Outcome.UNKNOWN),)
-    assert change.dispatch == Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[category])
+    assert change.dispatch == Schedule(
+        kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[Channel.WHATSAPP, category]
+    )
 
 
 @pytest.mark.parametrize(

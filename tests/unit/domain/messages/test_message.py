@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import (
-    DEFAULT_OTP_VALIDITY,
     Category,
     Priority,
     default_priority,
@@ -63,14 +63,20 @@ def test_times_that_make_no_sense_are_all_listed(
 
 @pytest.mark.parametrize("category", list(Category))
 def test_a_code_expires_by_itself_and_other_messages_do_not(category: Category) -> None:
-    expected = NOON + DEFAULT_OTP_VALIDITY if category is Category.AUTHENTICATION else None
+    expected = NOON + timedelta(minutes=10) if category is Category.AUTHENTICATION else None
 
-    assert expiry_or_default(category, leaves_at=NOON, expires_at=None) == expected
+    assert expiry_or_default(Channel.WHATSAPP, category, leaves_at=NOON, expires_at=None) == expected
+
+
+def test_a_code_is_good_for_longer_where_servers_make_mail_wait() -> None:
+    expires_at = expiry_or_default(Channel.EMAIL, Category.AUTHENTICATION, leaves_at=NOON, expires_at=None)
+
+    assert expires_at == NOON + timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("category", list(Category))
 def test_an_expiry_that_was_asked_for_is_kept(category: Category) -> None:
-    assert expiry_or_default(category, leaves_at=NOON, expires_at=NOON + DAY) == NOON + DAY
+    assert expiry_or_default(Channel.SMS, category, leaves_at=NOON, expires_at=NOON + DAY) == NOON + DAY
 
 
 def test_codes_go_first_and_campaigns_last() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import AttemptUpdated, Change, Schedule, Unschedule
 from messaging.domain.messages.message import ECHO_GRACE, Category, expiry_or_default
 from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
@@ -23,7 +24,7 @@ from messaging.domain.messages.transitions.negative_evidence import (
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, a_state, an_attempt
 
-GRACE = ECHO_GRACE[Category.UTILITY]
+GRACE = ECHO_GRACE[Channel.WHATSAPP, Category.UTILITY]
 STARTED = NOON - GRACE
 
 
@@ -130,7 +131,7 @@ def test_the_rule_can_be_another() -> None:
 
 def looks(message: MessageState, evidence: Callable[[datetime], Evidence]) -> list[Change]:
     """Every decision about an unclear send of a busy sender, each taken when the one before asked for it."""
-    grace = ECHO_GRACE[message.category]
+    grace = ECHO_GRACE[Channel.WHATSAPP, message.category]
     assert message.attempt is not None
     assert message.attempt.started_at is not None
     now, taken = message.attempt.started_at + grace, []
@@ -145,7 +146,9 @@ def looks(message: MessageState, evidence: Callable[[datetime], Evidence]) -> li
 
 @pytest.mark.parametrize("category", list(Category))
 def test_at_the_default_settings_a_busy_sender_proves_it_in_every_category(category: Category) -> None:
-    expires_at = expiry_or_default(category, leaves_at=STARTED - timedelta(seconds=2), expires_at=None)
+    expires_at = expiry_or_default(
+        Channel.WHATSAPP, category, leaves_at=STARTED - timedelta(seconds=2), expires_at=None
+    )
 
     taken = looks(
         unclear(category=category, expires_at=expires_at),
@@ -159,7 +162,7 @@ def test_at_the_default_settings_a_busy_sender_proves_it_in_every_category(categ
 
 @pytest.mark.parametrize("category", list(Category))
 def test_a_quiet_sender_is_looked_at_four_times_once_there_can_be_evidence(category: Category) -> None:
-    expires_at = expiry_or_default(category, leaves_at=STARTED, expires_at=None)
+    expires_at = expiry_or_default(Channel.WHATSAPP, category, leaves_at=STARTED, expires_at=None)
     margin_over = STARTED + NEGATIVE_EVIDENCE_RULE.margin
     asked: list[datetime] = []
 

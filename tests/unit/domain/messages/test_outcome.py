@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec import UNSET
 
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import AttemptUpdated, Change, Schedule, Unschedule
 from messaging.domain.messages.message import ECHO_GRACE, Category
 from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
@@ -136,7 +137,9 @@ def test_an_unclear_outcome_waits_for_the_echo_as_long_as_its_category_allows(ca
 
     assert change.state is State.UNKNOWN
     assert closed(change) == [(1, Phase.UNKNOWN, Outcome.UNKNOWN)]
-    assert change.dispatch == Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[category])
+    assert change.dispatch == Schedule(
+        kind=DispatchKind.RESOLVE_UNKNOWN, due_at=NOON + ECHO_GRACE[Channel.WHATSAPP, category]
+    )
     assert change.attempts == 1
 
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from messaging.domain.channels.address import Phone, parse_recipient
+from messaging.domain.channels.address import Phone
+from messaging.domain.channels.table import parse_address
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
 from messaging.entrypoints.lab.demo.accounts import compare
 from messaging.entrypoints.lab.demo.orders import SHIPPED, NotAnExport, Order, read_orders, submission_of
@@ -42,7 +43,7 @@ def test_the_shipped_export_is_a_thousand_orders_in_several_languages() -> None:
 def test_the_shipped_export_holds_every_kind_of_row_that_must_be_refused() -> None:
     orders = read_orders(SHIPPED)
 
-    bad_numbers = [order for order in orders if not isinstance(parse_recipient(order.phone), Phone)]
+    bad_numbers = [order for order in orders if not isinstance(parse_address(order.phone), Phone)]
     assert len(bad_numbers) == 14
     assert any("\n" in order.carrier + order.customer for order in orders)
     assert any(order.event not in ("confirmed", "shipped", "delivered") for order in orders)
@@ -51,7 +52,7 @@ def test_the_shipped_export_holds_every_kind_of_row_that_must_be_refused() -> No
 
 
 def test_nobody_gets_two_messages_in_the_shipped_export() -> None:
-    phones = [order.phone for order in read_orders(SHIPPED) if isinstance(parse_recipient(order.phone), Phone)]
+    phones = [order.phone for order in read_orders(SHIPPED) if isinstance(parse_address(order.phone), Phone)]
 
     assert len(phones) == len(set(phones))
 

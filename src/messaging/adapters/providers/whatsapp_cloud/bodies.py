@@ -32,26 +32,31 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _URL_SAFE = "/?&=%#[]+,;@!$'()*~-._"
 
 
-def send_body(outgoing: Outgoing) -> bytes:
-    """The JSON of POST /{phone-number-id}/messages."""
-    content: Json
-    match outgoing.content:
-        case Text(body=body, preview_url=preview):
-            content = {"type": "text", "text": {"body": body, "preview_url": preview}}
-        case TemplateMessage() as message:
-            content = {"type": "template", "template": _template(message, outgoing.template)}
-        case Image() as image:
-            content = {"type": "image", "image": _media(image) | _given(caption=image.caption)}
-        case Document() as document:
-            names = _given(caption=document.caption, filename=document.filename)
-            content = {"type": "document", "document": _media(document) | names}
-        case _:
-            assert_never(outgoing.content)
-    envelope: Json = {"messaging_product": "whatsapp", "recipient_type": "individual", **_to(outgoing.recipient)}
+def send_body(outgoing: Outgoing) -> bytes | None:
+    """The JSON of POST /{phone-number-id}/messages; None for a recipient that WhatsApp does not know."""
+    content, recipient = _content(outgoing), _to(outgoing.recipient)
+    if recipient is None:
+        return None
+    envelope: Json = {"messaging_product": "whatsapp", "recipient_type": "individual", **recipient}
     return _encoder.encode({**envelope, **content, "biz_opaque_callback_data": outgoing.reference})
 
 
-def _to(recipient: Recipient) -> Json:
+def _content(outgoing: Outgoing) -> Json:
+    match outgoing.content:
+        case Text(body=body, preview_url=preview):
+            return {"type": "text", "text": {"body": body, "preview_url": preview}}
+        case TemplateMessage() as message:
+            return {"type": "template", "template": _template(message, outgoing.template)}
+        case Image() as image:
+            return {"type": "image", "image": _media(image) | _given(caption=image.caption)}
+        case Document() as document:
+            names = _given(caption=document.caption, filename=document.filename)
+            return {"type": "document", "document": _media(document) | names}
+        case _:
+            assert_never(outgoing.content)
+
+
+def _to(recipient: Recipient) -> Json | None:
     match recipient:
         case Phone(value=number):
             # The number keeps its '+': without it Meta puts the sender's country code in front and misdelivers.
@@ -59,7 +64,7 @@ def _to(recipient: Recipient) -> Json:
         case ScopedUser(value=user_id):
             return {"recipient": user_id}
         case _:
-            assert_never(recipient)
+            return None
 
 
 def _given(**members: str | None) -> Json:

@@ -22,7 +22,7 @@ from messaging.application.ports.providers import (
     ProviderUnavailable,
 )
 from messaging.domain.messages.receipts import Receipt
-from messaging.domain.messages.retry import SendResult, Uncertain, Unreachable
+from messaging.domain.messages.retry import Rejected, SendResult, Uncertain, Unreachable
 from messaging.domain.templates.template import Template
 
 _REFERENCE_BYTES = 256
@@ -64,11 +64,13 @@ class WhatsAppCloudGateway:
             return Unreachable(code="sender_id_malformed", reason="The sender's id at Meta is not made of digits only.")
         if not outgoing.reference.isascii() or len(outgoing.reference) > _REFERENCE_BYTES:
             raise ValueError("a reference is at most 256 ASCII characters")
+        if (body := send_body(outgoing)) is None:
+            return Rejected(code="content_unsupported", reason="WhatsApp does not reach such a recipient.")
         exchange = await self._http.request(
             "POST",
             self._graph.url(outgoing.connection, outgoing.sender_external_id, "messages"),
             headers=headers(token),
-            body=send_body(outgoing),
+            body=body,
             may_start=may_start,
         )
         match exchange:

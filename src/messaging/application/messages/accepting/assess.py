@@ -9,10 +9,10 @@ from msgspec import Struct, field
 from messaging.application.contacts.indexes import index_of, indexes_of
 from messaging.application.ports.secrets import TenantCipher
 from messaging.application.ports.snapshots import ModeSnapshot
-from messaging.domain.channels.address import Channel, Recipient, ScopedUser, parse_recipient
-from messaging.domain.content.content import Content, TemplateMessage, is_free_form
-from messaging.domain.content.content_rules import content_violations, envelope_violations
-from messaging.domain.conversations import window
+from messaging.domain.channels.address import Channel, Recipient
+from messaging.domain.channels.table import CHANNELS, parse_recipient
+from messaging.domain.content.content import Content, TemplateMessage
+from messaging.domain.content.content_rules import envelope_violations
 from messaging.domain.messages.message import (
     Category,
     Message,
@@ -74,7 +74,7 @@ class Unreadable(Struct, frozen=True, kw_only=True):
 
 
 class Routed(Struct, frozen=True, kw_only=True):
-    """A submission that has passed every check except that of the 24-hour window."""
+    """A submission that has passed every check except that of its channel's window."""
 
     submission: Submission
     recipient: Recipient
@@ -93,10 +93,11 @@ WindowState = Literal["open", "closed", "not_needed"]
 def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *, now: datetime) -> Routed | Invalid:
     """Run every check that needs only the configuration; returns all violations at once."""
     found: list[Violation] = []
-    recipient = parse_recipient(submission.to)
+    rules = CHANNELS[submission.channel]
+    recipient = parse_recipient(submission.to, submission.channel)
     if isinstance(recipient, Violation):
         found.append(recipient)
-    found += under("/content", content_violations(submission.content))
+    found += under("/content", rules.content_violations(submission.content))
     found += envelope_violations(submission.reference, submission.metadata)
     found += timing_violations(now=now, send_at=submission.send_at, expires_at=submission.expires_at)
     sender = _sender(principal, submission, recipient, facts)
@@ -106,8 +107,8 @@ def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *,
     if isinstance(submission.content, TemplateMessage):
         template = _template(submission.content, sender, facts, found)
     category = _category(submission, template, found)
-    if isinstance(recipient, ScopedUser) and category is Category.AUTHENTICATION:
-        found.append(_PHONE_NEEDED)
+    if not isinstance(recipient, Violation):
+        found += rules.recipient_violations(recipient, category)
     if found or isinstance(recipient, Violation) or isinstance(sender, Violation):
         return Invalid(tuple(found))
     return Routed(
@@ -132,7 +133,7 @@ _DEPENDS_ON: Mapping[str, frozenset[str]] = {
     "from": frozenset({"channel"}),
     "content": frozenset({"from", "channel"}),
     "category": frozenset({"content", "from", "channel"}),
-    "to": frozenset({"category", "content"}),
+    "to": frozenset({"category", "content", "channel"}),
     "expires_at": frozenset({"send_at"}),
     "send_at": frozenset({"expires_at"}),
 }
@@ -150,20 +151,6 @@ def assess_rest(principal: Principal, item: Unreadable, facts: ModeSnapshot, *, 
 def _blameless(violation: Violation, unread: frozenset[str]) -> bool:
     field_name = violation.pointer.split("/", 2)[1] if violation.pointer else ""
     return field_name in unread or not unread.isdisjoint(_DEPENDS_ON.get(field_name, ()))
-
-
-# Meta refuses one-tap, zero-tap and copy-code templates sent to a business-scoped user id (code 131062).
-_PHONE_NEEDED = Violation(
-    pointer="/to",
-    code="recipient_needs_phone",
-    detail="Authentication messages need a phone number; a business-scoped user id is not enough. Use to: +…",
-)
-_WINDOW_CLOSED = Violation(
-    pointer="/content",
-    code="window_closed",
-    detail="This person has not written to this sender in the last 24 hours, so only a template may be sent. "
-    "Send an approved template, or wait for their next message.",
-)
 
 
 def _sender(
@@ -206,7 +193,7 @@ def _category(submission: Submission, template: Template | None, found: list[Vio
 
 
 def needs_window(routed: Routed) -> bool:
-    return is_free_form(routed.submission.content)
+    return CHANNELS[routed.submission.channel].needs_window(routed.submission.content)
 
 
 def window_state(
@@ -217,14 +204,17 @@ def window_state(
     now: datetime,
 ) -> WindowState:
     """`indexes` are the recipient's blind indexes, one for each spelling."""
-    if not needs_window(routed):
+    window = CHANNELS[routed.submission.channel].window
+    if window is None or not needs_window(routed):
         return "not_needed"
     times = [at for index in indexes if (at := last_inbound.get((routed.sender.id, index))) is not None]
     return "open" if window.is_open(max(times, default=None), now=now) else "closed"
 
 
-def closed_window() -> Invalid:
-    return Invalid((_WINDOW_CLOSED,))
+def closed_window(routed: Routed) -> Invalid:
+    window = CHANNELS[routed.submission.channel].window
+    assert window is not None
+    return Invalid((window.closed(),))
 
 
 def compose(principal: Principal, routed: Routed, *, id: MessageId, now: datetime) -> Message:
@@ -249,7 +239,9 @@ def compose(principal: Principal, routed: Routed, *, id: MessageId, now: datetim
         reference=submission.reference,
         metadata=submission.metadata,
         send_at=send_at,
-        expires_at=expiry_or_default(routed.category, leaves_at=send_at or now, expires_at=submission.expires_at),
+        expires_at=expiry_or_default(
+            submission.channel, routed.category, leaves_at=send_at or now, expires_at=submission.expires_at
+        ),
         created_at=now,
         trace_id=submission.trace_id,
     )

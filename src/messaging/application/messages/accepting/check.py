@@ -91,7 +91,7 @@ class CheckMessage:
 
     def _view(self, principal: Principal, routed: Routed, window: WindowState, now: datetime) -> CheckView:
         message = compose(principal, routed, id=MessageId(self._new_id()), now=now)
-        errors = closed_window().violations if window == "closed" else ()
+        errors = closed_window(routed).violations if window == "closed" else ()
         content, template = routed.submission.content, routed.template
         text = None
         if isinstance(content, TemplateMessage) and template is not None:

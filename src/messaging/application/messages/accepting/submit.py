@@ -253,7 +253,7 @@ class SubmitMessages:
         now: datetime,
     ) -> "_Prepared | Invalid":
         if window_state(routed, indexes, last_inbound, now=now) == "closed":
-            return closed_window()
+            return closed_window(routed)
         message = compose(principal, routed, id=MessageId(self._new_id()), now=now)
         packed = payload.encode(
             payload.Payload(to=message.recipient, content=message.content, metadata=message.metadata)

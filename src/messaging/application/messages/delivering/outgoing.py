@@ -16,7 +16,7 @@ from messaging.application.ports.secrets import CannotDecrypt, KeyRing, TenantCi
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.tenants.accounts.connections import open_connection
-from messaging.domain.channels.identity import other_name
+from messaging.domain.channels.addresses.identity import other_name
 from messaging.domain.content.content import TemplateMessage
 from messaging.domain.messages import reference
 from messaging.domain.messages.receipts import ProviderError

@@ -15,7 +15,7 @@ from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.unit_of_work import OpenUnitOfWork, UnitOfWork
 from messaging.application.tenants.accounts.ciphers import cipher_of
-from messaging.domain.channels.address import parse_recipient
+from messaging.domain.channels.table import parse_address
 from messaging.domain.messages.state import State, public
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, MessageId, Prefix, SenderId, parse_typeid
@@ -118,7 +118,7 @@ class ListMessages:
 
 
 def _recipient_indexes(to: str, cipher: TenantCipher) -> tuple[bytes, ...]:
-    recipient = parse_recipient(to)
+    recipient = parse_address(to)
     if isinstance(recipient, Violation):
         raise invalid(Violation(pointer="/to", code=recipient.code, detail=recipient.detail))
     return indexes_of(cipher, recipient.value)

@@ -10,8 +10,8 @@ from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.accounts.set_up_account import CheckSender, placeholder
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderView
-from messaging.domain.channels.address import Channel, Phone, parse_recipient
-from messaging.domain.channels.email_address import is_email_address
+from messaging.domain.channels.address import Channel, Phone
+from messaging.domain.channels.table import parse_recipient
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.mode import Mode
@@ -124,14 +124,14 @@ _ACCOUNT_UNKNOWN = Violation(
 _NO_EMAIL_ADDRESS = Violation(
     pointer="/address",
     code="recipient_invalid",
-    detail="An e-mail sender's address is an e-mail address in ASCII (orders@example.com).",
+    detail="An e-mail sender's address is an e-mail address (orders@example.com).",
 )
 
 
 def _address_violations(new: NewSender) -> tuple[Violation, ...]:
+    found = parse_recipient(new.address, new.channel)
     if new.channel is Channel.EMAIL:
-        return () if is_email_address(new.address) else (_NO_EMAIL_ADDRESS,)
-    found = parse_recipient(new.address)
+        return (_NO_EMAIL_ADDRESS,) if isinstance(found, Violation) else ()
     if isinstance(found, Violation):
         return (Violation(pointer="/address", code=found.code, detail=found.detail),)
     if not isinstance(found, Phone):

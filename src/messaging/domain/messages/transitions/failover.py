@@ -44,7 +44,9 @@ def recover_failover(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) ->
         attempt=attempt,
         attempts=builder.counted(),
         error=FAILOVER,
-        dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + grace[message.category]),
+        dispatch=Schedule(
+            kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + grace[message.channel, message.category]
+        ),
     )
 
 

@@ -283,11 +283,12 @@ def resolve_unknown(
     builder = ChangeBuilder(message, grace)
     detail: Detail = {"attempt": message.epoch}
     if evidence is not None and negative_evidence.may_resend(message):
-        missing = negative_evidence.lacking(message, evidence, grace=grace[message.category], rule=rule)
+        wait = grace[message.channel, message.category]
+        missing = negative_evidence.lacking(message, evidence, grace=wait, rule=rule)
         if missing is None:
             return _resend(builder, evidence)
         detail["no_resend"] = missing
-        if (due_at := negative_evidence.next_look(message, grace=grace[message.category], rule=rule)) is not None:
+        if (due_at := negative_evidence.next_look(message, grace=wait, rule=rule)) is not None:
             builder.note("message.waiting", detail)
             return builder.change(dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=due_at))
     builder.signal(Signal.LEAVE_UNCONFIRMED, "message.unconfirmed", detail)

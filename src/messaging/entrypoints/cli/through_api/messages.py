@@ -15,12 +15,12 @@ _LONGEST = {"reference": 128, "provider_message_id": 512}
 
 
 @click.command()
-@click.option("--to", required=True, help="Recipient in E.164 form: +14155550100.")
+@click.option("--to", required=True, help="Recipient: +14155550100, or for e-mail ana@example.com.")
 @click.option("--template", help="Name of an approved template.")
 @click.option("--language", default="en_US", show_default=True, help="The template's language.")
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A template variable; may be repeated.")
-@click.option("--text", help="Free text instead of a template; needs an open 24-hour window.")
-@click.option("--channel", default="whatsapp", show_default=True)
+@click.option("--text", help="Free text instead of a template; by WhatsApp only within an open 24-hour window.")
+@click.option("--channel", default="whatsapp", show_default=True, help="whatsapp, sms or email.")
 @click.option("--from", "sender", help="Sender to use (snd_…); default: the tenant's routing.")
 @click.option("--reference", help="Your own id for this message.")
 @click.option(

@@ -21,9 +21,9 @@ from messaging.application.messages.accepting.assess import (
 )
 from messaging.application.ports.providers import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
-from messaging.domain.channels.address import Channel, Phone, ScopedUser
-from messaging.domain.conversations.window import MARGIN, WINDOW
-from messaging.domain.messages.message import DEFAULT_OTP_VALIDITY, Category, Priority
+from messaging.domain.channels.address import Channel, EmailAddress, Phone, ScopedUser
+from messaging.domain.channels.whatsapp import WHATSAPP
+from messaging.domain.messages.message import Category, Priority
 from messaging.domain.messages.retry import DURABLE, SIMPLE
 from messaging.domain.messages.state import State
 from messaging.domain.shared.errors import Violation
@@ -50,6 +50,7 @@ from tests.builders import (
 from tests.unit.application.webhooks.doubles import CIPHER
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+VALIDITY = WHATSAPP.validity[Category.AUTHENTICATION]
 BSUID = "US.13491208655302741918"
 
 
@@ -169,6 +170,33 @@ def test_a_channel_that_nobody_carries_is_refused_before_any_sender() -> None:
     ]
 
 
+CARRIED: CarriedChannels = {"whatsapp_cloud": frozenset(Channel)}
+
+
+def test_a_text_message_is_read_by_the_rules_of_its_own_channel() -> None:
+    facts = a_snapshot(carried=CARRIED, senders=(a_sender(channel=Channel.SMS),))
+
+    text = routed(facts, channel=Channel.SMS, content=a_text())
+
+    assert (text.recipient, window_state(text, (), {}, now=NOON)) == (Phone("+14155552671"), "not_needed")
+    assert contacts_to_look_up([(text, (b"",))]) == []
+    assert faults(facts, channel=Channel.SMS, content=a_text(body="a" * 1601), to="ana@example.com") == [
+        ("/to", "recipient_channel_mismatch"),
+        ("/content/body", "value_too_long"),
+    ]
+
+
+def test_a_mail_is_addressed_by_mail_and_rules_by_prefix_pass_it_by() -> None:
+    first, second = a_sender(id=SenderId(UUID(int=1)), channel=Channel.EMAIL, rank=1), a_sender(channel=Channel.EMAIL)
+    rule = a_rule(channel=Channel.EMAIL, prefixes=("+1",), sender_id=first.id)
+    facts = a_snapshot(carried=CARRIED, senders=(first, second), rules=(rule,))
+
+    assert faults(facts, channel=Channel.EMAIL) == [("/to", "recipient_channel_mismatch")]
+    mail = routed(facts, channel=Channel.EMAIL, to="Ana@Example.com")
+
+    assert (mail.recipient, mail.sender) == (EmailAddress("Ana@example.com"), second)
+
+
 def test_a_template_that_is_not_there_is_reported_where_it_is_named() -> None:
     assert faults(a_snapshot(templates=())) == [("/content/name", "template_unknown")]
 
@@ -192,7 +220,7 @@ def test_what_could_not_be_read_at_all_is_reported_alone() -> None:
     ("unread", "reported"),
     [
         ({"metadata"}, ["/to", "/expires_at", "/from"]),
-        ({"channel"}, ["/to", "/expires_at"]),
+        ({"channel"}, ["/expires_at"]),
         ({"to"}, ["/expires_at", "/from"]),
         ({"content"}, ["/expires_at", "/from"]),
         ({"send_at"}, ["/to", "/from"]),
@@ -253,7 +281,8 @@ def test_a_long_list_of_faults_is_cut_and_says_by_how_much(
 # --- the 24-hour window -----------------------------------------------------------------------------------------------
 
 OLD, NEW = b"old spelling", b"new spelling"
-OPEN = NOON - WINDOW + MARGIN + SECOND
+assert WHATSAPP.window is not None
+OPEN = NOON - WHATSAPP.window.length + WHATSAPP.window.margin + SECOND
 
 
 @pytest.mark.parametrize(
@@ -321,5 +350,5 @@ def test_a_code_is_tried_shortly_and_expires_counted_from_when_it_may_leave() ->
         compose(a_principal(), routed(a_code(), send_at=at), id=MESSAGE, now=NOON) for at in (None, NOON + HOUR)
     )
 
-    assert (now.policy, now.expires_at) == (SIMPLE.name, NOON + DEFAULT_OTP_VALIDITY)
-    assert later.expires_at == NOON + HOUR + DEFAULT_OTP_VALIDITY
+    assert (now.policy, now.expires_at) == (SIMPLE.name, NOON + VALIDITY)
+    assert later.expires_at == NOON + HOUR + VALIDITY

@@ -34,7 +34,7 @@ from tests.unit.application.webhooks.doubles import Counts
 
 DELIVER, STOP = DispatchKind.DELIVER, DispatchKind.RESOLVE_UNKNOWN
 NOBODY = SenderId(UUID(int=1))
-GRACE = ECHO_GRACE[Category.UTILITY]
+GRACE = ECHO_GRACE[Channel.WHATSAPP, Category.UTILITY]
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from typing import Any, NamedTuple
 
 from messaging.adapters.providers.whatsapp_cloud.wire.fields import Json, identifier, mapping, mappings, text
-from messaging.domain.channels.address import ScopedUser, parse_provider_phone, parse_recipient
+from messaging.domain.channels.address import parse_provider_phone
+from messaging.domain.channels.whatsapp import read_scoped_user
 from messaging.domain.conversations.inbound import Oddity
 
 
@@ -75,5 +76,5 @@ def _read(name: str) -> tuple[str | None, str | None]:
     """A pair: the phone number in E.164, and the business-scoped user id; None for what `name` is not."""
     if (phone := parse_provider_phone(name)) is not None:
         return phone.value, None
-    recipient = parse_recipient(name)
-    return None, recipient.value if isinstance(recipient, ScopedUser) else None
+    user = read_scoped_user(name)
+    return None, None if user is None else user.value

@@ -2,7 +2,10 @@
 
 from typing import Final
 
-_TO = "The recipient's phone number in E.164 form, or their business-scoped user id."
+_TO = (
+    "The recipient: a phone number in E.164 form, for `whatsapp` also a business-scoped user id, for `email` an e-mail "
+    "address."
+)
 _REFERENCE = "Your own id for the message, as you gave it."
 _TEMPLATE_NAME = "A template's name."
 _LINK = "Where the provider fetches the file: an https address that is public. Instead of `media_id`."
@@ -13,10 +16,10 @@ _FILENAME = "The name the recipient sees."
 MESSAGES: Final = {
     "AcceptedMessage.id": "The message's id.",
     "AcceptedMessage.status": "`queued`, or `scheduled` where `send_at` is later.",
-    "AcceptedMessage.to": "The recipient in normal form: the very number the provider is given.",
+    "AcceptedMessage.to": "The recipient in normal form: the very address the provider is given.",
     "AcceptedMessage.reference": _REFERENCE,
-    "NewMessage.to": f"{_TO} Spaces, dashes and `tel:` are understood; a number that cannot exist is refused.",
-    "NewMessage.content": "What the message says: an approved template, or free-form content within the window.",
+    "NewMessage.to": f"{_TO} Spaces, dashes and `tel:` are understood; an address that cannot exist is refused.",
+    "NewMessage.content": "What the message says: a template, or free-form content (by WhatsApp within the window).",
     "NewMessage.from": "A sender's id; left out, the routing rules decide.",
     "NewMessage.category": "Why it is sent. Left out, it is the template's, or `service` for free-form content.",
     "NewMessage.priority": "Which lane it takes. Left out, it follows from the category.",
@@ -44,7 +47,7 @@ MESSAGES: Final = {
     "MessageCheck.priority": "The priority that would apply.",
     "MessageCheck.retry_policy": "The retry policy that would apply.",
     "MessageCheck.on_unknown": "What would happen if its outcome stayed unclear: `hold` or `resend`.",
-    "MessageCheck.window": "Whether the recipient's 24-hour window allows the content.",
+    "MessageCheck.window": "Whether the recipient's 24-hour window allows the content; `not_needed` without one.",
     "MessageCheck.first_status": "`queued` or `scheduled`.",
     "MessageCheck.send_at": "When it would be due, if not at once.",
     "MessageCheck.expires_at": "When it would expire.",
@@ -84,7 +87,7 @@ MESSAGES: Final = {
     "MessageStatus.id": "The message's id.",
     "MessageStatus.status": "Where the message stands after the action.",
     "MessageRetry.possible_duplicate": "Accepts that the recipient may get the message twice.",
-    "list_messages.to": "Only messages to this recipient, however the number is spelt.",
+    "list_messages.to": "Only messages to this recipient, however the address is spelt.",
     "list_messages.status": "Only messages in one of these statuses, with commas between them: `failed,dead`.",
     "list_messages.error_code": "Only messages whose `error.code` is this.",
     "list_messages.updated_after": "Only messages that last changed at or after this instant, RFC 3339 with an offset. "

@@ -53,8 +53,8 @@ RATE_LIMIT: Final = "What is left of them: `r` messages, and `t` seconds until a
 
 # Of schemas whose docstring speaks to readers of the code, or that have none.
 SCHEMAS: Final = {
-    "DocumentContent": "A file, by link or by the provider's media id. Free-form: only within the 24-hour window.",
-    "ImageContent": "A picture, by link or by the provider's media id. Free-form: only within the 24-hour window.",
+    "DocumentContent": "A file, by link or by the provider's media id; by WhatsApp only within the 24-hour window.",
+    "ImageContent": "A picture, by link or by the provider's media id; by WhatsApp only within the 24-hour window.",
     "KeyRole": "Which operations a key opens; `x-roles` of an operation lists the roles.",
     "NewTenant": "A customer of the platform. It owns its keys, accounts, senders, templates and messages.",
     "Problem": "A refusal or failure (RFC 9457, media type application/problem+json).",
@@ -64,6 +64,6 @@ SCHEMAS: Final = {
     "TemplateHeaderVideo": "The film for a template's video header.",
     "TenantLimits": "How much the tenant may submit. What is absent follows the platform's default; null is no limit.",
     "TenantLimitsChange": "New limits. What is left out follows the platform's default; null is no limit.",
-    "TextContent": "Plain text. Free-form: only within the recipient's 24-hour window.",
+    "TextContent": "Plain text. Free-form: by WhatsApp only within the recipient's 24-hour window.",
     "Violation": "One thing that is wrong with a request. All of them are listed, not only the first.",
 }

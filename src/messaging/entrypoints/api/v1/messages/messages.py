@@ -58,7 +58,7 @@ class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    to: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    to: Annotated[str, Meta(min_length=1, max_length=320)] | None = None
     status: Annotated[frozenset[PublicStatus], Meta(min_length=1)] | None = None
     reference: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     template: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
@@ -70,10 +70,8 @@ class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
     updated_before: Instant | None = None
 
     def to_wanted(self) -> Wanted:
-        # A '+' that was not percent-encoded arrives as a space.
-        to = None if self.to is None else self.to.replace(" ", "+", 1) if self.to.startswith(" ") else self.to
         return Wanted(
-            to=to,
+            to=None if self.to is None else _with_plus(self.to),
             statuses=self.status or frozenset(),
             reference=self.reference,
             template=self.template,
@@ -84,6 +82,11 @@ class MessagesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
             updated_after=within_reason(self.updated_after),
             updated_before=within_reason(self.updated_before),
         )
+
+
+def _with_plus(to: str) -> str:
+    """The address with its '+', which arrives as a space where it was not percent-encoded."""
+    return to.replace(" ", "+", 1) if to.startswith(" ") or ("@" in to and '"' not in to) else to
 
 
 RETRY = Body(RetryBody)

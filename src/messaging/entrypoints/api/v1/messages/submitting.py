@@ -30,8 +30,8 @@ class SubmitBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         str,
         Meta(
             min_length=1,
-            max_length=200,
-            description="A phone number in E.164 form, or a business-scoped user id.",
+            max_length=320,
+            description="A phone number in E.164 form, a business-scoped user id, or an e-mail address.",
             examples=["+14155550100"],
         ),
     ]

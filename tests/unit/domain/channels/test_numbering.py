@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.channels.numbering import NumberFlaw, calling_code, read_number
+from messaging.domain.channels.addresses.numbering import NumberFlaw, calling_code, read_number
 
 CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 NUMBERS = st.builds(

@@ -14,7 +14,7 @@ from phonenumbers import PhoneMetadata, ValidationResult
 
 _LONGEST_CODE: Final = 3
 _CODES: Final = frozenset(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
-# Mexican mobile numbers had a 1 before their ten digits until 2019, and WhatsApp still writes them so.
+# Mexican mobile numbers had a 1 before their ten digits until 2019, and some providers still write them so.
 _MEXICAN_MOBILE: Final = re.compile(r"\+521[0-9]{10}")
 # Argentinian mobile numbers are dialled with a 15 inside the country and a 9 from abroad, which acts like a trunk
 # prefix.

@@ -4,8 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.domain.channels.address import Phone, ScopedUser, mask, parse_provider_phone, parse_recipient
+from messaging.domain.channels.address import (
+    Channel,
+    EmailAddress,
+    Phone,
+    Recipient,
+    ScopedUser,
+    mask,
+    parse_provider_phone,
+)
+from messaging.domain.channels.table import parse_address
+from messaging.domain.channels.table import parse_recipient as parse_recipient_of
 from messaging.domain.shared.errors import Violation
+
+
+def parse_recipient(text: str) -> Recipient | Violation:
+    return parse_recipient_of(text, Channel.WHATSAPP)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +96,6 @@ def test_a_prefix_for_calls_within_the_country_is_left_out_where_the_country_lea
         ("\ufeff+14155552671", "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
         ("+14155552671\n", "U+000A a control character"),
         ("+1415555267１", "U+FF11 FULLWIDTH DIGIT ONE"),
-        ("ana@example.com", "Not a phone number"),
         ("tel:+14155552671;ext=12", "Not a phone number"),
     ],
 )
@@ -151,7 +164,6 @@ def test_a_missing_country_code_is_said_and_never_guessed(text: str) -> None:
         "+1234567890123456",
         "++14155552671",
         "+1415555267a",
-        "ana@example.com",
         "us.13491208655302741918",
         "US.",
         "USA.1",
@@ -183,7 +195,7 @@ def test_whatever_is_read_as_a_number_is_plain_e164(text: str) -> None:
             assert value[0] == "+"
             assert value[1:].isdigit()
             assert 7 <= len(value) - 1 <= 15
-        case ScopedUser(value=value):
+        case ScopedUser(value=value) | EmailAddress(value=value):
             assert value == text
         case Violation(detail=detail):
             assert len(text) < 8 or text not in detail
@@ -222,3 +234,77 @@ def test_what_is_wrong_with_an_address_is_told(text: str, detail: str) -> None:
 
 def test_a_mask_of_the_shortest_number_hides_three_digits_and_no_more() -> None:
     assert mask(Phone("+1234567")) == "+12***4567"
+
+
+@pytest.mark.parametrize(
+    ("address", "masked"),
+    [
+        ("ana.silva@example.com", "an***@example.com"),
+        ("ana@example.com", "a***@example.com"),
+        ("a@example.com", "***@example.com"),
+        ('"a@b"@example.com', '"***@example.com'),
+    ],
+)
+def test_a_mask_of_an_email_address_keeps_its_domain_and_little_else(address: str, masked: str) -> None:
+    assert mask(EmailAddress(address)) == masked
+
+
+# --- the channel decides which kinds of addresses are read ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "text", "takes_it"),
+    [
+        (Channel.EMAIL, "+14155552671", "whatsapp or sms"),
+        (Channel.EMAIL, "+1 (415) 555-2671", "whatsapp or sms"),
+        (Channel.EMAIL, "(415) 555-2671", "whatsapp or sms"),
+        (Channel.EMAIL, "US.13491208655302741918", "whatsapp"),
+        (Channel.SMS, "US.13491208655302741918", "whatsapp"),
+        (Channel.SMS, "ana@example.com", "email"),
+        (Channel.WHATSAPP, "ana@b\u00fccher.example", "email"),
+    ],
+)
+def test_an_address_that_another_channel_reaches_is_refused_and_the_other_named(
+    channel: Channel, text: str, takes_it: str
+) -> None:
+    refusal = parse_recipient_of(text, channel)
+
+    assert isinstance(refusal, Violation)
+    assert (refusal.pointer, refusal.code) == ("/to", "recipient_channel_mismatch")
+    assert f"which the channel {takes_it} takes" in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("channel", "text", "reason"),
+    [
+        (Channel.EMAIL, "nobody", "Not an e-mail address (ana@example.com)."),
+        (Channel.SMS, "nobody", "Not a phone number in E.164 form (+14155550100)."),
+        (Channel.WHATSAPP, "nobody", "nor a business-scoped user id"),
+        (Channel.WHATSAPP, "ana@", "nor a business-scoped user id"),
+    ],
+)
+def test_a_text_that_no_channel_reaches_is_measured_by_its_own(channel: Channel, text: str, reason: str) -> None:
+    refusal = parse_recipient_of(text, channel)
+
+    assert isinstance(refusal, Violation)
+    assert refusal.code == "recipient_invalid"
+    assert reason in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("+1 415 555 2671", Phone("+14155552671")),
+        ("US.1349", ScopedUser("US.1349")),
+        ("Ana@Example.COM", EmailAddress("Ana@example.com")),
+    ],
+)
+def test_where_no_channel_is_named_an_address_of_any_kind_is_read(text: str, read: Recipient) -> None:
+    assert parse_address(text) == read
+
+
+def test_a_text_that_is_no_address_of_any_kind_is_told_all_kinds() -> None:
+    refusal = parse_address("nobody")
+
+    assert isinstance(refusal, Violation)
+    assert all(kind in refusal.detail for kind in ("phone number", "user id", "e-mail address"))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging.domain.channels.address import Phone, ScopedUser
-from messaging.domain.channels.identity import identity, other_name, spellings
+from messaging.domain.channels.addresses.identity import identity, other_name, spellings
 
 
 @pytest.mark.parametrize(
