@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from messaging.entrypoints.sandbox import SandboxConfig, Settings, create_app, serving
-from messaging.entrypoints.sandbox.core.append_log import AppendLog, LogBroken
-from messaging.entrypoints.sandbox.whatsapp_cloud.app import StateInUse
+from messaging.entrypoints.sandbox.core.app import StateInUse
+from messaging.entrypoints.sandbox.core.storage.append_log import AppendLog, LogBroken
 from tests.integration.sandbox.business import Business, a_template_message
 from tests.integration.sandbox.receiver import Receiver
 

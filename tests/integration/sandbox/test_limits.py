@@ -1,8 +1,8 @@
 """Do the limits answer as Meta's, and count what they should?"""
 
 from messaging.entrypoints.sandbox.core.settings import Settings
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import PairRate, Throughput, Windows
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError
 from tests.integration.sandbox.business import Business
 
 USER = "+14155557000"

@@ -1,10 +1,21 @@
-"""The sandbox: look-alikes of providers' APIs. There is one, of WhatsApp's."""
+"""The sandbox: look-alikes of providers' APIs in one process, with one ledger."""
 
 from functools import partial
+from typing import Final
 
 from messaging.entrypoints.sandbox.core import server
+from messaging.entrypoints.sandbox.core.app import BuildLookAlike, Sandbox
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Settings
-from messaging.entrypoints.sandbox.whatsapp_cloud.app import Sandbox, create_app
+from messaging.entrypoints.sandbox.whatsapp_cloud.app import WhatsAppCloud
+
+# A line for each provider. The Graph API has paths of every kind, so its look-alike is asked last.
+LOOK_ALIKES: Final[tuple[BuildLookAlike, ...]] = (WhatsAppCloud,)
+
+
+def create_app(config: SandboxConfig) -> Sandbox:
+    """A sandbox on `config.state_dir`; raises `StateInUse` when another process has it."""
+    return Sandbox(config, LOOK_ALIKES)
+
 
 serve = partial(server.serve, create_app)
 serving = partial(server.serving, create_app)

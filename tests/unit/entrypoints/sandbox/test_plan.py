@@ -2,12 +2,12 @@
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.ledger import Entry
 from messaging.entrypoints.sandbox.core.settings import Settings
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import DELIVERED, READ, SENT, Outcome
+from messaging.entrypoints.sandbox.whatsapp_cloud.sent import Sent
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.statuses import plan
 
-ENTRY = Entry(
+ENTRY = Sent(
     n=7,
     message_id="wamid.7",
     to="+14155550100",

@@ -1,16 +1,15 @@
 """The control API for tests and operators: settings, faults, and what was received, under `/_`."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.append_log import AppendLog
 from messaging.entrypoints.sandbox.core.faults import Faults, FaultSpec
-from messaging.entrypoints.sandbox.core.journal import Journal
-from messaging.entrypoints.sandbox.core.ledger import Ledger
 from messaging.entrypoints.sandbox.core.settings import Tuning
+from messaging.entrypoints.sandbox.core.storage.append_log import AppendLog
+from messaging.entrypoints.sandbox.core.storage.journal import Journal
+from messaging.entrypoints.sandbox.core.storage.ledger import Ledger
 from messaging.entrypoints.sandbox.core.webhooks import Webhooks
 from messaging.entrypoints.sandbox.core.wire import NotJson, Reply, Request, encode, json_reply
 from messaging.entrypoints.sandbox.former_names import RENAMED_PATHS, refuse
@@ -23,22 +22,22 @@ class BadControl(Exception):
 
 
 class Control:
-    """The endpoints that every look-alike has. `own` finds those that only one provider has.
+    """The endpoints that every sandbox has. `own` finds those that only one provider has.
 
-    `codes` are the error codes that the provider knows: a fault may answer with any of them.
+    `codes` are the error codes that the providers know: a fault may answer with any of them.
     """
 
     def __init__(
         self,
         *,
         ledger: Ledger,
-        webhooks: Webhooks[Any],
+        webhooks: Webhooks,
         webhook_log: AppendLog,
         faults: Faults,
         tuning: Tuning,
         journal: Journal,
         codes: Collection[int],
-        own: Callable[[Request], Handler | None],
+        own: Sequence[Callable[[Request], Handler | None]],
         token: str | None,
     ) -> None:
         self._ledger = ledger
@@ -56,13 +55,16 @@ class Control:
         """The answer to one call."""
         if self._token is not None and not secrets.compare_digest(request.token or "", self._token):
             return problem(401, "the control token is missing or wrong")
-        handler = self._routes.get((request.method, "/".join(request.parts))) or self._own(request)
+        handler = self._routes.get((request.method, "/".join(request.parts))) or self._find_own(request)
         if handler is None:
             return problem(404, _no_endpoint("/".join(request.parts)))
         try:
             return await handler(request)
         except (BadControl, NotJson, msgspec.ValidationError, msgspec.DecodeError) as error:
             return problem(422, str(error))
+
+    def _find_own(self, request: Request) -> Handler | None:
+        return next((handler for find in self._own if (handler := find(request)) is not None), None)
 
     def _map_routes(self) -> dict[tuple[str, str], Handler]:
         return {

@@ -29,16 +29,19 @@ REFUSED_MODES = frozenset({"429", "503", "invalid_token", "500_before", "reset_b
 class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which requests a fault is for; what is left out matches everything."""
 
+    provider: str | None = None
     phone_number_id: str | None = None
+    """The id that the request names in its path: of the sender or, with some providers, of the account."""
     to: str | None = None
-    """Digits of the recipient, or its business-scoped id."""
+    """Digits of the recipient, or another id that the provider has for it."""
     path: str | None = None
     """A part of the path behind the version, such as `/messages`."""
 
-    def covers(self, path: str, object_id: str, to: str | None) -> bool:
+    def covers(self, provider: str, path: str, object_id: str, to: str | None) -> bool:
         """Whether a request falls under this match."""
         return (
-            self.phone_number_id in (None, object_id)
+            self.provider in (None, provider)
+            and self.phone_number_id in (None, object_id)
             and (self.to is None or self.to.lstrip("+") == to)
             and (self.path is None or self.path in path)
         )
@@ -50,7 +53,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] | None = None
     """Wait of `slow`, or bound of a hang."""
     code: int | None = None
-    """Graph error code instead of the mode's own; for `429` and `503`."""
+    """The provider's error code instead of the mode's own; for `429` and `503`."""
 
 
 class FaultSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,9 +116,9 @@ class Faults:
         """All armed faults, spent ones included."""
         return [fault.view() for fault in self._armed]
 
-    def take(self, path: str, object_id: str, to: str | None) -> FaultSpec | None:
+    def take(self, provider: str, path: str, object_id: str, to: str | None) -> FaultSpec | None:
         """The fault this request runs into, if any."""
         for fault in self._armed:
-            if fault.spec.match.covers(path, object_id, to) and fault.strikes():
+            if fault.spec.match.covers(provider, path, object_id, to) and fault.strikes():
                 return fault.spec
         return None

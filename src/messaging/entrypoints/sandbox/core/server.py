@@ -1,4 +1,4 @@
-"""Serves a look-alike by uvicorn, with enough of the server exposed that it can misbehave on purpose."""
+"""Serves the sandbox by uvicorn, with enough of the server exposed that it can misbehave on purpose."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from messaging.entrypoints.sockets.listening import listen
 _GRACE_SECONDS = 2
 
 
-class LookAlike(Protocol):
+class Application(Protocol):
     """An ASGI application that holds its state directory from `open` to `close`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
@@ -30,7 +30,7 @@ class LookAlike(Protocol):
     async def close(self) -> None: ...
 
 
-Build = Callable[[SandboxConfig], LookAlike]
+Build = Callable[[SandboxConfig], Application]
 
 
 class _Protocol(JoinedWrites):
@@ -59,7 +59,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(build: Build, config: SandboxConfig, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """A look-alike that listens for the length of the block; yields its base URL. Port 0 picks a free one.
+    """A sandbox that listens for the length of the block; yields its base URL. Port 0 picks a free one.
 
     Raises CannotListen.
     """
@@ -90,7 +90,7 @@ async def _running(server: _Server, listener: socket.socket) -> AsyncIterator[No
         await running
 
 
-def _uvicorn(app: LookAlike) -> uvicorn.Config:
+def _uvicorn(app: Application) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=_Protocol,

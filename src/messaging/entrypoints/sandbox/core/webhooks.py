@@ -7,13 +7,14 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 import msgspec
+from yarl import URL
 
-from messaging.entrypoints.sandbox.core.append_log import AppendLog
 from messaging.entrypoints.sandbox.core.settings import Tuning
+from messaging.entrypoints.sandbox.core.storage.append_log import AppendLog
 
 _TICK = 0.004
 """Updates due within one tick travel together."""
@@ -24,18 +25,6 @@ STEPS = 8
 UpdateT = TypeVar("UpdateT")
 
 
-class Item(msgspec.Struct, Generic[UpdateT], frozen=True, kw_only=True):
-    """An update on its way to a URL, with what to do once it is settled either way."""
-
-    url: str
-    secret: str
-    """What the POST is signed with; a POST holds updates of one secret."""
-    update: UpdateT
-    marks: tuple[int, ...]
-    """Numbers for the log that say which step or event this was."""
-    settled: Callable[[], None]
-
-
 class Parcel(msgspec.Struct, frozen=True):
     """What is posted for some updates."""
 
@@ -43,7 +32,26 @@ class Parcel(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
-Pack = Callable[[Sequence[Item[UpdateT]]], Parcel]
+class Packing(msgspec.Struct, Generic[UpdateT], frozen=True):
+    """A provider's way to put updates into one POST."""
+
+    pack: Callable[[Sequence["Item[UpdateT]"]], Parcel]
+    """Called with updates of one URL and one secret."""
+    most: int | None = None
+    """Most updates in one POST; None leaves it to the settings."""
+
+
+class Item(msgspec.Struct, Generic[UpdateT], frozen=True, kw_only=True):
+    """An update on its way to a URL, with what to do once it is settled either way."""
+
+    url: str
+    secret: str
+    """What the POST is signed with; a POST holds updates of one secret."""
+    packing: Packing[UpdateT]
+    update: UpdateT
+    marks: tuple[int, ...]
+    """Numbers for the log that say which step or event this was."""
+    settled: Callable[[], None]
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,37 +84,39 @@ class Totals(msgspec.Struct):
     updates_acked: int = 0
 
 
-class _Target(Generic[UpdateT]):
-    """One URL's queue; a POST takes whatever is waiting, so batches grow with the load."""
+class _Target:
+    """The queue of one URL without its query; a POST takes what is waiting for it, so batches grow with the load."""
 
     def __init__(self) -> None:
-        self.waiting: deque[Item[UpdateT]] = deque()
+        self.waiting: deque[Item[Any]] = deque()
         self.in_flight = 0
         self.called = False
 
 
-class _Batch(Generic[UpdateT]):
+class _Batch:
     """A POST that may have to be repeated, byte for byte."""
 
-    def __init__(self, items: list[Item[UpdateT]], parcel: Parcel) -> None:
+    def __init__(self, items: list[Item[Any]], parcel: Parcel) -> None:
         self.url = items[0].url
         self.items = items
         self.parcel = parcel
         self.attempt = 0
 
 
-class Webhooks(Generic[UpdateT]):
-    """The delivery engine: a clock of due work, and a few POSTs in flight per URL."""
+class Webhooks:
+    """The delivery engine of all providers: a clock of due work, and a few POSTs in flight per URL.
 
-    def __init__(self, log: AppendLog, tuning: Tuning, pack: Pack[UpdateT]) -> None:
+    Queues and sums are kept per URL without its query, which may differ from message to message.
+    """
+
+    def __init__(self, log: AppendLog, tuning: Tuning) -> None:
         self.totals: dict[str, Totals] = {}
         self._log = log
         self._tuning = tuning
-        self._pack = pack
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._wake: asyncio.Future[None] | None = None
-        self._targets: dict[str, _Target[UpdateT]] = {}
+        self._targets: dict[str, _Target] = {}
         self._posting: set[asyncio.Task[None]] = set()
         self._unsettled = 0
         self._clock: asyncio.Task[None] | None = None
@@ -149,13 +159,13 @@ class Webhooks(Generic[UpdateT]):
     def put(self, item: Item[UpdateT]) -> None:
         """Queue one update for its URL."""
         self._unsettled += 1
-        target = self._targets.setdefault(item.url, _Target())
+        target = self._targets.setdefault(_without_query(item.url), _Target())
         target.waiting.append(item)
         self._call(target)
 
     def note(self, delivery: Delivery) -> None:
         """Count a POST, also one read back from the log."""
-        totals = self.totals.setdefault(delivery.url, Totals())
+        totals = self.totals.setdefault(_without_query(delivery.url), Totals())
         totals.posts += 1
         totals.acked += delivery.acked
         totals.failed += not delivery.acked
@@ -183,31 +193,26 @@ class Webhooks(Generic[UpdateT]):
             if timer is not None:
                 timer.cancel()
 
-    def _call(self, target: _Target[UpdateT]) -> None:
+    def _call(self, target: _Target) -> None:
         """Drain once everything that is due in this turn of the loop has been queued."""
         if not target.called:
             target.called = True
             asyncio.get_running_loop().call_soon(self._drain, target)
 
-    def _drain(self, target: _Target[UpdateT]) -> None:
+    def _drain(self, target: _Target) -> None:
         target.called = False
         settings = self._tuning.current
         while target.waiting and target.in_flight < settings.webhook_concurrency:
-            first = target.waiting.popleft()
-            items = [first]
-            while (
-                target.waiting and len(items) < settings.webhook_batch_max and target.waiting[0].secret == first.secret
-            ):
-                items.append(target.waiting.popleft())
-            self._start(_Batch(items, self._pack(items)), target)
+            items = _together(target.waiting, settings.webhook_batch_max)
+            self._start(_Batch(items, items[0].packing.pack(items)), target)
 
-    def _start(self, batch: _Batch[UpdateT], target: _Target[UpdateT]) -> None:
+    def _start(self, batch: _Batch, target: _Target) -> None:
         target.in_flight += 1
         task = asyncio.create_task(self._post(batch, target))
         self._posting.add(task)
         task.add_done_callback(self._posting.discard)
 
-    async def _post(self, batch: _Batch[UpdateT], target: _Target[UpdateT]) -> None:
+    async def _post(self, batch: _Batch, target: _Target) -> None:
         settings = self._tuning.current
         batch.attempt += 1
         try:
@@ -228,18 +233,20 @@ class Webhooks(Generic[UpdateT]):
             self.at(time.time() + wait / 1000, lambda: self._start(batch, target))
         self._call(target)
 
-    async def _send(self, batch: _Batch[UpdateT], timeout: float) -> tuple[int, str | None]:
+    async def _send(self, batch: _Batch, timeout: float) -> tuple[int, str | None]:
         assert self._session is not None
         body, headers = batch.parcel.body, batch.parcel.headers
         try:
             async with asyncio.timeout(timeout):
-                async with self._session.post(batch.url, data=body, headers=headers, allow_redirects=False) as answer:
+                # The URL goes out as it was signed, character for character.
+                url = URL(batch.url, encoded=True)
+                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                     await answer.content.readany()
                     return answer.status, None
         except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, TimeoutError) as error:
             return 0, type(error).__name__
 
-    def _record(self, batch: _Batch[UpdateT], status: int, error: str | None, *, final: bool) -> None:
+    def _record(self, batch: _Batch, status: int, error: str | None, *, final: bool) -> None:
         delivery = Delivery(
             at=time.time(),
             url=batch.url,
@@ -255,6 +262,21 @@ class Webhooks(Generic[UpdateT]):
         )
         self._log.append_now(msgspec.json.encode(delivery))
         self.note(delivery)
+
+
+def _together(waiting: deque[Item[Any]], most: int) -> list[Item[Any]]:
+    """Take the first update, and those behind it that can travel in the same POST."""
+    first = waiting.popleft()
+    items = [first]
+    room = most if first.packing.most is None else first.packing.most
+    route = (first.url, first.secret, first.packing)
+    while waiting and len(items) < room and (waiting[0].url, waiting[0].secret, waiting[0].packing) == route:
+        items.append(waiting.popleft())
+    return items
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
 
 
 def _wake_up(sleeper: "asyncio.Future[None]") -> None:

@@ -1,9 +1,6 @@
 """Reads requests from the server, and writes answers to it, whole or damaged."""
 
 import asyncio
-import base64
-import random
-import re
 import socket
 import struct
 import time
@@ -12,6 +9,7 @@ from typing import Any, assert_never
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec.structs import replace
 
 # ASGI's own loose types; nothing past this module sees them.
 Scope = MutableMapping[str, Any]
@@ -21,8 +19,6 @@ Json = dict[str, object]
 
 TRANSPORT = "messaging.transport"
 MAX_BODY = 4 * 1024 * 1024
-_VERSION = re.compile(r"v\d{1,2}\.\d")
-_DEFAULT_VERSION = "v25.0"
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 
@@ -43,11 +39,11 @@ class Request(msgspec.Struct, kw_only=True):
     """One call, read completely."""
 
     method: str
-    version: str
     parts: tuple[str, ...]
-    """Path segments behind the version."""
+    """Path segments."""
     query_string: bytes
-    token: str | None
+    authorization: str
+    """The header as it came; empty without one."""
     form: bool
     body: bytes
     received_at: float
@@ -55,8 +51,13 @@ class Request(msgspec.Struct, kw_only=True):
 
     @property
     def path(self) -> str:
-        """The path behind the version."""
         return "/" + "/".join(self.parts)
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token; None without one."""
+        scheme, _, credential = self.authorization.partition(" ")
+        return credential.strip() if scheme.lower() == "bearer" else None
 
     def query(self) -> dict[str, str]:
         """Query parameters; the last one of a name wins."""
@@ -75,7 +76,7 @@ class Request(msgspec.Struct, kw_only=True):
         return value
 
     def parameters(self) -> Json:
-        """Query and body together: the Graph API takes a parameter from either."""
+        """Query and body together, for APIs that take a parameter from either."""
         if self.form:
             return {**self.query(), **dict(parse_qsl(self.body.decode("latin-1"), keep_blank_values=True))}
         return {**self.query(), **self.json()}
@@ -124,33 +125,39 @@ def json_reply(status: int, value: object) -> Reply:
 async def read_request(scope: Scope, receive: Receive) -> Request:
     """Read the whole request; raises `Disconnected` or `BodyTooLarge`."""
     body = await _read_body(receive)
-    token, form = _read_headers(scope["headers"])
-    parts = tuple(part for part in scope["path"].split("/") if part)
-    version = _DEFAULT_VERSION
-    if parts and _VERSION.fullmatch(parts[0]):
-        version, parts = parts[0], parts[1:]
+    authorization, form = _read_headers(scope["headers"])
     return Request(
         method=scope["method"],
-        version=version,
-        parts=parts,
+        parts=tuple(part for part in scope["path"].split("/") if part),
         query_string=scope["query_string"],
-        token=token,
+        authorization=authorization,
         form=form,
         body=body,
         received_at=time.time(),
     )
 
 
-async def perform(
-    effect: Effect, scope: Scope, receive: Receive, send: Send, *, version: str, stopping: asyncio.Event
-) -> None:
+def with_headers(effect: Effect, headers: tuple[tuple[bytes, bytes], ...]) -> Effect:
+    """The effect, whose answer, if it has one, carries these headers as well."""
+    match effect:
+        case Reply():
+            return replace(effect, headers=(*effect.headers, *headers))
+        case Late(reply=reply) | Truncated(reply=reply):
+            return replace(effect, reply=replace(reply, headers=(*reply.headers, *headers)))
+        case Hang() | Reset():
+            return effect
+        case _:
+            assert_never(effect)
+
+
+async def perform(effect: Effect, scope: Scope, receive: Receive, send: Send, *, stopping: asyncio.Event) -> None:
     """Carry out an effect on the connection it belongs to; `stopping` ends a hang."""
     match effect:
         case Reply():
-            await _answer(effect, send, version)
+            await _answer(effect, send)
         case Late(reply=reply, seconds=seconds):
             await asyncio.sleep(seconds)
-            await _answer(reply, send, version)
+            await _answer(reply, send)
         case Hang(seconds=seconds):
             await _hang(receive, seconds, stopping)
             await _cut(scope, receive, reset=False)
@@ -158,33 +165,25 @@ async def perform(
             await _cut(scope, receive, reset=True)
         case Truncated(reply=reply):
             half = reply.body[: max(1, len(reply.body) // 2)]
-            await send(_start(reply, version))
+            await send(_start(reply))
             await send({"type": "http.response.body", "body": half, "more_body": True})
             await _cut(scope, receive, reset=False)
         case _:
             assert_never(effect)
 
 
-async def _answer(reply: Reply, send: Send, version: str) -> None:
-    await send(_start(reply, version))
+async def _answer(reply: Reply, send: Send) -> None:
+    await send(_start(reply))
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def _start(reply: Reply, version: str) -> MutableMapping[str, Any]:
+def _start(reply: Reply) -> MutableMapping[str, Any]:
     headers = [
         (b"content-type", reply.content_type),
         (b"content-length", b"%d" % len(reply.body)),
-        (b"facebook-api-version", version.encode()),
-        (b"x-fb-trace-id", _made_up_id()),
-        (b"x-fb-request-id", _made_up_id()),
         *reply.headers,
     ]
     return {"type": "http.response.start", "status": reply.status, "headers": headers}
-
-
-def _made_up_id() -> bytes:
-    """An id that tells answers apart; it need not be hard to guess."""
-    return base64.urlsafe_b64encode(random.randbytes(12))
 
 
 async def _hang(receive: Receive, seconds: float, stopping: asyncio.Event) -> None:
@@ -232,12 +231,11 @@ async def _read_body(receive: Receive) -> bytes:
     return body
 
 
-def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, bool]:
-    token, form = None, False
+def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str, bool]:
+    authorization, form = "", False
     for name, value in headers:
         if name == b"authorization":
-            scheme, _, credential = value.decode("latin-1").partition(" ")
-            token = credential.strip() if scheme.lower() == "bearer" else None
+            authorization = value.decode("latin-1")
         elif name == b"content-type":
             form = value.startswith(b"application/x-www-form-urlencoded")
-    return token, form
+    return authorization, form

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.journal import Journal
+from messaging.entrypoints.sandbox.core.storage.journal import Journal
 from messaging.entrypoints.sandbox.former_names import renamed
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, unknown_object
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError, unknown_object
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Secret = Annotated[str, msgspec.Meta(min_length=1)]

@@ -9,16 +9,23 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import msgspec
 
-from messaging.entrypoints.sandbox.core.ledger import Ledger
 from messaging.entrypoints.sandbox.core.settings import Tuning
-from messaging.entrypoints.sandbox.core.wire import Json, NotJson, Reply, Request, json_reply
+from messaging.entrypoints.sandbox.core.storage.ledger import Section
+from messaging.entrypoints.sandbox.core.wire import Json, NotJson, Reply, json_reply
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, Accounts, Override, PhoneNumber
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, missing, unknown_object, unknown_path
 from messaging.entrypoints.sandbox.whatsapp_cloud.sending.sends import throughput_of
+from messaging.entrypoints.sandbox.whatsapp_cloud.sent import Sent
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Template, Templates, pick_fields
 from messaging.entrypoints.sandbox.whatsapp_cloud.tokens import Tokens
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.reviews import Reviews
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.statuses import Statuses
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import (
+    GraphError,
+    missing,
+    unknown_object,
+    unknown_path,
+)
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.versions import GraphRequest
 
 _LONGEST_OVERRIDE = 200
 _PIN = re.compile(r"[0-9]{6}")
@@ -34,7 +41,7 @@ class Graph:
         accounts: Accounts,
         templates: Templates,
         reviews: Reviews,
-        ledger: Ledger,
+        ledger: Section[Sent],
         statuses: Statuses,
         tuning: Tuning,
     ) -> None:
@@ -45,7 +52,7 @@ class Graph:
         self._statuses = statuses
         self._tuning = tuning
         self._tokens = Tokens(accounts)
-        self._edges: dict[tuple[str, str], Callable[[Request, str, str], Awaitable[object]]] = {
+        self._edges: dict[tuple[str, str], Callable[[GraphRequest, str, str], Awaitable[object]]] = {
             ("GET", "message_templates"): self._list_templates,
             ("POST", "message_templates"): self._create_template,
             ("DELETE", "message_templates"): self._delete_template,
@@ -59,7 +66,7 @@ class Graph:
             ("POST", ""): self._write_node,
         }
 
-    async def handle(self, request: Request) -> Reply:
+    async def handle(self, request: GraphRequest) -> Reply:
         """The answer to one call; raises `GraphError` for what is refused."""
         object_id, *rest = request.parts
         if (request.method, request.parts) == ("GET", ("debug_token",)):
@@ -73,23 +80,23 @@ class Graph:
         except NotJson as error:
             raise GraphError(100, str(error), message="(#100) The request body is not valid JSON.") from error
 
-    def _account(self, request: Request, waba_id: str, token: str) -> Account:
+    def _account(self, request: GraphRequest, waba_id: str, token: str) -> Account:
         account = self._accounts.waba(waba_id)
         if account is None:
             raise unknown_object(waba_id, request.method)
         return _owned(account, token)
 
-    async def _list_templates(self, request: Request, waba_id: str, token: str) -> object:
+    async def _list_templates(self, request: GraphRequest, waba_id: str, token: str) -> object:
         account = self._account(request, waba_id, token)
         return self._templates.page(account.waba_id, request.query(), f"/{request.version}{request.path}")
 
-    async def _create_template(self, request: Request, waba_id: str, token: str) -> object:
+    async def _create_template(self, request: GraphRequest, waba_id: str, token: str) -> object:
         account = self._account(request, waba_id, token)
         template = self._templates.create(account.waba_id, request.parameters(), self._review_due_at())
         self._reviews.schedule(template)
         return {"id": template.id, "status": template.status, "category": template.category}
 
-    async def _delete_template(self, request: Request, waba_id: str, token: str) -> object:
+    async def _delete_template(self, request: GraphRequest, waba_id: str, token: str) -> object:
         account = self._account(request, waba_id, token)
         query = request.parameters()
         name, template_id = query.get("name"), query.get("hsm_id")
@@ -98,13 +105,13 @@ class Graph:
         self._templates.delete(account.waba_id, name, None if template_id is None else str(template_id))
         return _SUCCESS
 
-    async def _list_numbers(self, request: Request, waba_id: str, token: str) -> object:
+    async def _list_numbers(self, request: GraphRequest, waba_id: str, token: str) -> object:
         account = self._account(request, waba_id, token)
         fields = request.query().get("fields")
         data = [pick_fields(self._number_node(account, phone), fields) for phone in account.phone_numbers]
         return {"data": data, "paging": {"cursors": {"before": "MAZDZD", "after": "MAZDZD"}} if data else {}}
 
-    async def _subscription(self, request: Request, waba_id: str, token: str) -> object:
+    async def _subscription(self, request: GraphRequest, waba_id: str, token: str) -> object:
         account = self._account(request, waba_id, token)
         if not account.subscribed:
             return {"data": []}
@@ -115,7 +122,7 @@ class Graph:
             app["override_callback_uri"] = account.override.uri
         return {"data": [app]}
 
-    async def _subscribe(self, request: Request, waba_id: str, token: str) -> object:
+    async def _subscribe(self, request: GraphRequest, waba_id: str, token: str) -> object:
         account = self._account(request, waba_id, token)
         override = _read_override(request.parameters())
         if override is not None:
@@ -130,12 +137,12 @@ class Graph:
         self._accounts.replace(msgspec.structs.replace(account, subscribed=True, override=override))
         return _SUCCESS
 
-    async def _unsubscribe(self, request: Request, waba_id: str, token: str) -> object:
+    async def _unsubscribe(self, request: GraphRequest, waba_id: str, token: str) -> object:
         account = self._account(request, waba_id, token)
         self._accounts.replace(msgspec.structs.replace(account, subscribed=False, override=None))
         return _SUCCESS
 
-    async def _history(self, request: Request, phone_id: str, token: str) -> object:
+    async def _history(self, request: GraphRequest, phone_id: str, token: str) -> object:
         account, phone = self._phone(request, phone_id, token)
         message_id = request.query().get("message_id")
         if not message_id:
@@ -150,7 +157,7 @@ class Graph:
         node = {"id": f"{account.waba_id}{entry.n}", "message_id": message_id, "events": {"data": events}}
         return {"data": [node]}
 
-    async def _register(self, request: Request, phone_id: str, token: str) -> object:
+    async def _register(self, request: GraphRequest, phone_id: str, token: str) -> object:
         account, phone = self._phone(request, phone_id, token)
         given = request.parameters()
         if given.get("messaging_product") != "whatsapp":
@@ -163,7 +170,7 @@ class Graph:
         self._put_phone(account, msgspec.structs.replace(phone, pin=pin, status="CONNECTED"))
         return _SUCCESS
 
-    async def _read_node(self, request: Request, object_id: str, token: str) -> object:
+    async def _read_node(self, request: GraphRequest, object_id: str, token: str) -> object:
         fields = request.query().get("fields")
         if object_id == "me":
             return pick_fields({"id": f"9{self._accounts.held_by(token)[0].app_id}", "name": "System user"}, fields)
@@ -176,7 +183,7 @@ class Graph:
         node: Json = {"id": account.waba_id, "name": "Sandbox account", "timezone_id": "1", "currency": "USD"}
         return pick_fields(node, fields)
 
-    async def _write_node(self, request: Request, object_id: str, token: str) -> object:
+    async def _write_node(self, request: GraphRequest, object_id: str, token: str) -> object:
         if self._accounts.phone(object_id):
             return await self._write_number(request, *self._phone(request, object_id, token))
         template = self._templates.get(object_id)
@@ -185,12 +192,12 @@ class Graph:
         self._account(request, template.waba_id, token)
         return self._edit_template(request, template)
 
-    def _edit_template(self, request: Request, template: Template) -> object:
+    def _edit_template(self, request: GraphRequest, template: Template) -> object:
         changed = self._templates.edit(template, request.parameters(), self._review_due_at())
         self._reviews.schedule(changed)
         return _SUCCESS
 
-    async def _write_number(self, request: Request, account: Account, phone: PhoneNumber) -> object:
+    async def _write_number(self, request: GraphRequest, account: Account, phone: PhoneNumber) -> object:
         configuration = request.parameters().get("webhook_configuration")
         if isinstance(configuration, dict):
             override = _read_override(configuration)
@@ -203,7 +210,7 @@ class Graph:
         phones = tuple(phone if known.id == phone.id else known for known in account.phone_numbers)
         self._accounts.replace(msgspec.structs.replace(account, phone_numbers=phones))
 
-    def _phone(self, request: Request, phone_id: str, token: str) -> tuple[Account, PhoneNumber]:
+    def _phone(self, request: GraphRequest, phone_id: str, token: str) -> tuple[Account, PhoneNumber]:
         found = self._accounts.phone(phone_id)
         if found is None:
             raise unknown_object(phone_id, request.method)

@@ -3,7 +3,7 @@
 from collections import deque
 
 from messaging.entrypoints.sandbox.core.settings import Settings
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError
 
 _PRUNE_EVERY = 20_000
 

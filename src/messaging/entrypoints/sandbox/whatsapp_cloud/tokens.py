@@ -6,7 +6,7 @@ import time
 
 from messaging.entrypoints.sandbox.core.wire import Json, Request
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, Accounts
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, missing
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError, missing
 
 
 class Tokens:

@@ -17,9 +17,9 @@ from messaging.entrypoints.lab.chaos.storm.clients import Answer
 from messaging.entrypoints.lab.chaos.storm.inflict import Inflicted
 from messaging.entrypoints.lab.chaos.storm.plan import Storm, canary
 from messaging.entrypoints.lab.dev.onboarding import Business
-from messaging.entrypoints.sandbox.core.ledger import Entry
 from messaging.entrypoints.sandbox.core.webhooks import Delivery, read_mark
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import outcome_for
+from messaging.entrypoints.sandbox.whatsapp_cloud.sent import Sent
 
 _TABLES: Final = """
 CREATE TABLE asked (tenant TEXT, key TEXT, reference TEXT PRIMARY KEY, tail TEXT);
@@ -116,10 +116,10 @@ class Evidence:
                 told.update((n, step) for n, step in map(read_mark, post.marks) if step is not None)
         taken = Counter(n for n, _ in told)
         self._insert("webhooks", ((post.sha256, int(post.acked)) for post in posts if post.url))
-        entries = (msgspec.json.decode(line, type=Entry) for line in _lines(state / "ledger.jsonl"))
+        entries = (msgspec.json.decode(line, type=Sent) for line in _lines(state / "ledger.jsonl"))
         self._insert("ledger", (self._ledger_row(entry, taken[entry.n]) for entry in entries))
 
-    def _ledger_row(self, entry: Entry, taken: int) -> tuple[Any, ...]:
+    def _ledger_row(self, entry: Sent, taken: int) -> tuple[Any, ...]:
         owner = self._by_waba.get(entry.waba_id)
         echoed = parse(entry.reference or "")
         body = bytes(entry.body).decode(errors="replace")

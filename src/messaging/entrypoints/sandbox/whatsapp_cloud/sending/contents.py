@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from messaging.entrypoints.sandbox.core.wire import Json
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.shape import text_units
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError
 
 _BUTTONS, _BUTTON_TITLE = 3, 20
 

@@ -5,8 +5,8 @@ import re
 import msgspec
 
 from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES, Faults, FaultSpec, Mode, Parameters
-from messaging.entrypoints.sandbox.core.ledger import Entry, Ledger
 from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
+from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.wire import (
     Effect,
     Hang,
@@ -20,15 +20,16 @@ from messaging.entrypoints.sandbox.core.wire import (
     json_reply,
 )
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, Accounts, PhoneNumber
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, missing
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import PairRate, Throughput, Windows
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import Outcome, outcome_for
 from messaging.entrypoints.sandbox.whatsapp_cloud.sending.contents import check_content
 from messaging.entrypoints.sandbox.whatsapp_cloud.sending.template_sends import check_template_send
+from messaging.entrypoints.sandbox.whatsapp_cloud.sent import NAME, Sent
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Template, Templates
-from messaging.entrypoints.sandbox.whatsapp_cloud.wa_ids import wa_id_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import user_id_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.statuses import Statuses
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError, missing
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.wa_ids import wa_id_of
 
 _FORMATTING = str.maketrans("", "", " -()")
 _PHONE = re.compile(r"\+?[1-9]\d{6,14}")
@@ -69,7 +70,7 @@ class Sends:
         *,
         accounts: Accounts,
         templates: Templates,
-        ledger: Ledger,
+        ledger: Section[Sent],
         statuses: Statuses,
         windows: Windows,
         throughput: Throughput,
@@ -129,7 +130,7 @@ class Sends:
             return None
         to = message.get("to", message.get("recipient"))
         digits = to.translate(_FORMATTING).lstrip("+") if isinstance(to, str) else None
-        return self._faults.take(request.path, request.parts[0], digits)
+        return self._faults.take(NAME, request.path, request.parts[0], digits)
 
     def _check_content(self, account: Account, message: Json, recipient: Recipient) -> Template | None:
         kind = message.get("type")
@@ -158,7 +159,7 @@ class Sends:
             self._refused[pair] = refused + 1
         raise GraphError(outcome.refuse)
 
-    def _entry(self, request: Request, message: Json, send: Checked) -> Entry:
+    def _entry(self, request: Request, message: Json, send: Checked) -> Sent:
         recipient, template = send.recipient, send.template
         n, message_id = self._ledger.reserve(recipient.key)
         reference = message.get("biz_opaque_callback_data")
@@ -167,7 +168,7 @@ class Sends:
         wa_id = recipient.wa_id
         if wa_id is not None and outcome_for(wa_id).other_wa_id:
             wa_id = wa_id[:-8] + wa_id[-7:]
-        return Entry(
+        return Sent(
             n=n,
             message_id=message_id,
             to=recipient.given,
@@ -182,7 +183,7 @@ class Sends:
             body=msgspec.Raw(body),
         )
 
-    async def _accept(self, entry: Entry, outcome: Outcome) -> None:
+    async def _accept(self, entry: Sent, outcome: Outcome) -> None:
         await self._ledger.record(entry)
         if outcome.first_status_before_answer:
             await self._statuses.first_now(entry)
@@ -284,7 +285,7 @@ def _mark_read(message: Json) -> Reply:
     return json_reply(200, {"success": True})
 
 
-def _accepted(entry: Entry, send: Checked, *, held: bool) -> Reply:
+def _accepted(entry: Sent, send: Checked, *, held: bool) -> Reply:
     message: Json = {"id": entry.message_id}
     if send.template is not None:
         message["message_status"] = "held_for_quality_assessment" if held else "accepted"

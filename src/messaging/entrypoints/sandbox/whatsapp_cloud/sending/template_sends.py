@@ -3,9 +3,9 @@
 import re
 
 from messaging.entrypoints.sandbox.core.wire import Json
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.shape import MEDIA_FORMATS, Shape, hydrate, text_units
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Template, Templates
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError
 
 _FORBIDDEN = re.compile(r"[\n\r\t]| {5,}")
 _CONTROL_TEXT = "Param text cannot have new-line/tab characters or more than 4 consecutive spaces"

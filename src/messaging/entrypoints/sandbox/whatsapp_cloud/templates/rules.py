@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 
 from messaging.entrypoints.sandbox.core.wire import Json
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, missing
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.shape import (
     MEDIA_FORMATS,
     PLACEHOLDER,
@@ -15,6 +14,7 @@ from messaging.entrypoints.sandbox.whatsapp_cloud.templates.shape import (
     text_of,
     text_units,
 )
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError, missing
 
 CATEGORIES = ("AUTHENTICATION", "MARKETING", "UTILITY")
 FORMATS = ("POSITIONAL", "NAMED")

@@ -6,11 +6,11 @@ import time
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.journal import Journal
+from messaging.entrypoints.sandbox.core.storage.journal import Journal
 from messaging.entrypoints.sandbox.core.wire import Json
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import GraphError, missing
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.rules import check_components, check_definition, refused
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.shape import Shape, component, read_shape, text_of
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError, missing
 
 EDITABLE = ("APPROVED", "REJECTED", "PAUSED")
 LIMIT = 6_000

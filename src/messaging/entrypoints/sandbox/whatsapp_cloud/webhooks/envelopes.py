@@ -5,17 +5,18 @@ import hmac
 import json
 import time
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.ledger import Entry
-from messaging.entrypoints.sandbox.core.webhooks import Item, Parcel
+from messaging.entrypoints.sandbox.core.webhooks import Item, Packing, Parcel
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import PhoneNumber
-from messaging.entrypoints.sandbox.whatsapp_cloud.graph_errors import async_error
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import Step
+from messaging.entrypoints.sandbox.whatsapp_cloud.sent import Sent
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.shape import buttons_of, component, text_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Template
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import async_error
 
 # Calling code to ISO country; enough for business-scoped ids that look right.
 _COUNTRIES = {
@@ -50,7 +51,7 @@ def user_id_of(waba_id: str, digits: str) -> str:
     return f"{country}.{int.from_bytes(scoped, 'big'):017d}"
 
 
-def status_item(entry: Entry, step: Step, at: float, *, echo: bool, priced: bool, conversation: bool) -> Json:
+def status_item(entry: Sent, step: Step, at: float, *, echo: bool, priced: bool, conversation: bool) -> Json:
     """A status object. `failed` to a phone carries no user id, as documented."""
     item: Json = {"id": entry.message_id, "status": step.status, "timestamp": str(int(at))}
     if entry.wa_id is not None:
@@ -69,7 +70,7 @@ def status_item(entry: Entry, step: Step, at: float, *, echo: bool, priced: bool
     return item
 
 
-def status_contact(entry: Entry) -> Json:
+def status_contact(entry: Sent) -> Json:
     """The contact beside a status that is not `failed`."""
     contact: Json = {"profile": {"name": f"User {entry.recipient[-4:]}"}, "user_id": entry.user_id}
     if entry.wa_id is not None:
@@ -137,6 +138,9 @@ def pack(items: Sequence[Item[Update]]) -> Parcel:
     return Parcel(body, headers)
 
 
+PACKING: Final = Packing(pack)
+
+
 def envelope(updates: Iterable[Update], at: float) -> bytes:
     """The body of one webhook: one entry per account, one change per number and kind.
 
@@ -183,7 +187,7 @@ def _append(owner: Json, name: str, item: Json) -> None:
     _listed(owner, name).append(item)
 
 
-def _pricing(entry: Entry) -> Json:
+def _pricing(entry: Sent) -> Json:
     free = entry.in_window and entry.category in ("service", "utility")
     return {
         "billable": not free,
@@ -193,7 +197,7 @@ def _pricing(entry: Entry) -> Json:
     }
 
 
-def _conversation(entry: Entry, step: Step, at: float) -> Json:
+def _conversation(entry: Sent, step: Step, at: float) -> Json:
     conversation: Json = {
         "id": hashlib.blake2b(entry.message_id.encode(), digest_size=16).hexdigest(),
         "origin": {"type": entry.category},

@@ -1,22 +1,20 @@
 """Webhooks that no send caused: what users write, and what happens to templates. Kept until somebody takes them."""
 
-import asyncio
-from pathlib import Path
-
 import msgspec
 
-from messaging.entrypoints.sandbox.core.append_log import AppendLog
+from messaging.entrypoints.sandbox.core.storage import events
+from messaging.entrypoints.sandbox.core.storage.events import EventLog
 from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks, event_mark
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Windows
-from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import Update
+from messaging.entrypoints.sandbox.whatsapp_cloud.sent import NAME, NAMES
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import PACKING, Update
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(events.Event, frozen=True, kw_only=True):
     """One durable event."""
 
-    at: float
     waba_id: str
     field: str
     item: Json
@@ -25,45 +23,31 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     contact: Json | None = None
     opens_window_for: tuple[str, ...] = ()
     """Ids of the user whose 24-hour window this message opens."""
+    provider: str = NAME
 
 
 class Events:
-    """The event log and the delivery of what is in it."""
+    """The events of this provider, and the delivery of what is in them."""
 
-    def __init__(
-        self, path: Path, *, fsync: bool, accounts: Accounts, webhooks: Webhooks[Update], windows: Windows
-    ) -> None:
-        self._log = AppendLog(path, fsync=fsync)
+    def __init__(self, log: EventLog, accounts: Accounts, webhooks: Webhooks, windows: Windows) -> None:
+        self._log = log
         self._accounts = accounts
         self._webhooks = webhooks
         self._windows = windows
-        self._count = sum(1 for _ in self._log.lines())
-        self._settled: set[int] = set()
 
     async def add(self, event: Event) -> None:
         """Store the event, then send it on its way; returns once it is durable."""
-        n = self._count
-        self._count += 1
-        _, durable = self._log.append(msgspec.json.encode(event))
-        await asyncio.shield(durable)
+        n = await self._log.add(event)
         self._take_effect(event)
         self._deliver(n, event)
 
-    def settle(self, n: int) -> None:
-        """Remember that an event's webhook needs no more care."""
-        self._settled.add(n)
-
     def resume(self) -> None:
         """After a start: reopen windows, and deliver what nobody has taken yet."""
-        for n, line in enumerate(self._log.lines()):
+        for n, line in self._log.lines(NAMES):
             event = msgspec.json.decode(line, type=Event)
             self._take_effect(event)
-            if n not in self._settled:
+            if not self._log.is_settled(n):
                 self._deliver(n, event)
-
-    async def close(self) -> None:
-        """Let go of the file."""
-        await self._log.close()
 
     def _take_effect(self, event: Event) -> None:
         if event.phone_number_id is not None and event.opens_window_for:
@@ -92,8 +76,9 @@ class Events:
             Item(
                 url=url,
                 secret=account.app_secret,
+                packing=PACKING,
                 update=update,
                 marks=marks,
-                settled=lambda: self.settle(n),
+                settled=lambda: self._log.settle(n),
             )
         )

@@ -6,9 +6,9 @@ import msgspec
 
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, PhoneNumber
-from messaging.entrypoints.sandbox.whatsapp_cloud.wa_ids import Wamids, wa_id_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import user_id_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Event
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.wa_ids import Wamids, wa_id_of
 
 # Whether these open the window is not documented; counting only ordinary messages is the safe reading.
 _NO_WINDOW = frozenset({"reaction", "edit", "revoke", "system", "unsupported"})

@@ -9,7 +9,6 @@ from messaging.entrypoints.sandbox.core.webhooks import Webhooks
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Template, Templates
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import (
-    Update,
     components_event,
     quality_event,
     template_event,
@@ -20,7 +19,7 @@ from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Event, 
 class Reviews:
     """Ends reviews when they are due and announces every change of a template."""
 
-    def __init__(self, templates: Templates, events: Events, webhooks: Webhooks[Update]) -> None:
+    def __init__(self, templates: Templates, events: Events, webhooks: Webhooks) -> None:
         self._templates = templates
         self._events = events
         self._webhooks = webhooks

@@ -8,8 +8,8 @@ from functools import partial
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.ledger import Entry, Ledger
 from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
+from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks, step_mark
 from messaging.entrypoints.sandbox.core.wire import Json
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
@@ -21,7 +21,8 @@ from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import (
     Step,
     outcome_for,
 )
-from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import Update, status_contact, status_item
+from messaging.entrypoints.sandbox.whatsapp_cloud.sent import Sent
+from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import PACKING, Update, status_contact, status_item
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Events
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.inbound import InboundSpec, read_inbound
 
@@ -37,7 +38,7 @@ class Planned(msgspec.Struct, frozen=True):
     at: float
 
 
-def plan(entry: Entry, outcome: Outcome, settings: Settings) -> list[Planned]:
+def plan(entry: Sent, outcome: Outcome, settings: Settings) -> list[Planned]:
     """Every step of a message's life after acceptance.
 
     Times depend on the ledger position alone, so a plan made again after a restart is the same. Only the order may be
@@ -62,7 +63,7 @@ class Statuses:
     """Keeps every accepted send's plan going until each step is settled."""
 
     def __init__(
-        self, ledger: Ledger, events: Events, accounts: Accounts, webhooks: Webhooks[Update], tuning: Tuning
+        self, ledger: Section[Sent], events: Events, accounts: Accounts, webhooks: Webhooks, tuning: Tuning
     ) -> None:
         self._ledger = ledger
         self._events = events
@@ -71,13 +72,13 @@ class Statuses:
         self._tuning = tuning
         self._replies: set[asyncio.Task[None]] = set()
 
-    def schedule(self, entry: Entry) -> None:
+    def schedule(self, entry: Sent) -> None:
         """Plan every step that is not settled yet."""
         outcome = outcome_for(entry.recipient)
         planned = plan(entry, outcome, self._tuning.current)
         self._arrange(entry, outcome, [it for it in planned if not self._ledger.is_settled(entry.n, it.index)])
 
-    async def first_now(self, entry: Entry) -> None:
+    async def first_now(self, entry: Sent) -> None:
         """Deliver the first status at once and return when it was taken; the rest follows as planned."""
         outcome = outcome_for(entry.recipient)
         first, *others = plan(entry, outcome, self._tuning.current)
@@ -95,7 +96,7 @@ class Statuses:
         for entry in self._ledger.entries():
             self.schedule(entry)
 
-    def history(self, entry: Entry) -> list[Json]:
+    def history(self, entry: Sent) -> list[Json]:
         """What `message_history` shows: the steps that have happened, oldest first."""
         outcome = outcome_for(entry.recipient)
         shown: list[Json] = [_history_event("ACCEPTED", entry.received_at)]
@@ -111,7 +112,7 @@ class Statuses:
         """Wait for replies that are being written."""
         await asyncio.gather(*self._replies, return_exceptions=True)
 
-    def _arrange(self, entry: Entry, outcome: Outcome, steps: Sequence[Planned]) -> None:
+    def _arrange(self, entry: Sent, outcome: Outcome, steps: Sequence[Planned]) -> None:
         if dropped := [it.index for it in steps if it.step is not REPLY and self._is_dropped(entry, it)]:
             self._settle_unsent(entry, dropped, "dropped")
         for planned in steps:
@@ -120,11 +121,11 @@ class Statuses:
             elif planned.index not in dropped:
                 self._arrange_status(entry, outcome, planned)
 
-    def _is_dropped(self, entry: Entry, planned: Planned) -> bool:
+    def _is_dropped(self, entry: Sent, planned: Planned) -> bool:
         settings = self._tuning.current
         return _chance(settings.drop_probability, settings.webhook_seed, entry.n, planned.index, "drop")
 
-    def _arrange_status(self, entry: Entry, outcome: Outcome, planned: Planned) -> None:
+    def _arrange_status(self, entry: Sent, outcome: Outcome, planned: Planned) -> None:
         settings = self._tuning.current
         self._webhooks.at(planned.at, partial(self._deliver, entry, outcome, planned, None))
         chance = settings.duplicate_probability
@@ -133,7 +134,7 @@ class Statuses:
             self._webhooks.at(again, partial(self._deliver, entry, outcome, planned, None, copy=True))
 
     def _deliver(
-        self, entry: Entry, outcome: Outcome, planned: Planned, taken: asyncio.Event | None, *, copy: bool = False
+        self, entry: Sent, outcome: Outcome, planned: Planned, taken: asyncio.Event | None, *, copy: bool = False
     ) -> None:
         found = self._accounts.phone(entry.sender)
         url = found[0].messages_url(entry.sender) if found else None
@@ -153,6 +154,7 @@ class Statuses:
             Item(
                 url=url,
                 secret=account.app_secret,
+                packing=PACKING,
                 update=Update(
                     waba_id=account.waba_id,
                     field="messages",
@@ -166,7 +168,7 @@ class Statuses:
             )
         )
 
-    def _item(self, entry: Entry, outcome: Outcome, planned: Planned) -> Json:
+    def _item(self, entry: Sent, outcome: Outcome, planned: Planned) -> Json:
         settings = self._tuning.current
         echo = outcome.echo and (planned.step.status != "failed" or settings.echo_on_failed)
         return status_item(
@@ -179,12 +181,12 @@ class Statuses:
             conversation=settings.conversation_in_statuses,
         )
 
-    def _settle_unsent(self, entry: Entry, indexes: Sequence[int], reason: str) -> None:
+    def _settle_unsent(self, entry: Sent, indexes: Sequence[int], reason: str) -> None:
         for index in indexes:
             self._ledger.settle(entry.n, index)
         self._webhooks.settle_unsent([step_mark(entry.n, index) for index in indexes], reason)
 
-    def _reply(self, entry: Entry, planned: Planned) -> None:
+    def _reply(self, entry: Sent, planned: Planned) -> None:
         found = self._accounts.phone(entry.sender)
         if found is None:
             self._settle_unsent(entry, [planned.index], "no webhook url")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.append_log import AppendLog
+from messaging.entrypoints.sandbox.core.storage.append_log import AppendLog
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
