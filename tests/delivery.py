@@ -17,12 +17,13 @@ from messaging.application.messages.pacing.rate_limiting import LimitTerms, Rate
 from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import SendSlots
 from messaging.application.ports.optimistic_writes import OptimisticWrites
-from messaging.application.ports.providers import ProviderGateway
+from messaging.application.ports.providers.sending import ProviderGateway
 from messaging.application.ports.rate_limits import RateLimits
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.send_journal import SendJournal
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
+from tests.fakes.installed import CREDENTIALS_OF
 
 
 def a_gate(
@@ -65,7 +66,9 @@ def deliver_messages(
     return DeliverMessages(
         claim=a_claim(open_uow, gate, terms),
         gate=gate,
-        render=RenderOutgoing(snapshots=rendered_from, key_ring=key_ring, gateways=gateways),
+        render=RenderOutgoing(
+            credentials=CREDENTIALS_OF, snapshots=rendered_from, key_ring=key_ring, gateways=gateways
+        ),
         mark_started=MarkStarted(open_uow=open_uow, optimistic_writes=optimistic_writes, terms=terms),
         record=record,
         journal=journal,

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 import pytest
@@ -12,28 +12,23 @@ import respx
 
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.adapters.providers.whatsapp_cloud.setup import WhatsAppCloudSetup
 from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
 from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls
-from messaging.application.ports.providers import (
-    AccountSetup,
-    Connection,
-    Credentials,
-    Finding,
-    MalformedWebhook,
-    NotStarted,
-    OtherEvent,
-    Outgoing,
-    ProviderGateway,
-    ProviderNumber,
-    WebhookReader,
-)
+from messaging.application.ports.providers.lookup import StatusLookup
+from messaging.application.ports.providers.numbers import NumberDirectory, ProviderNumber
+from messaging.application.ports.providers.sending import Connection, NotStarted, Outgoing, ProviderGateway
+from messaging.application.ports.providers.setup import AccountSetup, Finding
+from messaging.application.ports.providers.templates import TemplateRegistry
+from messaging.application.ports.providers.webhooks import MalformedWebhook, OtherEvent, WebhookReader
 from messaging.domain.messages.receipts import ReceiptKind
 from messaging.domain.messages.retry import Rejected, Sent, Uncertain, Unreachable
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import TemplateStatus
 from tests.builders import ANA, NOON, PHONE_NUMBER_ID, WABA_ID, WAMID, a_receipt, a_template, a_text
 from tests.fakes.gateway import ScriptedGateway
+from tests.fakes.installed import a_webhook
 from tests.fakes.providers import JsonReader, ScriptedSetup
 
 LIVE = "https://graph.example"
@@ -46,13 +41,17 @@ NUMBER = ProviderNumber(
 REFUSED = Rejected(code="131026", reason="Undeliverable.")
 
 
+class Gateway(ProviderGateway, StatusLookup, TemplateRegistry, NumberDirectory, Protocol):
+    """One object behind all these ports, as both of the providers here have."""
+
+
 class Provider(NamedTuple):
     """`sends` counts the messages that got to the provider. `refuse` has it refuse all further ones, `cut_off` keeps
     anybody from reaching it, and `revoke` makes the token a bad one. `subscribed` and `registered` are what it was
     told about the account.
     """
 
-    gateway: ProviderGateway
+    gateway: Gateway
     setup: AccountSetup
     sends: Callable[[], int]
     refuse: Callable[[], object]
@@ -77,7 +76,7 @@ async def provider(request: pytest.FixtureRequest) -> AsyncIterator[Provider]:
 def scripted() -> Provider:
     gateway, setup = ScriptedGateway(), ScriptedSetup(NUMBER)
     gateway.numbers, gateway.histories = [NUMBER], {WAMID: [a_receipt()]}
-    setup.findings = [Finding(part="token", ok=True, detail="valid")]
+    setup.findings = [Finding(part="token", ok=True, detail="valid", pointer="/access_token", code="token_refused")]
 
     def answer(result: Any) -> None:
         gateway.answer = gateway.started_then(result)
@@ -89,7 +88,9 @@ def scripted() -> Provider:
         gateway.answer = out_of_reach
 
     def revoke() -> None:
-        setup.findings = [Finding(part="token", ok=False, detail="revoked")]
+        setup.findings = [
+            Finding(part="token", ok=False, detail="revoked", pointer="/access_token", code="token_refused")
+        ]
 
     return Provider(
         gateway,
@@ -133,10 +134,8 @@ def whatsapp(http: ProviderHttp, meta: respx.MockRouter) -> Provider:
     meta.get(f"{at}/{WABA_ID}").respond(json={"id": WABA_ID, "name": "Northwind"})
     apps = meta.post(f"{at}/{WABA_ID}/subscribed_apps").respond(json={"success": True})
     register = meta.post(f"{at}/{PHONE_NUMBER_ID}/register").respond(json={"success": True})
-    gateway = WhatsAppCloudGateway(
-        http=http, live_base_url=LIVE, sandbox_base_url=LIVE, graph_version=VERSION, message_history=True
-    )
     graph = GraphCalls(http=http, live_base_url=LIVE, sandbox_base_url=LIVE, graph_version=VERSION)
+    gateway = WhatsAppCloudGateway(http=http, graph=graph)
 
     def subscribed() -> list[str | None]:
         bodies = [json.loads(call.request.content) for call in apps.calls if call.request.content]
@@ -238,7 +237,6 @@ async def test_an_account_lists_its_numbers(provider: Provider) -> None:
 async def test_a_provider_with_a_history_tells_what_became_of_a_message(provider: Provider) -> None:
     [receipt] = await provider.gateway.history(CONNECTION, PHONE_NUMBER_ID, WAMID)
 
-    assert provider.gateway.has_history
     assert (receipt.kind, receipt.provider_message_id) == (ReceiptKind.DELIVERED, WAMID)
     assert receipt.occurred_at == a_receipt().occurred_at
     assert list(await provider.gateway.history(CONNECTION, PHONE_NUMBER_ID, "wamid.unknown")) == []
@@ -317,24 +315,27 @@ def hook(request: pytest.FixtureRequest) -> Hook:
 
 
 def test_a_subscription_check_is_answered_to_whoever_knows_the_token(hook: Hook) -> None:
-    assert hook.reader.handshake(hook.check("let-me-in"), CREDENTIALS) == "c"
-    assert hook.reader.handshake(hook.check("wrong"), CREDENTIALS) is None
-    assert hook.reader.handshake({}, CREDENTIALS) is None
+    assert hook.reader.handshake(a_webhook(query=hook.check("let-me-in")), CREDENTIALS) == "c"
+    assert hook.reader.handshake(a_webhook(query=hook.check("wrong")), CREDENTIALS) is None
+    assert hook.reader.handshake(a_webhook(query={}), CREDENTIALS) is None
 
 
 @pytest.mark.parametrize(("secret", "genuine"), [("old", True), ("s3cret", True), ("wrong", False)])
-def test_a_webhook_is_genuine_if_any_secret_signed_it(hook: Hook, secret: str, genuine: bool) -> None:
-    assert hook.reader.is_authentic(hook.signed(hook.body, secret), hook.body, CREDENTIALS) is genuine
+async def test_a_webhook_is_genuine_if_any_secret_signed_it(hook: Hook, secret: str, genuine: bool) -> None:
+    request = a_webhook(hook.body, headers=hook.signed(hook.body, secret))
+
+    assert await hook.reader.verify(request, CREDENTIALS, now=NOON) is genuine
 
 
-def test_a_webhook_without_a_signature_or_an_account_without_a_secret_proves_nothing(hook: Hook) -> None:
-    assert not hook.reader.is_authentic({}, hook.body, CREDENTIALS)
-    without = Credentials(access_token="EAAtoken")
-    assert not hook.reader.is_authentic(hook.signed(hook.body, "s3cret"), hook.body, without)
+async def test_a_webhook_without_a_signature_or_an_account_without_a_secret_proves_nothing(hook: Hook) -> None:
+    signed = a_webhook(hook.body, headers=hook.signed(hook.body, "s3cret"))
+
+    assert not await hook.reader.verify(a_webhook(hook.body), CREDENTIALS, now=NOON)
+    assert not await hook.reader.verify(signed, Credentials(access_token="EAAtoken"), now=NOON)
 
 
 def test_a_body_is_read_into_its_events(hook: Hook) -> None:
-    [event] = hook.reader.read(hook.body, received_at=NOON)
+    [event] = hook.reader.read(a_webhook(hook.body), received_at=NOON)
 
     assert isinstance(event, OtherEvent)
     assert event.kind == "flows"
@@ -343,4 +344,4 @@ def test_a_body_is_read_into_its_events(hook: Hook) -> None:
 
 def test_what_is_no_webhook_is_told_as_such(hook: Hook) -> None:
     with pytest.raises(MalformedWebhook):
-        hook.reader.read(b"{}", received_at=NOON)
+        hook.reader.read(a_webhook(b"{}"), received_at=NOON)

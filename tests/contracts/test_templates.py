@@ -132,7 +132,8 @@ class Schedule(NamedTuple):
 
     async def unscheduled(self) -> list[AccountId]:
         async with self.open_uow() as uow:
-            return sorted(it.account_id for it in await self.schedule(uow).unscheduled())
+            assert not await self.schedule(uow).unscheduled(["acme"])
+            return sorted(it.account_id for it in await self.schedule(uow).unscheduled(["whatsapp_cloud"]))
 
     async def ask(self) -> None:
         async with self.open_uow() as uow:

@@ -2,13 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from messaging.application.ports.providers import (
-    Connection,
-    NotStarted,
-    Outgoing,
-    ProviderNumber,
-    ProviderTemplate,
-)
+from messaging.adapters.providers.whatsapp_cloud.credentials import of
+from messaging.application.ports.providers.lookup import Sought
+from messaging.application.ports.providers.numbers import ProviderNumber
+from messaging.application.ports.providers.sending import Connection, NotStarted, Outgoing
+from messaging.application.ports.providers.templates import ProviderTemplate
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import Scope, SendResult, Sent, Unavailable
 from messaging.domain.templates.template import Template, TemplateStatus
@@ -20,21 +18,23 @@ Answer = Callable[[Outgoing, MayStart], Awaitable[SendResult | NotStarted]]
 
 
 class ScriptedAccount:
-    """`histories` holds what is remembered of messages, by the provider's id; `templates` and `numbers` are its own."""
+    """`histories` and `found` hold what is remembered of messages, by the provider's id and by our reference;
+    `templates` and `numbers` are its own.
+    """
 
     def __init__(self) -> None:
         self.histories: dict[str, Sequence[Receipt]] = {}
+        self.found: dict[str, Sequence[Receipt]] = {}
         self.templates: list[ProviderTemplate] = []
         self.numbers: list[ProviderNumber] = []
-
-    @property
-    def has_history(self) -> bool:
-        return bool(self.histories)
 
     async def history(
         self, connection: Connection, sender_external_id: str, provider_message_id: str
     ) -> Sequence[Receipt]:
         return self.histories.get(provider_message_id, ())
+
+    async def find(self, connection: Connection, sought: Sought) -> Sequence[Receipt]:
+        return self.found.get(sought.reference, ())
 
     async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
         return self.templates
@@ -83,7 +83,7 @@ class ScriptedGateway(ScriptedAccount):
         """Meta's answer to a token that is not good any more; everything else is accepted."""
 
         async def answer(outgoing: Outgoing, may_start: MayStart) -> SendResult | NotStarted:
-            if outgoing.connection.credentials.access_token != revoked:
+            if of(outgoing.connection.credentials).access_token != revoked:
                 return await self.accept(outgoing, may_start)
             return await self.started_then(TOKEN_REVOKED)(outgoing, may_start)
 

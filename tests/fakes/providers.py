@@ -3,17 +3,23 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from urllib.parse import parse_qsl
 
-from messaging.application.ports.providers import (
-    Connection,
-    Credentials,
-    Finding,
-    Inspection,
+from msgspec import Struct
+
+from messaging.adapters.providers.whatsapp_cloud.credentials import of
+from messaging.application.ports.providers.numbers import ProviderNumber
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.setup import Finding, Inspection
+from messaging.application.ports.providers.webhooks import (
+    Acknowledgement,
     MalformedWebhook,
     OtherEvent,
-    ProviderNumber,
     WebhookEvent,
+    WebhookRequest,
 )
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.refusals import invalid
 
 
 class ScriptedSetup:
@@ -32,6 +38,8 @@ class ScriptedSetup:
         return Inspection(findings=inspection.findings, numbers=tuple(self.numbers)) if inspection.ok else inspection
 
     async def subscribe(self, connection: Connection, *, webhook_url: str | None) -> None:
+        if webhook_url is not None and not of(connection.credentials).verify_token:
+            raise invalid(Violation(pointer="/override", code="verify_token_missing", detail="No token to check."))
         self.subscribed.append(webhook_url)
 
     async def register_number(self, connection: Connection, external_id: str, pin: str) -> None:
@@ -42,18 +50,21 @@ class JsonReader:
     """A provider whose webhooks are JSON lists; authentic when the header `x-signature` is the app secret."""
 
     kinds = frozenset({"flows"})
+    kept_headers = frozenset({"x-signature"})
+    acknowledgement = Acknowledgement(body=b"taken")
 
     def __init__(self, events: Mapping[str, WebhookEvent] | None = None) -> None:
         self._events = events or {}
 
-    def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
-        return query["challenge"] if query.get("token") == credentials.verify_token else None
+    def handshake(self, request: WebhookRequest, credentials: Struct) -> str | None:
+        query = dict(parse_qsl(request.url.partition("?")[2]))
+        return query["challenge"] if query.get("token") == of(credentials).verify_token else None
 
-    def is_authentic(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> bool:
-        return headers.get("x-signature") in credentials.app_secrets
+    async def verify(self, request: WebhookRequest, credentials: Struct, *, now: datetime) -> bool:
+        return request.headers.get("x-signature") in of(credentials).app_secrets
 
-    def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
-        names = json.loads(body) if body.startswith(b"[") else None
+    def read(self, request: WebhookRequest, *, received_at: datetime) -> Sequence[WebhookEvent]:
+        names = json.loads(request.body) if request.body.startswith(b"[") else None
         if names is None:
             raise MalformedWebhook("not a list")
         return [self._events.get(name) or OtherEvent(kind=name, payload=None) for name in names]

@@ -1,6 +1,6 @@
 """Templates as providers report them, in memory: reviews to apply, accounts to be listed, messages held for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -60,7 +60,9 @@ class InMemorySyncSchedule:
         self._earlier.clear()
         return carried
 
-    async def unscheduled(self) -> Sequence[ReviewedAccount]:
+    async def unscheduled(self, providers: Collection[str]) -> Sequence[ReviewedAccount]:
+        if "whatsapp_cloud" not in providers:
+            return []
         scheduled = {row.unique_key for row in self._uow.rows.values() if row.kind == "sync_templates"}
         return [account for account in self._active if str(account.account_id) not in scheduled]
 

@@ -47,7 +47,7 @@ def code_expressions() -> Iterator[tuple[str, ast.expr]]:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func).rpartition(".")[2]
-            if called == "Violation":
+            if called in {"Violation", "Finding"}:
                 yield from ((f"{name}:{node.lineno}", word.value) for word in node.keywords if word.arg == "code")
             elif raised.get(called) and node.args:
                 yield f"{name}:{node.lineno}", node.args[0]

@@ -4,7 +4,7 @@ import pytest
 
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
-from messaging.application.ports.providers import Credentials
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.shared.mode import Mode
 from tests import builders

@@ -10,7 +10,7 @@ import pytest
 from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from messaging.application.ports.providers import NotStarted, Outgoing
+from messaging.application.ports.providers.sending import NotStarted, Outgoing
 from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.change import Change

@@ -8,7 +8,8 @@ import pytest
 
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from messaging.application.ports.providers import Credentials, NotStarted, Outgoing
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
+from messaging.application.ports.providers.sending import NotStarted, Outgoing
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.retry import Scope, SendResult, Throttled, Uncertain, Unreachable

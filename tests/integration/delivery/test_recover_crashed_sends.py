@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from messaging.adapters.postgres.session.engine import Engines
-from messaging.application.ports.providers import NotStarted, Outgoing
+from messaging.application.ports.providers.sending import NotStarted, Outgoing
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.retry import Rejected, SendResult

@@ -10,8 +10,11 @@ from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials, of
 from messaging.application.messages.tracking.poll_status import CheckTerms, PollStatus
-from messaging.application.ports.providers import Connection, Credentials, ProviderGateway, ProviderUnavailable
+from messaging.application.ports.providers.lookup import StatusLookup
+from messaging.application.ports.providers.outcomes import ProviderUnavailable
+from messaging.application.ports.providers.sending import Connection
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.messages.message_state import MessageKey
@@ -20,6 +23,7 @@ from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions.outcome import conclude
 from tests.builders import ACCOUNT, PHONE_NUMBER_ID, SENDER, TENANT, a_receipt, a_sender, a_tenant, an_account
+from tests.fakes.installed import CREDENTIALS_OF
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.integration.postgres.test_lifecycles import claim, message, move, received, record, starting
 from tests.seeding import a_new_message, accept, seed_tenant
@@ -40,7 +44,7 @@ class Remembers:
     async def history(
         self, connection: Connection, sender_external_id: str, provider_message_id: str
     ) -> Sequence[Receipt]:
-        self.asked.append((connection.credentials.access_token, sender_external_id, provider_message_id))
+        self.asked.append((of(connection.credentials).access_token, sender_external_id, provider_message_id))
         if self.away:
             raise ProviderUnavailable("provider_unavailable", "Away.")
         return self.receipts
@@ -91,7 +95,8 @@ def a_check(engines: Engines, provider: Remembers, *, per_hour: int = 100, count
         open_uow=PostgresSystemUnitOfWorkFactory(engines.system),
         snapshots=InMemorySnapshots(snapshot),
         key_ring=KEY_RING,
-        gateways={"whatsapp_cloud": cast(ProviderGateway, provider)},
+        credentials=CREDENTIALS_OF,
+        lookups={"whatsapp_cloud": cast(StatusLookup, provider)} if provider.has_history else {},
         telemetry=counts or Counts(),
         terms=CheckTerms(every=timedelta(hours=6), per_hour=per_hour),
     )

@@ -9,13 +9,15 @@ import pytest
 from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application import jobs
 from messaging.application.jobs import JobLane
 from messaging.application.messages.operating.release_held import ReleaseHeld
 from messaging.application.outbox.registry import JobRegistry, register
 from messaging.application.outbox.run_due_jobs import RunDueJobs
 from messaging.application.outbox.run_job import RunJob
-from messaging.application.ports.providers import Connection, Credentials, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.sending import Connection
 from messaging.application.templates.requests import listing
 from messaging.application.templates.sync import SyncAccount
 from messaging.application.templates.sync_due import LISTING_POLICY, PlanTemplateSyncs, SyncDueTemplates
@@ -24,6 +26,7 @@ from messaging.domain.shared.ids import AccountId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount
 from tests.builders import ACCOUNT, NOON, TEMPLATE, TENANT, a_template, an_account
+from tests.fakes.gateway import ScriptedGateway
 from tests.seeding import seed_tenant
 from tests.unit.application.webhooks.doubles import Counts
 
@@ -43,7 +46,9 @@ class World:
         self.result: Exception | None = None
         self.asked: list[datetime] = []
         self.ask_meanwhile = False
-        self.plan = PlanTemplateSyncs(open_uow=self.system, every=every)
+        self.plan = PlanTemplateSyncs(
+            open_uow=self.system, registries={"whatsapp_cloud": ScriptedGateway()}, every=every
+        )
         sync_due = SyncDueTemplates(
             open_uow=PostgresUnitOfWorkFactory(engines.app),
             snapshots=PostgresSnapshots(engines.system),

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from msgspec import Struct
 
-from messaging.application.ports.providers import Credentials
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application.ports.secrets import TenantCipher
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.shared.mode import Mode

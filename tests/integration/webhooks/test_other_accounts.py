@@ -6,8 +6,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application.ports.parked_receipts import ParkedReceipt
-from messaging.application.ports.providers import Credentials
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.reference import write

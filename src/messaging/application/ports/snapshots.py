@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from messaging.application.ports.platform import WrappedKey
-from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode

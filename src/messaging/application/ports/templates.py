@@ -1,6 +1,6 @@
 """Ports for templates as the provider reports them: reports to apply, and accounts whose templates are to be listed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -49,8 +49,8 @@ class SyncSchedule(Protocol):
         """Turn dispatches that a worker of an earlier release wrote into jobs; returns how many."""
         ...
 
-    async def unscheduled(self) -> Sequence[ReviewedAccount]:
-        """The active accounts that have no job to list their templates."""
+    async def unscheduled(self, providers: Collection[str]) -> Sequence[ReviewedAccount]:
+        """The active accounts at these providers that have no job to list their templates."""
         ...
 
 

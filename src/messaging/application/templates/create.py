@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from messaging.application.ports.clock import NewId
 from messaging.application.ports.configuration import Duplicate
-from messaging.application.ports.providers import Connection, ProviderGateway
+from messaging.application.ports.providers.outcomes import ProviderRefused
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.templates import TemplateRegistry
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.templates.views import TemplateView
 from messaging.domain.shared.errors import Violation
@@ -38,6 +40,15 @@ class NewTemplate(Struct, frozen=True, kw_only=True):
     components: Components
 
 
+def registry_of(registries: Mapping[str, TemplateRegistry], account: ProviderAccount) -> TemplateRegistry:
+    """Raises ProviderRefused for an account of a provider that reviews no templates."""
+    if (registry := registries.get(account.provider)) is None:
+        raise ProviderRefused(
+            "provider_refused", f"{account.provider} reviews no templates. Use a template of your own."
+        )
+    return registry
+
+
 class CreateTemplate:
     """Creates a template. The provider is called outside any transaction. If storing fails afterwards, a
     synchronisation adds the template.
@@ -48,13 +59,13 @@ class CreateTemplate:
         *,
         open_uow: OpenUnitOfWork,
         open_connection: OpenConnection,
-        gateways: Mapping[str, ProviderGateway],
+        registries: Mapping[str, TemplateRegistry],
         new_id: NewId,
         quotas: ConfigurationQuotas,
     ) -> None:
         self._open = open_uow
         self._open_connection = open_connection
-        self._gateways = gateways
+        self._registries = registries
         self._new_id = new_id
         self._quotas = quotas
 
@@ -71,9 +82,9 @@ class CreateTemplate:
                 raise already_exists(_TAKEN)
             if not await uow.room.has_room("templates", self._quotas.templates):
                 raise quota_exceeded("templates", self._quotas.templates)
+        registry = registry_of(self._registries, account)
         builder = self._draft(principal, new, account.id)
-        connection = await self._open_connection(account)
-        created = await self._gateways[account.provider].create_template(connection, builder)
+        created = await registry.create_template(await self._open_connection(account), builder)
         template = replace(
             builder,
             # The id is made after the provider's answer: a listing requested before this moment may lack the template.

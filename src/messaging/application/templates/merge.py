@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from messaging.application.ports.providers import ProviderTemplate
+from messaging.application.ports.providers.templates import ProviderTemplate
 from messaging.domain.templates.template import Template, TemplateStatus
 
 

@@ -8,9 +8,10 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from messaging.application.ports.clock import Clock, NewId
-from messaging.application.ports.providers import Connection, ProviderGateway, ProviderTemplate
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.templates import ProviderTemplate, TemplateRegistry
 from messaging.application.ports.unit_of_work import OpenUnitOfWork, UnitOfWork
-from messaging.application.templates.create import OpenConnection
+from messaging.application.templates.create import OpenConnection, registry_of
 from messaging.application.templates.merge import gone, may_be_sent_again, merged
 from messaging.application.templates.requests import listing, release
 from messaging.application.templates.views import SyncView
@@ -34,14 +35,14 @@ class SyncAccount:
     older than one merged before is dropped.
     """
 
-    def __init__(self, *, open_uow: OpenUnitOfWork, gateways: Mapping[str, ProviderGateway], new_id: NewId) -> None:
+    def __init__(self, *, open_uow: OpenUnitOfWork, registries: Mapping[str, TemplateRegistry], new_id: NewId) -> None:
         self._open = open_uow
-        self._gateways = gateways
+        self._registries = registries
         self._new_id = new_id
 
     async def __call__(self, account: ProviderAccount, connection: Connection, *, asked_at: datetime) -> SyncView:
         """Raises DomainError: provider_refused, provider_unavailable."""
-        reported = await self._gateways[account.provider].list_templates(connection)
+        reported = await registry_of(self._registries, account).list_templates(connection)
         async with self._open(account.tenant_id, account.mode) as uow:
             effects = await self._take_in(uow, account, _by_name(reported), asked_at)
             await uow.commit()

@@ -2,13 +2,14 @@
 
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
 from messaging.application import jobs
 from messaging.application.ports.outbox import ClaimedJob, Done, Failed, JobResult, Repeat, Wait
-from messaging.application.ports.providers import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.templates import TemplateRegistry
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
@@ -36,18 +37,21 @@ HeldFor = Callable[[AccountId], Awaitable[timedelta]]
 
 class PlanTemplateSyncs:
     """Schedules listings for accounts that have none scheduled. With an interval of zero, templates are listed only
-    when a report requires it.
+    when a report requires it. `registries` names the providers that have templates.
     """
 
-    def __init__(self, *, open_uow: OpenSystemUnitOfWork, every: timedelta) -> None:
+    def __init__(
+        self, *, open_uow: OpenSystemUnitOfWork, registries: Mapping[str, TemplateRegistry], every: timedelta
+    ) -> None:
         self._open = open_uow
+        self._providers = tuple(registries)
         self._every = every
 
     async def __call__(self) -> int:
         """How many were scheduled. Raises StoreUnavailable."""
         async with self._open() as uow:
             await uow.sync_schedule.carry_over()
-            accounts = await uow.sync_schedule.unscheduled() if self._every else ()
+            accounts = await uow.sync_schedule.unscheduled(self._providers) if self._every else ()
             await uow.outbox.enqueue(
                 [
                     listing(it.tenant_id, it.mode, it.account_id, due_after=self._first_turn(), hasten=False)

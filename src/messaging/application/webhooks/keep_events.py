@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from messaging.application.ports.clock import NewId
 from messaging.application.ports.provider_events import NewProviderEvent
-from messaging.application.ports.providers import OtherEvent
+from messaging.application.ports.providers.webhooks import OtherEvent
 from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots

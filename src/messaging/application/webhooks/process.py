@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from messaging.application import crashpoints
 from messaging.application.conversations.receive import InboundArrived
 from messaging.application.messages.tracking.reconcile import Arrived
-from messaging.application.ports.providers import (
+from messaging.application.ports.providers.webhooks import (
     MalformedWebhook,
     OtherEvent,
     TemplateChanged,
@@ -146,7 +146,7 @@ class ProcessWebhooks:
             return _Reading(webhook=webhook, problem="provider_unknown")
         try:
             kept = raw.unseal(self._key_ring.cipher(webhook.tenant_id, facts.data_keys), webhook.id, webhook.sealed)
-            return _Reading(webhook=webhook, events=tuple(reader.read(kept.body, received_at=webhook.received_at)))
+            return _Reading(webhook=webhook, events=tuple(reader.read(kept, received_at=webhook.received_at)))
         except CannotDecrypt:
             return _Reading(webhook=webhook, problem="cannot_decrypt")
         except MalformedWebhook as error:

@@ -11,15 +11,16 @@ from datetime import datetime
 from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.platform import WrappedKey
-from messaging.application.ports.providers import Credentials, WebhookReader
+from messaging.application.ports.providers.webhooks import Acknowledgement, WebhookReader, WebhookRequest
 from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
-from messaging.application.tenants.accounts.connections import open_credentials
+from messaging.application.tenants.accounts.connections import AccountCredentials, webhook_path
 from messaging.application.webhooks import raw
 from messaging.domain.shared.ids import Prefix, WebhookId, typeid
 from messaging.domain.tenants.tenant import ProviderAccount
@@ -41,11 +42,15 @@ class Forged(Struct, frozen=True, tag="forged"):
 
 
 class Stored(Struct, frozen=True, tag="stored"):
-    """The webhook was committed by this call, with the dispatch that gets it processed."""
+    """The webhook was committed by this call, with the dispatch that gets it processed. `answer` is what to reply."""
+
+    answer: Acknowledgement
 
 
 class Duplicate(Struct, frozen=True, tag="duplicate"):
-    """The same bytes were stored for this account before."""
+    """The same request was stored for this account before. `answer` is what to reply."""
+
+    answer: Acknowledgement
 
 
 class Challenge(Struct, frozen=True, tag="challenge"):
@@ -55,19 +60,60 @@ class Challenge(Struct, frozen=True, tag="challenge"):
 
 
 class Arriving(Struct, frozen=True, kw_only=True):
-    """A webhook as the HTTP layer saw it. Header names are lower-case."""
+    """A webhook as the HTTP layer saw it. Header names are lower-case; `query` is the part after `?`, as received."""
 
     provider: str
     token: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
+    query: str = ""
 
 
-class _Endpoint(Struct, frozen=True):
+class Endpoint(Struct, frozen=True):
+    """An account that webhooks are for, with what they are verified and sealed with."""
+
     account: ProviderAccount
     cipher: TenantCipher
-    credentials: Credentials
+    credentials: Struct
     reader: WebhookReader
+
+
+class Endpoints:
+    """Finds the account that a webhook's path names."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        credentials: AccountCredentials,
+        readers: Mapping[str, WebhookReader],
+    ) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+        self._credentials = credentials
+        self._readers = readers
+        # Cached by account and data keys, so that credentials are decrypted again when either changes.
+        self._opened = lru_cache(maxsize=_REMEMBERED)(self._open)
+
+    def label(self, provider: str) -> str:
+        """The provider as a label of a metric: anybody can choose the path, so only a known name becomes one."""
+        return provider if provider in self._readers else "unknown"
+
+    async def find(self, provider: str, token: str) -> Endpoint | None:
+        if provider not in self._readers or _TOKEN.fullmatch(token) is None:
+            return None
+        account = await self._snapshots.account_by_token(token)
+        if account is None or account.provider != provider:
+            return None
+        facts = await self._snapshots.tenant(account.tenant_id)
+        return None if facts is None else self._opened(account, facts.data_keys)
+
+    def _open(self, account: ProviderAccount, data_keys: tuple[WrappedKey, ...]) -> Endpoint:
+        cipher = self._key_ring.cipher(account.tenant_id, data_keys)
+        credentials = self._credentials.open(account, cipher)
+        return Endpoint(account, cipher, credentials, self._readers[account.provider])
 
 
 class StoreWebhook:
@@ -80,23 +126,19 @@ class StoreWebhook:
     def __init__(
         self,
         *,
-        snapshots: Snapshots,
-        key_ring: KeyRing,
-        readers: Mapping[str, WebhookReader],
+        endpoints: Endpoints,
+        public_url: str,
         store: Callable[[RawWebhook], Awaitable[bool]],
         new_id: NewId,
         clock: Clock,
         telemetry: Telemetry,
     ) -> None:
-        self._snapshots = snapshots
-        self._key_ring = key_ring
-        self._readers = readers
+        self._endpoints = endpoints
+        self._public_url = public_url.rstrip("/")
         self._store = store
         self._new_id = new_id
         self._clock = clock
         self._telemetry = telemetry
-        # Cached by account and data keys, so that credentials are decrypted again when either changes.
-        self._opened = lru_cache(maxsize=_REMEMBERED)(self._open)
 
     async def __call__(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
         """Raises StoreUnavailable or Overloaded; the webhook must not be acknowledged then."""
@@ -106,53 +148,51 @@ class StoreWebhook:
 
     async def knows(self, provider: str, token: str) -> bool:
         """Whether the path belongs to an account; asked before the body is read."""
-        if await self._endpoint(provider, token) is not None:
+        if await self._endpoints.find(provider, token) is not None:
             return True
         self._count(provider, Unknown())
         return False
 
-    async def handshake(self, provider: str, token: str, query: Mapping[str, str]) -> Unknown | Forged | Challenge:
+    async def handshake(self, arriving: Arriving) -> Unknown | Forged | Challenge:
         """Answer the check by which a provider verifies the webhook's URL before it posts there."""
-        endpoint = await self._endpoint(provider, token)
+        endpoint = await self._endpoints.find(arriving.provider, arriving.token)
         if endpoint is None:
             return Unknown()
-        body = endpoint.reader.handshake(query, endpoint.credentials)
+        body = endpoint.reader.handshake(self._request(arriving), endpoint.credentials)
         if body is None:
-            has_token = endpoint.credentials.verify_token is not None
-            log.warning("webhook.handshake_refused", extra={**_who(endpoint), "verify_token_set": has_token})
+            unset = ",".join(name for name, value in asdict(endpoint.credentials).items() if not value)
+            log.warning("webhook.handshake_refused", extra={**_who(endpoint), "unset_credentials": unset})
             return Forged()
         return Challenge(body)
 
     async def _take(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
-        endpoint = await self._endpoint(arriving.provider, arriving.token)
+        endpoint = await self._endpoints.find(arriving.provider, arriving.token)
         if endpoint is None:
             return Unknown()
-        if not endpoint.reader.is_authentic(arriving.headers, arriving.body, endpoint.credentials):
+        request, now = self._request(arriving), self._clock.now()
+        if not await endpoint.reader.verify(request, endpoint.credentials, now=now):
             log.warning("webhook.forged", extra=_who(endpoint))
             return Forged()
-        webhook = _webhook(endpoint, arriving, id=WebhookId(self._new_id()), now=self._clock.now())
-        return Stored() if await self._store(webhook) else Duplicate()
+        webhook = _webhook(endpoint, request, id=WebhookId(self._new_id()), now=now)
+        answer = endpoint.reader.acknowledgement
+        return Stored(answer) if await self._store(webhook) else Duplicate(answer)
+
+    def _request(self, arriving: Arriving) -> WebhookRequest:
+        """The request under the public URL. The path is written anew, because a proxy may have shortened it."""
+        url = self._public_url + webhook_path(arriving.provider, arriving.token)
+        return WebhookRequest(
+            method=arriving.method,
+            url=f"{url}?{arriving.query}" if arriving.query else url,
+            headers=arriving.headers,
+            body=arriving.body,
+        )
 
     def _count(self, provider: str, outcome: Unknown | Forged | Stored | Duplicate) -> None:
-        """Count a webhook. Anybody can choose the path, so only the name of a known provider becomes a label."""
-        label = provider if provider in self._readers else "unknown"
+        label = self._endpoints.label(provider)
         self._telemetry.count("webhooks_received", provider=label, outcome=_name(outcome))
 
-    async def _endpoint(self, provider: str, token: str) -> _Endpoint | None:
-        if provider not in self._readers or _TOKEN.fullmatch(token) is None:
-            return None
-        account = await self._snapshots.account_by_token(token)
-        if account is None or account.provider != provider:
-            return None
-        facts = await self._snapshots.tenant(account.tenant_id)
-        return None if facts is None else self._opened(account, facts.data_keys)
 
-    def _open(self, account: ProviderAccount, data_keys: tuple[WrappedKey, ...]) -> _Endpoint:
-        cipher = self._key_ring.cipher(account.tenant_id, data_keys)
-        return _Endpoint(account, cipher, open_credentials(account, cipher), self._readers[account.provider])
-
-
-def _who(endpoint: _Endpoint) -> dict[str, str]:
+def _who(endpoint: Endpoint) -> dict[str, str]:
     """Account, tenant and provider of a webhook, for a log line."""
     return {
         "account": typeid(Prefix.ACCOUNT, endpoint.account.id),
@@ -161,16 +201,22 @@ def _who(endpoint: _Endpoint) -> dict[str, str]:
     }
 
 
-def _webhook(endpoint: _Endpoint, arriving: Arriving, *, id: WebhookId, now: datetime) -> RawWebhook:
+def _webhook(endpoint: Endpoint, request: WebhookRequest, *, id: WebhookId, now: datetime) -> RawWebhook:
     return RawWebhook(
         id=id,
         tenant_id=endpoint.account.tenant_id,
         account_id=endpoint.account.id,
-        provider=arriving.provider,
-        digest=hashlib.sha256(arriving.body).digest(),
-        sealed=raw.seal(endpoint.cipher, id, arriving.headers, arriving.body),
+        provider=endpoint.account.provider,
+        digest=_digest(request),
+        sealed=raw.seal(endpoint.cipher, id, request, endpoint.reader.kept_headers),
         received_at=now,
     )
+
+
+def _digest(request: WebhookRequest) -> bytes:
+    """What repetitions share: the body, and the query where there is one."""
+    _, asked, query = request.url.partition("?")
+    return hashlib.sha256(f"?{query}\n".encode() + request.body if asked else request.body).digest()
 
 
 def _name(outcome: Unknown | Forged | Stored | Duplicate) -> str:

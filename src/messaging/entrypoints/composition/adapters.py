@@ -1,7 +1,7 @@
 """The container that builds the adapter behind each port."""
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Dependency, Dict, Object, Singleton
+from dependency_injector.providers import Dependency, Object, Singleton
 
 from messaging.adapters.arq.consumer import ArqWakeupConsumer
 from messaging.adapters.arq.queue import ArqWakeupQueue
@@ -18,19 +18,17 @@ from messaging.adapters.postgres.operations.workers import PostgresWorkers
 from messaging.adapters.postgres.schema.logins import PostgresLogins
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.postgres.webhooks.raw_webhooks import PostgresWebhookStore
-from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.adapters.providers.whatsapp_cloud.setup import WhatsAppCloudSetup
-from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
-from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls
 from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.adapters.redis.sender_health import RedisHealthRecords
 from messaging.adapters.redis.submission_limits import RedisSubmissionQuotas
 from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
+from messaging.application.tenants.accounts.connections import AccountCredentials
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
 from messaging.entrypoints.composition.health.logins import LoginCheck
 from messaging.entrypoints.composition.health.process import ProcessHealth
-from messaging.entrypoints.composition.providers import CARRIED
+from messaging.entrypoints.composition.provider_adapters import build_adapters
+from messaging.entrypoints.composition.providers import BY_NAME, CARRIED
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.observability.operations import Operations
 from messaging.entrypoints.settings.settings import Settings
@@ -47,6 +45,7 @@ class Adapters(DeclarativeContainer):
     telemetry = Singleton(PrometheusTelemetry, registry=resources.provided.registry)
     key_ring = Singleton(AesKeyRing, Singleton(terms.master_key, settings))
 
+    installed = Object(BY_NAME)
     carried = Object(CARRIED)
     snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system, carried=carried)
     open_uow = Singleton(
@@ -87,26 +86,12 @@ class Adapters(DeclarativeContainer):
     )
     operations = Singleton(Operations, health, resources.provided.registry, instance=settings.provided.instance)
 
-    whatsapp_cloud = Singleton(
-        WhatsAppCloudGateway,
-        http=resources.provided.http,
-        live_base_url=settings.provided.whatsapp_base_url.value,
-        sandbox_base_url=settings.provided.sandbox_base_url.value,
-        graph_version=settings.provided.whatsapp_graph_version,
-        message_history=settings.provided.whatsapp_message_history,
-    )
-    gateways = Dict(whatsapp_cloud=whatsapp_cloud)
-    setups = Dict(
-        whatsapp_cloud=Singleton(
-            WhatsAppCloudSetup,
-            graph=Singleton(
-                GraphCalls,
-                http=resources.provided.http,
-                live_base_url=settings.provided.whatsapp_base_url.value,
-                sandbox_base_url=settings.provided.sandbox_base_url.value,
-                graph_version=settings.provided.whatsapp_graph_version,
-            ),
-            gateway=whatsapp_cloud,
-        )
-    )
-    readers = Dict(whatsapp_cloud=Singleton(WhatsAppWebhookReader))
+    parts = Singleton(build_adapters, settings, resources)
+    provider_adapters = parts.provided.adapters
+    gateways = parts.provided.gateways
+    readers = parts.provided.readers
+    lookups = parts.provided.lookups
+    registries = parts.provided.registries
+    directories = parts.provided.directories
+    setups = parts.provided.setups
+    credentials = Singleton(AccountCredentials, installed)

@@ -51,7 +51,9 @@ class Application(DeclarativeContainer):
         OutboxUseCases, settings=settings, adapters=adapters, messages=messages, templates=templates
     )
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
-    webhooks: Any = Container(WebhookUseCases, adapters=adapters, conversations=conversations, tracking=tracking)
+    webhooks: Any = Container(
+        WebhookUseCases, settings=settings, adapters=adapters, conversations=conversations, tracking=tracking
+    )
 
 
 def build(settings: Settings, resources: Resources, *, worker: str) -> Application:

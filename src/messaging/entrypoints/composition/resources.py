@@ -1,6 +1,6 @@
 """The connections a process holds open (Postgres, Redis, HTTP to providers), and the order in which they close."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
@@ -17,12 +17,16 @@ from messaging.entrypoints.settings.settings import Settings
 
 
 class Resources(Struct, frozen=True, kw_only=True):
-    """The connections of a process. All are built synchronously; each connects on first use."""
+    """The connections of a process. All are built synchronously; each connects on first use.
+
+    What `on_close` is given runs when the process ends, before these close.
+    """
 
     engines: Engines
     redis: Redis
     http: ProviderHttp
     registry: CollectorRegistry
+    on_close: Callable[[Callable[[], Awaitable[None]]], object]
 
 
 @asynccontextmanager
@@ -44,7 +48,9 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         # sending.
         http = ProviderHttp(connections=2 * settings.delivery_concurrency + 16)
         stack.push_async_callback(http.aclose)
-        yield Resources(engines=engines, redis=redis, http=http, registry=_registry(engines))
+        yield Resources(
+            engines=engines, redis=redis, http=http, registry=_registry(engines), on_close=stack.push_async_callback
+        )
 
 
 def _registry(engines: Engines) -> CollectorRegistry:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
@@ -96,10 +95,10 @@ class ReceiveWebhook:
         except TimeoutError:
             return problem(HTTPStatus.REQUEST_TIMEOUT, (b"connection", b"close"))
         async with asyncio.timeout(_STORING):
-            outcome = await self._accept(Arriving(provider=provider, token=token, headers=headers, body=body))
+            outcome = await self._accept(_arriving(scope, provider, token, headers, body))
         match outcome:
-            case Stored() | Duplicate():
-                return Answer(status=200, body=b"", content_type=b"text/plain; charset=utf-8")
+            case Stored(answer=answer) | Duplicate(answer=answer):
+                return Answer(status=200, body=answer.body, content_type=answer.content_type.encode())
             case Forged():
                 return problem(HTTPStatus.UNAUTHORIZED)
             case Unknown():
@@ -121,9 +120,8 @@ class ReceiveWebhook:
                 share.take(len(part))
 
     async def _handshake(self, scope: Scope, provider: str, token: str) -> Answer:
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         async with asyncio.timeout(_STORING):
-            outcome = await self._accept.handshake(provider, token, query)
+            outcome = await self._accept.handshake(_arriving(scope, provider, token, _headers(scope), b""))
         match outcome:
             case Challenge(body=body):
                 # The caller chose these characters: a browser must never render them as a page.
@@ -150,6 +148,11 @@ def problem(status: HTTPStatus, *headers: tuple[bytes, bytes]) -> Answer:
     """RFC 9457 without details: providers read the status only, and others shall learn nothing."""
     body = msgspec.json.encode({"type": "about:blank", "title": status.phrase, "status": int(status)})
     return Answer(status=status, body=body, content_type=b"application/problem+json", headers=headers)
+
+
+def _arriving(scope: Scope, provider: str, token: str, headers: Mapping[str, str], body: bytes) -> Arriving:
+    query = scope["query_string"].decode("latin-1")
+    return Arriving(provider=provider, token=token, headers=headers, body=body, method=scope["method"], query=query)
 
 
 def _headers(scope: Scope) -> Mapping[str, str]:

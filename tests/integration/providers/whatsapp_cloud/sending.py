@@ -1,6 +1,7 @@
 """Values the adapter's tests send, and a `may_start` that remembers being asked."""
 
-from messaging.application.ports.providers import Connection, Credentials, Outgoing
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
+from messaging.application.ports.providers.sending import Connection, Outgoing
 from messaging.domain.channels.address import Phone, Recipient
 from messaging.domain.content.content import Content, Text
 from messaging.domain.shared.mode import Mode

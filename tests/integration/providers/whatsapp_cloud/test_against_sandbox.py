@@ -10,7 +10,9 @@ import pytest
 
 from messaging.adapters.providers.http import ProviderHttp, Timeouts
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.application.ports.providers import Connection, Credentials, NotStarted, Outgoing, ProviderRefused
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
+from messaging.application.ports.providers.outcomes import ProviderRefused
+from messaging.application.ports.providers.sending import Connection, NotStarted, Outgoing
 from messaging.domain.channels.address import Phone
 from messaging.domain.content.content import Content, TemplateMessage, Text
 from messaging.domain.content.parameters import HeaderText, UrlButton
@@ -29,6 +31,7 @@ from messaging.domain.templates.template import (
     TemplateStatus,
 )
 from messaging.entrypoints.sandbox import SandboxConfig, Settings, serving
+from tests.integration.providers.whatsapp_cloud.connecting import a_gateway
 from tests.integration.providers.whatsapp_cloud.sending import PHONE_ID, REFERENCE, TOKEN, WABA_ID, Permission
 
 CONNECTION = Connection(mode=Mode.TEST, external_id=WABA_ID, credentials=Credentials(access_token=TOKEN))
@@ -55,7 +58,7 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
 @pytest.fixture(scope="module")
 async def gateway(sandbox: str) -> AsyncIterator[WhatsAppCloudGateway]:
     http = ProviderHttp(timeouts=Timeouts(read=0.5, answer=1.0))
-    yield WhatsAppCloudGateway(http=http, live_base_url="http://live.invalid", sandbox_base_url=sandbox)
+    yield a_gateway(http, live="http://live.invalid", sandbox=sandbox)
     await http.aclose()
 
 

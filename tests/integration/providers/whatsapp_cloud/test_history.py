@@ -8,10 +8,14 @@ import pytest
 import respx
 
 from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.providers.tools import Tools
+from messaging.adapters.providers.whatsapp_cloud import build
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.application.ports.providers import ProviderRefused, ProviderUnavailable
+from messaging.adapters.providers.whatsapp_cloud.settings import WhatsAppSettings
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.domain.messages.receipts import ProviderError, Receipt, ReceiptKind
 from tests.builders import WAMID
+from tests.integration.providers.whatsapp_cloud.connecting import a_gateway
 from tests.integration.providers.whatsapp_cloud.sending import PHONE_ID, TOKEN, a_connection
 
 LIVE = "https://graph.facebook.com"
@@ -21,9 +25,7 @@ HISTORY = f"{LIVE}/v25.0/{PHONE_ID}/message_history"
 @pytest.fixture
 async def gateway() -> AsyncIterator[WhatsAppCloudGateway]:
     http = ProviderHttp()
-    yield WhatsAppCloudGateway(
-        http=http, live_base_url=LIVE, sandbox_base_url="http://sandbox.local", message_history=True
-    )
+    yield a_gateway(http, live=LIVE)
     await http.aclose()
 
 
@@ -108,9 +110,16 @@ async def test_no_answer_is_no_news_either(gateway: WhatsAppCloudGateway, meta: 
         await gateway.history(a_connection(), PHONE_ID, WAMID)
 
 
-async def test_meta_is_not_asked_unless_the_operator_wants_it() -> None:
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_meta_is_not_asked_unless_the_operator_wants_it(wanted: bool) -> None:
     http = ProviderHttp()
-    gateway = WhatsAppCloudGateway(http=http, live_base_url=LIVE, sandbox_base_url="http://sandbox.local")
+    tools = Tools(
+        http=http,
+        settings=WhatsAppSettings(message_history=wanted),
+        sandbox_url="http://sandbox.local",
+        webhooks_url="https://hooks.example",
+        on_close=lambda close: None,
+    )
 
-    assert not gateway.has_history
+    assert (build(tools).lookup is not None) is wanted
     await http.aclose()

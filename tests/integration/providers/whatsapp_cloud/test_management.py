@@ -11,7 +11,8 @@ import respx
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.wire.versions import version_warning
-from messaging.application.ports.providers import ProviderNumber, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.numbers import ProviderNumber
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.domain.shared.ids import AccountId, TemplateId, TenantId
 from messaging.domain.templates.template import (
     Button,
@@ -24,6 +25,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from tests.integration.providers.whatsapp_cloud.connecting import a_gateway
 from tests.integration.providers.whatsapp_cloud.payloads import parsed, recorded
 from tests.integration.providers.whatsapp_cloud.sending import TOKEN, WABA_ID, a_connection
 
@@ -36,7 +38,7 @@ NOBODY = UUID(int=0)
 @pytest.fixture
 async def gateway() -> AsyncIterator[WhatsAppCloudGateway]:
     http = ProviderHttp()
-    yield WhatsAppCloudGateway(http=http, live_base_url=LIVE, sandbox_base_url="http://sandbox.local")
+    yield a_gateway(http, live=LIVE)
     await http.aclose()
 
 

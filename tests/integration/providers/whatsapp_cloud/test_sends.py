@@ -16,7 +16,7 @@ from messaging.adapters.providers.http import ProviderHttp, Reply
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.wire import errors
 from messaging.adapters.providers.whatsapp_cloud.wire.verdicts import async_failure, judge
-from messaging.application.ports.providers import NotStarted
+from messaging.application.ports.providers.sending import NotStarted
 from messaging.domain.channels.address import ScopedUser
 from messaging.domain.content.content import Content, Document, Image, TemplateMessage, Text
 from messaging.domain.content.parameters import (
@@ -41,6 +41,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from tests.integration.providers.whatsapp_cloud.connecting import a_gateway
 from tests.integration.providers.whatsapp_cloud.payloads import parsed, recorded
 from tests.integration.providers.whatsapp_cloud.sending import (
     PHONE_ID,
@@ -59,7 +60,7 @@ NOBODY = UUID(int=0)
 @pytest.fixture
 async def gateway() -> AsyncIterator[WhatsAppCloudGateway]:
     http = ProviderHttp()
-    yield WhatsAppCloudGateway(http=http, live_base_url=f"{LIVE}/", sandbox_base_url=SANDBOX, graph_version="v25.0")
+    yield a_gateway(http, live=f"{LIVE}/", sandbox=SANDBOX, version="v25.0")
     await http.aclose()
 
 
@@ -302,7 +303,7 @@ async def test_a_withheld_permission_is_kept_through_a_replaced_transport(
 
 def test_a_version_that_is_none_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="Not a Graph API version"):
-        WhatsAppCloudGateway(http=ProviderHttp(), live_base_url=LIVE, sandbox_base_url=SANDBOX, graph_version="25")
+        a_gateway(ProviderHttp(), live=LIVE, sandbox=SANDBOX, version="25")
 
 
 # --- the answer -----------------------------------------------------------------------------------------------------

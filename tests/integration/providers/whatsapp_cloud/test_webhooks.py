@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import MALFORMED, WhatsAppWebhookReader
-from messaging.application.ports.providers import (
-    Credentials,
+from messaging.application.ports.providers.webhooks import (
     MalformedWebhook,
     OtherEvent,
     TemplateChanged,
@@ -23,6 +23,7 @@ from messaging.application.ports.providers import (
 from messaging.domain.conversations.inbound import InboundKind, InboundMessage
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.templates.template import TemplateStatus
+from tests.fakes.installed import a_webhook as arriving
 from tests.integration.providers.whatsapp_cloud.payloads import parsed, recorded
 from tests.integration.providers.whatsapp_cloud.sending import PHONE_ID, REFERENCE
 
@@ -32,7 +33,7 @@ USER_ID = "US.13491208655302741918"
 
 
 def read_body(body: bytes) -> list[Any]:
-    return list(reader.read(body, received_at=RECEIVED))
+    return list(reader.read(arriving(body), received_at=RECEIVED))
 
 
 def events(document: Any) -> list[Any]:
@@ -57,13 +58,13 @@ def credentials(*secrets: str, verify_token: str | None = None) -> Credentials:
     return Credentials(access_token="t", app_secrets=secrets, verify_token=verify_token)
 
 
-def test_a_webhook_is_authentic_under_any_of_the_secrets() -> None:
+async def test_a_webhook_is_authentic_under_any_of_the_secrets() -> None:
     body = recorded("webhook_statuses")
 
     for secret in ("old", "new"):
         headers = {"x-hub-signature-256": sign(body, secret)}
-        assert reader.is_authentic(headers, body, credentials("old", "new"))
-        assert not reader.is_authentic(headers, body, credentials("other"))
+        assert await reader.verify(arriving(body, headers=headers), credentials("old", "new"), now=RECEIVED)
+        assert not await reader.verify(arriving(body, headers=headers), credentials("other"), now=RECEIVED)
 
 
 @pytest.mark.parametrize(
@@ -82,40 +83,44 @@ def test_a_webhook_is_authentic_under_any_of_the_secrets() -> None:
         {"x-hub-signature": "sha1=" + hmac.new(b"secret", b"body", hashlib.sha1).hexdigest()},
     ],
 )
-def test_forgeries_are_not_authentic(headers: dict[str, str]) -> None:
-    assert not reader.is_authentic(headers, b"body", credentials("secret"))
+async def test_forgeries_are_not_authentic(headers: dict[str, str]) -> None:
+    assert not await reader.verify(arriving(b"body", headers=headers), credentials("secret"), now=RECEIVED)
 
 
 @pytest.mark.parametrize("secrets", [(), ("",), ("", "")])
-def test_without_a_secret_nothing_is_authentic(secrets: tuple[str, ...]) -> None:
+async def test_without_a_secret_nothing_is_authentic(secrets: tuple[str, ...]) -> None:
     headers = {"x-hub-signature-256": sign(b"body", "")}
 
-    assert not reader.is_authentic(headers, b"body", credentials(*secrets))
+    assert not await reader.verify(arriving(b"body", headers=headers), credentials(*secrets), now=RECEIVED)
 
 
-def test_the_signature_is_taken_over_the_bytes_as_received() -> None:
+async def test_the_signature_is_taken_over_the_bytes_as_received() -> None:
     body = recorded("webhook_inbound")
     headers = {"x-hub-signature-256": sign(body, "secret")}
 
-    assert reader.is_authentic(headers, body, credentials("secret"))
-    assert not reader.is_authentic(headers, msgspec.json.encode(msgspec.json.decode(body)), credentials("secret"))
+    assert await reader.verify(arriving(body, headers=headers), credentials("secret"), now=RECEIVED)
+    assert not await reader.verify(
+        arriving(msgspec.json.encode(msgspec.json.decode(body)), headers=headers), credentials("secret"), now=RECEIVED
+    )
 
 
 def test_the_handshake_returns_the_challenge_for_the_right_token_only() -> None:
     query = {"hub.mode": "subscribe", "hub.verify_token": "right", "hub.challenge": "1158201444"}
 
-    assert reader.handshake(query, credentials(verify_token="right")) == "1158201444"
-    assert reader.handshake(query, credentials(verify_token="wrong")) is None
-    assert reader.handshake(query | {"hub.mode": "unsubscribe"}, credentials(verify_token="right")) is None
-    assert reader.handshake(query | {"hub.verify_token": "\ud800"}, credentials(verify_token="right")) is None
-    assert reader.handshake({}, credentials(verify_token="right")) is None
+    ours = credentials(verify_token="right")
+
+    assert reader.handshake(arriving(query=query), ours) == "1158201444"
+    assert reader.handshake(arriving(query=query), credentials(verify_token="wrong")) is None
+    assert reader.handshake(arriving(query=query | {"hub.mode": "unsubscribe"}), ours) is None
+    assert reader.handshake(arriving(query=query | {"hub.verify_token": "\ufffd"}), ours) is None
+    assert reader.handshake(arriving(query={}), ours) is None
 
 
 @pytest.mark.parametrize("verify_token", [None, ""])
 def test_without_a_verify_token_every_handshake_is_refused(verify_token: str | None) -> None:
     query = {"hub.mode": "subscribe", "hub.verify_token": "", "hub.challenge": "1"}
 
-    assert reader.handshake(query, credentials(verify_token=verify_token)) is None
+    assert reader.handshake(arriving(query=query), credentials(verify_token=verify_token)) is None
 
 
 FACTS = (

@@ -15,8 +15,9 @@ import pytest
 
 from messaging.adapters.providers.http import ProviderHttp, Timeouts
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.application.ports.providers import NotStarted
+from messaging.application.ports.providers.sending import NotStarted
 from messaging.domain.messages.retry import Rejected, Sent, Uncertain, Unreachable
+from tests.integration.providers.whatsapp_cloud import connecting
 from tests.integration.providers.whatsapp_cloud.raw_server import (
     Behaviour,
     RawServer,
@@ -46,7 +47,7 @@ async def http() -> AsyncIterator[ProviderHttp]:
 
 
 def a_gateway(http: ProviderHttp, url: str) -> WhatsAppCloudGateway:
-    return WhatsAppCloudGateway(http=http, live_base_url=url, sandbox_base_url=url)
+    return connecting.a_gateway(http, live=url, sandbox=url)
 
 
 async def test_an_accepted_send_names_the_providers_id(http: ProviderHttp) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
+from tests.fakes.installed import a_webhook
 
 PHONE_ID = "106540352242922"
 AT = "1777896000"
@@ -38,7 +39,7 @@ def a_status(**changes: Any) -> dict[str, Any]:
 
 
 def read(raw: bytes) -> list[Any]:
-    return list(WhatsAppWebhookReader().read(raw, received_at=RECEIVED_AT))
+    return list(WhatsAppWebhookReader().read(a_webhook(raw), received_at=RECEIVED_AT))
 
 
 def one_message(message: Any, *contacts: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from messaging.adapters.providers.whatsapp_cloud.templates.definitions import read_template
-from messaging.application.ports.providers import ProviderTemplate
+from messaging.application.ports.providers.templates import ProviderTemplate
 from messaging.domain.content.parameters import TemplateParameters
 from messaging.domain.templates.template import ParameterFormat
 from messaging.domain.templates.validation import send_violations

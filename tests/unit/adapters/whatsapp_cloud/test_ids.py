@@ -7,8 +7,9 @@ import pytest
 
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
-from messaging.application.ports.providers import ProviderRefused
+from messaging.application.ports.providers.outcomes import ProviderRefused
 from messaging.domain.messages.retry import Unreachable
+from tests.integration.providers.whatsapp_cloud.connecting import a_gateway
 from tests.integration.providers.whatsapp_cloud.sending import a_connection, an_outgoing
 
 NO_IDS = ["..", ".", "../../me?x=", "", "me", "1/2", "1?", "1%2f", "١٢", "1\n", " 1"]
@@ -28,7 +29,7 @@ async def never_asked() -> bool:
 @pytest.fixture
 def gateway() -> WhatsAppCloudGateway:
     http = cast(ProviderHttp, Unasked())
-    return WhatsAppCloudGateway(http=http, live_base_url="https://live.test", sandbox_base_url="https://sandbox.test")
+    return a_gateway(http, live="https://live.test", sandbox="https://sandbox.test")
 
 
 @pytest.mark.parametrize("id", NO_IDS)

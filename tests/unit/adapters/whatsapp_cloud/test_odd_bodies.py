@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import MALFORMED
-from messaging.application.ports.providers import OtherEvent
+from messaging.application.ports.providers.webhooks import OtherEvent
 from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.messages.receipts import Receipt
 from tests.unit.adapters.whatsapp_cloud.bodies import PHONE_ID, SAID_AT, a_status, a_text, body, read, value

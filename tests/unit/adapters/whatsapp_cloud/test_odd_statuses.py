@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from messaging.application.ports.providers import OtherEvent
+from messaging.application.ports.providers.webhooks import OtherEvent
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.state import Signal
 from tests.unit.adapters.whatsapp_cloud.bodies import SAID_AT, a_status, one_status

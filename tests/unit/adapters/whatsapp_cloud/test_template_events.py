@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
-from messaging.application.ports.providers import (
+from messaging.application.ports.providers.webhooks import (
     OtherEvent,
     TemplateChanged,
     TemplateQualityChanged,
@@ -15,6 +15,7 @@ from messaging.application.ports.providers import (
 )
 from messaging.domain.templates.template import TemplateCategory, TemplateStatus
 from tests.builders import NOON
+from tests.fakes.installed import a_webhook
 
 AT = datetime.fromtimestamp(1_739_321_024, UTC)
 NAMED = {
@@ -27,7 +28,7 @@ ABOUT: dict[str, Any] = {"external_id": "168955690812", "name": "cart", "languag
 
 def read(field: str, value: dict[str, Any], time: Any = 1_739_321_024) -> list[Any]:
     entry = {"id": "1", "time": time, "changes": [{"field": field, "value": NAMED | value}]}
-    return list(WhatsAppWebhookReader().read(msgspec.json.encode({"entry": [entry]}), received_at=NOON))
+    return list(WhatsAppWebhookReader().read(a_webhook(msgspec.json.encode({"entry": [entry]})), received_at=NOON))
 
 
 def status(value: dict[str, Any], **others: Any) -> list[Any]:

@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from messaging.application.ports.providers import Connection, Credentials, ProviderGateway, ProviderTemplate
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.templates import ProviderTemplate, TemplateRegistry
 from messaging.application.templates.choose import ChooseForTemplate
 from messaging.application.templates.create import CreateTemplate, NewTemplate
 from messaging.application.templates.queries import FindTemplate, ListTemplates
@@ -42,7 +44,7 @@ class World:
         self._create = CreateTemplate(
             open_uow=self.open,
             open_connection=self._connect,
-            gateways=cast(Mapping[str, ProviderGateway], {"whatsapp_cloud": self}),
+            registries=cast(Mapping[str, TemplateRegistry], {"whatsapp_cloud": self}),
             new_id=lambda: next(ids),
             quotas=ConfigurationQuotas(templates=2),
         )

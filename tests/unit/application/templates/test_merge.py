@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from messaging.application.ports.providers import ProviderTemplate
+from messaging.application.ports.providers.templates import ProviderTemplate
 from messaging.application.templates.merge import gone, may_be_sent_again, merged
 from messaging.domain.templates.template import ParameterFormat, Template, TemplateCategory, TemplateStatus
 from tests.builders import NOON, a_template, components

@@ -9,9 +9,11 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application import jobs
 from messaging.application.ports.outbox import NewJob
-from messaging.application.ports.providers import Connection, Credentials, ProviderGateway, ProviderTemplate
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.templates import ProviderTemplate, TemplateRegistry
 from messaging.application.ports.unit_of_work import UnitOfWork
 from messaging.application.templates.sync import SyncAccount, SyncTemplates
 from messaging.application.templates.views import SyncView, TemplateView
@@ -53,8 +55,8 @@ class World:
         self.outbox = self
         self.asked: list[tuple[str, Any]] = []
         self.listing: Sequence[ProviderTemplate] = ()
-        gateways = cast(Mapping[str, ProviderGateway], {"whatsapp_cloud": self})
-        self.sync = SyncAccount(open_uow=self.open, gateways=gateways, new_id=uuid7)
+        gateways = cast(Mapping[str, TemplateRegistry], {"whatsapp_cloud": self})
+        self.sync = SyncAccount(open_uow=self.open, registries=gateways, new_id=uuid7)
 
     async def __call__(self, *listing: ProviderTemplate, asked_at: datetime = NOON) -> SyncView:
         self.listing = listing

@@ -1,6 +1,6 @@
 """Templates read from providers by themselves: whose turn it is, and what follows from how it went."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import SimpleNamespace
@@ -8,9 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application import jobs
 from messaging.application.ports.outbox import Done, Failed, JobResult, NewJob, Repeat, Wait
-from messaging.application.ports.providers import Connection, Credentials, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.sending import Connection
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.templates import ReviewedAccount
@@ -23,6 +25,7 @@ from messaging.domain.shared.mode import Mode, Reach
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.tenant import AccountStatus, ProviderAccount, TenantStatus
 from tests.builders import ACCOUNT, NOON, TEMPLATE, TENANT, a_claimed_job, a_snapshot, a_template, a_tenant, an_account
+from tests.fakes.gateway import ScriptedGateway
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import Counts
 
@@ -53,7 +56,11 @@ class World:
             every=every,
             **doubles,
         )
-        self.plan = PlanTemplateSyncs(open_uow=cast(OpenSystemUnitOfWork, self.open_system), every=every)
+        self.plan = PlanTemplateSyncs(
+            open_uow=cast(OpenSystemUnitOfWork, self.open_system),
+            registries={"whatsapp_cloud": ScriptedGateway()},
+            every=every,
+        )
 
     async def run(self) -> JobResult:
         return await self.use_case(jobs.SyncTemplates(account_id=ACCOUNT), a_claimed_job())
@@ -85,7 +92,7 @@ class World:
         self.carried += 1
         return 0
 
-    async def unscheduled(self) -> Sequence[ReviewedAccount]:
+    async def unscheduled(self, providers: Collection[str]) -> Sequence[ReviewedAccount]:
         return [ReviewedAccount(tenant_id=TENANT, mode=Mode.TEST, account_id=ACCOUNT)]
 
     async def enqueue(self, wanted: Sequence[NewJob]) -> None:

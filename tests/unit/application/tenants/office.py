@@ -10,15 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from messaging.application.ports.providers import (
-    AccountSetup,
-    Connection,
-    Credentials,
-    ProviderGateway,
-    ProviderNumber,
-)
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials, of
+from messaging.application.ports.providers.numbers import NumberDirectory, ProviderNumber
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.setup import AccountSetup
 from messaging.application.tenants.accounts.ciphers import OpenAccount
-from messaging.application.tenants.accounts.connections import open_credentials, seal_credentials
+from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.application.tenants.accounts.set_up_account import VerifyAccount
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.domain.shared.errors import DomainError
@@ -28,6 +25,7 @@ from messaging.domain.tenants.quotas import ConfigurationQuotas
 from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, Tenant
 from tests.builders import NOON, PHONE_NUMBER_ID, a_principal, a_snapshot, a_tenant, an_account
 from tests.fakes.configuration import InMemoryConfiguration
+from tests.fakes.installed import CREDENTIALS_OF, INSTALLED
 from tests.fakes.platform import InMemoryPlatform
 from tests.fakes.providers import ScriptedSetup
 from tests.fakes.sender_health import InMemoryHealthRecords
@@ -63,9 +61,9 @@ class Office:
         self.snapshots = InMemorySnapshots(a_snapshot(data_keys=DATA_KEYS))
         self.provider = Provider()
         self.setups = cast(Mapping[str, AccountSetup], {"whatsapp_cloud": self.provider})
-        self.gateways = cast(Mapping[str, ProviderGateway], {"whatsapp_cloud": self.provider})
-        self.verify = VerifyAccount(setups=self.setups)
-        self.open_account = OpenAccount(snapshots=self.snapshots, key_ring=KEY_RING)
+        self.directories = cast(Mapping[str, NumberDirectory], {"whatsapp_cloud": self.provider})
+        self.verify = VerifyAccount(setups=self.setups, providers=INSTALLED)
+        self.open_account = OpenAccount(snapshots=self.snapshots, key_ring=KEY_RING, credentials=CREDENTIALS_OF)
         self.tell_health = TellHealth(records=InMemoryHealthRecords())
         self.under_way = 0
         self.commits = 0
@@ -92,7 +90,7 @@ class Office:
 
     def credentials(self, id: AccountId) -> Credentials:
         """As they are stored."""
-        return open_credentials(self.configuration.accounts_[id], CIPHER)
+        return of(CREDENTIALS_OF.open(self.configuration.accounts_[id], CIPHER))
 
     async def _commit(self) -> None:
         self.commits += 1

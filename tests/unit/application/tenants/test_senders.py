@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.providers.descriptor import Providers
 from messaging.application.tenants.accounts.add_sender import AddSender, ChangeSender, NewSender, SenderChanges
 from messaging.application.tenants.accounts.set_up_account import CheckNumber
 from messaging.application.tenants.queries import FindSender, ListSenders
@@ -17,10 +17,10 @@ from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import SenderStatus
 from tests.builders import ACCOUNT, NOON, PHONE_NUMBER_ID, SENDER, a_rule, a_sender
+from tests.fakes.installed import INSTALLED
 from tests.unit.application.tenants.office import NUMBER, QUOTAS, Office, a_sealed_account, refusal, violations
 
 FIRST, SECOND = SenderId(UUID(int=1)), SenderId(UUID(int=2))
-CARRIED: CarriedChannels = {"whatsapp_cloud": frozenset({Channel.WHATSAPP})}
 
 
 def new(**changes: Any) -> NewSender:
@@ -36,15 +36,15 @@ def new(**changes: Any) -> NewSender:
     return NewSender(**(fields | changes))
 
 
-async def add(office: Office, wanted: NewSender, *, carried: CarriedChannels = CARRIED) -> SenderView:
+async def add(office: Office, wanted: NewSender, *, providers: Providers = INSTALLED) -> SenderView:
     use_case = AddSender(
         open_uow=office.open,
         tell_health=office.tell_health,
         clock=office,
         new_id=office.new_id,
-        carried=carried,
+        providers=providers,
         quotas=QUOTAS,
-        check_number=CheckNumber(open_account=office.open_account, gateways=office.gateways),
+        check_number=CheckNumber(open_account=office.open_account, directories=office.directories),
     )
     return await use_case(office.principal, wanted)
 
@@ -95,9 +95,11 @@ async def test_everything_wrong_with_a_sender_is_listed_before_anybody_is_asked(
 
 async def test_an_email_sender_has_an_email_address() -> None:
     office = Office(a_sealed_account())
-    carried: CarriedChannels = {"whatsapp_cloud": frozenset({Channel.EMAIL})}
+    post = replace(INSTALLED["whatsapp_cloud"], channels=frozenset({Channel.EMAIL}))
 
-    view = await add(office, new(channel=Channel.EMAIL, address="a@b.example", verify=False), carried=carried)
+    view = await add(
+        office, new(channel=Channel.EMAIL, address="a@b.example", verify=False), providers={"whatsapp_cloud": post}
+    )
 
     assert view.address == "a@b.example"
 

@@ -10,12 +10,12 @@ from uuid import uuid4
 import msgspec
 
 from messaging.adapters.crypto.keyring import AesKeyRing
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application.contacts.learn_aliases import Told
 from messaging.application.jobs import SyncTemplates
 from messaging.application.ports.conversations import NewInbound
 from messaging.application.ports.outbox import NewJob
 from messaging.application.ports.provider_events import NewProviderEvent
-from messaging.application.ports.providers import Credentials
 from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.templates import LockedTemplates
@@ -30,6 +30,7 @@ from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 from tests.builders import ACCOUNT, NOON, PHONE_NUMBER_ID, SENDER, TENANT, a_snapshot, an_account
 from tests.fakes.clock import FixedClock as FixedClock
+from tests.fakes.installed import a_webhook
 from tests.fakes.providers import JsonReader as JsonReader
 from tests.fakes.telemetry import Counts as Counts
 
@@ -98,7 +99,7 @@ class Store:
             "account_id": ACCOUNT,
             "provider": "whatsapp_cloud",
             "digest": id.bytes,
-            "sealed": raw.seal(CIPHER, id, {}, text),
+            "sealed": raw.seal(CIPHER, id, a_webhook(text), frozenset()),
             "received_at": NOON,
         }
         webhook = RawWebhook(**(fields | changes))

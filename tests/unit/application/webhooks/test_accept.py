@@ -1,9 +1,11 @@
 """Which webhooks are taken in, and what is kept of them?"""
 
 import hashlib
+from urllib.parse import urlencode
 
 import pytest
 
+from messaging.application.ports.providers.webhooks import Acknowledgement, WebhookRequest
 from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.webhooks import raw
@@ -11,6 +13,7 @@ from messaging.application.webhooks.receive import (
     Arriving,
     Challenge,
     Duplicate,
+    Endpoints,
     Forged,
     Stored,
     StoreWebhook,
@@ -18,10 +21,12 @@ from messaging.application.webhooks.receive import (
 )
 from messaging.domain.shared.ids import Prefix, WebhookId, typeid
 from tests.builders import ACCOUNT, NOON, TENANT
+from tests.fakes.installed import CREDENTIALS_OF, PUBLIC_URL
 from tests.unit.application.webhooks.doubles import CIPHER, KEY_RING, Counts, FixedClock, JsonReader, KnownTenants
 
 WEBHOOK = WebhookId(ACCOUNT)
 TOKEN = KnownTenants().account.webhook_token
+TAKEN = Acknowledgement(body=b"taken")
 BODY = b'["delivered"]'
 
 
@@ -54,9 +59,13 @@ def counts() -> Counts:
 @pytest.fixture
 def accept(door: Door, counts: Counts) -> StoreWebhook:
     return StoreWebhook(
-        snapshots=KnownTenants(),
-        key_ring=KEY_RING,
-        readers={"whatsapp_cloud": JsonReader()},
+        endpoints=Endpoints(
+            snapshots=KnownTenants(),
+            key_ring=KEY_RING,
+            credentials=CREDENTIALS_OF,
+            readers={"whatsapp_cloud": JsonReader()},
+        ),
+        public_url=f"{PUBLIC_URL}/",
         store=door,
         new_id=lambda: WEBHOOK,
         clock=FixedClock(),
@@ -65,33 +74,55 @@ def accept(door: Door, counts: Counts) -> StoreWebhook:
 
 
 def arriving(
-    *, provider: str = "whatsapp_cloud", token: str = TOKEN, signature: str | None = "s3cret", body: bytes = BODY
+    *,
+    provider: str = "whatsapp_cloud",
+    token: str = TOKEN,
+    signature: str | None = "s3cret",
+    body: bytes = BODY,
+    query: str = "",
 ) -> Arriving:
     headers = {"content-type": "application/json", "cookie": "secret=1"}
     if signature is not None:
         headers["x-signature"] = signature
-    return Arriving(provider=provider, token=token, headers=headers, body=body)
+    return Arriving(provider=provider, token=token, headers=headers, body=body, query=query)
+
+
+def checking(token: str, query: dict[str, str]) -> Arriving:
+    return Arriving(provider="whatsapp_cloud", token=token, headers={}, body=b"", method="GET", query=urlencode(query))
 
 
 async def test_an_authentic_webhook_is_stored_sealed_with_the_headers_worth_keeping(
     accept: StoreWebhook, door: Door
 ) -> None:
-    outcome = await accept(arriving())
+    outcome = await accept(arriving(query="ref=1%2E2"))
 
     (stored,) = door.stored
-    assert outcome == Stored()
+    assert outcome == Stored(TAKEN)
     assert (stored.tenant_id, stored.account_id, stored.provider) == (TENANT, ACCOUNT, "whatsapp_cloud")
     assert stored.received_at == NOON
-    assert stored.digest == hashlib.sha256(BODY).digest()
+    assert stored.digest == hashlib.sha256(b"?ref=1%2E2\n" + BODY).digest()
     assert BODY not in stored.sealed
     kept = raw.unseal(CIPHER, stored.id, stored.sealed)
-    assert kept == raw.Raw(headers={"content-type": "application/json"}, body=BODY)
+    assert kept == WebhookRequest(
+        method="POST",
+        url=f"{PUBLIC_URL}/webhooks/whatsapp_cloud/{TOKEN}?ref=1%2E2",
+        headers={"content-type": "application/json", "x-signature": "s3cret"},
+        body=BODY,
+    )
+
+
+async def test_the_same_body_for_another_query_is_another_webhook(accept: StoreWebhook, door: Door) -> None:
+    await accept(arriving(query="ref=1"))
+    await accept(arriving(query="ref=2"))
+    await accept(arriving())
+
+    assert len({stored.digest for stored in door.stored}) == 3
 
 
 async def test_the_same_bytes_again_are_a_duplicate(accept: StoreWebhook, door: Door, counts: Counts) -> None:
     await accept(arriving())
 
-    assert await accept(arriving()) == Duplicate()
+    assert await accept(arriving()) == Duplicate(TAKEN)
     assert len(door.stored) == 1
     assert counts.seen["webhooks_received{outcome=duplicate,provider=whatsapp_cloud}"] == 1
 
@@ -140,17 +171,17 @@ async def test_when_the_store_is_away_nobody_is_told_that_it_was_stored(accept: 
 async def test_a_subscription_check_with_our_token_gets_its_challenge_back(accept: StoreWebhook) -> None:
     query = {"token": "let-me-in", "challenge": "1158201444"}
 
-    assert await accept.handshake("whatsapp_cloud", TOKEN, query) == Challenge("1158201444")
-    assert await accept.handshake("whatsapp_cloud", TOKEN, query | {"token": "let-me"}) == Forged()
-    assert await accept.handshake("whatsapp_cloud", "wht_0000", query) == Unknown()
+    assert await accept.handshake(checking(TOKEN, query)) == Challenge("1158201444")
+    assert await accept.handshake(checking(TOKEN, query | {"token": "let-me"})) == Forged()
+    assert await accept.handshake(checking("wht_0000", query)) == Unknown()
 
 
 async def test_what_is_refused_leaves_a_line_with_the_account_and_nothing_else(
     accept: StoreWebhook, caplog: pytest.LogCaptureFixture
 ) -> None:
     await accept(arriving(signature="wrong"))
-    await accept.handshake("whatsapp_cloud", TOKEN, {"token": "let-me", "challenge": "1"})
-    await accept.handshake("whatsapp_cloud", "wht_0000", {"token": "let-me", "challenge": "1"})
+    await accept.handshake(checking(TOKEN, {"token": "let-me", "challenge": "1"}))
+    await accept.handshake(checking("wht_0000", {"token": "let-me", "challenge": "1"}))
 
     told = [(record.getMessage(), vars(record)["account"]) for record in caplog.records]
     account = typeid(Prefix.ACCOUNT, KnownTenants().account.id)
@@ -170,10 +201,10 @@ async def test_a_path_is_known_before_anything_is_read_from_it(accept: StoreWebh
     }
 
 
-async def test_a_refused_subscription_check_says_whether_there_is_a_token_to_check(
+async def test_a_refused_subscription_check_says_which_credentials_are_not_set(
     accept: StoreWebhook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await accept.handshake("whatsapp_cloud", TOKEN, {"token": "let-me", "challenge": "1"})
+    await accept.handshake(checking(TOKEN, {"token": "let-me", "challenge": "1"}))
 
     [record] = caplog.records
-    assert vars(record)["verify_token_set"] is True
+    assert vars(record)["unset_credentials"] == ""

@@ -10,12 +10,13 @@ import pytest
 from messaging.application.conversations.receive import ReceiveInbound
 from messaging.application.messages.tracking.reconcile import Arrived
 from messaging.application.ports.lifecycles import StaleChange
-from messaging.application.ports.providers import (
+from messaging.application.ports.providers.webhooks import (
     MalformedWebhook,
     TemplateChanged,
     TemplateQualityChanged,
     TemplateStatusChanged,
     WebhookEvent,
+    WebhookRequest,
 )
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.webhooks import event_content
@@ -74,10 +75,10 @@ class Reconcile:
 class Reader(JsonReader):
     """Has much to say about what it cannot read."""
 
-    def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
-        if b"long problem" in body:
+    def read(self, request: WebhookRequest, *, received_at: datetime) -> Sequence[WebhookEvent]:
+        if b"long problem" in request.body:
             raise MalformedWebhook("x" * 1_000)
-        return super().read(body, received_at=received_at)
+        return super().read(request, received_at=received_at)
 
 
 @pytest.fixture

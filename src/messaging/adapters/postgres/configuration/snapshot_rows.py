@@ -23,7 +23,7 @@ from messaging.adapters.postgres.schema.tables import (
     templates,
     tenants,
 )
-from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.templates.template import Template

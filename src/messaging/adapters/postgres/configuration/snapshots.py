@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messaging.adapters.postgres.configuration import snapshot_rows
 from messaging.adapters.postgres.messages.idempotency import PLATFORM
 from messaging.adapters.postgres.session.transactions import transaction
-from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.ids import TenantId

@@ -1,6 +1,6 @@
 """Accounts whose templates are to be listed, and messages that are held because of their template."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from messaging.adapters.postgres.session.transactions import Driver
@@ -14,7 +14,7 @@ CARRY_OVER: Final = "SELECT carry_template_work()"
 # Indexes: provider_accounts_pkey, jobs_unique_key.
 UNSCHEDULED: Final = """
 SELECT a.tenant_id, a.mode, a.id FROM provider_accounts a
-WHERE a.status = 'active' AND NOT EXISTS (
+WHERE a.status = 'active' AND a.provider = ANY($1::text[]) AND NOT EXISTS (
     SELECT FROM jobs j
     WHERE j.tenant_id = a.tenant_id AND j.mode = a.mode AND j.kind = 'sync_templates' AND j.unique_key = a.id::text
       AND j.status <> 'dead'
@@ -75,12 +75,12 @@ class PostgresSyncSchedule:
     async def carry_over(self) -> int:
         return int(await self._driver.fetchval(CARRY_OVER))
 
-    async def unscheduled(self) -> Sequence[ReviewedAccount]:
+    async def unscheduled(self, providers: Collection[str]) -> Sequence[ReviewedAccount]:
         return [
             ReviewedAccount(
                 tenant_id=TenantId(row["tenant_id"]), mode=Mode(row["mode"]), account_id=AccountId(row["id"])
             )
-            for row in await self._driver.fetch(UNSCHEDULED)
+            for row in await self._driver.fetch(UNSCHEDULED, list(providers))
         ]
 
 

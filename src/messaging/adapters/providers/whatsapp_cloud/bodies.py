@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from messaging.application.ports.providers import Outgoing
+from messaging.application.ports.providers.sending import Outgoing
 from messaging.domain.channels.address import Phone, Recipient, ScopedUser
 from messaging.domain.content.content import Document, Image, TemplateMessage, Text
 from messaging.domain.content.parameters import (

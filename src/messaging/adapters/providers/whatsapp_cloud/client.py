@@ -7,20 +7,17 @@ from urllib.parse import urlencode
 import msgspec
 
 from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
+from messaging.adapters.providers.whatsapp_cloud import credentials
 from messaging.adapters.providers.whatsapp_cloud.bodies import send_body
 from messaging.adapters.providers.whatsapp_cloud.history import read_history
 from messaging.adapters.providers.whatsapp_cloud.templates import definitions
 from messaging.adapters.providers.whatsapp_cloud.wire import verdicts
 from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls, fits_a_header, headers, is_id
-from messaging.adapters.providers.whatsapp_cloud.wire.versions import DEFAULT_VERSION, is_version
-from messaging.application.ports.providers import (
-    Connection,
-    NotStarted,
-    Outgoing,
-    ProviderNumber,
-    ProviderTemplate,
-    ProviderUnavailable,
-)
+from messaging.application.ports.providers.lookup import Sought
+from messaging.application.ports.providers.numbers import ProviderNumber
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.sending import Connection, NotStarted, Outgoing
+from messaging.application.ports.providers.templates import ProviderTemplate
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import Rejected, SendResult, Uncertain, Unreachable
 from messaging.domain.templates.template import Template
@@ -36,28 +33,18 @@ _STANDARD, _HIGH, _SHARED = 80, 1000, 20
 
 
 class WhatsAppCloudGateway:
-    """The Cloud API behind `ProviderGateway`; test connections go to the sandbox, live ones to Meta."""
+    """The Cloud API behind the ports of sending, look-up, templates and numbers.
 
-    def __init__(
-        self,
-        *,
-        http: ProviderHttp,
-        live_base_url: str,
-        sandbox_base_url: str,
-        graph_version: str = DEFAULT_VERSION,
-        message_history: bool = False,
-    ) -> None:
-        if not is_version(graph_version):
-            raise ValueError(f"Not a Graph API version: {graph_version!r}. Write it like {DEFAULT_VERSION}.")
+    Connections in test mode go to the sandbox, those in live mode to Meta.
+    """
+
+    def __init__(self, *, http: ProviderHttp, graph: GraphCalls) -> None:
         self._http = http
-        self._message_history = message_history
-        self._graph = GraphCalls(
-            http=http, live_base_url=live_base_url, sandbox_base_url=sandbox_base_url, graph_version=graph_version
-        )
+        self._graph = graph
 
     async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
         """See `ProviderGateway.send`. `may_start` is not awaited if no request can be built from the message."""
-        token = outgoing.connection.credentials.access_token
+        token = credentials.of(outgoing.connection.credentials).access_token
         if not fits_a_header(token):
             return Unreachable(code="credential_malformed", reason="The access token has characters that no token has.")
         if not is_id(outgoing.sender_external_id):
@@ -85,10 +72,6 @@ class WhatsAppCloudGateway:
             case _:
                 assert_never(exchange)
 
-    @property
-    def has_history(self) -> bool:
-        return self._message_history
-
     async def history(
         self, connection: Connection, sender_external_id: str, provider_message_id: str
     ) -> Sequence[Receipt]:
@@ -100,6 +83,10 @@ class WhatsAppCloudGateway:
         query = urlencode({"message_id": provider_message_id, "fields": _HISTORY_FIELDS})
         url = f"{self._graph.url(connection, sender_external_id, 'message_history')}?{query}"
         return read_history(await self._graph.call(connection, "GET", url), sender_external_id, provider_message_id)
+
+    async def find(self, connection: Connection, sought: Sought) -> Sequence[Receipt]:
+        """Meta tells nothing of a message whose id is not known: `Capabilities.can_find` is False."""
+        raise ProviderRefused("provider_refused", "Meta has no way to find a message by what was sent.")
 
     async def list_templates(self, connection: Connection) -> Sequence[ProviderTemplate]:
         nodes = await self._graph.pages(connection, _TEMPLATES, _TEMPLATE_FIELDS)

@@ -8,20 +8,20 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 import msgspec
 
+from messaging.adapters.providers.whatsapp_cloud import credentials
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls
-from messaging.application.ports.providers import (
-    Connection,
-    Finding,
-    Inspection,
-    ProviderNumber,
-    ProviderRefused,
-)
+from messaging.application.ports.providers.numbers import ProviderNumber
+from messaging.application.ports.providers.outcomes import ProviderRefused
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.setup import Finding, Inspection
+from messaging.domain.shared.errors import Violation
+from messaging.domain.shared.refusals import invalid
 
 SCOPES: Final = ("whatsapp_business_management", "whatsapp_business_messaging")
 _PRODUCT: Final = "whatsapp"
@@ -39,7 +39,7 @@ class WhatsAppCloudSetup:
             told = await self._token(connection)
         except ProviderRefused as refused:
             # Without a valid token no other question can be asked.
-            return Inspection(findings=(Finding(part="token", ok=False, detail=refused.detail),))
+            return Inspection(findings=(_finding("token", ok=False, detail=refused.detail),))
         token = _judge_token(told)
         if not token.ok:
             return Inspection(findings=(token,))
@@ -51,6 +51,9 @@ class WhatsAppCloudSetup:
         return Inspection(findings=findings, numbers=tuple(numbers))
 
     async def subscribe(self, connection: Connection, *, webhook_url: str | None) -> None:
+        told = credentials.of(connection.credentials)
+        if webhook_url is not None and not told.verify_token:
+            raise invalid(_NO_VERIFY_TOKEN)
         url = self._graph.url(connection, connection.external_id, "subscribed_apps")
         # Subscribe first, then override the webhook's URL: an override needs a subscription, and subscribing removes
         # one.
@@ -58,7 +61,7 @@ class WhatsAppCloudSetup:
         if webhook_url is not None:
             wanted = {
                 "override_callback_uri": webhook_url,
-                "verify_token": connection.credentials.verify_token or "",
+                "verify_token": told.verify_token or "",
             }
             await self._graph.call(connection, "POST", url, msgspec.json.encode(wanted))
 
@@ -68,7 +71,7 @@ class WhatsAppCloudSetup:
 
     async def _token(self, connection: Connection) -> dict[str, Any]:
         """Meta's `debug_token` of the token, asked with the token itself."""
-        query = urlencode({"input_token": connection.credentials.access_token})
+        query = urlencode({"input_token": credentials.of(connection.credentials).access_token})
         answer = await self._graph.call(connection, "GET", f"{self._graph.named(connection, 'debug_token')}?{query}")
         data = answer.get("data")
         return data if isinstance(data, dict) else {}
@@ -78,29 +81,48 @@ class WhatsAppCloudSetup:
             node = await self._read(connection, self._graph.url(connection, connection.external_id), fields="id,name")
         except ProviderRefused as refused:
             detail = f"The id is not that of a WhatsApp Business Account this token can see. {refused.detail}"
-            return Finding(part="account", ok=False, detail=detail)
-        return Finding(part="account", ok=True, detail=str(node.get("name") or connection.external_id))
+            return _finding("account", ok=False, detail=detail)
+        return _finding("account", ok=True, detail=str(node.get("name") or connection.external_id))
 
     async def _secret(self, connection: Connection) -> Finding:
         """Whether one of our app secrets is right: Meta refuses an `appsecret_proof` made with any other.
 
         During a rotation there are two secrets, of which Meta accepts one.
         """
-        token = connection.credentials.access_token.encode()
+        token = credentials.of(connection.credentials).access_token.encode()
         refusals: list[str] = []
-        for secret in connection.credentials.app_secrets:
+        for secret in credentials.of(connection.credentials).app_secrets:
             proof = hmac.new(secret.encode(), token, hashlib.sha256).hexdigest()
             try:
                 await self._read(connection, self._graph.named(connection, "me"), fields="id", appsecret_proof=proof)
             except ProviderRefused as refused:
                 refusals.append(refused.detail)
             else:
-                return Finding(part="app_secret", ok=True, detail="It is the secret of the app that the token is of.")
+                return _finding("app_secret", ok=True, detail="It is the secret of the app that the token is of.")
         detail = f"It is not the secret of the app that the token is of. {' '.join(dict.fromkeys(refusals))}".rstrip()
-        return Finding(part="app_secret", ok=False, detail=detail)
+        return _finding("app_secret", ok=False, detail=detail)
 
     async def _read(self, connection: Connection, url: str, **query: str) -> dict[str, Any]:
         return await self._graph.call(connection, "GET", f"{url}?{urlencode(query)}")
+
+
+_NO_VERIFY_TOKEN: Final = Violation(
+    pointer="/override",
+    code="verify_token_missing",
+    detail="The provider checks the URL with the account's verify_token. Give it one with PATCH.",
+)
+
+
+def _finding(part: Literal["token", "scopes", "account", "app_secret"], *, ok: bool, detail: str) -> Finding:
+    match part:
+        case "token":
+            return Finding(part=part, ok=ok, detail=detail, pointer="/access_token", code="token_refused")
+        case "scopes":
+            return Finding(part=part, ok=ok, detail=detail, pointer="/access_token", code="scope_missing")
+        case "account":
+            return Finding(part=part, ok=ok, detail=detail, pointer="/external_id", code="account_not_visible")
+        case "app_secret":
+            return Finding(part=part, ok=ok, detail=detail, pointer="/app_secrets", code="app_secret_wrong")
 
 
 def _judge_token(told: dict[str, Any]) -> Finding:
@@ -108,12 +130,12 @@ def _judge_token(told: dict[str, Any]) -> Finding:
     if told.get("is_valid") is not True:
         error = told.get("error")
         reason = error.get("message") if isinstance(error, dict) else None
-        return Finding(part="token", ok=False, detail=f"Meta does not accept it. {reason or ''}".rstrip())
+        return _finding("token", ok=False, detail=f"Meta does not accept it. {reason or ''}".rstrip())
     expires = told.get("expires_at")
     if isinstance(expires, int) and expires > 0:
         until = datetime.fromtimestamp(expires, UTC).isoformat()
-        return Finding(part="token", ok=True, detail=f"valid, of app {app}; it expires at {until}: rotate it before")
-    return Finding(part="token", ok=True, detail=f"valid, of app {app}; it does not expire")
+        return _finding("token", ok=True, detail=f"valid, of app {app}; it expires at {until}: rotate it before")
+    return _finding("token", ok=True, detail=f"valid, of app {app}; it does not expire")
 
 
 def _judge_scopes(told: dict[str, Any], waba_id: str) -> Finding:
@@ -121,12 +143,12 @@ def _judge_scopes(told: dict[str, Any], waba_id: str) -> Finding:
     missing = [scope for scope in SCOPES if scope not in granted]
     if missing:
         detail = f"The token lacks {' and '.join(missing)}. Generate one with both."
-        return Finding(part="scopes", ok=False, detail=detail)
+        return _finding("scopes", ok=False, detail=detail)
     elsewhere = [scope for scope, targets in _targets(told) if scope in SCOPES and targets and waba_id not in targets]
     if elsewhere:
         detail = f"{' and '.join(elsewhere)} are granted for other accounts. Assign this account to the system user."
-        return Finding(part="scopes", ok=False, detail=detail)
-    return Finding(part="scopes", ok=True, detail=" and ".join(SCOPES))
+        return _finding("scopes", ok=False, detail=detail)
+    return _finding("scopes", ok=True, detail=" and ".join(SCOPES))
 
 
 def _targets(told: dict[str, Any]) -> list[tuple[str, tuple[str, ...]]]:

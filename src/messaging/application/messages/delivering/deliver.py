@@ -28,7 +28,7 @@ from messaging.application.messages.delivering.record_outcomes import (
     attempt_ids,
 )
 from messaging.application.messages.pacing.send_gate import Permit, SendGate
-from messaging.application.ports.providers import NotStarted
+from messaging.application.ports.providers.sending import NotStarted
 from messaging.application.ports.send_journal import JournalEntry, SendJournal
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane

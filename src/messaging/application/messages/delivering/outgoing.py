@@ -11,11 +11,11 @@ from messaging.application.messages.reading import payload
 from messaging.application.messages.reading.holds import Hold, hold_by_sender, hold_by_template
 from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.due_messages import Due
-from messaging.application.ports.providers import Connection, Outgoing, ProviderGateway
+from messaging.application.ports.providers.sending import Connection, Outgoing, ProviderGateway
 from messaging.application.ports.secrets import CannotDecrypt, KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.application.tenants.accounts.connections import open_connection
+from messaging.application.tenants.accounts.connections import AccountCredentials
 from messaging.domain.channels.addresses.identity import other_name
 from messaging.domain.content.content import TemplateMessage
 from messaging.domain.messages import reference
@@ -55,9 +55,17 @@ class Unrenderable(Struct, frozen=True):
 class RenderOutgoing:
     """Renders messages, and repeats the checks of acceptance: templates may be paused and senders withdrawn since."""
 
-    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing, gateways: Mapping[str, ProviderGateway]) -> None:
+    def __init__(
+        self,
+        *,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        credentials: AccountCredentials,
+        gateways: Mapping[str, ProviderGateway],
+    ) -> None:
         self._snapshots = snapshots
         self._key_ring = key_ring
+        self._credentials = credentials
         self._gateways = gateways
         self._connections: dict[AccountId, tuple[ProviderAccount, Connection]] = {}
 
@@ -108,6 +116,7 @@ class RenderOutgoing:
             Outgoing(
                 connection=connection,
                 sender_external_id=sender.external_id,
+                sender_address=sender.address,
                 recipient=opened.to,
                 content=opened.content,
                 template=template,
@@ -119,7 +128,7 @@ class RenderOutgoing:
         """The account's opened credentials, cached: a snapshot holds the same object until the account changes."""
         opened = self._connections.get(account.id)
         if opened is None or opened[0] is not account:
-            opened = self._connections[account.id] = (account, open_connection(account, cipher))
+            opened = self._connections[account.id] = (account, self._credentials.connect(account, cipher))
         return opened[1]
 
 

@@ -13,12 +13,13 @@ from time import monotonic
 from msgspec import Struct
 
 from messaging.application import crashpoints
-from messaging.application.ports.providers import ProviderGateway, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.lookup import StatusLookup
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.application.ports.secrets import CannotDecrypt, KeyRing
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
-from messaging.application.tenants.accounts.connections import open_connection
+from messaging.application.tenants.accounts.connections import AccountCredentials
 from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.state import AWAITING_NEWS
@@ -58,14 +59,16 @@ class PollStatus:
         open_uow: OpenSystemUnitOfWork,
         snapshots: Snapshots,
         key_ring: KeyRing,
-        gateways: Mapping[str, ProviderGateway],
+        credentials: AccountCredentials,
+        lookups: Mapping[str, StatusLookup],
         telemetry: Telemetry,
         terms: CheckTerms | None = None,
     ) -> None:
         self._open_uow = open_uow
         self._snapshots = snapshots
         self._key_ring = key_ring
-        self._gateways = gateways
+        self._credentials = credentials
+        self._lookups = lookups
         self._telemetry = telemetry
         self._terms = terms or CheckTerms()
         self._budget = _Budget(self._terms.per_hour)
@@ -112,17 +115,17 @@ class PollStatus:
         if attempt is None or attempt.provider_message_id is None or facts is None:
             return _NOT_ASKED
         account, sender = facts.accounts.get(message.account_id), facts.senders.get(message.sender_id)
-        gateway = self._gateways.get(account.provider) if account is not None else None
-        if account is None or sender is None or gateway is None or not gateway.has_history:
+        lookup = self._lookups.get(account.provider) if account is not None else None
+        if account is None or sender is None or lookup is None:
             return _NOT_ASKED
         try:
-            connection = open_connection(account, self._key_ring.cipher(account.tenant_id, facts.data_keys))
+            connection = self._credentials.connect(account, self._key_ring.cipher(account.tenant_id, facts.data_keys))
         except CannotDecrypt:
             return _NOT_ASKED
         if not self._budget.take(account.id):
             return _NOT_ASKED
         try:
-            found = await gateway.history(connection, sender.external_id, attempt.provider_message_id)
+            found = await lookup.history(connection, sender.external_id, attempt.provider_message_id)
         except (ProviderRefused, ProviderUnavailable) as error:
             ids = {"message_id": typeid(Prefix.MESSAGE, message.key.message_id), "code": error.code}
             log.info("message.check_failed", extra=ids)

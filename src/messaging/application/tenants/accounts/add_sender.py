@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.configuration import Duplicate
-from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.providers.descriptor import Providers
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.accounts.set_up_account import CheckSender, placeholder
 from messaging.application.tenants.tell_health import TellHealth
@@ -17,7 +17,7 @@ from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import already_exists, invalid, not_found
 from messaging.domain.tenants.carrying import channel_not_carried
-from messaging.domain.tenants.provider_ids import provider_id_violations
+from messaging.domain.tenants.provider_ids import id_violations
 from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, SenderStatus
 
@@ -46,12 +46,12 @@ class AddSender:
         tell_health: TellHealth,
         clock: Clock,
         new_id: NewId,
-        carried: CarriedChannels,
+        providers: Providers,
         quotas: ConfigurationQuotas,
         check_number: CheckSender,
     ) -> None:
         self._open = open_uow
-        self._carried = carried
+        self._providers = providers
         self._quotas = quotas
         self._check_number = check_number
         self._tell_health = tell_health
@@ -91,8 +91,9 @@ class AddSender:
         if account is None:
             return (_ACCOUNT_UNKNOWN,)
         copied = placeholder("/external_id", new.external_id)
-        ids = provider_id_violations(account.provider, new.external_id) if copied is None else (copied,)
-        carried = self._carried.get(account.provider, frozenset())
+        provider = self._providers[account.provider]
+        shape, carried = provider.sender_id, provider.channels
+        ids = id_violations(shape.fits(new.external_id), shape.words) if copied is None else (copied,)
         if new.channel in carried:
             return ids
         return (*ids, channel_not_carried(new.channel, account.provider, carried))

@@ -1,10 +1,10 @@
 """Builds the cipher for a tenant's secrets from data keys held in memory."""
 
-from messaging.application.ports.providers import Connection
+from messaging.application.ports.providers.sending import Connection
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.submissions import Fingerprint
-from messaging.application.tenants.accounts.connections import open_connection
+from messaging.application.tenants.accounts.connections import AccountCredentials
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import TenantScope
 from messaging.domain.shared.refusals import not_found
@@ -36,11 +36,12 @@ class FingerprintRequests:
 class OpenAccount:
     """Opens a stored provider account for calls. Other slices are given it as a function."""
 
-    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
+    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing, credentials: AccountCredentials) -> None:
         self._snapshots = snapshots
         self._key_ring = key_ring
+        self._credentials = credentials
 
     async def __call__(self, account: ProviderAccount) -> Connection:
         """Raises CannotDecrypt under another master key."""
         cipher = await cipher_of(self._snapshots, self._key_ring, account.tenant_id)
-        return open_connection(account, cipher)
+        return self._credentials.connect(account, cipher)

@@ -1,22 +1,24 @@
 """Connects a provider account, and changes or rotates its credentials."""
 
 import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.configuration import Duplicate
-from messaging.application.ports.providers import Credentials
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.accounts.ciphers import cipher_of
-from messaging.application.tenants.accounts.connections import open_credentials, seal_credentials
+from messaging.application.tenants.accounts.connections import AccountCredentials, seal_credentials
 from messaging.application.tenants.accounts.set_up_account import Candidate, VerifyAccount, stored_account
 from messaging.application.tenants.views import AccountView
+from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId
-from messaging.domain.shared.refusals import already_exists, not_found
+from messaging.domain.shared.refusals import already_exists, invalid, not_found
 from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import AccountStatus, Principal, ProviderAccount
 
@@ -32,7 +34,7 @@ class NewAccount(Struct, frozen=True, kw_only=True):
     provider: str
     name: str
     external_id: str
-    credentials: Credentials
+    credentials: Struct
     verify: bool | None = None
     """Whether the provider is asked first; None: in live mode."""
 
@@ -111,15 +113,14 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
 
     name: str | UnsetType = UNSET
     status: AccountStatus | UnsetType = UNSET
-    access_token: str | UnsetType = UNSET
-    app_secrets: tuple[str, ...] | UnsetType = UNSET
-    verify_token: str | UnsetType = UNSET
+    credentials: Mapping[str, Any] = {}
+    """New values of fields of the provider's credentials, by name."""
     verify: bool | None = None
 
     @property
     def rotates(self) -> bool:
         """Whether there are new credentials that the provider can be asked about."""
-        return self.access_token is not UNSET or self.app_secrets is not UNSET or self.verify_token is not UNSET
+        return bool(self.credentials)
 
 
 class ChangeAccount:
@@ -132,6 +133,7 @@ class ChangeAccount:
         snapshots: Snapshots,
         key_ring: KeyRing,
         webhooks_url: str,
+        credentials: AccountCredentials,
         verify: VerifyAccount,
     ) -> None:
         self._open = open_uow
@@ -139,6 +141,7 @@ class ChangeAccount:
         self._snapshots = snapshots
         self._key_ring = key_ring
         self._webhooks_url = webhooks_url
+        self._credentials = credentials
 
     async def __call__(self, principal: Principal, id: AccountId, changes: AccountChanges) -> AccountView:
         """Raises DomainError: not_found, validation_failed, provider_unavailable."""
@@ -149,7 +152,7 @@ class ChangeAccount:
             account = await uow.accounts.account(id)
             if account is None:
                 raise not_found()
-            credentials = _rotate(open_credentials(account, cipher), changes)
+            credentials = _rotate(self._credentials.open(account, cipher), changes)
             changed = replace(
                 account,
                 name=account.name if changes.name is UNSET else changes.name,
@@ -163,14 +166,20 @@ class ChangeAccount:
     async def _try(
         self, principal: Principal, account: ProviderAccount, cipher: TenantCipher, changes: AccountChanges
     ) -> None:
-        credentials = _rotate(open_credentials(account, cipher), changes)
+        credentials = _rotate(self._credentials.open(account, cipher), changes)
         candidate = Candidate(provider=account.provider, external_id=account.external_id, credentials=credentials)
         await self._verify.require(principal, candidate, ask=changes.verify)
 
 
-def _rotate(old: Credentials, changes: AccountChanges) -> Credentials:
-    return Credentials(
-        access_token=old.access_token if changes.access_token is UNSET else changes.access_token,
-        app_secrets=old.app_secrets if changes.app_secrets is UNSET else changes.app_secrets,
-        verify_token=old.verify_token if changes.verify_token is UNSET else changes.verify_token,
-    )
+def _rotate(old: Struct, changes: AccountChanges) -> Struct:
+    """Raises DomainError `validation_failed` for fields that the provider's credentials do not have."""
+    known = old.__struct_fields__
+    strange = [name for name in changes.credentials if name not in known]
+    if strange:
+        raise invalid(*(_not_a_credential(name, known) for name in strange))
+    return replace(old, **changes.credentials)
+
+
+def _not_a_credential(name: str, known: Sequence[str]) -> Violation:
+    detail = f"An account of this provider has no such credential, but: {', '.join(known)}. Remove it."
+    return Violation(pointer=f"/{name}", code="unknown_field", detail=detail)

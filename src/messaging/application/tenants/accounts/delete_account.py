@@ -2,14 +2,16 @@
 
 from typing import Final
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from messaging.application.ports.providers import Credentials
+from messaging.application.ports.providers.descriptor import Provider, Providers
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.accounts.ciphers import cipher_of
-from messaging.application.tenants.accounts.connections import open_credentials, seal_credentials
+from messaging.application.tenants.accounts.connections import AccountCredentials, seal_credentials
 from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.ids import AccountId
@@ -22,11 +24,22 @@ _COUNTED: Final = 1_000
 class DeleteAccount:
     """Deletes an account; refused while messages are under way. Messages, their history and late receipts stay.
 
-    The access token is deleted; the app secrets are kept, so that later webhooks can still be verified.
+    The credentials for calls are deleted; those by which webhooks are verified are kept.
     """
 
-    def __init__(self, *, open_uow: OpenUnitOfWork, snapshots: Snapshots, key_ring: KeyRing, webhooks_url: str) -> None:
+    def __init__(
+        self,
+        *,
+        open_uow: OpenUnitOfWork,
+        snapshots: Snapshots,
+        key_ring: KeyRing,
+        credentials: AccountCredentials,
+        providers: Providers,
+        webhooks_url: str,
+    ) -> None:
         self._open = open_uow
+        self._credentials = credentials
+        self._providers = providers
         self._snapshots = snapshots
         self._key_ring = key_ring
         self._webhooks_url = webhooks_url
@@ -40,14 +53,20 @@ class DeleteAccount:
                 raise not_found()
             if waiting := await uow.selections.under_way(id, most=_COUNTED):
                 raise _messages_under_way(waiting)
-            known = open_credentials(account, cipher)
-            kept = Credentials(access_token="", app_secrets=known.app_secrets, verify_token=known.verify_token)
+            kept = _for_webhooks(self._providers[account.provider], self._credentials.open(account, cipher))
             deleted = replace(
                 account, status=AccountStatus.DELETED, sealed_credentials=seal_credentials(id, kept, cipher)
             )
             await uow.deleted_accounts.delete_account(deleted)
             await uow.commit()
         return AccountView.of(deleted, self._webhooks_url, principal.role)
+
+
+def _for_webhooks(provider: Provider, known: Struct) -> Struct:
+    """The credentials by which webhooks are verified; every other one has its default, or is an empty text."""
+    empty = {field.name: "" for field in msgspec.structs.fields(provider.credentials) if field.required}
+    kept = {name: value for name, value in msgspec.structs.asdict(known).items() if name in provider.kept_credentials}
+    return provider.credentials(**(empty | kept))
 
 
 def _messages_under_way(count: int) -> DomainError:

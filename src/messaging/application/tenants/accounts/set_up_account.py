@@ -1,20 +1,17 @@
 """Checks at the provider what an account needs before it is stored, and sets up the rest afterwards."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol, assert_never
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
-from messaging.application.ports.providers import (
-    AccountSetup,
-    Connection,
-    Credentials,
-    Finding,
-    Inspection,
-    ProviderGateway,
-    ProviderNumber,
-)
+from messaging.application.ports.providers.descriptor import Providers
+from messaging.application.ports.providers.numbers import NumberDirectory, ProviderNumber
+from messaging.application.ports.providers.outcomes import ProviderRefused
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.setup import AccountSetup, Finding, Inspection
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.accounts.ciphers import OpenAccount
 from messaging.application.tenants.views import AccountView
@@ -22,15 +19,17 @@ from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import invalid, not_found
-from messaging.domain.tenants.provider_ids import provider_id_violations
+from messaging.domain.tenants.provider_ids import id_violations
 from messaging.domain.tenants.tenant import Principal, ProviderAccount
+
+T = TypeVar("T")
 
 # Forms of placeholders in documents: `WABA_ID`, `EAAG…`, `<token>`.
 _PLACEHOLDER: Final = re.compile(r"…|\.\.\.|[<>]|^[A-Z]+(?:_[A-Z]+)+$")
 
 
 class NumberView(Struct, frozen=True, kw_only=True):
-    """A number of an account, as the provider lists it. WhatsApp's numbers send when they are `CONNECTED`."""
+    """A number of an account, as the provider lists it. It sends when its status is `CONNECTED`."""
 
     external_id: str
     address: str
@@ -49,16 +48,32 @@ class NumberView(Struct, frozen=True, kw_only=True):
         )
 
 
+class AccountCheckView(Struct, frozen=True, kw_only=True):
+    """The provider's answer about one part of an account. `detail` explains it to a person, also if `ok`."""
+
+    part: str
+    ok: bool
+    detail: str
+
+    @classmethod
+    def of(cls, finding: Finding) -> "AccountCheckView":
+        return cls(part=finding.part, ok=finding.ok, detail=finding.detail)
+
+
 class InspectionView(Struct, frozen=True, kw_only=True):
     """An account as the provider sees it. `numbers` are empty unless every check is `ok`."""
 
     ok: bool
-    checks: tuple[Finding, ...]
+    checks: tuple[AccountCheckView, ...]
     numbers: tuple[NumberView, ...]
 
     @classmethod
     def of(cls, inspection: Inspection) -> "InspectionView":
-        return cls(ok=inspection.ok, checks=inspection.findings, numbers=tuple(map(NumberView.of, inspection.numbers)))
+        return cls(
+            ok=inspection.ok,
+            checks=tuple(map(AccountCheckView.of, inspection.findings)),
+            numbers=tuple(map(NumberView.of, inspection.numbers)),
+        )
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -66,7 +81,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
     provider: str
     external_id: str
-    credentials: Credentials
+    credentials: Struct
 
     def to_connection(self, mode: Mode) -> Connection:
         return Connection(mode=mode, external_id=self.external_id, credentials=self.credentials)
@@ -75,26 +90,42 @@ class Candidate(Struct, frozen=True, kw_only=True):
 class VerifyAccount:
     """Asks the provider about an account, which need not be stored; stores nothing."""
 
-    def __init__(self, *, setups: Mapping[str, AccountSetup]) -> None:
+    def __init__(self, *, setups: Mapping[str, AccountSetup], providers: Providers) -> None:
         self._setups = setups
+        self._providers = providers
 
     async def __call__(self, principal: Principal, candidate: Candidate) -> InspectionView:
         """Raises DomainError: validation_failed for placeholders, provider_unavailable."""
-        if violations := _wrong(candidate):
+        if violations := self._wrong(candidate):
             raise invalid(*violations)
         return InspectionView.of(await self._inspect(principal, candidate))
 
     async def require(self, principal: Principal, candidate: Candidate, *, ask: bool | None) -> None:
         """Raises DomainError with everything that is wrong. `ask=None`: the provider is asked in live mode only."""
-        violations = _wrong(candidate)
+        violations = self._wrong(candidate)
         if not violations and (principal.mode is Mode.LIVE if ask is None else ask):
             inspection = await self._inspect(principal, candidate)
-            violations = [_violation(finding) for finding in inspection.findings if not finding.ok]
+            violations = [
+                Violation(pointer=finding.pointer, code=finding.code, detail=finding.detail)
+                for finding in inspection.findings
+                if not finding.ok
+            ]
         if violations:
             raise invalid(*violations)
 
     async def _inspect(self, principal: Principal, candidate: Candidate) -> Inspection:
-        return await self._setups[candidate.provider].inspect(candidate.to_connection(principal.mode))
+        setup = self._setups.get(candidate.provider)
+        if setup is None:
+            return Inspection(findings=())
+        return await setup.inspect(candidate.to_connection(principal.mode))
+
+    def _wrong(self, candidate: Candidate) -> list[Violation]:
+        """Violations that can be found without the provider."""
+        copied = placeholders(candidate.external_id, candidate.credentials)
+        if any(violation.pointer == "/external_id" for violation in copied):
+            return copied
+        shape = self._providers[candidate.provider].account_id
+        return [*id_violations(shape.fits(candidate.external_id), shape.words), *copied]
 
 
 class SubscribeAccount:
@@ -117,10 +148,10 @@ class SubscribeAccount:
         """Raises DomainError: not_found, validation_failed, provider_refused, provider_unavailable."""
         account = await stored_account(self._open, principal, id)
         connection = await self._open_account(account)
-        if override and not connection.credentials.verify_token:
-            raise invalid(_NO_VERIFY_TOKEN)
         view = AccountView.of(account, self._webhooks_url, principal.role)
-        await self._setups[account.provider].subscribe(connection, webhook_url=view.webhook_url if override else None)
+        await _offered(self._setups, account, "subscription to make").subscribe(
+            connection, webhook_url=view.webhook_url if override else None
+        )
         return view
 
 
@@ -133,21 +164,22 @@ class RegisterNumber:
         open_uow: OpenUnitOfWork,
         open_account: OpenAccount,
         setups: Mapping[str, AccountSetup],
-        gateways: Mapping[str, ProviderGateway],
+        directories: Mapping[str, NumberDirectory],
     ) -> None:
         self._open = open_uow
         self._open_account = open_account
         self._setups = setups
-        self._gateways = gateways
+        self._directories = directories
 
     async def __call__(self, principal: Principal, id: AccountId, *, external_id: str, pin: str) -> NumberView:
         """Raises DomainError: not_found, validation_failed, provider_refused, provider_unavailable."""
         account = await stored_account(self._open, principal, id)
         connection = await self._open_account(account)
-        gateway = self._gateways[account.provider]
-        _named(external_id, await gateway.list_numbers(connection), pointer="/phone_number_id")
-        await self._setups[account.provider].register_number(connection, external_id, pin)
-        return NumberView.of(_named(external_id, await gateway.list_numbers(connection), pointer="/phone_number_id"))
+        setup = _offered(self._setups, account, "numbers to register")
+        directory = _offered(self._directories, account, "numbers to register")
+        _named(external_id, await directory.list_numbers(connection), pointer="/phone_number_id")
+        await setup.register_number(connection, external_id, pin)
+        return NumberView.of(_named(external_id, await directory.list_numbers(connection), pointer="/phone_number_id"))
 
 
 class CheckSender(Protocol):
@@ -157,14 +189,19 @@ class CheckSender(Protocol):
 class CheckNumber:
     """Checks whether a number is one of the account's, as the provider lists them now."""
 
-    def __init__(self, *, open_account: OpenAccount, gateways: Mapping[str, ProviderGateway]) -> None:
+    def __init__(self, *, open_account: OpenAccount, directories: Mapping[str, NumberDirectory]) -> None:
         self._open_account = open_account
-        self._gateways = gateways
+        self._directories = directories
 
     async def __call__(self, account: ProviderAccount, *, external_id: str, address: str) -> Sequence[Violation]:
-        """Raises DomainError: provider_refused, provider_unavailable."""
-        connection = await self._open_account(account)
-        numbers = await self._gateways[account.provider].list_numbers(connection)
+        """No violation where the provider lists no senders.
+
+        Raises DomainError: provider_refused, provider_unavailable.
+        """
+        directory = self._directories.get(account.provider)
+        if directory is None:
+            return []
+        numbers = await directory.list_numbers(await self._open_account(account))
         number = next((number for number in numbers if number.external_id == external_id), None)
         if number is None:
             return [_unknown_number(numbers, pointer="/external_id")]
@@ -172,6 +209,13 @@ class CheckNumber:
             detail = f"The provider says that this number is {number.address}."
             return [Violation(pointer="/address", code="number_mismatch", detail=detail)]
         return []
+
+
+def _offered(parts: Mapping[str, T], account: ProviderAccount, what: str) -> T:
+    """The provider's part. Raises ProviderRefused if it has no such part."""
+    if (part := parts.get(account.provider)) is None:
+        raise ProviderRefused("provider_refused", f"An account of {account.provider} has no {what}: it needs none.")
+    return part
 
 
 async def stored_account(open_uow: OpenUnitOfWork, principal: Principal, id: AccountId) -> ProviderAccount:
@@ -183,20 +227,22 @@ async def stored_account(open_uow: OpenUnitOfWork, principal: Principal, id: Acc
     return account
 
 
-def _wrong(candidate: Candidate) -> list[Violation]:
-    """Violations that can be found without the provider."""
-    copied = placeholders(candidate.external_id, candidate.credentials)
-    if any(violation.pointer == "/external_id" for violation in copied):
-        return copied
-    return [*provider_id_violations(candidate.provider, candidate.external_id), *copied]
-
-
-def placeholders(external_id: str, credentials: Credentials) -> list[Violation]:
+def placeholders(external_id: str, credentials: Struct) -> list[Violation]:
     """Values that were copied from a document and never filled in."""
-    given = [("/external_id", external_id), ("/access_token", credentials.access_token)]
-    given += [(f"/app_secrets/{index}", secret) for index, secret in enumerate(credentials.app_secrets)]
-    given += [("/verify_token", credentials.verify_token or "")]
+    given = [("/external_id", external_id), *_texts("", asdict(credentials))]
     return [violation for pointer, value in given if (violation := placeholder(pointer, value)) is not None]
+
+
+def _texts(pointer: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text in a value, however deep, with the pointer to it."""
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(f"{pointer}/{name}", inner)
+    elif isinstance(value, Sequence):
+        for index, inner in enumerate(value):
+            yield from _texts(f"{pointer}/{index}", inner)
 
 
 def placeholder(pointer: str, value: str) -> Violation | None:
@@ -221,24 +267,3 @@ def _unknown_number(numbers: Sequence[ProviderNumber], *, pointer: str) -> Viola
     listed = ", ".join(f"{number.external_id} ({number.address})" for number in numbers[:20]) or "none"
     detail = f"The account has no number with this id. It has: {listed}."
     return Violation(pointer=pointer, code="number_unknown", detail=detail)
-
-
-def _violation(finding: Finding) -> Violation:
-    match finding.part:
-        case "token":
-            return Violation(pointer="/access_token", code="token_refused", detail=finding.detail)
-        case "scopes":
-            return Violation(pointer="/access_token", code="scope_missing", detail=finding.detail)
-        case "account":
-            return Violation(pointer="/external_id", code="account_not_visible", detail=finding.detail)
-        case "app_secret":
-            return Violation(pointer="/app_secrets", code="app_secret_wrong", detail=finding.detail)
-        case _:
-            assert_never(finding.part)
-
-
-_NO_VERIFY_TOKEN = Violation(
-    pointer="/override",
-    code="verify_token_missing",
-    detail="The provider checks the URL with the account's verify_token. Give it one with PATCH.",
-)

@@ -47,7 +47,9 @@ def _of_the_database(application: Application, settings: Settings) -> Mapping[st
         ),
         "lanes": ExamineLanes(health=adapters.health(), survey=survey),
         "senders": ExamineSenders(survey=survey, tell_health=application.accounts.tell_health()),
-        "tokens": ExamineTokens(survey=survey, open_account=application.accounts.open(), gateways=adapters.gateways()),
+        "tokens": ExamineTokens(
+            survey=survey, open_account=application.accounts.open(), adapters=adapters.provider_adapters()
+        ),
         "webhooks": ExamineWebhooks(survey=survey),
         "dead_letters": ExamineDeadLetters(survey=survey),
         "jobs": ExamineJobs(health=adapters.health(), survey=survey),

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 from messaging.application.ports.health import Check, Health
 from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
-from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.ports.workers import SeenWorker, Workers, served
 from messaging.application.wakeups import DeliverLane

@@ -29,8 +29,10 @@ class AccountUseCases(DeclarativeContainer):
     webhooks_url = settings.provided.webhooks_public_url.value
     quotas = Singleton(terms.configuration_quotas, settings)
 
-    open = Singleton(OpenAccount, snapshots=adapters.snapshots, key_ring=adapters.key_ring)
-    verify = Singleton(VerifyAccount, setups=adapters.setups)
+    open = Singleton(
+        OpenAccount, snapshots=adapters.snapshots, key_ring=adapters.key_ring, credentials=adapters.credentials
+    )
+    verify = Singleton(VerifyAccount, setups=adapters.setups, providers=adapters.installed)
     connect = Singleton(
         ConnectAccount,
         open_uow=adapters.open_uow,
@@ -48,6 +50,7 @@ class AccountUseCases(DeclarativeContainer):
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
         webhooks_url=webhooks_url,
+        credentials=adapters.credentials,
         verify=verify,
     )
     delete = Singleton(
@@ -55,6 +58,8 @@ class AccountUseCases(DeclarativeContainer):
         open_uow=adapters.open_uow,
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
+        credentials=adapters.credentials,
+        providers=adapters.installed,
         webhooks_url=webhooks_url,
     )
     subscribe = Singleton(
@@ -69,7 +74,7 @@ class AccountUseCases(DeclarativeContainer):
         open_uow=adapters.open_uow,
         open_account=open,
         setups=adapters.setups,
-        gateways=adapters.gateways,
+        directories=adapters.directories,
     )
     find = Singleton(FindAccount, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
     list = Singleton(ListAccounts, open_uow=adapters.open_uow, webhooks_url=webhooks_url)
@@ -81,9 +86,9 @@ class AccountUseCases(DeclarativeContainer):
         tell_health=tell_health,
         clock=adapters.clock,
         new_id=adapters.new_id,
-        carried=adapters.carried,
+        providers=adapters.installed,
         quotas=quotas,
-        check_number=Singleton(CheckNumber, open_account=open, gateways=adapters.gateways),
+        check_number=Singleton(CheckNumber, open_account=open, directories=adapters.directories),
     )
     change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, tell_health=tell_health)
     find_sender = Singleton(FindSender, open_uow=adapters.open_uow, tell_health=tell_health)

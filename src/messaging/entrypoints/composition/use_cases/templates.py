@@ -24,12 +24,12 @@ class TemplateUseCases(DeclarativeContainer):
         CreateTemplate,
         open_uow=adapters.open_uow,
         open_connection=accounts.open,
-        gateways=adapters.gateways,
+        registries=adapters.registries,
         new_id=adapters.new_id,
         quotas=accounts.quotas,
     )
     sync_account = Singleton(
-        SyncAccount, open_uow=adapters.open_uow, gateways=adapters.gateways, new_id=adapters.new_id
+        SyncAccount, open_uow=adapters.open_uow, registries=adapters.registries, new_id=adapters.new_id
     )
     sync = Singleton(
         SyncTemplates,
@@ -41,6 +41,7 @@ class TemplateUseCases(DeclarativeContainer):
     plan_syncs = Singleton(
         PlanTemplateSyncs,
         open_uow=adapters.open_system_uow,
+        registries=adapters.registries,
         every=Singleton(terms.template_sync_every, settings),
     )
     sync_due = Singleton(

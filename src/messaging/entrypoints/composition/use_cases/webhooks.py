@@ -3,27 +3,34 @@
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import DependenciesContainer, Singleton
+from dependency_injector.providers import DependenciesContainer, Dependency, Singleton
 
 from messaging.application.gather import Gatherer
 from messaging.application.webhooks.keep_events import KeepEvents
 from messaging.application.webhooks.process import ProcessWebhooks
 from messaging.application.webhooks.queries import FindProviderEvent, ListProviderEvents
-from messaging.application.webhooks.receive import StoreWebhook
+from messaging.application.webhooks.receive import Endpoints, StoreWebhook
 from messaging.application.webhooks.rematch import RematchReceipts
 from messaging.application.webhooks.replay import ReplayWebhooks, TakeInConnected
+from messaging.entrypoints.settings.settings import Settings
 
 
 class WebhookUseCases(DeclarativeContainer):
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
     adapters: Any = DependenciesContainer()
     conversations: Any = DependenciesContainer()
     tracking: Any = DependenciesContainer()
 
     accept = Singleton(
         StoreWebhook,
-        snapshots=adapters.snapshots,
-        key_ring=adapters.key_ring,
-        readers=adapters.readers,
+        endpoints=Singleton(
+            Endpoints,
+            snapshots=adapters.snapshots,
+            key_ring=adapters.key_ring,
+            credentials=adapters.credentials,
+            readers=adapters.readers,
+        ),
+        public_url=settings.provided.webhooks_public_url.value,
         # A provider waits for the answer but does not notice milliseconds, and a commit costs more than ten rows in it.
         store=Singleton(Gatherer, adapters.webhook_store.provided.store_many, writers=1, pause=0.005),
         new_id=adapters.new_id,

@@ -19,7 +19,7 @@ from messaging.application.messages.accepting.assess import (
     recipient_indexes,
     window_state,
 )
-from messaging.application.ports.providers import CarriedChannels
+from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.channels.address import Channel, EmailAddress, Phone, ScopedUser
 from messaging.domain.channels.whatsapp import WHATSAPP

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from messaging.application.messages.pacing.send_gate import Permit
 from messaging.application.ports.contact_aliases import AliasSource
-from messaging.application.ports.providers import NotStarted, Outgoing
+from messaging.application.ports.providers.sending import NotStarted, Outgoing
 from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages.change import Schedule

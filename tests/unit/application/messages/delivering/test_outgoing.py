@@ -31,6 +31,7 @@ from tests.builders import (
     an_account,
 )
 from tests.fakes.gateway import ScriptedGateway
+from tests.fakes.installed import CREDENTIALS_OF
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import CIPHER, CREDENTIALS, DATA_KEYS, KEY_RING
 
@@ -60,7 +61,9 @@ def due(content: Content | None = None, *, epoch: int = 0) -> Due:
 
 async def rendered(known: TenantSnapshot | None, message: Due | None = None) -> Prepared | Unrenderable:
     snapshots = InMemorySnapshots() if known is None else InMemorySnapshots(known)
-    return await RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING, gateways=GATEWAYS)(message or due(), epoch=1)
+    return await RenderOutgoing(credentials=CREDENTIALS_OF, snapshots=snapshots, key_ring=KEY_RING, gateways=GATEWAYS)(
+        message or due(), epoch=1
+    )
 
 
 async def unrenderable(known: TenantSnapshot | None, message: Due | None = None) -> tuple[str, timedelta | None]:
@@ -91,7 +94,7 @@ async def test_free_text_has_no_template() -> None:
 
 async def test_credentials_are_opened_once_until_the_account_changes() -> None:
     snapshots = InMemorySnapshots(facts())
-    render = RenderOutgoing(snapshots=snapshots, key_ring=KEY_RING, gateways=GATEWAYS)
+    render = RenderOutgoing(credentials=CREDENTIALS_OF, snapshots=snapshots, key_ring=KEY_RING, gateways=GATEWAYS)
     connections = []
     for known in (facts(), None, facts(accounts=(sealed(external_id="7"),))):
         if known is not None:

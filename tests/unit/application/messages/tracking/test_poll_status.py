@@ -1,6 +1,6 @@
 """Asking after messages that the provider took and then said nothing more about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from messaging.application.messages.tracking import poll_status as poll_status_module
 from messaging.application.messages.tracking.poll_status import CheckTerms, PollStatus
-from messaging.application.ports.providers import Connection, ProviderGateway, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.lookup import StatusLookup
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.sending import Connection
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.messages.message_state import DispatchKind
@@ -17,6 +19,7 @@ from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import DURABLE
 from messaging.domain.messages.state import State
 from tests.builders import PHONE_NUMBER_ID, WAMID, a_receipt, a_sender, a_snapshot, an_account, an_attempt
+from tests.fakes.installed import CREDENTIALS_OF
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.messages.stored import Stored, in_seconds
 from tests.unit.application.webhooks.doubles import CIPHER, CREDENTIALS, DATA_KEYS, KEY_RING, Counts
@@ -39,7 +42,7 @@ class World:
         for number in range(1, silent + 1):
             self.put(number)
         self.counts = Counts()
-        self.has_history = True
+        self.lookups = {"whatsapp_cloud": cast(StatusLookup, self)}
         self.history_: Sequence[Receipt] | Exception = ()
         self.asked: list[tuple[str, str]] = []
         self.snapshots = InMemorySnapshots(facts or known())
@@ -48,7 +51,8 @@ class World:
             open_uow=open_uow,
             snapshots=self.snapshots,
             key_ring=KEY_RING,
-            gateways=cast(Mapping[str, ProviderGateway], {"whatsapp_cloud": self}),
+            credentials=CREDENTIALS_OF,
+            lookups=self.lookups,
             telemetry=self.counts,
             terms=CheckTerms(**terms) if terms else None,
         )
@@ -139,7 +143,7 @@ async def test_who_cannot_be_asked_about_is_looked_at_all_the_same(facts: Tenant
 
 async def test_a_provider_that_keeps_no_history_is_not_asked() -> None:
     world = World()
-    world.has_history = False
+    world.lookups.clear()
 
     await world.check()
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from messaging.application.ports.providers import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.adapter import ProviderAdapter
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.survey import AccountSeen
 from messaging.domain.shared.ids import AccountId
@@ -53,8 +54,9 @@ async def examined(*names: str) -> Mapping[str, Finding]:
     """Findings by severity and what mends them."""
     survey: Any = Accounts(*named(*names))
     open_account: Any = opened
-    gateways: Any = {"whatsapp_cloud": Provider()}
-    found = await ExamineTokens(survey=survey, open_account=open_account, gateways=gateways)()
+    provider: Any = Provider()
+    adapters = {"whatsapp_cloud": ProviderAdapter(gateway=provider, webhooks=provider, numbers=provider)}
+    found = await ExamineTokens(survey=survey, open_account=open_account, adapters=adapters)()
     return {finding.detail: finding for finding in found}
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from messaging.adapters.providers.whatsapp_cloud.templates.parts import not_understood
-from messaging.application.ports.providers import ProviderTemplate
+from messaging.application.ports.providers.templates import ProviderTemplate
 from messaging.domain.templates.placeholders import fill, read
 from messaging.domain.templates.template import (
     Button,

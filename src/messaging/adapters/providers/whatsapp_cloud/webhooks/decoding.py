@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from messaging.application.ports.providers import MalformedWebhook
+from messaging.application.ports.providers.webhooks import MalformedWebhook
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Integers with more digits are kept as text: the time to convert one grows with the square of its length.

@@ -6,10 +6,14 @@ notice. What cannot be understood is kept as an `OtherEvent`, and one broken ite
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
+from msgspec import Struct
+
+from messaging.adapters.providers.whatsapp_cloud.credentials import of
 from messaging.adapters.providers.whatsapp_cloud.webhooks.authors import Contacts
 from messaging.adapters.providers.whatsapp_cloud.webhooks.decoding import decode
 from messaging.adapters.providers.whatsapp_cloud.webhooks.inbound import read_call, read_message
@@ -25,12 +29,13 @@ from messaging.adapters.providers.whatsapp_cloud.wire.fields import (
     mapping,
     text,
 )
-from messaging.application.ports.providers import (
-    Credentials,
+from messaging.application.ports.providers.webhooks import (
+    Acknowledgement,
     MalformedWebhook,
     OtherEvent,
     TemplateChanged,
     WebhookEvent,
+    WebhookRequest,
 )
 
 MALFORMED = "malformed"
@@ -45,24 +50,28 @@ class WhatsAppWebhookReader:
 
     kinds = KINDS
 
-    def handshake(self, query: Mapping[str, str], credentials: Credentials) -> str | None:
-        expected, given = credentials.verify_token, query.get("hub.verify_token", "")
+    kept_headers = frozenset({"x-hub-signature", _SIGNATURE})
+    acknowledgement = Acknowledgement()
+
+    def handshake(self, request: WebhookRequest, credentials: Struct) -> str | None:
+        query = dict(parse_qsl(request.url.partition("?")[2], keep_blank_values=True))
+        expected, given = of(credentials).verify_token, query.get("hub.verify_token", "")
         if not expected or not hmac.compare_digest(_bytes(given), _bytes(expected)):
             return None
         return query.get("hub.challenge") if query.get("hub.mode") == "subscribe" else None
 
-    def is_authentic(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> bool:
-        given = _bytes(headers.get(_SIGNATURE, ""))
+    async def verify(self, request: WebhookRequest, credentials: Struct, *, now: datetime) -> bool:
+        given = _bytes(request.headers.get(_SIGNATURE, ""))
         authentic = False
-        for secret in credentials.app_secrets:
+        for secret in of(credentials).app_secrets:
             if secret:
-                signature = "sha256=" + hmac.new(_bytes(secret), body, hashlib.sha256).hexdigest()
+                signature = "sha256=" + hmac.new(_bytes(secret), request.body, hashlib.sha256).hexdigest()
                 # Every secret is tried, so that the time taken does not reveal which one matches.
                 authentic |= hmac.compare_digest(given, signature.encode())
         return authentic
 
-    def read(self, body: bytes, *, received_at: datetime) -> Sequence[WebhookEvent]:
-        document = decode(body)
+    def read(self, request: WebhookRequest, *, received_at: datetime) -> Sequence[WebhookEvent]:
+        document = decode(request.body)
         if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
             raise MalformedWebhook("the body is not an object with a list of entries")
         return [event for entry in document["entry"] for event in _entry(entry, received_at)]

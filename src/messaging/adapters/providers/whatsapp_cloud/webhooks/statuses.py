@@ -17,7 +17,7 @@ from messaging.adapters.providers.whatsapp_cloud.wire.fields import (
     text,
 )
 from messaging.adapters.providers.whatsapp_cloud.wire.verdicts import async_failure
-from messaging.application.ports.providers import OtherEvent
+from messaging.application.ports.providers.webhooks import OtherEvent
 from messaging.domain.messages.receipts import Fact, ProviderError, Receipt, ReceiptKind
 
 _KINDS = {

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from messaging.adapters.providers.whatsapp_cloud.templates.definitions import read_category, read_language, read_status
 from messaging.adapters.providers.whatsapp_cloud.wire.fields import Json, identifier, instant, mapping, text
-from messaging.application.ports.providers import (
+from messaging.application.ports.providers.webhooks import (
     TemplateChanged,
     TemplateEvent,
     TemplateQualityChanged,

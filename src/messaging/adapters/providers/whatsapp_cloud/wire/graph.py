@@ -8,8 +8,11 @@ import msgspec
 
 from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
 from messaging.adapters.providers.transport import Headers
+from messaging.adapters.providers.whatsapp_cloud import credentials
 from messaging.adapters.providers.whatsapp_cloud.wire import errors, verdicts
-from messaging.application.ports.providers import Connection, ProviderRefused, ProviderUnavailable
+from messaging.adapters.providers.whatsapp_cloud.wire.versions import DEFAULT_VERSION, is_version
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.sending import Connection
 from messaging.domain.shared.mode import Mode
 
 _PAGE = 100
@@ -23,6 +26,8 @@ class GraphCalls:
     """Calls the sandbox for connections in test mode, and Meta for those in live mode."""
 
     def __init__(self, *, http: ProviderHttp, live_base_url: str, sandbox_base_url: str, graph_version: str) -> None:
+        if not is_version(graph_version):
+            raise ValueError(f"Not a Graph API version: {graph_version!r}. Write it like {DEFAULT_VERSION}.")
         self._http = http
         self._roots = {
             Mode.LIVE: f"{live_base_url.rstrip('/')}/{graph_version}",
@@ -54,7 +59,7 @@ class GraphCalls:
         raise ProviderUnavailable("provider_unavailable", f"Meta's list of {edge} does not end.")
 
     async def call(self, connection: Connection, method: str, url: str, body: bytes = b"") -> dict[str, Any]:
-        token = connection.credentials.access_token
+        token = credentials.of(connection.credentials).access_token
         if not fits_a_header(token):
             raise ProviderRefused("provider_refused", "The access token has characters that no token has.")
         exchange = await self._http.request(method, url, headers=headers(token), body=body, reply_limit=_LIST_LIMIT)

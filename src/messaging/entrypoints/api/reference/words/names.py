@@ -33,7 +33,7 @@ _CHOSEN: Final = {
     "Document": "DocumentContent",
     "EventView": "MessageEvent",
     "Header": "TemplateHeader",
-    "Finding": "ProviderAccountCheck",
+    "AccountCheckView": "ProviderAccountCheck",
     "HealthOfAccountView": "ProviderAccountHealth",
     "HealthOfLaneView": "LaneHealth",
     "HealthOfSenderView": "SenderWithHealth",

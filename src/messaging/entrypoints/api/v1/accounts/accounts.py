@@ -1,13 +1,12 @@
 """Provider accounts, their credentials and their webhook addresses: /v1/provider-accounts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from messaging.application.ports.providers import Credentials
 from messaging.application.templates.sync import SyncTemplates
 from messaging.application.templates.views import SyncView
 from messaging.application.tenants.accounts.connect_account import (
@@ -36,6 +35,7 @@ from messaging.entrypoints.api.decoding.queries import PageQuery, Query
 from messaging.entrypoints.api.edge.auth import TenantRequest
 from messaging.entrypoints.api.edge.idempotency import Once
 from messaging.entrypoints.api.edge.operations import operation
+from messaging.entrypoints.composition.providers import BY_NAME
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Secret = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -63,8 +63,11 @@ class ConnectAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
             provider=self.provider,
             name=self.name,
             external_id=self.external_id,
-            credentials=Credentials(
-                access_token=self.access_token, app_secrets=self.app_secrets, verify_token=self.verify_token
+            credentials=_credentials(
+                self.provider,
+                access_token=self.access_token,
+                app_secrets=self.app_secrets,
+                verify_token=self.verify_token,
             ),
             verify=self.verify,
         )
@@ -79,7 +82,7 @@ class VerifyAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     app_secrets: AppSecrets
 
     def to_candidate(self) -> Candidate:
-        credentials = Credentials(access_token=self.access_token, app_secrets=self.app_secrets)
+        credentials = _credentials(self.provider, access_token=self.access_token, app_secrets=self.app_secrets)
         return Candidate(provider=self.provider, external_id=self.external_id, credentials=credentials)
 
 
@@ -110,11 +113,17 @@ class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return AccountChanges(
             name=self.name,
             status=UNSET if self.status is UNSET else AccountStatus(self.status),
-            access_token=self.access_token,
-            app_secrets=self.app_secrets,
-            verify_token=self.verify_token,
+            credentials={
+                name: value
+                for name in ("access_token", "app_secrets", "verify_token")
+                if (value := getattr(self, name)) is not UNSET
+            },
             verify=self.verify,
         )
+
+
+def _credentials(provider: str, **values: Any) -> Struct:
+    return BY_NAME[provider].credentials(**values)
 
 
 CONNECT = Body(ConnectAccountBody)

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
-from messaging.application.ports.providers import ProviderGateway, ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.adapter import ProviderAdapter
+from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.sending import Connection
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.survey import Survey
 from messaging.application.tenants.accounts.ciphers import OpenAccount
@@ -26,20 +28,20 @@ class _Bad(StrEnum):
     UNKNOWN = "unknown"
 
 
-_RENEW: Final = "give the account a new token: PATCH /v1/provider-accounts/{id} (docs/connect-whatsapp.md)"
+_RENEW: Final = "give the account a new token: PATCH /v1/provider-accounts/{id} (docs/connect-….md of its provider)"
 _MEND: Final = {
     _Bad.REFUSED: _RENEW,
     _Bad.SEALED: "mend the finding `master_key`; if there is none: " + _RENEW,
-    _Bad.AWAY: "check this machine's way out to the provider, APP_WHATSAPP_BASE_URL and APP_SANDBOX_BASE_URL",
+    _Bad.AWAY: "check this machine's way out to the provider, its base URL (`app config`) and APP_SANDBOX_BASE_URL",
     _Bad.UNKNOWN: "run a release that knows the provider, or disconnect the account: app accounts",
 }
 
 
 class ExamineTokens:
-    def __init__(self, *, survey: Survey, open_account: OpenAccount, gateways: Mapping[str, ProviderGateway]) -> None:
+    def __init__(self, *, survey: Survey, open_account: OpenAccount, adapters: Mapping[str, ProviderAdapter]) -> None:
         self._survey = survey
         self._open_account = open_account
-        self._gateways = gateways
+        self._adapters = adapters
 
     async def __call__(self) -> Sequence[Finding]:
         accounts = [seen.account for seen in await self._survey.accounts()]
@@ -57,19 +59,29 @@ class ExamineTokens:
 
     async def _ask(self, account: ProviderAccount) -> tuple[_Bad, str] | None:
         """The reason why the provider refuses the token; None if it accepts it."""
-        gateway = self._gateways.get(account.provider)
-        if gateway is None:
+        adapter = self._adapters.get(account.provider)
+        if adapter is None:
             return _Bad.UNKNOWN, f"is of provider {account.provider}, which this release does not know"
         try:
             async with asyncio.timeout(_SECONDS):
-                await gateway.list_numbers(await self._open_account(account))
+                return await _refusal(adapter, await self._open_account(account))
         except ProviderRefused as refused:
             return _Bad.REFUSED, f"is refused: {refused.detail}"
         except CannotDecrypt:
             return _Bad.SEALED, "cannot be opened with this master key"
         except (ProviderUnavailable, TimeoutError):
             return _Bad.AWAY, "gets no answer from the provider"
-        return None
+
+
+async def _refusal(adapter: ProviderAdapter, connection: Connection) -> tuple[_Bad, str] | None:
+    """The reason why the provider refuses the token, asked in the cheapest way that it has; None if it accepts it."""
+    if adapter.numbers is not None:
+        await adapter.numbers.list_numbers(connection)
+    elif adapter.setup is not None:
+        inspection = await adapter.setup.inspect(connection)
+        if refused := [finding.detail for finding in inspection.findings if not finding.ok]:
+            return _Bad.REFUSED, f"is refused: {' '.join(refused)}"
+    return None
 
 
 def _findings(bad: Mapping[_Bad, Sequence[str]], asked: int) -> Sequence[Finding]:

@@ -46,7 +46,11 @@ class DeliveringUseCases(DeclarativeContainer):
         ),
         gate=pacing.gate,
         render=Singleton(
-            RenderOutgoing, snapshots=adapters.snapshots, key_ring=adapters.key_ring, gateways=adapters.gateways
+            RenderOutgoing,
+            snapshots=adapters.snapshots,
+            key_ring=adapters.key_ring,
+            credentials=adapters.credentials,
+            gateways=adapters.gateways,
         ),
         mark_started=Singleton(
             MarkStarted,

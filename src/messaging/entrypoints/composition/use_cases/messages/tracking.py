@@ -33,7 +33,8 @@ class TrackingUseCases(DeclarativeContainer):
         open_uow=adapters.open_system_uow,
         snapshots=adapters.snapshots,
         key_ring=adapters.key_ring,
-        gateways=adapters.gateways,
+        credentials=adapters.credentials,
+        lookups=adapters.lookups,
         telemetry=adapters.telemetry,
         terms=Singleton(terms.checks, settings),
     )
