@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from messaging.application.access.admin_keys import AdminKeyView, IssuedAdminKeyView, RotatedAdminKeyView
@@ -11,6 +12,7 @@ from messaging.domain.shared.ids import KeyId, Prefix, TenantId, parse_typeid
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.refusals import not_found
 from messaging.domain.tenants.tenant import KeyRole, TenantStatus
+from messaging.entrypoints.composition.commands.read_all import read_all
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
@@ -24,15 +26,9 @@ async def create_tenant(settings: Settings, name: str) -> TenantView:
 
 async def list_tenants(settings: Settings, *, page: int) -> tuple[TenantView, ...]:
     """All of them, read in pages of the given size."""
-    found: tuple[TenantView, ...] = ()
     async with _tenants(settings) as tenants:
-        listed, before = tenants.list_tenants(), None
-        while True:
-            part = await listed(before=before, limit=page)
-            found += part.items
-            before = part.next_after
-            if before is None:
-                return found
+        found: tuple[TenantView, ...] = await read_all(tenants.list_tenants(), page=page)
+    return found
 
 
 async def change_status(settings: Settings, tenant_id: str, status: str) -> TenantView:
@@ -49,15 +45,9 @@ async def create_admin_key(settings: Settings, name: str, *, expires_at: datetim
 
 async def list_admin_keys(settings: Settings, *, page: int) -> tuple[AdminKeyView, ...]:
     """All of them, read in pages of the given size."""
-    found: tuple[AdminKeyView, ...] = ()
     async with _access(settings) as access:
-        listed, before = access.list_admin_keys(), None
-        while True:
-            part = await listed(before=before, limit=page)
-            found += part.items
-            before = part.next_after
-            if before is None:
-                return found
+        found: tuple[AdminKeyView, ...] = await read_all(access.list_admin_keys(), page=page)
+    return found
 
 
 async def revoke_admin_key(settings: Settings, key_id: str, *, force: bool) -> AdminKeyView:
@@ -85,15 +75,11 @@ async def create_key(settings: Settings, tenant_id: str, *, mode: str, name: str
 
 
 async def list_keys(settings: Settings, tenant_id: str, *, page: int) -> tuple[KeyView, ...]:
-    found: tuple[KeyView, ...] = ()
+    """All of the tenant's, read in pages of the given size."""
     async with _access(settings) as access:
-        listed, before = access.list_keys(), None
-        while True:
-            part = await listed(_tenant_id(tenant_id), before=before, limit=page)
-            found += part.items
-            before = part.next_after
-            if before is None:
-                return found
+        listed = partial(access.list_keys(), _tenant_id(tenant_id))
+        found: tuple[KeyView, ...] = await read_all(listed, page=page)
+    return found
 
 
 async def revoke_key(settings: Settings, tenant_id: str, key_id: str) -> KeyView:

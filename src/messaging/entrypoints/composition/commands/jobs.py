@@ -7,6 +7,7 @@ from typing import Any
 from messaging.application.outbox.dead_jobs import DeadJobView, JobCountView, JobSummaryView
 from messaging.domain.shared.ids import JobId, Prefix, parse_typeid
 from messaging.domain.shared.refusals import not_found
+from messaging.entrypoints.composition.commands.read_all import read_all
 from messaging.entrypoints.composition.containers import build
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
@@ -20,15 +21,9 @@ async def summarize(settings: Settings) -> tuple[JobCountView, ...]:
 
 async def list_dead(settings: Settings, *, kind: str | None, page: int) -> tuple[DeadJobView, ...]:
     """All of them, read in pages of the given size."""
-    found: tuple[DeadJobView, ...] = ()
     async with _outbox(settings) as outbox:
-        listed, before = outbox.list_dead(), None
-        while True:
-            part = await listed(before=before, limit=page, kind=kind)
-            found += part.items
-            before = part.next_after
-            if before is None:
-                return found
+        found: tuple[DeadJobView, ...] = await read_all(outbox.list_dead(), page=page, kind=kind)
+    return found
 
 
 async def retry(settings: Settings, job_id: str) -> DeadJobView:
