@@ -1,4 +1,4 @@
-"""Does the core know anything but the standard library, msgspec and the grammar of addresses, and are contracts kept?
+"""Does the core know anything but the standard library, msgspec and a few pure libraries, and are contracts kept?
 
 The contracts in pyproject.toml forbid what they name; this closes the list from the other side.
 """
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
-    "messaging.domain": {"msgspec", "phonenumbers", "email_validator"},
+    "messaging.domain": {"email_validator", "minijinja", "msgspec", "phonenumbers"},
     "messaging.application": {"msgspec"},
 }
 # A core that reads clocks, dice or the outside world cannot be told what time it is by a test.
@@ -57,6 +57,13 @@ def test_the_grammar_of_mail_is_known_to_one_module(graph: grimp.ImportGraph) ->
     imported = foreign_imports(graph, "messaging")
 
     assert imported["email_validator"] == {"messaging.domain.channels.addresses.email_address"}
+
+
+def test_the_template_engine_is_known_to_one_module(graph: grimp.ImportGraph) -> None:
+    # Decision 36: a pure function from source and values to text; everybody else sees `render` and `Fault`.
+    imported = foreign_imports(graph, "messaging")
+
+    assert imported["minijinja"] == {"messaging.domain.templates.own.engine"}
 
 
 def test_the_domain_reads_no_clock_rolls_no_dice_and_touches_nothing(graph: grimp.ImportGraph) -> None:

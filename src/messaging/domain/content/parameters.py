@@ -2,6 +2,10 @@
 
 from msgspec import Struct, field
 
+# What a template's variable can hold. A template that a provider reviews takes texts only.
+Scalar = str | int | float | bool
+Value = Scalar | list[Scalar | dict[str, Scalar]]
+
 
 class MediaRef(Struct, frozen=True, kw_only=True):
     """Exactly one of `link` (public https) and `media_id` (uploaded to the provider before)."""

@@ -13,6 +13,7 @@ MessageId = NewType("MessageId", UUID)
 SenderId = NewType("SenderId", UUID)
 AccountId = NewType("AccountId", UUID)
 TemplateId = NewType("TemplateId", UUID)
+OwnTemplateId = NewType("OwnTemplateId", UUID)
 KeyId = NewType("KeyId", UUID)
 RuleId = NewType("RuleId", UUID)
 WebhookId = NewType("WebhookId", UUID)
@@ -27,6 +28,7 @@ class Prefix(StrEnum):
     SENDER = "snd"
     ACCOUNT = "acc"
     TEMPLATE = "tpl"
+    OWN_TEMPLATE = "own"
     KEY = "key"
     RULE = "rul"
     WEBHOOK = "whk"
