@@ -57,13 +57,13 @@ class ReceiveInbound:
         """Store messages; repeating it has no further effect. Returns those to numbers that are not senders."""
         if not arrived:
             return []
-        wanted = sorted({(item.account_id, item.message.sender_external_id) for item in arrived})
+        wanted = sorted({name for item in arrived for name in _sender_names(item)})
         senders = await uow.platform.senders_by_external_id(wanted)
         now = self._clock.now()
         known: list[NewInbound] = []
         unmatched_senders: list[InboundArrived] = []
         for item in arrived:
-            sender_id = senders.get((item.account_id, item.message.sender_external_id))
+            sender_id = next((senders[name] for name in _sender_names(item) if name in senders), None)
             cipher = await self._cipher(item.tenant_id)
             if sender_id is None or cipher is None:
                 unmatched_senders.append(item)
@@ -90,6 +90,12 @@ class ReceiveInbound:
     async def _cipher(self, tenant_id: TenantId) -> TenantCipher | None:
         facts = await self._snapshots.tenant(tenant_id)
         return None if facts is None else self._key_ring.cipher(tenant_id, facts.data_keys)
+
+
+def _sender_names(item: InboundArrived) -> list[tuple[AccountId, str]]:
+    """The ids that the sender written to may have in the account, the most precise first."""
+    message = item.message
+    return [(item.account_id, id) for id in (message.sender_external_id, *message.further_sender_ids)]
 
 
 def _sealed(

@@ -43,6 +43,8 @@ class InboundMessage(Struct, frozen=True, kw_only=True, tag="inbound"):
     """`phone` (E.164), `user_id` and `parent_user_id` (business-scoped) identify the person, as far as they are known.
 
     `text` is what a person would read (body, caption, button label, emoji), `payload` the provider's object as it came.
+    `further_sender_ids` are ids of something larger that the sender is a part of, such as a pool of numbers: where
+    `sender_external_id` is not a sender of the account, one of them may be.
     `opens_window` is false for what no person did: system notices, edits, revokes and removed reactions.
     """
 
@@ -61,3 +63,4 @@ class InboundMessage(Struct, frozen=True, kw_only=True, tag="inbound"):
     parent_user_id: str | None = None
     username: str | None = None
     oddities: tuple[Oddity, ...] = ()
+    further_sender_ids: tuple[str, ...] = ()

@@ -98,6 +98,15 @@ async def test_a_message_to_a_number_that_is_not_ours_is_handed_back(receive: Re
     assert store.inbound == []
 
 
+async def test_a_message_to_a_part_of_a_sender_is_the_senders(receive: ReceiveInbound, store: Store) -> None:
+    """A pool of numbers may be the sender, and a person answers one of the numbers."""
+    ours = an_inbound_message().sender_external_id
+
+    assert await received(receive, store, an_inbound_message(sender_external_id="9", further_sender_ids=(ours,))) == 0
+
+    assert [row.sender_id for row in store.inbound] == [SENDER]
+
+
 @pytest.mark.parametrize("number", ["+5215512345678", "+525512345678"])
 async def test_a_mexican_is_found_under_either_spelling(receive: ReceiveInbound, store: Store, number: str) -> None:
     await received(receive, store, an_inbound_message(phone=number))
