@@ -2,6 +2,7 @@
 
 from messaging.entrypoints.sandbox.core.app import Shared
 from messaging.entrypoints.sandbox.core.control import Handler
+from messaging.entrypoints.sandbox.core.damage import accepted_effect, refused_effect
 from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES
 from messaging.entrypoints.sandbox.core.storage.append_log import LogBroken
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
@@ -10,7 +11,7 @@ from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Accounts
 from messaging.entrypoints.sandbox.whatsapp_cloud.control import BusinessControl
 from messaging.entrypoints.sandbox.whatsapp_cloud.graph import Graph
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Throughput, Windows
-from messaging.entrypoints.sandbox.whatsapp_cloud.sending.sends import Sends, accepted_effect, refused_effect
+from messaging.entrypoints.sandbox.whatsapp_cloud.sending.sends import WITHOUT_ID, Sends, refusal
 from messaging.entrypoints.sandbox.whatsapp_cloud.sent import NAME, NAMES, Sent
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Templates
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Events
@@ -84,10 +85,10 @@ class WhatsAppCloud:
         fault = self._faults.take(NAME, request.path, parts[0], None) if self._faults else None
         settings = self._tuning.current
         if fault is not None and fault.mode in REFUSED_MODES:
-            return refused_effect(fault.mode, fault.params, settings)
+            return refused_effect(fault.mode, fault.params, settings, refusal)
         reply = await self._graph.handle(request)
         if fault is not None:
-            return accepted_effect(fault.mode, fault.params, settings, reply)
+            return accepted_effect(fault.mode, fault.params, settings, reply, without_id=WITHOUT_ID)
         return self._with_usage(reply, parts[0])
 
     def _with_usage(self, effect: Effect, object_id: str) -> Effect:

@@ -4,21 +4,11 @@ import re
 
 import msgspec
 
+from messaging.entrypoints.sandbox.core.damage import FirstSends, accepted_effect, refused_effect
 from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES, Faults, FaultSpec, Mode, Parameters
 from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
-from messaging.entrypoints.sandbox.core.wire import (
-    Effect,
-    Hang,
-    Json,
-    Late,
-    NotJson,
-    Reply,
-    Request,
-    Reset,
-    Truncated,
-    json_reply,
-)
+from messaging.entrypoints.sandbox.core.wire import Effect, Json, NotJson, Reply, Request, json_reply
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, Accounts, PhoneNumber
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import PairRate, Throughput, Windows
 from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import Outcome, outcome_for
@@ -86,7 +76,7 @@ class Sends:
         self._pairs = PairRate()
         self._faults = faults
         self._tuning = tuning
-        self._refused: dict[tuple[str, str], int] = {}
+        self._first_sends = FirstSends()
 
     async def handle(self, request: Request) -> Effect:
         """The answer to a send; raises `GraphError` for what is refused."""
@@ -94,7 +84,7 @@ class Sends:
         settings = self._tuning.current
         fault = self._fault(request, message)
         if fault is not None and fault.mode in REFUSED_MODES:
-            return refused_effect(fault.mode, fault.params, settings)
+            return refused_effect(fault.mode, fault.params, settings, refusal)
         token = self._accounts.authenticate(request.token)
         account, phone = self._accounts.sender(request.parts[0], token)
         _check_envelope(message)
@@ -106,11 +96,11 @@ class Sends:
         mode = fault.mode if fault is not None else outcome.mode
         params = fault.params if fault is not None else Parameters()
         if mode in REFUSED_MODES:
-            return refused_effect(mode, params, settings)
+            return refused_effect(mode, params, settings, refusal)
         entry = self._entry(request, message, send)
         await self._accept(entry, outcome)
         reply = _accepted(entry, send, held=outcome.held)
-        return reply if mode is None else accepted_effect(mode, params, settings, reply)
+        return reply if mode is None else accepted_effect(mode, params, settings, reply, without_id=WITHOUT_ID)
 
     def _check(self, account: Account, phone: PhoneNumber, message: Json, now: float) -> Checked:
         settings = self._tuning.current
@@ -148,16 +138,9 @@ class Sends:
         return template
 
     def _refuse_if_magic(self, send: Checked, outcome: Outcome) -> None:
-        if outcome.refuse is None:
-            return
-        if outcome.refusals is not None:
-            pair = (send.phone.id, send.recipient.key)
-            refused = self._refused.get(pair, 0)
-            if refused >= outcome.refusals:
-                del self._refused[pair]
-                return
-            self._refused[pair] = refused + 1
-        raise GraphError(outcome.refuse)
+        code = outcome.refuse
+        if code is not None and self._first_sends.is_refused(send.phone.id, send.recipient.key, outcome.refusals):
+            raise GraphError(code)
 
     def _entry(self, request: Request, message: Json, send: Checked) -> Sent:
         recipient, template = send.recipient, send.template
@@ -196,52 +179,18 @@ def throughput_of(phone: PhoneNumber, settings: Settings) -> float | None:
     return settings.throughput_mps if phone.throughput_mps is msgspec.UNSET else phone.throughput_mps
 
 
-def refused_effect(mode: Mode, params: Parameters, settings: Settings) -> Effect:
-    """The answer of a mode in which nothing was accepted."""
+def refusal(mode: Mode, code: int | None) -> Reply:
+    """Meta's answer in one of the modes that refuse with an error code, or with the code asked for."""
     match mode:
         case "429":
-            return GraphError(params.code or 130429, status=429).reply()
+            return GraphError(code or 130429, status=429).reply()
         case "503":
-            return GraphError(params.code or 131016, status=503).reply()
-        case "invalid_token":
+            return GraphError(code or 131016, status=503).reply()
+        case _:
             return GraphError(190).reply()
-        case "500_before":
-            return _server_page(500)
-        case "reset_before":
-            return Reset()
-        case "hang_before":
-            return Hang(_hang_seconds(params, settings))
-        case _:
-            raise AssertionError(f"{mode} accepts")
 
 
-def accepted_effect(mode: Mode, params: Parameters, settings: Settings, reply: Reply) -> Effect:
-    """The answer of a mode in which the request took effect and only the answer suffers."""
-    match mode:
-        case "500_after" | "503_after":
-            return _server_page(int(mode[:3]))
-        case "reset_after":
-            return Reset()
-        case "hang_after":
-            return Hang(_hang_seconds(params, settings))
-        case "truncated_200":
-            return Truncated(reply)
-        case "non_json_200":
-            return Reply(200, b"<html><body>OK</body></html>", b"text/html")
-        case "no_id_200":
-            return json_reply(200, {"messaging_product": "whatsapp", "contacts": [], "messages": []})
-        case "slow":
-            return Late(reply, (settings.slow_ms if params.ms is None else params.ms) / 1000)
-        case _:
-            raise AssertionError(f"{mode} refuses")
-
-
-def _server_page(status: int) -> Reply:
-    return Reply(status, b"<html><body>Sorry, something went wrong.</body></html>", b"text/html")
-
-
-def _hang_seconds(params: Parameters, settings: Settings) -> float:
-    return min(settings.hang_max_ms, params.ms or settings.hang_max_ms) / 1000
+WITHOUT_ID = json_reply(200, {"messaging_product": "whatsapp", "contacts": [], "messages": []})
 
 
 def _decode(request: Request) -> Json:

@@ -1,13 +1,11 @@
 """Plans which statuses an accepted send reports and when, carries the plan out, and resumes it after a restart."""
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from functools import partial
 
-import msgspec
-
+from messaging.entrypoints.sandbox.core.planning import Planned, chance, plan_steps
 from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.webhooks import Item, Webhooks, step_mark
@@ -30,33 +28,10 @@ REPLY = Step("reply")
 """The step in which the user answers; it is not a status and causes an inbound message."""
 
 
-class Planned(msgspec.Struct, frozen=True):
-    """A step, its place in the outcome's script (whatever the order it is told in), and when it happens (epoch)."""
-
-    index: int
-    step: Step
-    at: float
-
-
-def plan(entry: Sent, outcome: Outcome, settings: Settings) -> list[Planned]:
-    """Every step of a message's life after acceptance.
-
-    Times depend on the ledger position alone, so a plan made again after a restart is the same. Only the order may be
-    another by then, which is why a step keeps its index: what was settled before stays settled.
-    """
-    steps = list(enumerate(outcome.script))
-    if _chance(settings.reorder_probability, settings.webhook_seed, entry.n, 0, "reorder"):
-        steps.reverse()
-    if outcome.replies:
-        steps.append((len(steps), REPLY))
-    shortest = settings.webhook_delay_min_ms
-    spread = settings.webhook_delay_max_ms - shortest
-    at = entry.received_at + (settings.webhook_late_ms / 1000 if outcome.late else 0.0)
-    planned = []
-    for position, (index, step) in enumerate(steps):
-        at += (shortest + spread * _fraction(entry.n, position)) / 1000
-        planned.append(Planned(index, step, at))
-    return planned
+def plan(entry: Sent, outcome: Outcome, settings: Settings) -> list[Planned[Step]]:
+    """Every step of a message's life after acceptance; a reply comes last."""
+    start = entry.received_at + (settings.webhook_late_ms / 1000 if outcome.late else 0.0)
+    return plan_steps(entry.n, outcome.script, settings, start=start, last=REPLY if outcome.replies else None)
 
 
 class Statuses:
@@ -112,7 +87,7 @@ class Statuses:
         """Wait for replies that are being written."""
         await asyncio.gather(*self._replies, return_exceptions=True)
 
-    def _arrange(self, entry: Sent, outcome: Outcome, steps: Sequence[Planned]) -> None:
+    def _arrange(self, entry: Sent, outcome: Outcome, steps: Sequence[Planned[Step]]) -> None:
         if dropped := [it.index for it in steps if it.step is not REPLY and self._is_dropped(entry, it)]:
             self._settle_unsent(entry, dropped, "dropped")
         for planned in steps:
@@ -121,20 +96,20 @@ class Statuses:
             elif planned.index not in dropped:
                 self._arrange_status(entry, outcome, planned)
 
-    def _is_dropped(self, entry: Sent, planned: Planned) -> bool:
+    def _is_dropped(self, entry: Sent, planned: Planned[Step]) -> bool:
         settings = self._tuning.current
-        return _chance(settings.drop_probability, settings.webhook_seed, entry.n, planned.index, "drop")
+        return chance(settings.drop_probability, settings.webhook_seed, entry.n, planned.index, "drop")
 
-    def _arrange_status(self, entry: Sent, outcome: Outcome, planned: Planned) -> None:
+    def _arrange_status(self, entry: Sent, outcome: Outcome, planned: Planned[Step]) -> None:
         settings = self._tuning.current
         self._webhooks.at(planned.at, partial(self._deliver, entry, outcome, planned, None))
-        chance = settings.duplicate_probability
-        if outcome.duplicated or _chance(chance, settings.webhook_seed, entry.n, planned.index, "duplicate"):
+        likely = settings.duplicate_probability
+        if outcome.duplicated or chance(likely, settings.webhook_seed, entry.n, planned.index, "duplicate"):
             again = planned.at + settings.webhook_delay_max_ms / 1000
             self._webhooks.at(again, partial(self._deliver, entry, outcome, planned, None, copy=True))
 
     def _deliver(
-        self, entry: Sent, outcome: Outcome, planned: Planned, taken: asyncio.Event | None, *, copy: bool = False
+        self, entry: Sent, outcome: Outcome, planned: Planned[Step], taken: asyncio.Event | None, *, copy: bool = False
     ) -> None:
         found = self._accounts.phone(entry.sender)
         url = found[0].messages_url(entry.sender) if found else None
@@ -168,7 +143,7 @@ class Statuses:
             )
         )
 
-    def _item(self, entry: Sent, outcome: Outcome, planned: Planned) -> Json:
+    def _item(self, entry: Sent, outcome: Outcome, planned: Planned[Step]) -> Json:
         settings = self._tuning.current
         echo = outcome.echo and (planned.step.status != "failed" or settings.echo_on_failed)
         return status_item(
@@ -186,7 +161,7 @@ class Statuses:
             self._ledger.settle(entry.n, index)
         self._webhooks.settle_unsent([step_mark(entry.n, index) for index in indexes], reason)
 
-    def _reply(self, entry: Sent, planned: Planned) -> None:
+    def _reply(self, entry: Sent, planned: Planned[Step]) -> None:
         found = self._accounts.phone(entry.sender)
         if found is None:
             self._settle_unsent(entry, [planned.index], "no webhook url")
@@ -211,15 +186,3 @@ class Statuses:
 
 def _history_event(status: str, at: float) -> Json:
     return {"delivery_status": status, "timestamp": int(at)}
-
-
-def _fraction(n: int, index: int) -> float:
-    """A number in [0, 1) that looks random and is the same every time."""
-    return ((n * 2_654_435_761 + index * 40_503 + 12_345) % 2**32) / 2**32
-
-
-def _chance(probability: float, seed: int | None, n: int, index: int, what: str) -> bool:
-    if probability <= 0:
-        return False
-    draw = random.random() if seed is None else random.Random(f"{seed}:{n}:{index}:{what}").random()
-    return draw < probability
