@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from messaging.domain.content.email import Email
 from messaging.domain.content.parameters import ButtonValue, HeaderValue, MediaRef, TemplateParameters
 
 
@@ -11,7 +12,7 @@ class Text(Struct, frozen=True, kw_only=True, tag="text", forbid_unknown_fields=
 
 
 class TemplateMessage(Struct, frozen=True, kw_only=True, tag="template", forbid_unknown_fields=True):
-    """An approved template by name and language, with the values of its blanks."""
+    """A template by name and language, with the values of its blanks."""
 
     name: str
     language: str
@@ -32,11 +33,11 @@ class Document(MediaRef, frozen=True, kw_only=True, tag="document", forbid_unkno
     filename: str | None = None
 
 
-Content = Text | TemplateMessage | Image | Document
+Content = Text | TemplateMessage | Image | Document | Email
 
 
 def is_free_form(content: Content) -> bool:
-    """Free-form content may only be sent inside the recipient's 24-hour window; templates at any time."""
+    """Whether the content is no template: where a channel has a window, such content may be sent only within it."""
     return not isinstance(content, TemplateMessage)
 
 
@@ -51,3 +52,5 @@ def summary(content: Content) -> str:
             return "image"
         case Document():
             return "document"
+        case Email():
+            return "email"

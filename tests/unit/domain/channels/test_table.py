@@ -115,7 +115,7 @@ def test_content_that_a_channel_does_not_carry_is_one_violation_that_lists_what_
     [violation] = content_violations(a_text(body=""), Channel.EMAIL)
 
     assert (violation.pointer, violation.code) == ("/type", "content_not_carried")
-    assert "email carries template" in violation.detail
+    assert "email carries email, template" in violation.detail
 
 
 # --- the window -------------------------------------------------------------------------------------------------------

@@ -75,6 +75,33 @@ def test_a_check_that_finds_something_ends_with_1_and_names_its_page(
     assert f"next: how to mend it: {API}/problems/variable_missing" in ended.err
 
 
+def test_a_mail_is_sent_from_the_command_line_with_its_html_in_a_file(
+    api: respx.MockRouter, call: Callable[..., Ended], tmp_path: Path
+) -> None:
+    html = tmp_path / "mail.html"
+    html.write_text("<p>Grüße</p>")
+    with api:
+        sent = api.post("/v1/messages").respond(202, json={"id": "msg_1"})
+        ended = call(
+            *("send", "--channel", "email", "--to", "ana@example.com"), *("--subject", "Hello", "--html", str(html))
+        )
+
+    assert ended.code == 0
+    assert json.loads(sent.calls[0].request.content) == {
+        "to": "ana@example.com",
+        "channel": "email",
+        "content": {"type": "email", "subject": "Hello", "html": "<p>Grüße</p>"},
+    }
+
+
+@pytest.mark.parametrize("given", [("--template", "t", "--text", "x"), ("--template", "t", "--subject", "x"), ()])
+def test_a_message_says_one_thing(call: Callable[..., Ended], given: tuple[str, ...]) -> None:
+    ended = call("send", "--to", "ana@example.com", *given)
+
+    assert ended.code == Exit.USAGE
+    assert "Give --template NAME" in ended.err
+
+
 def test_a_refusal_lists_everything_with_the_pages_of_the_api_that_refused(
     api: respx.MockRouter, call: Callable[..., Ended]
 ) -> None:

@@ -33,15 +33,15 @@ _URL_SAFE = "/?&=%#[]+,;@!$'()*~-._"
 
 
 def send_body(outgoing: Outgoing) -> bytes | None:
-    """The JSON of POST /{phone-number-id}/messages; None for a recipient that WhatsApp does not know."""
+    """The JSON of POST /{phone-number-id}/messages; None for content or a recipient that WhatsApp does not know."""
     content, recipient = _content(outgoing), _to(outgoing.recipient)
-    if recipient is None:
+    if content is None or recipient is None:
         return None
     envelope: Json = {"messaging_product": "whatsapp", "recipient_type": "individual", **recipient}
     return _encoder.encode({**envelope, **content, "biz_opaque_callback_data": outgoing.reference})
 
 
-def _content(outgoing: Outgoing) -> Json:
+def _content(outgoing: Outgoing) -> Json | None:
     match outgoing.content:
         case Text(body=body, preview_url=preview):
             return {"type": "text", "text": {"body": body, "preview_url": preview}}
@@ -53,7 +53,7 @@ def _content(outgoing: Outgoing) -> Json:
             names = _given(caption=document.caption, filename=document.filename)
             return {"type": "document", "document": _media(document) | names}
         case _:
-            assert_never(outgoing.content)
+            return None
 
 
 def _to(recipient: Recipient) -> Json | None:

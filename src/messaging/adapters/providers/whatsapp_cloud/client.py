@@ -52,7 +52,7 @@ class WhatsAppCloudGateway:
         if not outgoing.reference.isascii() or len(outgoing.reference) > _REFERENCE_BYTES:
             raise ValueError("a reference is at most 256 ASCII characters")
         if (body := send_body(outgoing)) is None:
-            return Rejected(code="content_unsupported", reason="WhatsApp does not reach such a recipient.")
+            return Rejected(code="content_unsupported", reason="WhatsApp has no such content or recipient.")
         exchange = await self._http.request(
             "POST",
             self._graph.url(outgoing.connection, outgoing.sender_external_id, "messages"),

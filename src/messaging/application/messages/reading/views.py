@@ -9,7 +9,8 @@ from messaging.application.messages.reading.payload import Payload
 from messaging.application.ports.dead_letters import DeadLetterRow
 from messaging.application.ports.records import EventRow, MessageRow
 from messaging.application.ports.secrets import TenantCipher
-from messaging.domain.content.content import Content
+from messaging.domain.content.content import Content, Document, Image, TemplateMessage, Text
+from messaging.domain.content.email import Email
 from messaging.domain.messages.state import public
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
 
@@ -19,6 +20,46 @@ class MessageError(Struct, frozen=True, kw_only=True):
 
     code: str
     reason: str
+
+
+class AttachedFile(Struct, frozen=True, kw_only=True):
+    """A file that travels with a mail, without its bytes."""
+
+    filename: str
+    content_type: str
+    bytes: int
+
+
+class SentEmail(Struct, frozen=True, kw_only=True, tag="email"):
+    """An e-mail as it was given, without the bytes of its files."""
+
+    subject: str
+    text: str | None
+    html: str | None
+    reply_to: str | None
+    headers: dict[str, str]
+    attachments: tuple[AttachedFile, ...]
+
+
+ShownContent = Text | TemplateMessage | Image | Document | SentEmail
+
+
+def shown(content: Content) -> ShownContent:
+    """What is told of the content: all of it but the bytes of files, which would make a list as long as a mailbox."""
+    if not isinstance(content, Email):
+        return content
+    files = (
+        AttachedFile(filename=file.filename, content_type=file.content_type, bytes=len(file.content))
+        for file in content.attachments
+    )
+    return SentEmail(
+        subject=content.subject,
+        text=content.text,
+        html=content.html,
+        reply_to=content.reply_to,
+        headers=content.headers,
+        attachments=tuple(files),
+    )
 
 
 class MessageView(Struct, frozen=True, kw_only=True):
@@ -33,7 +74,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     to: str
     sender_id: str
     template_id: str | None
-    content: Content
+    content: ShownContent
     summary: str
     category: str
     priority: str
@@ -67,7 +108,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             to=payload.to.value,
             sender_id=row.sender_id,
             template_id=row.template_id,
-            content=payload.content,
+            content=shown(payload.content),
             summary=row.summary,
             category=row.category,
             priority=row.priority,

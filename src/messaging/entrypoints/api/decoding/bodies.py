@@ -4,6 +4,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from messaging.domain.content.email_rules import MAX_ATTACHED
 from messaging.domain.shared.errors import DomainError, Violation
 from messaging.domain.shared.refusals import invalid
 from messaging.entrypoints.api.decoding.calls import Call
@@ -94,7 +95,11 @@ async def _part(request: Call) -> tuple[bytes, bool]:
 
 
 def _too_large() -> DomainError:
-    return DomainError("body_too_large", f"A body may have at most {MAX_BODY_BYTES} bytes. Split the batch.")
+    return DomainError(
+        "body_too_large",
+        f"A body may have at most {MAX_BODY_BYTES} bytes. Split a batch. The files attached to an e-mail may have "
+        f"{MAX_ATTACHED} bytes together, before base64; put larger ones behind a link.",
+    )
 
 
 def require_json(request: Call) -> None:

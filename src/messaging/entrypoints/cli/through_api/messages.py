@@ -1,7 +1,7 @@
 """One message from the command line, through the HTTP API like anybody else's: `app send`, `app retry`, `app trace`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 import rich_click as click
@@ -20,6 +20,8 @@ _LONGEST = {"reference": 128, "provider_message_id": 512}
 @click.option("--language", default="en_US", show_default=True, help="The template's language.")
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A template variable; may be repeated.")
 @click.option("--text", help="Free text instead of a template; by WhatsApp only within an open 24-hour window.")
+@click.option("--subject", help="Subject of an e-mail; then --text, --html or both say what is in it.")
+@click.option("--html", type=click.File(encoding="utf-8"), help="File with the HTML of an e-mail.")
 @click.option("--channel", default="whatsapp", show_default=True, help="whatsapp, sms or email.")
 @click.option("--from", "sender", help="Sender to use (snd_…); default: the tenant's routing.")
 @click.option("--reference", help="Your own id for this message.")
@@ -53,15 +55,22 @@ def _submission(
     language: str,
     variables: tuple[str, ...],
     text: str | None,
+    subject: str | None,
+    html: TextIO | None,
     channel: str,
     sender: str | None,
     reference: str | None,
     on_unknown: str | None,
 ) -> dict[str, Any]:
-    if (template is None) == (text is None):
-        raise click.UsageError("Give either --template NAME (with --var …) or --text TEXT.")
-    content: dict[str, Any] = {"type": "text", "body": text}
-    if template is not None:
+    content: dict[str, Any]
+    if subject is not None and template is None:
+        parts = {"subject": subject, "text": text, "html": None if html is None else html.read()}
+        content = {"type": "email", **{name: part for name, part in parts.items() if part is not None}}
+    elif (template is None) == (text is None) or subject is not None or html is not None:
+        raise click.UsageError("Give --template NAME (with --var …), --text TEXT, or --subject with --text or --html.")
+    elif template is None:
+        content = {"type": "text", "body": text}
+    else:
         pairs = dict(_variable(item) for item in variables)
         content = {"type": "template", "name": template, "language": language, "variables": pairs}
     body: dict[str, Any] = {"to": to, "channel": channel, "content": content}

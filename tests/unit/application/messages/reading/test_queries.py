@@ -19,12 +19,13 @@ from messaging.application.messages.reading.queries import (
     ListMessages,
     Wanted,
 )
-from messaging.application.messages.reading.views import MessageError, MessageView
+from messaging.application.messages.reading.views import AttachedFile, MessageError, MessageView, SentEmail, shown
 from messaging.application.ports.attempts import AttemptRef
 from messaging.application.ports.dead_letters import DeadLetterRow
 from messaging.application.ports.records import EventRow, MessageFilter, MessagePage, MessageRow
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.channels.address import Channel
+from messaging.domain.content.email import Attachment, Email
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.state import State
 from messaging.domain.shared.errors import DomainError
@@ -267,3 +268,18 @@ async def test_dead_letters_are_read_by_the_page_and_one_by_one() -> None:
     assert ([it.message_id for it in page.items], page.next_after) == ([typeid(Prefix.MESSAGE, MESSAGE)], MESSAGE)
     assert world.asked == [(None, 2, True)]
     assert (await world.reading(FindDeadLetter)(a_principal(), MESSAGE)).code == "x"
+
+
+def test_a_mail_is_shown_without_the_bytes_of_its_files_and_everything_else_as_it_was() -> None:
+    file = Attachment(filename="invoice.pdf", content_type="application/pdf", content=b"%PDF-1.7")
+    mail = Email(subject="Your invoice", text="See the file.", headers={"X-Order": "1"}, attachments=(file,))
+
+    assert shown(a_template_message()) == a_template_message()
+    assert shown(mail) == SentEmail(
+        subject="Your invoice",
+        text="See the file.",
+        html=None,
+        reply_to=None,
+        headers={"X-Order": "1"},
+        attachments=(AttachedFile(filename="invoice.pdf", content_type="application/pdf", bytes=8),),
+    )
