@@ -110,7 +110,7 @@ class GatedConnector(aiohttp.TCPConnector):
         except BaseException:
             connection.close()
             raise
-        if _has_ended(connection.transport):
+        if has_ended(connection.transport):
             connection.close()
             raise ConnectionGone("the provider closed the connection before the first byte")
         progress.mark_sent()
@@ -121,7 +121,7 @@ class GatedConnector(aiohttp.TCPConnector):
 _PEER_IS_DONE = getattr(select, "POLLRDHUP", 0)
 
 
-def _has_ended(transport: asyncio.Transport | None) -> bool:
+def has_ended(transport: asyncio.Transport | None) -> bool:
     """Whether the provider has closed or reset the connection, also if our event loop has not been told yet.
 
     Permissions are granted in batches, so a connection may have been closed for many milliseconds when its request is

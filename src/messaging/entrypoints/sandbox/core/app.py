@@ -45,6 +45,8 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: Webhooks
     faults: Faults
     tuning: Tuning
+    host: str
+    """Where to listen, for those that speak something else than HTTP."""
 
 
 class LookAlike(Protocol):
@@ -184,6 +186,7 @@ def _open_state(config: SandboxConfig) -> tuple[AppendLog, Shared]:
         webhooks=Webhooks(webhook_log, tuning),
         faults=Faults(),
         tuning=tuning,
+        host=config.host,
     )
     return webhook_log, shared
 

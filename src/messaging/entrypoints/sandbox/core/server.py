@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
+import msgspec
 import uvicorn
 
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig
@@ -64,7 +65,7 @@ async def serving(build: Build, config: SandboxConfig, host: str = "127.0.0.1", 
     Raises CannotListen.
     """
     with listen(host, port) as listener:
-        app = build(config)
+        app = build(msgspec.structs.replace(config, host=host))
         await app.open()
         try:
             async with _running(_Server(_uvicorn(app)), listener):

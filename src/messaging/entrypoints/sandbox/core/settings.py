@@ -70,6 +70,8 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whether accepted sends also survive losing the machine, not only the process."""
     instance: str | None = None
     """What `/healthz` calls this sandbox."""
+    host: str = "127.0.0.1"
+    """Where look-alikes listen that speak something else than HTTP: where the sandbox itself listens."""
 
 
 class Tuning:

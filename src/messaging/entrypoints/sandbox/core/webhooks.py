@@ -6,7 +6,7 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import aiohttp
@@ -39,6 +39,9 @@ class Packing(msgspec.Struct, Generic[UpdateT], frozen=True):
     """Called with updates of one URL and one secret."""
     most: int | None = None
     """Most updates in one POST; None leaves it to the settings."""
+    carry: Callable[[str, Parcel], Awaitable[int]] | None = None
+    """Hands a parcel over to its URL where that is not done by a POST; the answer is as an HTTP status, 200 for taken.
+    Raises OSError if nobody was reached."""
 
 
 class Item(msgspec.Struct, Generic[UpdateT], frozen=True, kw_only=True):
@@ -234,17 +237,20 @@ class Webhooks:
         self._call(target)
 
     async def _send(self, batch: _Batch, timeout: float) -> tuple[int, str | None]:
-        assert self._session is not None
-        body, headers = batch.parcel.body, batch.parcel.headers
+        carry = batch.items[0].packing.carry or self._post_parcel
         try:
             async with asyncio.timeout(timeout):
-                # The URL goes out as it was signed, character for character.
-                url = URL(batch.url, encoded=True)
-                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                    await answer.content.readany()
-                    return answer.status, None
+                return await carry(batch.url, batch.parcel), None
         except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, TimeoutError) as error:
             return 0, type(error).__name__
+
+    async def _post_parcel(self, url: str, parcel: Parcel) -> int:
+        assert self._session is not None
+        # The URL goes out as it was signed, character for character.
+        exact = URL(url, encoded=True)
+        async with self._session.post(exact, data=parcel.body, headers=parcel.headers, allow_redirects=False) as answer:
+            await answer.content.readany()
+            return answer.status
 
     def _record(self, batch: _Batch, status: int, error: str | None, *, final: bool) -> None:
         delivery = Delivery(
