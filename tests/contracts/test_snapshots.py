@@ -9,7 +9,7 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.snapshots import Snapshots
-from messaging.domain.shared.ids import KeyId
+from messaging.domain.shared.ids import AccountId, KeyId
 from messaging.domain.shared.mode import Mode
 from tests.builders import (
     ACCOUNT,
@@ -72,9 +72,14 @@ async def test_an_account_is_found_by_its_webhook_token(snapshots: Snapshots) ->
     assert await snapshots.account_by_token(TOKEN) == an_account(webhook_token=TOKEN)
 
 
+async def test_an_account_is_found_by_its_id_alone(snapshots: Snapshots) -> None:
+    assert await snapshots.account_by_id(ACCOUNT) == an_account(webhook_token=TOKEN)
+
+
 async def test_what_does_not_exist_is_not_found(snapshots: Snapshots) -> None:
     assert await snapshots.tenant(OTHER_TENANT) is None
     assert await snapshots.account_by_token("wht_unknown") is None
+    assert await snapshots.account_by_id(AccountId(OTHER_TENANT)) is None
     assert await snapshots.api_key("unknown") is None
 
 

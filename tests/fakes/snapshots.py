@@ -1,13 +1,13 @@
 """Configuration that is simply there."""
 
 from messaging.application.ports.snapshots import TenantSnapshot
-from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
 
 class InMemorySnapshots:
-    """What the test puts in: tenants, and keys by public id. Accounts are found by token in the tenants."""
+    """What the test puts in: tenants, and keys by public id. Accounts are found in the tenants."""
 
     def __init__(
         self, *tenants: TenantSnapshot, api_keys: tuple[ApiKey, ...] = (), admin_keys: tuple[AdminKey, ...] = ()
@@ -31,3 +31,6 @@ class InMemorySnapshots:
     async def account_by_token(self, token: str) -> ProviderAccount | None:
         accounts = (account for snapshot in self.tenants.values() for account in snapshot.accounts.values())
         return next((account for account in accounts if account.webhook_token == token), None)
+
+    async def account_by_id(self, id: AccountId) -> ProviderAccount | None:
+        return next((it.accounts[id] for it in self.tenants.values() if id in it.accounts), None)

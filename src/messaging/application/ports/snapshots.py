@@ -103,6 +103,10 @@ class Snapshots(Protocol):
         """The account whose webhooks come to the path with this token."""
         ...
 
+    async def account_by_id(self, id: AccountId) -> ProviderAccount | None:
+        """The account with this id, whosever it is. For webhooks that come to an address with the id in it."""
+        ...
+
     def remembers_key(self, public_id: str) -> bool:
         """Whether a key with this public id, of a tenant or an administrator, is in memory; reads no database."""
         ...

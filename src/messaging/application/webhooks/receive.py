@@ -22,7 +22,7 @@ from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.tenants.accounts.connections import AccountCredentials, webhook_path
 from messaging.application.webhooks import raw
-from messaging.domain.shared.ids import Prefix, WebhookId, typeid
+from messaging.domain.shared.ids import AccountId, Prefix, WebhookId, typeid
 from messaging.domain.tenants.tenant import ProviderAccount
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,13 @@ class Endpoints:
     async def find(self, provider: str, token: str) -> Endpoint | None:
         if provider not in self._readers or _TOKEN.fullmatch(token) is None:
             return None
-        account = await self._snapshots.account_by_token(token)
+        return await self._endpoint(await self._snapshots.account_by_token(token), provider)
+
+    async def find_account(self, provider: str, id: AccountId) -> Endpoint | None:
+        """The account with this id, where a webhook brings the id in place of a path."""
+        return await self._endpoint(await self._snapshots.account_by_id(id), provider)
+
+    async def _endpoint(self, account: ProviderAccount | None, provider: str) -> Endpoint | None:
         if account is None or account.provider != provider:
             return None
         facts = await self._snapshots.tenant(account.tenant_id)
@@ -143,14 +149,14 @@ class StoreWebhook:
     async def __call__(self, arriving: Arriving) -> Unknown | Forged | Stored | Duplicate:
         """Raises StoreUnavailable or Overloaded; the webhook must not be acknowledged then."""
         outcome = await self._take(arriving)
-        self._count(arriving.provider, outcome)
+        self.count(arriving.provider, outcome)
         return outcome
 
     async def knows(self, provider: str, token: str) -> bool:
         """Whether the path belongs to an account; asked before the body is read."""
         if await self._endpoints.find(provider, token) is not None:
             return True
-        self._count(provider, Unknown())
+        self.count(provider, Unknown())
         return False
 
     async def handshake(self, arriving: Arriving) -> Unknown | Forged | Challenge:
@@ -158,7 +164,7 @@ class StoreWebhook:
         endpoint = await self._endpoints.find(arriving.provider, arriving.token)
         if endpoint is None:
             return Unknown()
-        body = endpoint.reader.handshake(self._request(arriving), endpoint.credentials)
+        body = endpoint.reader.handshake(self.request(arriving), endpoint.credentials)
         if body is None:
             unset = ",".join(name for name, value in asdict(endpoint.credentials).items() if not value)
             log.warning("webhook.handshake_refused", extra={**_who(endpoint), "unset_credentials": unset})
@@ -169,15 +175,19 @@ class StoreWebhook:
         endpoint = await self._endpoints.find(arriving.provider, arriving.token)
         if endpoint is None:
             return Unknown()
-        request, now = self._request(arriving), self._clock.now()
+        request, now = self.request(arriving), self._clock.now()
         if not await endpoint.reader.verify(request, endpoint.credentials, now=now):
             log.warning("webhook.forged", extra=_who(endpoint))
             return Forged()
+        return await self.keep(endpoint, request, now)
+
+    async def keep(self, endpoint: Endpoint, request: WebhookRequest, now: datetime) -> Stored | Duplicate:
+        """Store a request that is known to be genuine. Raises StoreUnavailable or Overloaded."""
         webhook = _webhook(endpoint, request, id=WebhookId(self._new_id()), now=now)
         answer = endpoint.reader.acknowledgement
         return Stored(answer) if await self._store(webhook) else Duplicate(answer)
 
-    def _request(self, arriving: Arriving) -> WebhookRequest:
+    def request(self, arriving: Arriving) -> WebhookRequest:
         """The request under the public URL. The path is written anew, because a proxy may have shortened it."""
         url = self._public_url + webhook_path(arriving.provider, arriving.token)
         return WebhookRequest(
@@ -187,7 +197,7 @@ class StoreWebhook:
             body=arriving.body,
         )
 
-    def _count(self, provider: str, outcome: Unknown | Forged | Stored | Duplicate) -> None:
+    def count(self, provider: str, outcome: Unknown | Forged | Stored | Duplicate) -> None:
         label = self._endpoints.label(provider)
         self._telemetry.count("webhooks_received", provider=label, outcome=_name(outcome))
 

@@ -94,4 +94,5 @@ class Adapters(DeclarativeContainer):
     registries = parts.provided.registries
     directories = parts.provided.directories
     setups = parts.provided.setups
+    doors = parts.provided.doors
     credentials = Singleton(AccountCredentials, installed)

@@ -14,7 +14,7 @@ from messaging.application.ports.providers.numbers import NumberDirectory
 from messaging.application.ports.providers.sending import ProviderGateway
 from messaging.application.ports.providers.setup import AccountSetup
 from messaging.application.ports.providers.templates import TemplateRegistry
-from messaging.application.ports.providers.webhooks import WebhookReader
+from messaging.application.ports.providers.webhooks import WebhookDoor, WebhookReader
 from messaging.entrypoints.composition.providers import PROVIDERS
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.settings.settings import Settings
@@ -33,6 +33,7 @@ class AdapterParts(Struct, frozen=True, kw_only=True):
     registries: Mapping[str, TemplateRegistry]
     directories: Mapping[str, NumberDirectory]
     setups: Mapping[str, AccountSetup]
+    doors: Mapping[str, WebhookDoor]
 
 
 def build_adapters(settings: Settings, resources: Resources) -> AdapterParts:
@@ -56,6 +57,7 @@ def build_adapters(settings: Settings, resources: Resources) -> AdapterParts:
         registries=_those({name: adapter.templates for name, adapter in adapters.items()}),
         directories=_those({name: adapter.numbers for name, adapter in adapters.items()}),
         setups=_those({name: adapter.setup for name, adapter in adapters.items()}),
+        doors=_those({name: adapter.door for name, adapter in adapters.items()}),
     )
 
 

@@ -66,6 +66,9 @@ class KnownTenants:
     async def account_by_token(self, token: str) -> ProviderAccount | None:
         return self.account if token == self.account.webhook_token else None
 
+    async def account_by_id(self, id: AccountId) -> ProviderAccount | None:
+        return self.account if id == self.account.id else None
+
     async def api_key(self, public_id: str) -> ApiKey | None:
         return None
 

@@ -69,8 +69,10 @@ async def admin_key(core: AsyncConnection, public_id: str) -> tuple[AdminKey | N
     return (None if row is None else rows.to_admin_key(row)), version
 
 
-async def account_by_token(core: AsyncConnection, token: str) -> tuple[ProviderAccount | None, int]:
-    wanted = sa.select(provider_accounts).where(provider_accounts.c.webhook_token == token)
+async def account(core: AsyncConnection, key: str | AccountId) -> tuple[ProviderAccount | None, int]:
+    """By its webhooks' token, or by its id (index: provider_accounts_id_key)."""
+    column = provider_accounts.c.webhook_token if isinstance(key, str) else provider_accounts.c.id
+    wanted = sa.select(provider_accounts).where(column == key)
     row = (await core.execute(wanted)).one_or_none()
     if row is None:
         return None, 0

@@ -23,7 +23,7 @@ from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.domain.shared.ids import TenantId
+from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
@@ -147,7 +147,7 @@ class PostgresSnapshots:
         self._tenants: _Memory[TenantId, TenantSnapshot] = _Memory(self._read_tenant)
         self._api_keys: _Memory[str, ApiKey] = _Memory(self._read_api_key)
         self._admin_keys: _Memory[str, AdminKey] = _Memory(self._read_admin_key)
-        self._accounts: _Memory[str, ProviderAccount] = _Memory(self._read_account)
+        self._accounts: _Memory[str | AccountId, ProviderAccount] = _Memory(self._read_account)
 
     async def tenant(self, id: TenantId) -> TenantSnapshot | None:
         return await self._tenants.get(id, trusted_since=self._trusted_since())
@@ -160,6 +160,9 @@ class PostgresSnapshots:
 
     async def account_by_token(self, token: str) -> ProviderAccount | None:
         return await self._accounts.get(token, trusted_since=self._trusted_since())
+
+    async def account_by_id(self, id: AccountId) -> ProviderAccount | None:
+        return await self._accounts.get(id, trusted_since=self._trusted_since())
 
     def remembers_key(self, public_id: str) -> bool:
         return self._api_keys.remembers(public_id) or self._admin_keys.remembers(public_id)
@@ -226,8 +229,9 @@ class PostgresSnapshots:
             key, version = await snapshot_rows.admin_key(opened.core, public_id)
         return _Known(key, TenantId(PLATFORM), version, read_at)
 
-    async def _read_account(self, token: str) -> _Known[ProviderAccount]:
+    async def _read_account(self, key: str | AccountId) -> _Known[ProviderAccount]:
+        """By its webhooks' token, or by its id."""
         read_at = monotonic()
         async with transaction(self._engine) as opened:
-            account, version = await snapshot_rows.account_by_token(opened.core, token)
+            account, version = await snapshot_rows.account(opened.core, key)
         return _Known(account, account.tenant_id if account else None, version, read_at)

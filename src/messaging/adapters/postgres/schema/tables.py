@@ -111,6 +111,7 @@ provider_accounts = sa.Table(
     _optional("templates_listed_at", _AT),
     _key("provider_accounts", "tenant_id", "id"),
     sa.UniqueConstraint("webhook_token", name="provider_accounts_webhook_token_key"),
+    sa.UniqueConstraint("id", name="provider_accounts_id_key"),
     _refers("provider_accounts_tenant_fkey", ("tenant_id",), "tenants", ("id",)),
     _one_of("provider_accounts", "mode", "live", "test"),
     _one_of("provider_accounts", "status", "active", "disabled", "deleted"),

@@ -117,6 +117,7 @@ class RenderOutgoing:
                 connection=connection,
                 sender_external_id=sender.external_id,
                 sender_address=sender.address,
+                sender_name=sender.name,
                 recipient=opened.to,
                 content=opened.content,
                 template=template,

@@ -8,6 +8,7 @@ from msgspec import Struct
 from messaging.domain.channels.address import Recipient
 from messaging.domain.content.content import Content
 from messaging.domain.messages.retry import SendResult
+from messaging.domain.shared.ids import AccountId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.template import Template
 
@@ -16,25 +17,28 @@ class Connection(Struct, frozen=True, kw_only=True):
     """A provider account with its decrypted credentials, ready for calls.
 
     `credentials` is of the type that the provider's descriptor names. `webhook_path` is the path of the account's
-    webhooks under the public URL, `/webhooks/<provider>/<token>`; empty for an account that is not stored.
+    webhooks under the public URL, `/webhooks/<provider>/<token>`, and `account_id` what webhooks by other ways come
+    back to; they are empty for an account that is not stored.
     """
 
     mode: Mode
     external_id: str
     credentials: Struct
     webhook_path: str = ""
+    account_id: AccountId | None = None
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
     """One message to send. `reference` (at most 256 ASCII characters) is what receipts are to carry.
 
-    `sender_address` is the sender as recipients see it. `template` is set for a template that the provider has
-    reviewed; templates of the platform's own arrive here rendered.
+    `sender_address` is the sender as recipients see it, `sender_name` its name for people. `template` is set for a
+    template that the provider has reviewed; templates of the platform's own arrive here rendered.
     """
 
     connection: Connection
     sender_external_id: str
     sender_address: str = ""
+    sender_name: str = ""
     recipient: Recipient
     content: Content
     template: Template | None

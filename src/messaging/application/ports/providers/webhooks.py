@@ -1,7 +1,13 @@
-"""The port to a provider's webhooks: verification of a request as received, and the events in it."""
+"""The ports to a provider's webhooks: verification of a request as received, the events in it, and other ways in than
+HTTP.
+
+What does not come by HTTP, such as returned mail, is signed by nobody. The address that it comes to vouches for it: it
+carries a reference that this platform wrote, and everybody else can only guess.
+"""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -9,6 +15,7 @@ from msgspec import Struct
 
 from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.messages.receipts import Receipt
+from messaging.domain.shared.ids import AccountId
 from messaging.domain.templates.template import TemplateCategory, TemplateStatus
 
 
@@ -117,4 +124,38 @@ class WebhookReader(Protocol):
 
         An event without a readable time is dated `received_at`.
         """
+        ...
+
+
+class Referred(Struct, frozen=True, kw_only=True):
+    """A webhook that came to an address with an account of ours and a reference in it.
+
+    `method` names the way it came, and `query` tells the address, as parameters of a URL. Header names are lower-case.
+    """
+
+    account_id: AccountId
+    reference: str
+    method: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class TakeWebhook(Protocol):
+    """Takes webhooks in. Both methods raise StoreUnavailable or Overloaded: the caller must be told to come again."""
+
+    async def knows(self, account_id: AccountId, reference: str) -> bool:
+        """Whether the account exists and the reference was written for its tenant; asked before the content is read."""
+        ...
+
+    async def __call__(self, referred: Referred) -> bool:
+        """True once it is committed, now or before; False if the address is not one that `knows` knows."""
+        ...
+
+
+class WebhookDoor(Protocol):
+    """A listener for a provider's webhooks. It bounds what it takes, as the listener for HTTP does."""
+
+    def open(self, take: TakeWebhook) -> AbstractAsyncContextManager[None]:
+        """Listen for the length of the block. Raises OSError if that is not possible."""
         ...

@@ -46,6 +46,7 @@ class AccountCredentials:
             external_id=account.external_id,
             credentials=self.open(account, cipher),
             webhook_path=webhook_path(account.provider, account.webhook_token),
+            account_id=account.id,
         )
 
 

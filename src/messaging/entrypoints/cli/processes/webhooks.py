@@ -8,6 +8,7 @@ from messaging.entrypoints.composition.health.logins import refuse_excess
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.webhooks.app import create_app
+from messaging.entrypoints.webhooks.doors import open_doors
 
 
 def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
@@ -19,6 +20,7 @@ def run_webhooks(settings: Settings, *, host: str, port: int) -> None:
             await refuse_excess(application.adapters.logins(), settings)
             app = create_app(application)
             telemetry, admin_port = application.adapters.telemetry(), settings.webhooks_admin_port
-            await serve_all(app, settings, telemetry, host=host, port=port, admin_port=admin_port)
+            async with open_doors(application.adapters.doors(), application.webhooks.accept_referred()):
+                await serve_all(app, settings, telemetry, host=host, port=port, admin_port=admin_port)
 
     run(main())

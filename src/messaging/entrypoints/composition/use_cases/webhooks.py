@@ -10,6 +10,7 @@ from messaging.application.webhooks.keep_events import KeepEvents
 from messaging.application.webhooks.process import ProcessWebhooks
 from messaging.application.webhooks.queries import FindProviderEvent, ListProviderEvents
 from messaging.application.webhooks.receive import Endpoints, StoreWebhook
+from messaging.application.webhooks.receive_referred import StoreReferredWebhook
 from messaging.application.webhooks.rematch import RematchReceipts
 from messaging.application.webhooks.replay import ReplayWebhooks, TakeInConnected
 from messaging.entrypoints.settings.settings import Settings
@@ -21,15 +22,16 @@ class WebhookUseCases(DeclarativeContainer):
     conversations: Any = DependenciesContainer()
     tracking: Any = DependenciesContainer()
 
+    endpoints = Singleton(
+        Endpoints,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        credentials=adapters.credentials,
+        readers=adapters.readers,
+    )
     accept = Singleton(
         StoreWebhook,
-        endpoints=Singleton(
-            Endpoints,
-            snapshots=adapters.snapshots,
-            key_ring=adapters.key_ring,
-            credentials=adapters.credentials,
-            readers=adapters.readers,
-        ),
+        endpoints=endpoints,
         public_url=settings.provided.webhooks_public_url.value,
         # A provider waits for the answer but does not notice milliseconds, and a commit costs more than ten rows in it.
         store=Singleton(Gatherer, adapters.webhook_store.provided.store_many, writers=1, pause=0.005),
@@ -37,6 +39,7 @@ class WebhookUseCases(DeclarativeContainer):
         clock=adapters.clock,
         telemetry=adapters.telemetry,
     )
+    accept_referred = Singleton(StoreReferredWebhook, endpoints=endpoints, accept=accept, clock=adapters.clock)
     process = Singleton(
         ProcessWebhooks,
         open_uow=adapters.open_system_uow,
