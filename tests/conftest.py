@@ -16,6 +16,7 @@ from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.entrypoints.lab.dev.servers.logins import Logins, make_logins
 from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
+from tests.conformance import counting
 from tests.logins import as_login
 from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.order import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
@@ -27,6 +28,11 @@ settings.register_profile("shared_machine", deadline=None)
 settings.load_profile("shared_machine")
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # From here, so that the process that collects the results of several test processes has it too.
+    config.pluginmanager.register(counting)
 
 
 class Stoppable(NamedTuple):

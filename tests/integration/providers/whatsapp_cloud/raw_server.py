@@ -19,6 +19,8 @@ class RawServer:
         self.bytes_received = 0
         self.port = 0
         self.release = asyncio.Event()
+        # Set once a connection has ended.
+        self.left = asyncio.Event()
         self._open: set[asyncio.StreamWriter] = set()
 
     @property
@@ -35,6 +37,7 @@ class RawServer:
         finally:
             self._open.discard(writer)
             writer.close()
+            self.left.set()
 
     async def request(self, reader: asyncio.StreamReader) -> bytes:
         """Read one complete request."""

@@ -1,0 +1,102 @@
+"""Every provider: its adapter and its look-alike, written apart from each other, understand one another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+from msgspec.structs import replace
+
+from messaging.application.ports.providers.sending import Connection
+from messaging.application.ports.providers.webhooks import WebhookReader, WebhookRequest
+from messaging.domain.messages.receipts import Receipt
+from messaging.domain.messages.retry import Sent
+from messaging.entrypoints.sandbox import SandboxConfig, Settings, serving
+from tests.conformance.subject import REFERENCE, Endpoint
+from tests.conformance.trying import Asking, Candidate, an_adapter
+
+_QUICK = Settings(webhook_delay_min_ms=1, webhook_delay_max_ms=3, webhook_retry_initial_ms=5)
+
+
+class Receiver:
+    """Takes webhooks as the platform does: what a provider called is told by the public URL, not by a header."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.received: asyncio.Queue[WebhookRequest] = asyncio.Queue()
+
+    async def take(self, request: web.Request) -> web.Response:
+        url = self.url + request.raw_path
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = await request.read()
+        self.received.put_nowait(WebhookRequest(method=request.method, url=url, headers=headers, body=body))
+        return web.Response()
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    receiver, app = Receiver(), web.Application()
+    app.router.add_route("*", "/{path:.*}", receiver.take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    receiver.url = f"http://{host}:{port}"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture(scope="module")
+async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    config = SandboxConfig(state_dir=tmp_path_factory.mktemp("conformance"), settings=_QUICK)
+    async with serving(config) as url:
+        yield url
+
+
+async def test_a_send_to_the_sandbox_is_in_the_ledger_and_its_receipts_come_signed(
+    candidate: Candidate, sandbox: str
+) -> None:
+    nowhere = Endpoint(host="live.invalid", port=1)
+    async with (
+        receiving() as receiver,
+        httpx.AsyncClient(base_url=sandbox, trust_env=False) as control,
+        an_adapter(candidate, nowhere, sandbox_url=sandbox, webhooks_url=receiver.url) as adapter,
+    ):
+        connection = await candidate.subject.sandbox.open(control, receiver.url)
+        outgoing = replace(candidate.outgoing(nowhere), connection=connection)
+
+        result = await adapter.gateway.send(outgoing, may_start=Asking())
+
+        assert isinstance(result, Sent), result
+        (entry,) = await _entries(control, candidate)
+        assert (entry["message_id"], entry["reference"]) == (result.provider_message_id, REFERENCE)
+        assert set(entry) >= {"to", "sender", "received_at", "body"}
+        await _told(candidate, adapter.webhooks, receiver, connection, result)
+
+
+async def _entries(control: httpx.AsyncClient, candidate: Candidate) -> list[dict[str, Any]]:
+    """The ledger's entries of the provider."""
+    page = (await control.get("/_ledger")).json()
+    return [entry for entry in page["data"] if entry["provider"] == candidate.provider.name]
+
+
+async def _told(
+    candidate: Candidate, reader: WebhookReader, receiver: Receiver, connection: Connection, sent: Sent
+) -> None:
+    """Wait until every kind of receipt has come, each webhook signed as the account's secret has it."""
+    missing = set(candidate.subject.sandbox.reaches)
+    async with asyncio.timeout(60):
+        while missing:
+            webhook = await receiver.received.get()
+            now = datetime.now(UTC)
+            assert await reader.verify(webhook, connection.credentials, now=now), webhook
+            receipts = [event for event in reader.read(webhook, received_at=now) if isinstance(event, Receipt)]
+            assert {receipt.provider_message_id for receipt in receipts} <= {sent.provider_message_id}
+            assert {receipt.reference for receipt in receipts} <= {REFERENCE}
+            missing -= {receipt.kind for receipt in receipts}
