@@ -23,7 +23,7 @@ async def test_a_whatsapp_account_has_no_senders_of_other_channels(shop: Shop) -
     assert (sms.status_code, email.status_code) == (422, 422)
     assert [error["code"] for error in sms.json()["errors"]] == ["channel_not_carried"]
     assert {(error["pointer"], error["code"]) for error in email.json()["errors"]} == {
-        ("/address", "recipient_invalid"),
+        ("/address", "mailbox_invalid"),
         ("/channel", "channel_not_carried"),
     }
     assert "whatsapp_cloud account carries whatsapp, not sms" in sms.json()["errors"][0]["detail"]

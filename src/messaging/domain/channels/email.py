@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from messaging.domain.channels.address import EMAIL_ADDRESS, Channel
+from messaging.domain.channels.addresses import senders
 from messaging.domain.channels.addresses.mailbox import Mailbox, read_mailbox
 from messaging.domain.channels.rules import ChannelRules
 from messaging.domain.content.content import TemplateMessage
@@ -27,6 +28,7 @@ EMAIL: Final = ChannelRules(
     channel=Channel.EMAIL,
     addresses=(EMAIL_ADDRESS,),
     contents={Email: _mails, TemplateMessage: templates},
+    senders=(senders.MAILBOX,),
     # Greylisting makes a first mail to a server wait for 5 to 15 minutes, so a code is good for longer than elsewhere.
     validity={Category.AUTHENTICATION: timedelta(minutes=30)},
     # Servers report late, or not at all.

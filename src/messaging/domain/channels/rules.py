@@ -7,7 +7,9 @@ from typing import Any
 from msgspec import Struct
 
 from messaging.domain.channels.address import AddressKind, Channel, Phone, Recipient
+from messaging.domain.channels.addresses.senders import SenderKind
 from messaging.domain.content.content import Content, is_free_form
+from messaging.domain.content.segments import Segments
 from messaging.domain.shared.category import Category
 from messaging.domain.shared.errors import Violation
 
@@ -44,7 +46,8 @@ class ChannelRules(Struct, frozen=True, kw_only=True):
     that it reaches; messages in a category of `phone_only` need a phone number. `validity` is after how long a message
     of a category expires if its sender names no end; one of a category that is not there never does. `echo_grace` is
     how long an unclear send waits for the provider's echo before a person is asked to decide. Without a `window`,
-    free-form content may be sent at any time.
+    free-form content may be sent at any time. `senders` are the kinds of addresses that messages may leave from.
+    `segments` counts what a text is cut into; None where it is not.
     """
 
     channel: Channel
@@ -52,8 +55,10 @@ class ChannelRules(Struct, frozen=True, kw_only=True):
     contents: Mapping[type[Content], ContentRule]
     validity: Mapping[Category, timedelta]
     echo_grace: Mapping[Category, timedelta]
+    senders: tuple[SenderKind, ...]
     window: Window | None = None
     phone_only: frozenset[Category] = frozenset()
+    segments: Callable[[str], Segments] | None = None
 
     def content_violations(self, content: Content) -> Sequence[Violation]:
         """All violations of the content itself; pointers are relative to it."""
@@ -63,6 +68,23 @@ class ChannelRules(Struct, frozen=True, kw_only=True):
     def recipient_violations(self, recipient: Recipient, category: Category) -> Sequence[Violation]:
         if category in self.phone_only and not isinstance(recipient, Phone):
             return (_PHONE_NEEDED,)
+        return ()
+
+    def read_sender(self, address: str) -> str | Violation:
+        """The canonical form of a sender's address, or why messages cannot leave from it."""
+        for kind in self.senders:
+            if (read := kind.read(address)) is not None:
+                return read
+        detail = f"A sender on the channel {self.channel} is {' or '.join(kind.words for kind in self.senders)}."
+        return Violation(pointer="/address", code="recipient_invalid", detail=detail)
+
+    def reach_violations(self, sender: str, recipient: Recipient) -> Sequence[Violation]:
+        """Why messages from a sender's address do not arrive at the recipient; none if they may."""
+        for kind in self.senders:
+            barred = kind.barred
+            if barred is not None and barred.holds(recipient.value) and kind.read(sender) == sender:
+                detail = f"Its sender's address is {kind.words}, which cannot send to {barred.words}. Choose another."
+                return (Violation(pointer="/from", code="sender_cannot_reach", detail=detail),)
         return ()
 
     def needs_window(self, content: Content) -> bool:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from messaging.domain.channels.address import PHONE, AddressKind, Channel, ScopedUser
+from messaging.domain.channels.addresses import senders
 from messaging.domain.channels.rules import ChannelRules, Window
 from messaging.domain.content.content import Document, Image, TemplateMessage, Text
 from messaging.domain.content.content_rules import documents, images, templates, texts
@@ -33,6 +34,7 @@ WHATSAPP: Final = ChannelRules(
         Image: images(caption=MAX_CAPTION, uploads=True),
         Document: documents(caption=MAX_CAPTION, uploads=True),
     },
+    senders=(senders.PHONE,),
     # The customer service window. Meta refuses a free-form message outside of it with code 131047.
     window=Window(length=timedelta(hours=24), margin=timedelta(minutes=5)),
     # Meta refuses one-tap, zero-tap and copy-code templates sent to a business-scoped user id (code 131062).

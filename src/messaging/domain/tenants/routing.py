@@ -1,10 +1,12 @@
 """Chooses a message's sender: the caller's choice, else the tenant's routing rules, else its first active sender."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from messaging.domain.channels.address import Channel, Phone, Recipient
+from messaging.domain.channels.rules import ChannelRules
+from messaging.domain.channels.table import CHANNELS
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import RuleId, SenderId
 from messaging.domain.shared.mode import Mode
@@ -47,6 +49,8 @@ def route(
             code="no_sender",
             detail=f"No active {mode} sender for {channel}. Add one with POST /v1/senders, or activate one.",
         )
+    if len(usable) > 1 and recipient is not None:
+        usable = _reaching(usable, CHANNELS[channel], recipient) or usable
     if len(usable) == 1:
         # Routing rules choose among the usable senders only.
         return next(iter(usable.values()))
@@ -54,6 +58,11 @@ def route(
         if rule.channel is channel and rule.sender_id in usable and _matches(rule, recipient):
             return usable[rule.sender_id]
     return min(usable.values(), key=lambda sender: (sender.rank, sender.created_at, sender.id))
+
+
+def _reaching(senders: Mapping[SenderId, Sender], rules: ChannelRules, recipient: Recipient) -> dict[SenderId, Sender]:
+    """The senders whose kind of address reaches the recipient."""
+    return {id: sender for id, sender in senders.items() if not rules.reach_violations(sender.address, recipient)}
 
 
 def _matches(rule: RoutingRule, recipient: Recipient | None) -> bool:

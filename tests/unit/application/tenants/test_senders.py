@@ -77,7 +77,7 @@ async def test_a_sender_has_its_accounts_mode_and_is_active_at_once() -> None:
         (
             {"channel": Channel.EMAIL, "address": "nobody", "external_id": ".."},
             [
-                ("/address", "recipient_invalid"),
+                ("/address", "mailbox_invalid"),
                 ("/external_id", "provider_id_invalid"),
                 ("/channel", "channel_not_carried"),
             ],

@@ -109,6 +109,7 @@ def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *,
     category = _category(submission, template, found)
     if not isinstance(recipient, Violation):
         found += rules.recipient_violations(recipient, category)
+        found += () if isinstance(sender, Violation) else rules.reach_violations(sender.address, recipient)
     if found or isinstance(recipient, Violation) or isinstance(sender, Violation):
         return Invalid(tuple(found))
     return Routed(

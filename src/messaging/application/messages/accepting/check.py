@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from messaging.application.messages.accepting.assess import (
     Invalid,
@@ -23,7 +24,10 @@ from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
-from messaging.domain.content.content import TemplateMessage, summary
+from messaging.domain.channels.table import CHANNELS
+from messaging.domain.content.content import TemplateMessage, Text, summary
+from messaging.domain.content.segments import Segments
+from messaging.domain.messages.message import Message
 from messaging.domain.messages.state import public
 from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
@@ -49,6 +53,10 @@ class CheckView(Struct, frozen=True, kw_only=True):
     first_status: str | None = None
     send_at: datetime | None = None
     expires_at: datetime | None = None
+    segments: Annotated[
+        Segments | None,
+        Meta(description="What an SMS is cut into; null for other channels, and where it says no text."),
+    ] = None
 
 
 class CheckMessage:
@@ -111,4 +119,11 @@ class CheckMessage:
             first_status=public(message.state),
             send_at=message.send_at,
             expires_at=message.expires_at,
+            segments=_segments(message, text),
         )
+
+
+def _segments(message: Message, preview: str | None) -> Segments | None:
+    count = CHANNELS[message.channel].segments
+    text = message.content.body if isinstance(message.content, Text) else preview
+    return None if count is None or text is None else count(text)

@@ -10,8 +10,8 @@ from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.application.tenants.accounts.set_up_account import CheckSender, placeholder
 from messaging.application.tenants.tell_health import TellHealth
 from messaging.application.tenants.views import SenderView
-from messaging.domain.channels.address import Channel, Phone
-from messaging.domain.channels.table import parse_recipient
+from messaging.domain.channels.address import Channel
+from messaging.domain.channels.table import CHANNELS
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.mode import Mode
@@ -60,7 +60,7 @@ class AddSender:
 
     async def __call__(self, principal: Principal, new: NewSender) -> SenderView:
         """Raises DomainError: validation_failed, already_exists, provider_refused, provider_unavailable."""
-        account = await self._account(principal, new)
+        account, new = await self._checked(principal, new)
         if account.mode is Mode.LIVE if new.verify is None else new.verify:
             violations = await self._check_number(account, external_id=new.external_id, address=new.address)
             if violations:
@@ -76,16 +76,21 @@ class AddSender:
             await uow.commit()
         return SenderView.of(sender, await self._tell_health.of(sender))
 
-    async def _account(self, principal: Principal, new: NewSender) -> ProviderAccount:
-        """The sender's account. Raises DomainError `validation_failed` with all that is found without the provider."""
+    async def _checked(self, principal: Principal, new: NewSender) -> tuple[ProviderAccount, NewSender]:
+        """The sender's account, and the sender with its address in canonical form.
+
+        Raises DomainError `validation_failed` with all that is found without the provider.
+        """
         account = None
         if new.account_id is not None:
             async with self._open(principal.tenant_id, principal.mode) as uow:
                 account = await uow.accounts.account(new.account_id)
-        violations = (*_address_violations(new), *self._account_violations(new, account))
-        if account is None or violations:
-            raise invalid(*violations)
-        return account
+        address, of_account = CHANNELS[new.channel].read_sender(new.address), self._account_violations(new, account)
+        if isinstance(address, Violation):
+            raise invalid(address, *of_account)
+        if account is None or of_account:
+            raise invalid(*of_account)
+        return account, replace(new, address=address)
 
     def _account_violations(self, new: NewSender, account: ProviderAccount | None) -> tuple[Violation, ...]:
         if account is None:
@@ -120,25 +125,6 @@ _ACCOUNT_UNKNOWN = Violation(
     code="account_unknown",
     detail="No such provider account. GET /v1/provider-accounts lists the ones this key can use.",
 )
-
-
-_NO_EMAIL_ADDRESS = Violation(
-    pointer="/address",
-    code="recipient_invalid",
-    detail="An e-mail sender's address is an e-mail address (orders@example.com).",
-)
-
-
-def _address_violations(new: NewSender) -> tuple[Violation, ...]:
-    found = parse_recipient(new.address, new.channel)
-    if new.channel is Channel.EMAIL:
-        return (_NO_EMAIL_ADDRESS,) if isinstance(found, Violation) else ()
-    if isinstance(found, Violation):
-        return (Violation(pointer="/address", code=found.code, detail=found.detail),)
-    if not isinstance(found, Phone):
-        detail = "A sender's address is a phone number in E.164 form (+14155550100)."
-        return (Violation(pointer="/address", code="recipient_invalid", detail=detail),)
-    return ()
 
 
 class SenderChanges(Struct, frozen=True, kw_only=True):

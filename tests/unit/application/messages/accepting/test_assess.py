@@ -186,6 +186,18 @@ def test_a_text_message_is_read_by_the_rules_of_its_own_channel() -> None:
     ]
 
 
+def test_a_name_is_refused_for_the_united_states_and_another_sender_is_chosen_where_there_is_one() -> None:
+    name = a_sender(id=SenderId(UUID(int=1)), channel=Channel.SMS, address="Northwind", rank=0)
+    number = a_sender(channel=Channel.SMS, address="+15550783881", rank=1)
+    text = {"channel": Channel.SMS, "content": a_text()}
+    alone, both = (a_snapshot(carried=CARRIED, senders=senders) for senders in ((name,), (name, number)))
+
+    assert faults(alone, **text) == [("/from", "sender_cannot_reach")]
+    assert faults(both, **text, sender_id=name.id) == [("/from", "sender_cannot_reach")]
+    assert routed(both, **text).sender == number
+    assert routed(both, **text, to="+447700900123").sender == name
+
+
 def test_a_mail_is_addressed_by_mail_and_rules_by_prefix_pass_it_by() -> None:
     first, second = a_sender(id=SenderId(UUID(int=1)), channel=Channel.EMAIL, rank=1), a_sender(channel=Channel.EMAIL)
     rule = a_rule(channel=Channel.EMAIL, prefixes=("+1",), sender_id=first.id)

@@ -11,6 +11,8 @@ from messaging.application.contacts.indexes import index_of
 from messaging.application.messages.accepting.assess import Submission, Unreadable
 from messaging.application.messages.accepting.check import CheckMessage, CheckView
 from messaging.application.ports.conversations import NewInbound
+from messaging.domain.channels.address import Channel
+from messaging.domain.content.segments import Segments, SmsEncoding
 from messaging.domain.conversations.inbound import InboundKind
 from messaging.domain.shared.errors import MAX_LISTED, DomainError, Violation
 from messaging.domain.shared.ids import InboundId, Prefix, TenantId, typeid
@@ -24,6 +26,7 @@ from tests.builders import (
     SENDER,
     TENANT,
     a_principal,
+    a_sender,
     a_snapshot,
     a_template,
     a_template_message,
@@ -96,6 +99,17 @@ async def test_a_template_message_is_shown_as_it_would_be_sent() -> None:
         first_status="queued",
     )
     assert checking.opened == []
+
+
+async def test_a_text_message_tells_into_how_many_segments_it_is_cut() -> None:
+    facts = {"senders": (a_sender(channel=Channel.SMS),)}
+
+    plain = await Checking(**facts)(a_submission(channel=Channel.SMS, content=a_text(body="a" * 161)))
+    emoji = await Checking(**facts)(a_submission(channel=Channel.SMS, content=a_text(body="a" * 161 + "😀")))
+
+    assert (plain.window, plain.segments) == ("not_needed", Segments(encoding=SmsEncoding.GSM_7, segments=2, units=161))
+    assert emoji.segments == Segments(encoding=SmsEncoding.UCS_2, segments=3, units=163, not_gsm=("😀",))
+    assert (await Checking()(a_submission(content=a_text()))).segments is None
 
 
 async def test_a_message_for_later_would_be_scheduled() -> None:

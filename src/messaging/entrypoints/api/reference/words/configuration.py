@@ -62,7 +62,8 @@ CONFIGURATION: Final = {
     "NewSender.account_id": "The provider account it belongs to.",
     "NewSender.channel": "The channel it sends on.",
     "NewSender.external_id": "The provider's id for it (Meta: the phone-number id).",
-    "NewSender.address": "What recipients see: the number in E.164 form, or the address.",
+    "NewSender.address": "What recipients see: a number in E.164 form; for `sms` also a short code or a name; for "
+    "`email` an address, with or without a name.",
     "NewSender.name": _NAME,
     "NewSender.per_second": _PER_SECOND,
     "NewSender.rank": _RANK,

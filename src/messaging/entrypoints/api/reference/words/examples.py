@@ -92,6 +92,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "first_status": "queued",
         "send_at": None,
         "expires_at": None,
+        "segments": None,
     },
     "Message": {
         "id": _MESSAGE,

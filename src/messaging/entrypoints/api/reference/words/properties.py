@@ -59,6 +59,7 @@ SCHEMAS: Final = {
     "NewTenant": "A customer of the platform. It owns its keys, accounts, senders, templates and messages.",
     "Problem": "A refusal or failure (RFC 9457, media type application/problem+json).",
     "RoutingRule": "Which sender takes messages to numbers that begin with certain digits.",
+    "SmsEncoding": "How the characters of an SMS are written.",
     "TemplateHeaderDocument": "The file for a template's document header.",
     "TemplateHeaderImage": "The picture for a template's image header.",
     "TemplateHeaderVideo": "The film for a template's video header.",

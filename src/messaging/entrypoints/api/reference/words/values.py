@@ -36,7 +36,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "Category": {
         "authentication": "one-time codes; never after their validity",
         "marketing": "offers and news",
-        "service": "free-form answers within the 24-hour window",
+        "service": "free-form answers",
         "utility": "about something the recipient did: orders, appointments, bills",
     },
     "Channel": CHANNELS,
@@ -148,6 +148,10 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "app_secret": "whether the app secret is that of the token's app",
         "scopes": "what the token may do, and for which accounts",
         "token": "whether the provider accepts it, and until when",
+    },
+    "SmsEncoding": {
+        "gsm7": "160 septets in one segment, 153 in each of several",
+        "ucs2": "70 UTF-16 units in one segment, 67 in each of several",
     },
     "SenderHealth.scope": {
         "account": "the cause lies with the account and stops all its senders",

@@ -34,7 +34,7 @@ class AddSenderBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     account_id: Id
     channel: Channel
     external_id: Id
-    address: Annotated[str, Meta(min_length=1, max_length=200, examples=["+14155550100"])]
+    address: Annotated[str, Meta(min_length=1, max_length=320, examples=["+14155550100"])]
     name: Name
     per_second: PerSecond = 80
     rank: Rank = 0
