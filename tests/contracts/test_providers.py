@@ -331,7 +331,7 @@ async def test_a_webhook_without_a_signature_or_an_account_without_a_secret_prov
     signed = a_webhook(hook.body, headers=hook.signed(hook.body, "s3cret"))
 
     assert not await hook.reader.verify(a_webhook(hook.body), CREDENTIALS, now=NOON)
-    assert not await hook.reader.verify(signed, Credentials(access_token="EAAtoken"), now=NOON)
+    assert not await hook.reader.verify(signed, Credentials(access_token="EAAtoken", app_secrets=()), now=NOON)
 
 
 def test_a_body_is_read_into_its_events(hook: Hook) -> None:

@@ -59,7 +59,8 @@ def test_every_mutating_operation_takes_an_idempotency_key() -> None:
 def test_every_body_has_an_example() -> None:
     for name, operation in operations():
         if "requestBody" in operation:
-            assert "example" in operation["requestBody"]["content"]["application/json"], name
+            content = operation["requestBody"]["content"]["application/json"]
+            assert "example" in content or content.get("examples"), name
 
 
 def test_problem_codes_have_a_title_and_an_error_status() -> None:

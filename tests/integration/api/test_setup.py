@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from messaging.entrypoints.composition.providers import BY_NAME
 from tests.integration.api.answers import problem, violations
 from tests.integration.api.callers import Platform, Shop, account_body, sender_body, template_body
 
@@ -85,9 +86,29 @@ async def test_credentials_go_in_and_never_come_out(platform: Platform, stored_i
 async def test_an_account_needs_a_secret_to_trust_webhooks_with(platform: Platform) -> None:
     shop = await platform.bare_shop()
 
-    response = await shop.post("/v1/provider-accounts", account_body(app_secrets=[], provider="pigeon_post"))
+    response = await shop.post("/v1/provider-accounts", account_body(app_secrets=[]))
 
-    assert violations(response) == {"/app_secrets": "invalid_value", "/provider": "invalid_value"}
+    assert violations(response) == {"/app_secrets": "invalid_value"}
+
+
+async def test_an_unknown_provider_is_refused_with_the_list_of_the_known(platform: Platform) -> None:
+    shop = await platform.bare_shop()
+
+    response = await shop.post("/v1/provider-accounts", account_body(provider="pigeon_post", name=""))
+
+    assert violations(response) == {"/provider": "invalid_value", "/name": "invalid_value"}
+    assert all(name in response.text for name in BY_NAME)
+
+
+async def test_a_credential_of_another_provider_is_refused_with_the_list_of_the_right_ones(platform: Platform) -> None:
+    shop = await platform.bare_shop()
+    account = (await shop.post("/v1/provider-accounts", account_body())).json()["id"]
+
+    strange = await shop.patch(f"/v1/provider-accounts/{account}", {"loft": "7"})
+    empty = await shop.patch(f"/v1/provider-accounts/{account}", {"app_secrets": []})
+
+    assert violations(strange) == {"/loft": "unknown_field"}
+    assert violations(empty) == {"/app_secrets": "invalid_value"}
 
 
 async def test_a_sender_is_added_once_and_can_be_changed(platform: Platform) -> None:

@@ -18,7 +18,7 @@ async def delivery(engines: Engines) -> Delivery:
         await system.platform.add_tenant(builders.a_tenant(), KEYS[0])
         await system.commit()
     cipher = RING.cipher(TENANT, KEYS)
-    sealed = seal_credentials(ACCOUNT, Credentials(access_token="t0ken"), cipher)
+    sealed = seal_credentials(ACCOUNT, Credentials(access_token="t0ken", app_secrets=()), cipher)
     async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
         await uow.accounts.add_account(builders.an_account(sealed_credentials=sealed))
         await uow.senders.add_sender(builders.a_sender())

@@ -47,7 +47,7 @@ async def states(delivery: Delivery, keys: list[MessageKey]) -> list[State]:
 
 
 async def rotate(delivery: Delivery) -> None:
-    sealed = seal_credentials(ACCOUNT, Credentials(access_token="an0ther"), RING.cipher(TENANT, KEYS))
+    sealed = seal_credentials(ACCOUNT, Credentials(access_token="an0ther", app_secrets=()), RING.cipher(TENANT, KEYS))
     async with PostgresUnitOfWorkFactory(delivery.engines.app)(TENANT, Mode.LIVE) as uow:
         await uow.accounts.update_account(builders.an_account(sealed_credentials=sealed))
         await uow.commit()

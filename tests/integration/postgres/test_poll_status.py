@@ -81,7 +81,9 @@ async def waiting(engines: Engines) -> list[timedelta]:
 
 def a_check(engines: Engines, provider: Remembers, *, per_hour: int = 100, counts: Counts | None = None) -> PollStatus:
     key = KEY_RING.new_data_key(TENANT)
-    sealed = seal_credentials(ACCOUNT, Credentials(access_token="token"), KEY_RING.cipher(TENANT, (key,)))
+    sealed = seal_credentials(
+        ACCOUNT, Credentials(access_token="token", app_secrets=()), KEY_RING.cipher(TENANT, (key,))
+    )
     snapshot = TenantSnapshot(
         version=1,
         tenant=a_tenant(),

@@ -76,7 +76,7 @@ class World:
         return count
 
     async def connect(self, account: ProviderAccount) -> Connection:
-        return Connection(mode=account.mode, external_id="1", credentials=Credentials(access_token="t"))
+        return Connection(mode=account.mode, external_id="1", credentials=Credentials(access_token="t", app_secrets=()))
 
     async def read(self, account: ProviderAccount, connection: Connection, *, asked_at: datetime) -> SyncView:
         self.asked.append(asked_at)

@@ -14,7 +14,7 @@ REFERENCE = "v1.01j8zs4x7e0000000000000000.1.tag"
 
 
 def a_connection(*, mode: Mode = Mode.LIVE, token: str = TOKEN) -> Connection:
-    return Connection(mode=mode, external_id=WABA_ID, credentials=Credentials(access_token=token))
+    return Connection(mode=mode, external_id=WABA_ID, credentials=Credentials(access_token=token, app_secrets=()))
 
 
 def an_outgoing(

@@ -34,7 +34,9 @@ from messaging.entrypoints.sandbox import SandboxConfig, Settings, serving
 from tests.integration.providers.whatsapp_cloud.connecting import a_gateway
 from tests.integration.providers.whatsapp_cloud.sending import PHONE_ID, REFERENCE, TOKEN, WABA_ID, Permission
 
-CONNECTION = Connection(mode=Mode.TEST, external_id=WABA_ID, credentials=Credentials(access_token=TOKEN))
+CONNECTION = Connection(
+    mode=Mode.TEST, external_id=WABA_ID, credentials=Credentials(access_token=TOKEN, app_secrets=())
+)
 NOBODY = UUID(int=0)
 ACCOUNT = {
     "waba_id": WABA_ID,

@@ -27,7 +27,7 @@ from messaging.domain.tenants.tenant import ProviderAccount
 from tests.builders import ACCOUNT, TEMPLATE, a_principal, a_template, an_account, components
 from tests.fakes.configuration import InMemoryConfiguration
 
-CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t"))
+CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t", app_secrets=()))
 
 
 class World:

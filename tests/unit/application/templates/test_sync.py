@@ -26,7 +26,7 @@ from tests.builders import ACCOUNT, NOON, TEMPLATE, a_principal, a_template, an_
 from tests.fakes.clock import FixedClock
 from tests.fakes.configuration import InMemoryConfiguration
 
-CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t"))
+CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t", app_secrets=()))
 BEFORE, AFTER = NOON - timedelta(minutes=5), NOON + timedelta(minutes=5)
 PAUSED = TemplateStatus.PAUSED
 

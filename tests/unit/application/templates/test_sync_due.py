@@ -30,7 +30,7 @@ from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import Counts
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
-CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t"))
+CONNECTION = Connection(mode=Mode.LIVE, external_id="1", credentials=Credentials(access_token="t", app_secrets=()))
 REFUSED = ProviderRefused("provider_refused", "No permission.")
 UNAVAILABLE = ProviderUnavailable("provider_unavailable", "No answer.")
 

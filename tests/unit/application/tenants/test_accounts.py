@@ -78,7 +78,8 @@ async def change(office: Office, *, id: AccountId = ACCOUNT, **changes: Any) -> 
         verify=office.verify,
     )
     rotated = ("access_token", "app_secrets", "verify_token")
-    own: dict[str, Any] = {name: changes.pop(name) for name in rotated if name in changes}
+    own: dict[str, Any] = changes.pop("credentials", {})
+    own = own | {name: changes.pop(name) for name in rotated if name in changes}
     return await use_case(office.principal, id, AccountChanges(credentials=own, **changes))
 
 
@@ -191,7 +192,7 @@ async def test_what_was_copied_from_a_document_is_refused_without_asking() -> No
 
 
 async def test_an_id_that_is_none_is_refused_with_all_else_that_was_copied() -> None:
-    copied = Credentials(access_token="EAAG...")
+    copied = Credentials(access_token="EAAG...", app_secrets=())
 
     assert await violations(connect(Office(), new(external_id="my-waba", credentials=copied))) == [
         ("/external_id", "provider_id_invalid"),
@@ -200,7 +201,7 @@ async def test_an_id_that_is_none_is_refused_with_all_else_that_was_copied() -> 
 
 
 def test_values_of_ones_own_are_no_placeholders() -> None:
-    assert placeholders(WABA_ID, Credentials(access_token="EAAG_x", app_secrets=("A", "ab_cd"))) == []
+    assert placeholders(WABA_ID, Credentials(access_token="EAAG_x", app_secrets=("A", "ab_cd", "p<q>", "a...b"))) == []
 
 
 async def test_an_account_can_be_tried_without_being_stored() -> None:
@@ -248,6 +249,22 @@ async def test_credentials_the_provider_refuses_change_nothing() -> None:
 
     assert await violations(change(office, access_token="new")) == [("/access_token", "token_refused")]
     assert office.credentials(ACCOUNT) == CREDENTIALS
+
+
+async def test_credentials_of_another_provider_are_refused_with_the_list_of_the_right_ones() -> None:
+    office = Office(a_sealed_account())
+
+    refused = await refusal(
+        change(office, credentials={"auth_token": "x", "access_token": "a", "app_secrets": (), "verify_token": ""})
+    )
+
+    assert {(it.pointer, it.code) for it in refused.violations} == {
+        ("/auth_token", "unknown_field"),
+        ("/app_secrets", "invalid_value"),
+        ("/verify_token", "invalid_value"),
+    }
+    assert "It has: access_token, app_secrets, verify_token." in refused.violations[0].detail
+    assert (office.credentials(ACCOUNT), office.provider.inspected) == (CREDENTIALS, [])
 
 
 async def test_a_name_or_a_status_asks_no_provider_and_keeps_the_rest() -> None:

@@ -16,7 +16,7 @@ from messaging.domain.channels.address import Channel
 from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.channels.limits import PairLimit, SendLimits
 
-_ID: Final = IdShape(pattern="[0-9]{1,40}", words="Meta's ids are digits only")
+_DIGITS: Final = "[0-9]{1,40}"
 
 
 def build(tools: Tools) -> ProviderAdapter:
@@ -52,7 +52,9 @@ PROVIDER: Final = Provider(
     ),
     # One message every 6 seconds to one person, or up to 45 within 6 seconds borrowed from the time after.
     limits=SendLimits(per_second=80, per_pair=PairLimit(interval=timedelta(seconds=6), burst=45)),
-    account_id=_ID,
-    sender_id=_ID,
+    account_id=IdShape(
+        pattern=_DIGITS, words="The id of a WhatsApp Business Account is digits only", example="102290129340398"
+    ),
+    sender_id=IdShape(pattern=_DIGITS, words="The id of a phone number is digits only", example="106540352242922"),
     build=build,
 )

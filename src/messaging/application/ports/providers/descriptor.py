@@ -15,10 +15,12 @@ class IdShape(Struct, frozen=True, kw_only=True):
     """The form of a provider's ids. They become parts of URLs, where `..` or `/` would lead elsewhere.
 
     `pattern` matches the whole id; `words` tells a person what it looks like, in one sentence without a full stop.
+    `example` is one, made up.
     """
 
     pattern: str
     words: str
+    example: str = ""
 
     def fits(self, text: str) -> bool:
         return re.fullmatch(self.pattern, text, re.ASCII) is not None
@@ -28,8 +30,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     """A provider that the platform can use.
 
     `name` is its name in the API and in URLs, `title` its name for people. `credentials` and `settings` are frozen
-    structs: the fields of the first are asked for when an account is connected, those of the second are settings of
-    the operator, called `APP_<settings_prefix>_<FIELD>` (the prefix is the name, unless another is given).
+    structs: the fields of the first are asked for when an account is connected, within the bounds and with the
+    descriptions and examples of their `Meta`; a field without a default must be given. Those of the second are
+    settings of the operator, called `APP_<settings_prefix>_<FIELD>` (the prefix is the name, unless another is given).
     `kept_credentials` are the fields that verify webhooks: they are kept when an account is disconnected, because
     receipts still arrive, and all others are forgotten. `account_id` and `sender_id` are the forms of its ids.
     `secret_patterns` are regular expressions of texts that are secrets wherever they stand; logs never show them.

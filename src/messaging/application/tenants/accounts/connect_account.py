@@ -1,11 +1,12 @@
 """Connects a provider account, and changes or rotates its credentials."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import replace
+from msgspec.structs import FieldInfo, fields, replace
 
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.configuration import Duplicate
@@ -152,7 +153,7 @@ class ChangeAccount:
             account = await uow.accounts.account(id)
             if account is None:
                 raise not_found()
-            credentials = _rotate(self._credentials.open(account, cipher), changes)
+            credentials = _rotate(account, self._credentials.open(account, cipher), changes)
             changed = replace(
                 account,
                 name=account.name if changes.name is UNSET else changes.name,
@@ -166,20 +167,35 @@ class ChangeAccount:
     async def _try(
         self, principal: Principal, account: ProviderAccount, cipher: TenantCipher, changes: AccountChanges
     ) -> None:
-        credentials = _rotate(self._credentials.open(account, cipher), changes)
+        credentials = _rotate(account, self._credentials.open(account, cipher), changes)
         candidate = Candidate(provider=account.provider, external_id=account.external_id, credentials=credentials)
         await self._verify.require(principal, candidate, ask=changes.verify)
 
 
-def _rotate(old: Struct, changes: AccountChanges) -> Struct:
-    """Raises DomainError `validation_failed` for fields that the provider's credentials do not have."""
-    known = old.__struct_fields__
-    strange = [name for name in changes.credentials if name not in known]
-    if strange:
-        raise invalid(*(_not_a_credential(name, known) for name in strange))
+def _rotate(account: ProviderAccount, old: Struct, changes: AccountChanges) -> Struct:
+    """Raises DomainError `validation_failed` with each field that the provider's credentials do not have, or whose
+    value they do not allow.
+    """
+    known = {field.name: field for field in fields(type(old))}
+    violations = [
+        _not_a_credential(name, account.provider, known) if name not in known else _misfit(value, known[name])
+        for name, value in changes.credentials.items()
+    ]
+    if found := [violation for violation in violations if violation is not None]:
+        raise invalid(*found)
     return replace(old, **changes.credentials)
 
 
-def _not_a_credential(name: str, known: Sequence[str]) -> Violation:
-    detail = f"An account of this provider has no such credential, but: {', '.join(known)}. Remove it."
+def _not_a_credential(name: str, provider: str, known: Iterable[str]) -> Violation:
+    detail = f"An account of {provider} has no such credential. It has: {', '.join(known)}."
     return Violation(pointer=f"/{name}", code="unknown_field", detail=detail)
+
+
+def _misfit(value: Any, field: FieldInfo) -> Violation | None:
+    """The violation of a value outside the field's bounds. It never quotes the value."""
+    try:
+        msgspec.convert(msgspec.to_builtins(value), field.type)
+    except msgspec.ValidationError as error:
+        detail = f"{str(error).split(' - at `')[0]}."
+        return Violation(pointer=f"/{field.name}", code="invalid_value", detail=detail)
+    return None

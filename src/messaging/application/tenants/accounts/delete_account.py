@@ -1,10 +1,10 @@
 """Disconnects a provider account: it is hidden at once with its senders and templates; messages and history stay."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from messaging.application.ports.providers.descriptor import Provider, Providers
 from messaging.application.ports.secrets import KeyRing
@@ -62,11 +62,9 @@ class DeleteAccount:
         return AccountView.of(deleted, self._webhooks_url, principal.role)
 
 
-def _for_webhooks(provider: Provider, known: Struct) -> Struct:
-    """The credentials by which webhooks are verified; every other one has its default, or is an empty text."""
-    empty = {field.name: "" for field in msgspec.structs.fields(provider.credentials) if field.required}
-    kept = {name: value for name, value in msgspec.structs.asdict(known).items() if name in provider.kept_credentials}
-    return provider.credentials(**(empty | kept))
+def _for_webhooks(provider: Provider, known: Struct) -> Mapping[str, Any]:
+    """The credentials by which webhooks are verified; nothing is stored of the others."""
+    return {name: value for name, value in asdict(known).items() if name in provider.kept_credentials}
 
 
 def _messages_under_way(count: int) -> DomainError:

@@ -25,7 +25,7 @@ from messaging.domain.tenants.tenant import Principal, ProviderAccount
 T = TypeVar("T")
 
 # Forms of placeholders in documents: `WABA_ID`, `EAAG…`, `<token>`.
-_PLACEHOLDER: Final = re.compile(r"…|\.\.\.|[<>]|^[A-Z]+(?:_[A-Z]+)+$")
+_PLACEHOLDER: Final = re.compile(r"…|\.\.\.$|^<.*>$|^[A-Z]+(?:_[A-Z]+)+$")
 
 
 class NumberView(Struct, frozen=True, kw_only=True):

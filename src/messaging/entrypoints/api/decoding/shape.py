@@ -76,6 +76,7 @@ def _inside_struct(
         tag = value.get(tag_field)
         if not isinstance(tag, str) or tag not in by_tag:
             yield _one_of(_step(pointer, tag_field), by_tag, missing=tag_field not in value)
+            yield from _shared(value, members, pointer, strict)
             return
         struct = by_tag[tag]
     known = {info.encode_name: info for info in fields(struct)}
@@ -86,6 +87,18 @@ def _inside_struct(
         unknown = (name for name in value if name not in known and name != tag_name)
         for position, name in enumerate(unknown):
             yield _unknown(name, known if position < _MOST_ADVICE else (), pointer)
+
+
+def _shared(
+    value: dict[str, Any], members: tuple[type[Struct], ...], pointer: str, strict: bool
+) -> Iterator[Violation]:
+    """The violations that there are whichever member of a union is meant: in fields that all of them have."""
+    first, *others = ({info.encode_name: info for info in fields(member)} for member in members)
+    for name, info in first.items():
+        alike = [other[name] for other in others if name in other]
+        absent = name not in value and all(it.required for it in (info, *alike))
+        if len(alike) == len(others) and (absent or all(it.type == info.type for it in alike)):
+            yield from _field(value, name, info, pointer, strict)
 
 
 def _unknown(name: str, known: Collection[str], pointer: str) -> Violation:

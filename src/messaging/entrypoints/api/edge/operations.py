@@ -1,5 +1,6 @@
 """The description of an operation for the reference page and openapi.json, kept beside its handler."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -8,7 +9,8 @@ from msgspec import Struct
 class Operation(Struct, frozen=True, kw_only=True):
     """`id` is stable: generated clients name their methods by it. `problems` lists the codes beyond the usual ones.
 
-    The usual ones follow from the rest: keys, bodies, queries and path ids bring theirs along.
+    The usual ones follow from the rest: keys, bodies, queries and path ids bring theirs along. `examples` are those of
+    a body that may have one of several shapes, by the name of the shape.
     """
 
     id: str
@@ -20,6 +22,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     body: Any = None
     body_optional: bool = False
     example: Any = None
+    examples: Mapping[str, Any] = {}
     query: type[Struct] | None = None
     problems: tuple[str, ...] = ()
 
@@ -35,6 +38,7 @@ def operation(
     body: Any = None,
     body_optional: bool = False,
     example: Any = None,
+    examples: Mapping[str, Any] | None = None,
     query: type[Struct] | None = None,
     problems: tuple[str, ...] = (),
 ) -> dict[str, Any]:
@@ -50,6 +54,7 @@ def operation(
             body=body,
             body_optional=body_optional,
             example=example,
+            examples=examples or {},
             query=query,
             problems=problems,
         )

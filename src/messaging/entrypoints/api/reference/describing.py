@@ -13,18 +13,17 @@ _REF = "#/components/schemas/"
 
 
 def with_public_names(node: Any) -> Any:
-    """The same document with every reference to a schema, and every schema's title, by its public name."""
+    """The same document with every reference to a schema by its public name. Where a tag tells alternatives apart, a
+    value fits exactly one: `oneOf`.
+    """
     if isinstance(node, list):
         return [with_public_names(item) for item in node]
+    if isinstance(node, str) and node.startswith(_REF):
+        return _REF + public_name(node.removeprefix(_REF))
     if not isinstance(node, dict):
         return node
-    return {key: _renamed(key, value) for key, value in node.items()}
-
-
-def _renamed(key: str, value: Any) -> Any:
-    if key == "$ref" and isinstance(value, str) and value.startswith(_REF):
-        return _REF + public_name(value.removeprefix(_REF))
-    return with_public_names(value)
+    told_apart = "discriminator" in node
+    return {"oneOf" if told_apart and key == "anyOf" else key: with_public_names(value) for key, value in node.items()}
 
 
 def described_schemas(components: Mapping[str, Json]) -> dict[str, Json]:

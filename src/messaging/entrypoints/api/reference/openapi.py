@@ -143,6 +143,8 @@ def _describe(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": schema_of[operation.body]}
         if operation.example is not None:
             content["example"] = operation.example
+        if operation.examples:
+            content["examples"] = {name: {"value": value} for name, value in operation.examples.items()}
         described["requestBody"] = {
             "required": not operation.body_optional,
             "content": {"application/json": content},

@@ -4,11 +4,6 @@ from typing import Final
 
 _NAME = "A name for people."
 _EXTERNAL = "The provider's id for it."
-_TOKEN = "The provider's access token (Meta: a system user's). Kept encrypted, never shown again."  # noqa: S105
-_SECRETS = "Secrets that webhooks are signed with (Meta: the app secret). While one is rotated, any of them verifies."
-_WABA = "The provider's id (Meta: the WhatsApp Business Account id)."
-_ASKED = "Whether the provider is asked about the credentials before they are stored; left out: in live mode."
-_VERIFY = "A word of your choice that the provider repeats when it checks the webhook URL."
 _PER_SECOND = "How many messages a second the provider lets this sender send."
 _RANK = "The lowest is preferred when no routing rule decides."
 
@@ -16,20 +11,9 @@ CONFIGURATION: Final = {
     "ProviderAccount.id": "The account's id.",
     "ProviderAccount.provider": "The provider's name.",
     "ProviderAccount.name": _NAME,
-    "ProviderAccount.external_id": _WABA,
+    "ProviderAccount.external_id": "The provider's own id of the account.",
     "ProviderAccount.status": "Whether it is used.",
     "ProviderAccount.webhook_url": "What to enter at the provider as callback URL.",
-    "NewProviderAccount.provider": "Which provider it is.",
-    "NewProviderAccount.name": _NAME,
-    "NewProviderAccount.external_id": _WABA,
-    "NewProviderAccount.access_token": _TOKEN,
-    "NewProviderAccount.app_secrets": _SECRETS,
-    "NewProviderAccount.verify_token": _VERIFY,
-    "NewProviderAccount.verify": _ASKED,
-    "ProviderAccountCandidate.provider": "Which provider it is.",
-    "ProviderAccountCandidate.external_id": _WABA,
-    "ProviderAccountCandidate.access_token": _TOKEN,
-    "ProviderAccountCandidate.app_secrets": _SECRETS,
     "ProviderAccountInspection.ok": "Whether every check is in order.",
     "ProviderAccountInspection.checks": "What the provider says of each part; of the token alone if it opens nothing.",
     "ProviderAccountInspection.numbers": "The account's numbers; none unless every check is in order.",
@@ -44,12 +28,6 @@ CONFIGURATION: Final = {
     "ProviderAccountSubscription.override": "Whether to the account's own `webhook_url`; else where the app says.",
     "NumberRegistration.phone_number_id": "The provider's id for it (Meta: the phone-number id).",
     "NumberRegistration.pin": "Six digits: the number's second factor if it has one, else the one it gets. Keep it.",
-    "ProviderAccountChange.verify": _ASKED,
-    "ProviderAccountChange.name": _NAME,
-    "ProviderAccountChange.status": "Whether it is used.",
-    "ProviderAccountChange.access_token": _TOKEN,
-    "ProviderAccountChange.app_secrets": _SECRETS,
-    "ProviderAccountChange.verify_token": _VERIFY,
     "Sender.id": "The sender's id.",
     "Sender.account_id": "The provider account it belongs to.",
     "Sender.external_id": _EXTERNAL,

@@ -28,7 +28,6 @@ _CHOSEN: Final = {
     "ChangeTemplateBody": "TemplateChange",
     "CheckView": "MessageCheck",
     "Components": "TemplateComponents",
-    "ConnectAccountBody": "NewProviderAccount",
     "CreateTemplateBody": "NewTemplate",
     "CreateTenantBody": "NewTenant",
     "DiscardBody": "DeadLetterDiscard",
@@ -80,7 +79,6 @@ _CHOSEN: Final = {
     "UnclearBody": "UnclearChoicesChange",
     "UnclearByMode": "TenantUnclearChoices",
     "UnclearByModeBody": "TenantUnclearChoicesChange",
-    "VerifyAccountBody": "ProviderAccountCandidate",
     "WhoAmIView": "KeyIdentity",
 }
 _LIST: Final = re.compile(r"ListView_(\w+)_")

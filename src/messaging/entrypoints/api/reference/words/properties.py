@@ -22,6 +22,7 @@ _EVERYWHERE: Final = {
     "links": "Paths of related resources, by name.",
     "mode": "`live` traffic reaches people, `test` traffic the sandbox provider.",
     "next_cursor": "What to give as `after` for the next page; null on the last one.",
+    "provider": "Which provider it is.",
     "send_at": "Not before this instant, RFC 3339 with an offset.",
 }
 

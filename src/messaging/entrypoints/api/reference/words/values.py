@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from messaging.entrypoints.api.v1.accounts.bodies import CONNECTING, VERIFYING
+
 MESSAGE_STATUSES: Final = {
     "scheduled": "accepted, and waits for `send_at`",
     "queued": "accepted, and waits for its turn, for a rate limit, or for the next try",
@@ -130,8 +132,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "not_needed": "templates may be sent at any time",
         "open": "free-form content may be sent",
     },
-    "NewProviderAccount.provider": {"whatsapp_cloud": "Meta's WhatsApp Cloud API"},
-    "ProviderAccountCandidate.provider": {"whatsapp_cloud": "Meta's WhatsApp Cloud API"},
+    **{f"{shape.__name__}.provider": {shape.of.name: shape.of.title} for shape in (*CONNECTING, *VERIFYING)},
     "OperatorAction.action": {
         "discard": "settle dead letters without sending",
         "requeue": "send again",

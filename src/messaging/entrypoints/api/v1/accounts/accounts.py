@@ -1,23 +1,17 @@
 """Provider accounts, their credentials and their webhook addresses: /v1/provider-accounts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from messaging.application.templates.sync import SyncTemplates
 from messaging.application.templates.views import SyncView
-from messaging.application.tenants.accounts.connect_account import (
-    AccountChanges,
-    ChangeAccount,
-    ConnectAccount,
-    NewAccount,
-)
+from messaging.application.tenants.accounts.connect_account import ChangeAccount, ConnectAccount
 from messaging.application.tenants.accounts.delete_account import DeleteAccount
 from messaging.application.tenants.accounts.set_up_account import (
-    Candidate,
     InspectionView,
     NumberView,
     RegisterNumber,
@@ -27,7 +21,6 @@ from messaging.application.tenants.accounts.set_up_account import (
 from messaging.application.tenants.queries import FindAccount, ListAccounts
 from messaging.application.tenants.views import AccountView
 from messaging.domain.shared.ids import AccountId, Prefix
-from messaging.domain.tenants.tenant import AccountStatus
 from messaging.entrypoints.api.decoding.bodies import Body
 from messaging.entrypoints.api.decoding.cursors import Cursors, ListView
 from messaging.entrypoints.api.decoding.ids import in_path
@@ -35,55 +28,7 @@ from messaging.entrypoints.api.decoding.queries import PageQuery, Query
 from messaging.entrypoints.api.edge.auth import TenantRequest
 from messaging.entrypoints.api.edge.idempotency import Once
 from messaging.entrypoints.api.edge.operations import operation
-from messaging.entrypoints.composition.providers import BY_NAME
-
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Secret = Annotated[str, Meta(min_length=1, max_length=2000)]
-AppSecrets = Annotated[
-    tuple[Secret, ...],
-    Meta(min_length=1, max_length=5, description="Several while one is being rotated: any of them verifies."),
-]
-
-
-class ConnectAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The account gets the mode of the key. Secrets are kept encrypted and never shown again."""
-
-    provider: Literal["whatsapp_cloud"]
-    name: Name
-    external_id: Annotated[
-        str, Meta(min_length=1, max_length=100, description="The provider's id (the WhatsApp Business Account id).")
-    ]
-    access_token: Secret
-    app_secrets: AppSecrets
-    verify_token: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    verify: bool | None = None
-
-    def to_new(self) -> NewAccount:
-        return NewAccount(
-            provider=self.provider,
-            name=self.name,
-            external_id=self.external_id,
-            credentials=_credentials(
-                self.provider,
-                access_token=self.access_token,
-                app_secrets=self.app_secrets,
-                verify_token=self.verify_token,
-            ),
-            verify=self.verify,
-        )
-
-
-class VerifyAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nothing of it is stored."""
-
-    provider: Literal["whatsapp_cloud"]
-    external_id: Annotated[str, Meta(min_length=1, max_length=100)]
-    access_token: Secret
-    app_secrets: AppSecrets
-
-    def to_candidate(self) -> Candidate:
-        credentials = _credentials(self.provider, access_token=self.access_token, app_secrets=self.app_secrets)
-        return Candidate(provider=self.provider, external_id=self.external_id, credentials=credentials)
+from messaging.entrypoints.api.v1.accounts.bodies import CHANGING, CONNECTING, VERIFYING, example_of, one_of
 
 
 class SubscribeBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,48 +44,13 @@ class RegisterNumberBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
     pin: Annotated[str, Meta(pattern=r"^[0-9]{6}$")]
 
 
-class ChangeAccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is left out stays as it is."""
-
-    name: Name | UnsetType = UNSET
-    status: Literal["active", "disabled"] | UnsetType = UNSET
-    access_token: Secret | UnsetType = UNSET
-    app_secrets: AppSecrets | UnsetType = UNSET
-    verify_token: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    verify: bool | None = None
-
-    def to_changes(self) -> AccountChanges:
-        return AccountChanges(
-            name=self.name,
-            status=UNSET if self.status is UNSET else AccountStatus(self.status),
-            credentials={
-                name: value
-                for name in ("access_token", "app_secrets", "verify_token")
-                if (value := getattr(self, name)) is not UNSET
-            },
-            verify=self.verify,
-        )
-
-
-def _credentials(provider: str, **values: Any) -> Struct:
-    return BY_NAME[provider].credentials(**values)
-
-
-CONNECT = Body(ConnectAccountBody)
-CHANGE = Body(ChangeAccountBody)
-VERIFY = Body(VerifyAccountBody)
+CONNECT = Body(one_of(CONNECTING))
+CHANGE = Body(CHANGING)
+VERIFY = Body(one_of(VERIFYING))
 SUBSCRIBE = Body(SubscribeBody)
 REGISTER = Body(RegisterNumberBody)
 PAGE = Query(PageQuery)
 
-_EXAMPLE = {
-    "provider": "whatsapp_cloud",
-    "name": "Main WhatsApp account",
-    "external_id": "102290129340398",
-    "access_token": "EAAGm0PX4ZCpsBAKZCrx7LZAe2",
-    "app_secrets": ["614fc2afde15eee07a26b2fe3eaee9b9"],
-    "verify_token": "a-word-you-choose",
-}
 _CONNECTING = """\
 In live mode the provider is asked first: whether the token is valid, has the scopes it needs and sees the account, and
 whether the app secret is that of the token's app. What is wrong is in `errors`, and nothing is stored. Then have the
@@ -170,8 +80,8 @@ class AccountsController(Controller):
             "Connect a provider account",
             description=_CONNECTING,
             status=201,
-            body=ConnectAccountBody,
-            example=_EXAMPLE,
+            body=one_of(CONNECTING),
+            examples={shape.of.name: example_of(shape) for shape in CONNECTING},
             returns=AccountView,
             problems=("quota_exceeded", "already_exists", "provider_unavailable"),
         ),
@@ -193,8 +103,8 @@ class AccountsController(Controller):
             "Provider accounts",
             "Ask the provider about an account",
             description="Answers what connecting it would check, and the account's numbers. Stores nothing.",
-            body=VerifyAccountBody,
-            example={name: _EXAMPLE[name] for name in ("provider", "external_id", "access_token", "app_secrets")},
+            body=one_of(VERIFYING),
+            examples={shape.of.name: example_of(shape) for shape in VERIFYING},
             returns=InspectionView,
             problems=("provider_unavailable",),
         ),
@@ -243,8 +153,8 @@ class AccountsController(Controller):
             "change_provider_account",
             "Provider accounts",
             "Change a provider account or rotate its credentials",
-            body=ChangeAccountBody,
-            example={"access_token": "EAAGm0PX4ZCpsBAKZCrx7LZAe3"},
+            body=CHANGING,
+            example={"name": "Main account", "status": "active"},
             problems=("provider_unavailable",),
             returns=AccountView,
         ),
