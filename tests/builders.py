@@ -18,9 +18,28 @@ from messaging.domain.messages.message_state import LastAttempt, MessageKey, Mes
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import DURABLE
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import AccountId, JobId, KeyId, MessageId, RuleId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.ids import (
+    AccountId,
+    JobId,
+    KeyId,
+    MessageId,
+    OwnTemplateId,
+    RuleId,
+    SenderId,
+    TemplateId,
+    TenantId,
+)
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import OnUnknown
+from messaging.domain.templates.own.definition import (
+    Definition,
+    OwnStatus,
+    OwnTemplate,
+    Parameter,
+    Parts,
+    Published,
+    Version,
+)
 from messaging.domain.templates.template import (
     Button,
     ButtonKind,
@@ -53,6 +72,7 @@ TENANT = TenantId(UUID("019df2d9-4c00-7000-8000-000000000001"))
 OTHER_TENANT = TenantId(UUID("019df2d9-4c00-7000-8000-000000000002"))
 ACCOUNT = AccountId(UUID("019df2d9-4c00-7000-8000-000000000011"))
 SENDER = SenderId(UUID("019df2d9-4c00-7000-8000-000000000021"))
+OWN_TEMPLATE = OwnTemplateId(UUID("019df2d9-4c00-7000-8000-000000000061"))
 TEMPLATE = TemplateId(UUID("019df2d9-4c00-7000-8000-000000000031"))
 KEY = KeyId(UUID("019df2d9-4c00-7000-8000-000000000041"))
 RULE = RuleId(UUID("019df2d9-4c00-7000-8000-000000000051"))
@@ -304,6 +324,42 @@ def an_inbound_message(**changes: Any) -> InboundMessage:
         "payload": {"type": "text", "text": {"body": "Where is my order?"}},
     }
     return InboundMessage(**(fields | changes))
+
+
+def an_own_template(**changes: Any) -> OwnTemplate:
+    """For SMS, without a published version."""
+    fields: dict[str, Any] = {
+        "id": OWN_TEMPLATE,
+        "tenant_id": TENANT,
+        "mode": Mode.LIVE,
+        "name": "order_shipped",
+        "channel": Channel.SMS,
+        "category": TemplateCategory.UTILITY,
+        "status": OwnStatus.ACTIVE,
+        "created_at": NOON,
+    }
+    return OwnTemplate(**(fields | changes))
+
+
+def a_definition(**changes: Any) -> Definition:
+    """Greets one person, in English or German."""
+    fields: dict[str, Any] = {
+        "default_language": "en",
+        "variants": {"en": Parts(body="Hi {{ name }}, it has shipped."), "de": Parts(body="Hallo {{ name }}!")},
+        "parameters": (Parameter(name="name"),),
+    }
+    return Definition(**(fields | changes))
+
+
+def a_version(**changes: Any) -> Version:
+    """The first draft."""
+    fields: dict[str, Any] = {"number": 1, "definition": a_definition(), "created_at": NOON}
+    return Version(**(fields | changes))
+
+
+def a_published_template(definition: Definition | None = None, version: int = 1, **changes: Any) -> Published:
+    template = an_own_template(published=version, **changes)
+    return Published(template=template, version=version, definition=definition or a_definition())
 
 
 def a_snapshot(

@@ -31,6 +31,7 @@ def test_settings_are_the_owners() -> None:
         "submit_message",
         "submit_batch",
         "check_message",
+        "preview_own_template",
         "cancel_message",
         "retry_message",
         "retry_dead_letter",

@@ -188,6 +188,17 @@ def sender_body(account: str, number: int = 1, **changes: Any) -> Json:
     } | changes
 
 
+def own_template_body(**changes: Any) -> Json:
+    """A template for SMS that greets one person."""
+    content = {
+        "default_language": "en",
+        "variants": {"en": {"body": "Hi {{ name }}, it has shipped."}, "de": {"body": "Hallo {{ name }}!"}},
+        "parameters": [{"name": "name"}],
+    }
+    body = {"name": "order_shipped", "channel": "sms", "category": "utility", "content": content}
+    return body | changes
+
+
 def template_body(account: str, **changes: Any) -> Json:
     return {
         "account_id": account,

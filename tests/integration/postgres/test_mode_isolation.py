@@ -40,6 +40,10 @@ BY_POLICY: Final[Mapping[str, str]] = {
     "inbound_messages": _OF_ITS_SENDER.format("inbound_messages"),
     "jobs": "in_mode(mode)",
     "messages": "in_mode(mode)",
+    "own_template_versions": "(EXISTS ( SELECT FROM own_templates t"
+    " WHERE ((t.tenant_id = own_template_versions.tenant_id) AND (t.id = own_template_versions.template_id)"
+    " AND in_mode(t.mode))))",
+    "own_templates": "in_mode(mode)",
     "provider_accounts": "in_mode(mode)",
     "provider_events": "in_mode(mode)",
     "routing_rules": _OF_ITS_SENDER.format("routing_rules"),

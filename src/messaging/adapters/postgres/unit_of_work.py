@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKeys
 from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
+from messaging.adapters.postgres.configuration.own_templates import PostgresOwnTemplates
 from messaging.adapters.postgres.configuration.platform import PostgresPlatform
 from messaging.adapters.postgres.configuration.provider_templates import PostgresProviderTemplates
 from messaging.adapters.postgres.configuration.template_work import PostgresHeldMessages, PostgresSyncSchedule
@@ -109,6 +110,14 @@ class PostgresUnitOfWork:
     @property
     def room(self) -> Room:
         return self._configuration
+
+    @cached_property
+    def own_templates(self) -> PostgresOwnTemplates:
+        return PostgresOwnTemplates(self._opened.core, self._scope, self._change.note)
+
+    @property
+    def own_versions(self) -> PostgresOwnTemplates:
+        return self.own_templates
 
     @cached_property
     def records(self) -> PostgresRecords:

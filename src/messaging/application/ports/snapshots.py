@@ -11,6 +11,7 @@ from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.domain.channels.address import Channel
 from messaging.domain.shared.ids import AccountId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode
+from messaging.domain.templates.own.definition import Published
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.routing import RoutingRule
@@ -21,7 +22,7 @@ class ModeSnapshot(Struct, frozen=True, kw_only=True):
     """The configuration that one mode of a tenant sends with: senders of active accounts, templates, routing rules.
 
     `channels` are the channels that some provider carries; no worker delivers on others. `by_account` holds each
-    account's templates by name and language.
+    account's templates by name and language, `own` the tenant's own published ones by channel and name.
     """
 
     tenant: Tenant
@@ -29,6 +30,7 @@ class ModeSnapshot(Struct, frozen=True, kw_only=True):
     routable: tuple[Sender, ...]
     by_account: Mapping[AccountId, Mapping[tuple[str, str], Template]]
     rules: tuple[RoutingRule, ...]
+    own: Mapping[tuple[Channel, str], Published] = {}
 
     def templates_of(self, account_id: AccountId) -> Mapping[tuple[str, str], Template]:
         """One account's templates by (name, language)."""
@@ -38,8 +40,9 @@ class ModeSnapshot(Struct, frozen=True, kw_only=True):
 class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     """One tenant's configuration of both modes at one version: immutable, replaced as a whole.
 
-    Work on behalf of an API key uses `in_mode`. `by_account` holds each account's templates by name and language.
-    `carried` holds the channels that each provider's accounts can carry; if it is None, all senders can send.
+    Work on behalf of an API key uses `in_mode`. `by_account` holds each account's templates by name and language, `own`
+    the published templates of the tenant's own. `carried` holds the channels that each provider's accounts can carry;
+    if it is None, all senders can send.
     """
 
     version: int
@@ -50,6 +53,7 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     rules: tuple[RoutingRule, ...]
     data_keys: tuple[WrappedKey, ...]
     carried: CarriedChannels | None = None
+    own: tuple[Published, ...] = ()
 
     def in_mode(self, mode: Mode) -> ModeSnapshot:
         """The part of the configuration that a key of this mode can use."""
@@ -69,6 +73,7 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
             routable=tuple(sender for sender in senders.values() if self._can_send(sender, accounts)),
             by_account={id: templates for id, templates in self.by_account.items() if id in accounts},
             rules=tuple(rule for rule in self.rules if rule.sender_id in senders),
+            own={(it.template.channel, it.template.name): it for it in self.own if it.template.mode is mode},
         )
 
     def _can_send(self, sender: Sender, accounts: Mapping[AccountId, ProviderAccount]) -> bool:

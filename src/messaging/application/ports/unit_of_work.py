@@ -26,6 +26,7 @@ from messaging.application.ports.failovers import Failovers
 from messaging.application.ports.job_records import JobRecords
 from messaging.application.ports.lifecycles import Lifecycles
 from messaging.application.ports.outbox import DueJobs, Outbox
+from messaging.application.ports.own_templates import OwnTemplates, OwnVersions
 from messaging.application.ports.parked_receipts import ParkedReceipts
 from messaging.application.ports.platform import Platform
 from messaging.application.ports.provider_events import ProviderEvents
@@ -91,6 +92,15 @@ class ConfigurationRoles(Protocol):
     def routing_rules(self) -> RoutingRules: ...
 
 
+class OwnTemplateRoles(Protocol):
+    """Roles of a tenant's transaction for the templates of its own."""
+
+    @property
+    def own_templates(self) -> OwnTemplates: ...
+    @property
+    def own_versions(self) -> OwnVersions: ...
+
+
 class AccessRoles(Protocol):
     """Roles of a tenant's transaction for API keys, quotas, requests for work, and the tenant's condition."""
 
@@ -104,7 +114,15 @@ class AccessRoles(Protocol):
     def vitals(self) -> Vitals: ...
 
 
-class UnitOfWork(TenantTransaction, MessageRoles, ConversationRoles, ConfigurationRoles, AccessRoles, Protocol):
+class UnitOfWork(
+    TenantTransaction,
+    MessageRoles,
+    ConversationRoles,
+    ConfigurationRoles,
+    OwnTemplateRoles,
+    AccessRoles,
+    Protocol,
+):
     """A tenant's transaction with every role; a use case that needs few of them may name those instead."""
 
 

@@ -6,11 +6,14 @@ from messaging.domain.shared.errors import DomainError
 
 
 class ConfigurationQuotas(Struct, frozen=True, kw_only=True):
-    """The most of each in one mode; for keys, of both modes together, not counting revoked ones."""
+    """The most of each in one mode; for keys, of both modes together. Revoked keys and archived templates of the
+    tenant's own do not count.
+    """
 
     accounts: int = 100
     senders: int = 1_000
     templates: int = 10_000
+    own_templates: int = 200
     keys: int = 1_000
 
 

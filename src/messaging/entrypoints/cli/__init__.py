@@ -9,7 +9,7 @@ from messaging.entrypoints.cli.failures import exit_code_of
 from messaging.entrypoints.cli.in_database import admin_keys, administration, database, jobs, raw_webhooks
 from messaging.entrypoints.cli.lab import chaos, local
 from messaging.entrypoints.cli.processes import commands as processes
-from messaging.entrypoints.cli.through_api import connecting, listing, messages, provider_events
+from messaging.entrypoints.cli.through_api import connecting, listing, messages, own_templates, provider_events
 
 __all__ = ["app", "main"]
 
@@ -36,6 +36,7 @@ _MODULES = (
     raw_webhooks,
     connecting,
     messages,
+    own_templates,
     provider_events,
     reports,
     sql,

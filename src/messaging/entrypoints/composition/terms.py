@@ -86,5 +86,6 @@ def configuration_quotas(settings: Settings) -> ConfigurationQuotas:
         accounts=settings.tenant_accounts,
         senders=settings.tenant_senders,
         templates=settings.tenant_templates,
+        own_templates=settings.tenant_own_templates,
         keys=settings.tenant_keys,
     )

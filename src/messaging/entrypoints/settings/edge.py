@@ -77,4 +77,7 @@ class EdgeSettings(Struct, frozen=True, kw_only=True):
     tenant_templates: Annotated[
         Positive, _about("Templates a tenant may have in each mode when it creates another; listings bring in all.")
     ] = 10_000
+    tenant_own_templates: Annotated[
+        Positive, _about("Templates of its own a tenant may have in each mode that are not archived.")
+    ] = 200
     tenant_keys: Annotated[Positive, _about("API keys a tenant may have that are not revoked.")] = 1_000

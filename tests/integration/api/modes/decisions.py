@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from tests.integration.api.callers import Json, Shop, account_body, sender_body, template_body
+from tests.integration.api.callers import Json, Shop, account_body, own_template_body, sender_body, template_body
 
 
 class Side(NamedTuple):
@@ -21,6 +21,7 @@ class Side(NamedTuple):
     dead: str
     inbound: str
     event: str
+    own_template: str
 
     def ids(self) -> set[str]:
         return {
@@ -28,6 +29,7 @@ class Side(NamedTuple):
             self.dead,
             self.inbound,
             self.event,
+            self.own_template,
             self.shop.account,
             self.shop.sender,
             self.shop.template,
@@ -115,6 +117,10 @@ def _found(response: httpx.Response, _: Side) -> None:
     assert response.status_code == 200, response.text
 
 
+def _created(response: httpx.Response, _: Side) -> None:
+    assert response.status_code == 201, response.text
+
+
 def _candidate(other: Side) -> Json:
     return {name: account_body(other.shop.number)[name] for name in _OF_A_CANDIDATE}
 
@@ -134,6 +140,8 @@ SENDER: Final = {"sender_id": lambda other: other.shop.sender}
 ACCOUNT: Final = {"account_id": lambda other: other.shop.account}
 EVENT: Final = {"event_id": lambda other: other.event}
 TEMPLATE: Final = {"template_id": lambda other: other.shop.template}
+
+OWN_TEMPLATE: Final = {"own_template_id": lambda other: other.own_template}
 
 DECISIONS: Final[Mapping[str, Asked]] = {
     "submit_message": Asked(refused("/from", "sender_unknown"), body=_message),
@@ -162,6 +170,16 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "list_templates": Asked(lists(lambda own: own.shop.template)),
     "get_template": Asked(not_found, TEMPLATE),
     "change_template": Asked(not_found, TEMPLATE, lambda _: {"on_unknown": "resend"}),
+    # What it makes is of the caller's own mode, as the list of its templates tells.
+    "create_own_template": Asked(_created, body=lambda other: own_template_body(name=f"of_{other.mode}")),
+    "list_own_templates": Asked(lists(lambda own: own.own_template)),
+    "get_own_template": Asked(not_found, OWN_TEMPLATE),
+    "write_own_template_draft": Asked(not_found, OWN_TEMPLATE, lambda _: {"content": own_template_body()["content"]}),
+    "publish_own_template": Asked(not_found, OWN_TEMPLATE),
+    "archive_own_template": Asked(not_found, OWN_TEMPLATE),
+    "preview_own_template": Asked(not_found, OWN_TEMPLATE, lambda _: {"variables": {"name": "Ana"}}),
+    "list_own_template_versions": Asked(not_found, OWN_TEMPLATE),
+    "get_own_template_version": Asked(not_found, OWN_TEMPLATE | {"version": lambda _: "1"}),
     "sync_templates": Asked(not_found, ACCOUNT),
     "add_sender": Asked(
         refused("/account_id", "account_unknown"),

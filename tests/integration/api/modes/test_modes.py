@@ -19,7 +19,7 @@ from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.api.reference.openapi import Route, routes
 from messaging.entrypoints.composition.containers import Application
 from tests.builders import an_inbound_message
-from tests.integration.api.callers import Platform, Shop, account_body, phone_id
+from tests.integration.api.callers import Platform, Shop, account_body, own_template_body, phone_id
 from tests.integration.api.modes.decisions import DECISIONS, UNCLEAR, Side
 from tests.integration.api.workers import Fate, work_through
 
@@ -37,6 +37,7 @@ SELECT (SELECT array_agg((m.id, m.state, m.seq) ORDER BY m.id) FROM messages m W
         WHERE s.tenant_id = $1 AND s.mode = $2),
        (SELECT array_agg(t ORDER BY t.id) FROM templates t JOIN provider_accounts a ON a.id = t.account_id
         WHERE a.tenant_id = $1 AND a.mode = $2),
+       (SELECT array_agg(o ORDER BY o.id) FROM own_templates o WHERE o.tenant_id = $1 AND o.mode = $2),
        (SELECT t.on_unknown -> $2 FROM tenants t WHERE t.id = $1)
 """
 
@@ -53,7 +54,10 @@ async def furnished(platform: Platform, application: Application, tenant: str, m
     inbound = (await shop.get("/v1/inbound-messages")).json()["data"]
     settings = {"on_unknown": {"default": UNCLEAR[mode.value]}}
     assert (await shop.patch("/v1/settings", settings)).status_code == 200
-    return Side(mode.value, shop, message, dead, inbound[0]["id"], await told_of(application, shop))
+    own = await shop.post("/v1/own-templates", own_template_body())
+    assert own.status_code == 201, own.text
+    event = await told_of(application, shop)
+    return Side(mode.value, shop, message, dead, inbound[0]["id"], event, own.json()["template"]["id"])
 
 
 async def written_to(application: Application, shop: Shop) -> None:
@@ -126,8 +130,8 @@ async def test_what_is_of_the_other_mode_does_not_exist(
 ) -> None:
     own, other = sides[mode], sides[Mode.TEST if mode is Mode.LIVE else Mode.LIVE]
     tenant = parse_typeid(Prefix.TENANT, own.shop.tenant)
-    if route.operation.id == "connect_provider_account":
-        # What it connects stays; the lists of these sides are to stay as they are.
+    if route.operation.id in ("connect_provider_account", "create_own_template"):
+        # What it makes stays; the lists of these sides are to stay as they are.
         own = own._replace(shop=await platform.bare_shop(mode.value))
     before = await superuser.fetchrow(STORED, tenant, other.mode)
 

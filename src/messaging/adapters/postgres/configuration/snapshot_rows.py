@@ -7,6 +7,7 @@ version, and the caller reads it again.
 from collections import defaultdict
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +18,8 @@ from messaging.adapters.postgres.schema.tables import (
     api_keys,
     config_versions,
     data_keys,
+    own_template_versions,
+    own_templates,
     provider_accounts,
     routing_rules,
     senders,
@@ -26,6 +29,7 @@ from messaging.adapters.postgres.schema.tables import (
 from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.domain.shared.ids import AccountId, TenantId
+from messaging.domain.templates.own.definition import Definition, Published
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
@@ -49,6 +53,7 @@ async def tenant(core: AsyncConnection, id: TenantId, carried: CarriedChannels |
         rules=tuple(map(rows.to_rule, await _all(core, routing_rules, id))),
         data_keys=tuple(map(rows.to_data_key, await _all(core, data_keys, id))),
         carried=carried,
+        own=tuple(await _own_templates(core, id)),
     )
 
 
@@ -79,6 +84,25 @@ async def account(core: AsyncConnection, key: str | AccountId) -> tuple[Provider
     version = await _version(core, row.tenant_id)
     row = (await core.execute(wanted)).one()
     return rows.to_account(row), version
+
+
+async def _own_templates(core: AsyncConnection, tenant_id: TenantId) -> list[Published]:
+    """The active templates of the tenant's own with the version that is sent. Index: own_template_versions_pkey."""
+    t, v = own_templates.c, own_template_versions.c
+    published = sa.and_(v.tenant_id == t.tenant_id, v.template_id == t.id, v.number == t.published)
+    query = (
+        sa.select(own_templates, v.definition)
+        .join(own_template_versions, published)
+        .where(t.tenant_id == tenant_id, t.status == "active")
+    )
+    return [
+        Published(
+            template=rows.to_own_template(row),
+            version=row.published,
+            definition=msgspec.convert(row.definition, Definition),
+        )
+        for row in await core.execute(query)
+    ]
 
 
 async def _version(core: AsyncConnection, owner: UUID) -> int:

@@ -9,9 +9,10 @@ from sqlalchemy import Row
 
 from messaging.application.ports.platform import WrappedKey
 from messaging.domain.channels.address import Channel
-from messaging.domain.shared.ids import AccountId, KeyId, RuleId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.ids import AccountId, KeyId, OwnTemplateId, RuleId, SenderId, TemplateId, TenantId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import OnUnknown, UnclearByMode
+from messaging.domain.templates.own.definition import Definition, OwnStatus, OwnTemplate, Version
 from messaging.domain.templates.template import (
     Components,
     ParameterFormat,
@@ -165,6 +166,37 @@ def from_template(template: Template) -> dict[str, object]:
         "components": msgspec.to_builtins(template.components),
         "unsupported": list(template.unsupported),
     }
+
+
+def to_own_template(row: AnyRow) -> OwnTemplate:
+    return OwnTemplate(
+        id=OwnTemplateId(row.id),
+        tenant_id=TenantId(row.tenant_id),
+        mode=Mode(row.mode),
+        name=row.name,
+        channel=Channel(row.channel),
+        category=TemplateCategory(row.category),
+        status=OwnStatus(row.status),
+        created_at=row.created_at,
+        published=row.published,
+    )
+
+
+def from_own_template(template: OwnTemplate) -> dict[str, object]:
+    return _columns(template)
+
+
+def to_version(row: AnyRow) -> Version:
+    return Version(
+        number=row.number,
+        definition=msgspec.convert(row.definition, Definition),
+        created_at=row.created_at,
+        published_at=row.published_at,
+    )
+
+
+def from_version(version: Version) -> dict[str, object]:
+    return _columns(version) | {"definition": msgspec.to_builtins(version.definition)}
 
 
 def to_rule(row: AnyRow) -> RoutingRule:

@@ -181,6 +181,50 @@ templates = sa.Table(
     ),
 )
 
+own_templates = sa.Table(
+    "own_templates",
+    metadata,
+    _required("tenant_id", UUID()),
+    _required("id", UUID()),
+    _required("mode", sa.Text()),
+    _required("name", sa.Text()),
+    _required("channel", sa.Text()),
+    _required("category", sa.Text()),
+    _required("status", sa.Text()),
+    _required("created_at", _AT),
+    _optional("published", sa.Integer()),
+    _key("own_templates", "tenant_id", "id"),
+    _refers("own_templates_tenant_fkey", ("tenant_id",), "tenants", ("id",)),
+    _one_of("own_templates", "mode", "live", "test"),
+    _one_of("own_templates", "channel", "sms", "email"),
+    _one_of("own_templates", "category", "authentication", "marketing", "utility"),
+    _one_of("own_templates", "status", "active", "archived"),
+    sa.Index(
+        *("own_templates_name_key", "tenant_id", "mode", "channel", "name"),
+        unique=True,
+        postgresql_where=sa.text("status = 'active'"),
+    ),
+)
+
+own_template_versions = sa.Table(
+    "own_template_versions",
+    metadata,
+    _required("tenant_id", UUID()),
+    _required("template_id", UUID()),
+    _required("number", sa.Integer()),
+    _required("definition", JSONB()),
+    _required("created_at", _AT),
+    _optional("published_at", _AT),
+    _key("own_template_versions", "tenant_id", "template_id", "number"),
+    _refers("own_template_versions_template_fkey", ("tenant_id", "template_id"), "own_templates", ("tenant_id", "id")),
+    sa.CheckConstraint("number > 0", name="own_template_versions_number_check"),
+    sa.Index(
+        *("own_template_versions_draft_key", "tenant_id", "template_id"),
+        unique=True,
+        postgresql_where=sa.text("published_at IS NULL"),
+    ),
+)
+
 routing_rules = sa.Table(
     "routing_rules",
     metadata,

@@ -1,20 +1,20 @@
 """Renders a version of a template for one message: the one code by which it is checked, previewed and sent."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from msgspec import Struct
 
+from messaging.domain.channels.address import Channel
+from messaging.domain.channels.table import CHANNELS
 from messaging.domain.content.content import Content, Text
+from messaging.domain.content.email import Email
+from messaging.domain.content.email_rules import MAX_HTML, MAX_SUBJECT, MAX_TEXT, line_violations
 from messaging.domain.content.parameters import Value
 from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.text import is_blank, is_clean_line, too_long, utf16_units
+from messaging.domain.shared.text import text_violations
 from messaging.domain.templates.own import engine
 from messaging.domain.templates.own.definition import Definition
 from messaging.domain.templates.own.values import bind
-
-# The longest of each part, in UTF-16 units.
-LONGEST: Final = {"body": 1_600, "subject": 200, "text": 256 * 1024, "html": 256 * 1024}
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
@@ -25,6 +25,8 @@ class Rendered(Struct, frozen=True, kw_only=True):
 
     def content(self) -> Content:
         """What is handed to the provider."""
+        if "subject" in self.parts:
+            return Email(subject=self.parts["subject"], text=self.parts.get("text"), html=self.parts.get("html"))
         return Text(body=self.parts["body"])
 
 
@@ -38,7 +40,9 @@ def find_language(definition: Definition, wanted: str) -> str:
     return definition.default_language
 
 
-def render(definition: Definition, language: str, variables: Mapping[str, Value]) -> Rendered | tuple[Violation, ...]:
+def render(
+    channel: Channel, definition: Definition, language: str, variables: Mapping[str, Value]
+) -> Rendered | tuple[Violation, ...]:
     """The rendered parts, or everything that is wrong with the values; pointers are relative to the content."""
     values, violations = bind(definition.parameters, variables)
     if violations:
@@ -52,8 +56,8 @@ def render(definition: Definition, language: str, variables: Mapping[str, Value]
             problems.append(_unrenderable(name, rendered))
         else:
             parts[name] = rendered
-            problems += _part_violations(name, rendered)
-    return tuple(problems) or Rendered(language=found, parts=parts)
+    whole = Rendered(language=found, parts=parts)
+    return tuple(problems) or tuple(_broken_limits(channel, whole)) or whole
 
 
 def _unrenderable(part: str, fault: engine.Fault) -> Violation:
@@ -62,13 +66,22 @@ def _unrenderable(part: str, fault: engine.Fault) -> Violation:
     return Violation(pointer="/variables", code="rendering_failed", detail=detail)
 
 
-def _part_violations(part: str, text: str) -> Iterator[Violation]:
-    """The channel's limits, which the values may break."""
-    if is_blank(text):
-        detail = f"With these values the template's {part} is empty. Send values that can be seen."
-        yield Violation(pointer="/variables", code="value_empty", detail=detail)
-    if (units := utf16_units(text)) > LONGEST[part]:
-        yield too_long("/variables", units=units, limit=LONGEST[part])
-    if part == "subject" and not is_clean_line(text):
-        detail = "A value puts a line break or a control character into the subject, which is one line. Remove it."
-        yield Violation(pointer="/variables", code="subject_invalid", detail=detail)
+def _broken_limits(channel: Channel, rendered: Rendered) -> Iterator[Violation]:
+    """The channel's rules for content that the values break."""
+    content = rendered.content()
+    broken = _mail_violations(content) if isinstance(content, Email) else CHANNELS[channel].content_violations(content)
+    for violation in broken:
+        part = violation.pointer.removeprefix("/")
+        detail = f"With these values the template's {part} is refused. {violation.detail}"
+        yield Violation(pointer="/variables", code=violation.code, detail=detail)
+
+
+def _mail_violations(mail: Email) -> list[Violation]:
+    """The rules for mails but the search of the HTML, which takes milliseconds: the template's own HTML was searched
+    when it was stored, and values are escaped in it (see `html_places`).
+    """
+    found = line_violations("/subject", mail.subject, limit=MAX_SUBJECT)
+    for pointer, text, limit in (("/text", mail.text, MAX_TEXT), ("/html", mail.html, MAX_HTML)):
+        if text is not None:
+            found += text_violations(pointer, text, limit=limit)
+    return found

@@ -10,11 +10,13 @@ from typing import Final
 import msgspec
 
 from messaging.domain.channels.address import Channel
+from messaging.domain.content.html import html_flaws
 from messaging.domain.content.parameters import Value
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.text import is_blank, is_clean
 from messaging.domain.templates.own import engine, language
 from messaging.domain.templates.own.definition import Definition, Parameter, ParameterType, Parts
+from messaging.domain.templates.own.html_places import value_problems
 from messaging.domain.templates.own.values import value_violations
 
 MAX_PART: Final = 32 * 1024
@@ -179,10 +181,18 @@ def _text_violations(
         for problem in language.in_order(reading.problems)
     ]
     found += _undeclared(pointer, reading, parameters)
+    if part == "html":
+        found += _value_places(pointer, source, parameters)
     if part == "subject" and "\n" in source.strip():
         detail = "A subject is one line. Remove the line breaks."
         found.append(Violation(pointer=pointer, code="template_parts", detail=detail))
     return found or list(_sample_violations(pointer, part, source, parameters))
+
+
+def _value_places(pointer: str, html: str, parameters: Sequence[Parameter]) -> Iterator[Violation]:
+    links = {parameter.name for parameter in parameters if parameter.type is ParameterType.URL}
+    for problem in value_problems(html, links):
+        yield Violation(pointer=pointer, code="html_unsafe", detail=_at(problem.line, problem.column, problem.detail))
 
 
 def _undeclared(pointer: str, reading: language.Reading, parameters: Sequence[Parameter]) -> Iterator[Violation]:
@@ -206,6 +216,9 @@ def _sample_violations(pointer: str, part: str, source: str, parameters: Sequenc
         line, column = language.place(source, rendered.at or 0)
         detail = f"With sample values it cannot be rendered: {rendered.detail}. Use each parameter as its type allows."
         yield Violation(pointer=pointer, code="template_syntax", detail=_at(line, column, detail))
+    elif part == "html" and (flaws := html_flaws(rendered)):
+        detail = f"It holds what mail programs never run and filters take for an attack: {', '.join(flaws)}. Remove it."
+        yield Violation(pointer=pointer, code="html_unsafe", detail=detail)
 
 
 def _sample(parameter: Parameter) -> Value:

@@ -36,6 +36,15 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "get_template": _EVERYONE,
     "sync_templates": _OWNER,
     "change_template": _OWNER,
+    "create_own_template": _OWNER,
+    "list_own_templates": _EVERYONE,
+    "get_own_template": _EVERYONE,
+    "write_own_template_draft": _OWNER,
+    "publish_own_template": _OWNER,
+    "archive_own_template": _OWNER,
+    "preview_own_template": _SENDERS,
+    "list_own_template_versions": _EVERYONE,
+    "get_own_template_version": _EVERYONE,
     "add_sender": _OWNER,
     "list_senders": _EVERYONE,
     "get_sender": _EVERYONE,
@@ -59,7 +68,7 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
 OF_MESSAGES: Final = frozenset(
     {
         *("submit_message", "submit_batch", "check_message", "cancel_message", "retry_message"),
-        *("retry_dead_letter", "discard_dead_letter", "act_on_messages"),
+        *("retry_dead_letter", "discard_dead_letter", "act_on_messages", "preview_own_template"),
     }
 )
 """Operations that change messages, or nothing; all others that are no GET change the tenant's configuration."""

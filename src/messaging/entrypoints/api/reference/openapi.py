@@ -41,6 +41,7 @@ _REF = "#/components/schemas/{name}"
 _PREFIXES = {
     "message_id": "msg",
     "template_id": "tpl",
+    "own_template_id": "own",
     "sender_id": "snd",
     "account_id": "acc",
     "tenant_id": "ten",
@@ -159,8 +160,9 @@ def _mutates(route: Route) -> bool:
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     for name in re.findall(r"\{(\w+)\}", route.path):
-        prefix = _PREFIXES[name]
-        schema = {"type": "string", "pattern": f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"}
+        schema: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": 999_999_999}
+        if name in _PREFIXES:
+            schema = {"type": "string", "pattern": f"^{_PREFIXES[name]}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"}
         parameters.append(
             {"name": name, "in": "path", "required": True, "description": words.PATH_PARAMETERS[name], "schema": schema}
         )

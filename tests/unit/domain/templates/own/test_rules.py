@@ -123,3 +123,33 @@ def test_a_parameter_is_used_as_its_type_allows() -> None:
 @pytest.mark.parametrize(("name", "fine"), [("order_update", True), ("", False), ("Order", False), ("a" * 101, False)])
 def test_a_templates_name_is_lower_case(name: str, fine: bool) -> None:
     assert (name_violations(name) == []) is fine
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>{{ name }}</script>",
+        "<p onclick='{{ name }}'>x</p>",
+        "<a href='{{ name }}'>x</a>",
+        '<a HREF = "  {{ name|trim }}">x</a>',
+        "<a href='{% if name %}{{ name }}{% endif %}'>x</a>",
+        "<p title={{ name }}>x</p>",
+        "<p {{ name }}>x</p>",
+        "<p title='a' {{ name }}>x</p>",
+        "<{{ name }}>",
+    ],
+)
+def test_a_value_stands_in_html_only_where_escaping_makes_it_harmless(html: str) -> None:
+    parts = Parts(subject="x", html=html)
+
+    assert {code for _, code in codes(sms(NAME, en=parts), Channel.EMAIL)} == {"html_unsafe"}
+
+
+def test_links_and_quoted_attributes_take_values() -> None:
+    html = (
+        "<a href='{{ link }}' title='{{ name }}'>x</a> <a href=\"https://example.com/{{ name|urlencode }}\">x</a>"
+        "{% if name > 'a' %}<b>{{ name }}</b>{% endif %} 1 < 2 {{ name }}"
+    )
+    definition = sms(NAME, Parameter(name="link", type=ParameterType.URL), en=Parts(subject="x", html=html))
+
+    assert codes(definition, Channel.EMAIL) == []

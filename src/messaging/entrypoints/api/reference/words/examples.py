@@ -4,6 +4,7 @@ from typing import Any, Final, get_args, get_origin
 
 from messaging.entrypoints.api.decoding.cursors import ListView
 from messaging.entrypoints.api.reference.words.names import public_name
+from messaging.entrypoints.api.reference.words.templates import OWN_EXAMPLES
 
 _MESSAGE: Final = "msg_01kb6vq1f8e3x9m2s4t5v6w7y8"
 _SENDER: Final = "snd_01kb6t0c2de1v8h4m6n7p9q0rs"
@@ -308,6 +309,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "dead_letters_open": 0,
         "unconfirmed": 1,
     },
+    **OWN_EXAMPLES,
     "KeyIdentity": {
         "tenant_id": _TENANT,
         "tenant_name": "Acme",

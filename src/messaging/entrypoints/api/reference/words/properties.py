@@ -37,6 +37,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
 PATH_PARAMETERS: Final = {
     "message_id": "A message's id.",
     "template_id": "A template's id.",
+    "own_template_id": "The id of a template of your own.",
+    "version": "The number of a version.",
     "sender_id": "A sender's id.",
     "account_id": "A provider account's id.",
     "tenant_id": "A tenant's id.",

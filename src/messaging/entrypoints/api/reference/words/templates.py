@@ -1,6 +1,6 @@
-"""Descriptions of templates as the provider reviews them."""
+"""Descriptions of templates: those that a provider reviews, and the tenant's own."""
 
-from typing import Final
+from typing import Any, Final
 
 TEMPLATES: Final = {
     "Template.id": "The template's id.",
@@ -43,6 +43,64 @@ TEMPLATES: Final = {
     "TemplateSync.changed": "Templates that differed and were taken over.",
     "TemplateSync.removed": "Templates that the provider no longer has.",
     "TemplateSync.unchanged": "Templates that were the same already.",
+    "OwnTemplate.id": "The template's id.",
+    "OwnTemplate.name": "Its name, unique among the active templates of its channel.",
+    "OwnTemplate.category": "What it is used for; its messages are of this category.",
+    "OwnTemplate.status": "Whether messages can be submitted with it.",
+    "OwnTemplate.published_version": "The version that is sent; null before the first is published.",
+    "OwnTemplateDetail.template": "The template.",
+    "OwnTemplateDetail.published": "The version that is sent; null before the first is published.",
+    "OwnTemplateDetail.draft": "The version that is being written; null where none is.",
+    "OwnTemplateVersion.version": "Its number, counted from 1.",
+    "OwnTemplateVersion.published_at": "When it was published; null while it is a draft.",
+    "OwnTemplateVersion.content": "What it says.",
+    "OwnTemplateVersionSummary.version": "Its number, counted from 1.",
+    "OwnTemplateVersionSummary.languages": "The languages it has texts in.",
+    "OwnTemplateVersionSummary.published_at": "When it was published; null while it is a draft.",
+    "OwnTemplatePreview.version": "The version that was rendered.",
+    "OwnTemplateParameter.type": "Which values it takes.",
+    "list_own_templates.name": "Only the template of this name, and archived ones that had it.",
+    "list_own_templates.status": "Only templates in this status.",
     "list_templates.name": "Only templates of this name.",
     "list_templates.status": "Only templates in this status.",
+}
+
+_OWN: Final = {
+    "id": "own_01kb6t5n8yg3d6f9a0b2c4d5e6",
+    "name": "order_shipped",
+    "channel": "sms",
+    "category": "utility",
+    "status": "active",
+    "published_version": 2,
+    "created_at": "2026-11-29T09:30:00.125000Z",
+}
+_OWN_VERSION: Final[dict[str, Any]] = {
+    "version": 2,
+    "created_at": "2026-11-29T09:30:00.125000Z",
+    "published_at": "2026-11-29T09:30:02.480000Z",
+    "content": {
+        "default_language": "en",
+        "variants": {"en": {"body": "Hi {{ name }}, your order {{ order }} has shipped."}},
+        "parameters": [{"name": "name", "default": "there"}, {"name": "order"}],
+    },
+}
+OWN_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "OwnTemplate": _OWN,
+    "OwnTemplateDetail": {
+        "template": _OWN,
+        "published": _OWN_VERSION,
+        "draft": {**_OWN_VERSION, "version": 3, "published_at": None},
+    },
+    "OwnTemplateVersion": _OWN_VERSION,
+    "OwnTemplateVersionSummary": {
+        "version": 2,
+        "languages": ["de", "en"],
+        "created_at": "2026-11-29T09:30:00.125000Z",
+        "published_at": "2026-11-29T09:30:02.480000Z",
+    },
+    "OwnTemplatePreview": {
+        "version": 2,
+        "language": "de",
+        "parts": {"body": "Hallo Ana, Ihre Bestellung A-1042 ist unterwegs."},
+    },
 }

@@ -32,6 +32,12 @@ TEMPLATE_STATUSES: Final = {
     "rejected": "refused in review; `rejected_reason` says why",
 }
 
+OWN_CHANNELS: Final = {"email": "an e-mail", "sms": "a text message"}
+OWN_STATUSES: Final = {
+    "active": "messages can be submitted with it once a version is published",
+    "archived": "only messages that were accepted before are sent",
+}
+
 CHANNELS: Final = {"email": "an e-mail address", "sms": "a phone number", "whatsapp": "a phone number or a user id"}
 
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -74,6 +80,17 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "resend": "send again, once, when later messages of the same sender prove that the provider never had it",
     },
     "OperatorActionOutcome": {"done": "the message was changed", "refused": "it stayed as it was; `code` says why"},
+    "OwnTemplateChannel": OWN_CHANNELS,
+    "OwnTemplateParameterType": {
+        "boolean": "`true` or `false`",
+        "date": "`2026-11-29`",
+        "datetime": "`2026-11-29T09:30:00Z`",
+        "list": "plain values, or objects with the fields in `fields`",
+        "number": "`12.5`",
+        "text": "a text",
+        "url": "a public http or https link",
+    },
+    "OwnTemplateStatus": OWN_STATUSES,
     "Priority": {
         "critical": "before everything else: one-time codes",
         "default": "ordinary traffic",
@@ -125,6 +142,8 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "TenantStatus": {"active": "its keys work", "suspended": "its keys answer 403 `tenant_suspended`"},
     "Message.status": MESSAGE_STATUSES,
     "list_messages.status": MESSAGE_STATUSES,
+    "list_own_templates.channel": OWN_CHANNELS,
+    "list_own_templates.status": OWN_STATUSES,
     "list_templates.status": TEMPLATE_STATUSES,
     "summarize_messages.channel": CHANNELS,
     "MessageCheck.window": {
