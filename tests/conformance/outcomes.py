@@ -58,6 +58,6 @@ HONEST: Final[Mapping[Outcome, frozenset[Class]]] = {
     Outcome.RESET_AFTER_REQUEST: LOST,
     Outcome.SILENT: LOST,
     Outcome.ANSWER_CUT: LOST,
-    Outcome.ANSWER_UNREADABLE: LOST,
+    Outcome.ANSWER_UNREADABLE: frozenset({Uncertain, Sent}),
     Outcome.ANSWER_WITHOUT_ID: frozenset({Uncertain, Sent}),
 }

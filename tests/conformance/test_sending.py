@@ -9,6 +9,7 @@ import pytest
 from messaging.application.ports.providers.sending import NotStarted
 from messaging.domain.channels.address import EmailAddress, Phone, Recipient, ScopedUser
 from messaging.domain.content.content import Content, Document, Image, TemplateMessage, Text
+from messaging.domain.content.email import Email
 from messaging.domain.messages.retry import Rejected, Sent
 from tests.conformance.counting import Cases
 from tests.conformance.outcomes import PROVEN_NOT_ACCEPTED, Outcome
@@ -21,6 +22,7 @@ CONTENTS: list[Content] = [
     TemplateMessage(name="order_update", language="en_US", variables={"1": "Ana"}),
     Image(link="https://files.example/a.jpg"),
     Document(link="https://files.example/a.pdf", filename="a.pdf"),
+    Email(subject="Hello", text="Hello"),
 ]
 RECIPIENTS: list[Recipient] = [Phone("+14155550100"), ScopedUser("US.1349"), EmailAddress("ana@mail.example")]
 # What would lead elsewhere, or end a line, if it were written into a request.
@@ -118,9 +120,12 @@ async def test_content_and_recipients_that_it_cannot_carry_are_refused_as_such(
                 assert (result.code, asking.asked) == ("content_unsupported", 0), (content, recipient)
 
 
-async def test_a_senders_id_of_another_form_reaches_no_provider(candidate: Candidate, cases: Cases) -> None:
+async def test_a_senders_id_of_another_form_leads_nowhere_else(candidate: Candidate, cases: Cases) -> None:
+    """It is refused, or is escaped where data belongs: nothing before the body differs from an ordinary send's."""
     async with _accepting(candidate) as server, an_adapter(candidate, endpoint_of(server)) as adapter:
         outgoing = candidate.outgoing(endpoint_of(server))
+        await adapter.gateway.send(outgoing, may_start=Asking())
+        ordinary = _head(server.requests.pop())
         for id in NO_IDS:
             cases.add()
             asking = Asking()
@@ -128,8 +133,15 @@ async def test_a_senders_id_of_another_form_reaches_no_provider(candidate: Candi
 
             result = await adapter.gateway.send(strange, may_start=asking)
 
-            assert isinstance(result, PROVEN_NOT_ACCEPTED), (id, result)
-            assert (asking.asked, server.requests) == (0, []), id
+            if isinstance(result, PROVEN_NOT_ACCEPTED):
+                assert (asking.asked, server.requests) == (0, []), id
+            else:
+                assert _head(server.requests.pop()) == ordinary, id
+
+
+def _head(request: bytes) -> list[bytes]:
+    lines = request.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    return [line for line in lines if not line.lower().startswith(b"content-length:")]
 
 
 def _accepting(candidate: Candidate) -> AbstractAsyncContextManager[RawServer]:
