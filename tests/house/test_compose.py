@@ -13,7 +13,9 @@ import rich_click as click
 import yaml  # type: ignore[import-untyped]
 
 from messaging.entrypoints.cli import app
-from messaging.entrypoints.settings.settings import ClientSettings, Settings, describe, load
+from messaging.entrypoints.composition.providers import settings_groups
+from messaging.entrypoints.settings.settings import ClientSettings, Settings, load
+from messaging.entrypoints.settings.shown import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("migrate", "api", "webhooks", "worker", "cli", "sandbox")
@@ -147,7 +149,7 @@ def test_the_database_takes_its_passwords_from_the_same_files() -> None:
 
 
 def test_every_settings_twin_in_the_files_is_a_setting() -> None:
-    known = {setting.name for setting in describe()}
+    known = {setting.name for setting in describe(settings_groups())}
     text = (ROOT / "compose.yaml").read_text() + (ROOT / "compose.secrets.yaml").read_text()
 
     assert {name.removesuffix("_FILE") for name in re.findall(r"\bAPP_\w+", text)} <= known

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 
 from messaging.entrypoints.api.app import create_app
 from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.providers import settings_groups
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.lab.dev.servers.logins import Logins
 from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
@@ -55,6 +56,7 @@ async def application(
             "APP_FAILED_KEYS_PER_MINUTE": "0",
             "APP_TENANT_CHANGES_PER_MINUTE": "0",
         },
+        settings_groups,
     )
     async with open_resources(settings) as resources:
         yield build(settings, resources, worker="test")

@@ -132,7 +132,7 @@ async def test_without_a_worker_everything_else_is_looked_at(platform: Platform)
 
 
 async def test_the_command_tells_what_failed_and_how_bad_it_is(
-    platform: Platform, database: str, redis_url: str, logins: Logins
+    platform: Platform, sandbox: httpx.AsyncClient, database: str, redis_url: str, logins: Logins
 ) -> None:
     await platform.application.adapters.workers().leave("w1")
     environ = {
@@ -140,7 +140,7 @@ async def test_the_command_tells_what_failed_and_how_bad_it_is(
         **database_settings(database, logins),
         "APP_REDIS_URL": redis_url,
         "APP_MASTER_KEY": MASTER_KEY,
-        "APP_WHATSAPP_BASE_URL": platform.settings.whatsapp_base_url.value,
+        "APP_WHATSAPP_BASE_URL": str(sandbox.base_url),
         "APP_WEBHOOKS_PUBLIC_URL": "http://127.0.0.1:1",
     }
 

@@ -12,6 +12,7 @@ from messaging.application.ports.secrets import TenantCipher
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.composition.containers import Application, build
+from messaging.entrypoints.composition.providers import settings_groups
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.lab.dev.servers.logins import Logins
 from messaging.entrypoints.observability.asgi import AsgiApp
@@ -63,6 +64,7 @@ async def platform_on(
             "APP_DATABASE_POOL_SIZE": "4",
             **changes,
         },
+        settings_groups,
     )
     async with open_resources(settings) as resources:
         application = build(settings, resources, worker="test")

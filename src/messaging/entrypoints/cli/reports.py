@@ -6,7 +6,9 @@ import msgspec
 import rich_click as click
 
 from messaging.entrypoints.cli.printing import json_option, print_json, table
-from messaging.entrypoints.settings.settings import BadSettings, Settings, describe, effective, load
+from messaging.entrypoints.cli.surroundings import provider_settings
+from messaging.entrypoints.settings.settings import BadSettings, Settings, load
+from messaging.entrypoints.settings.shown import describe, effective
 
 
 @click.command()
@@ -28,7 +30,7 @@ def config(reference: bool, as_json: bool) -> None:
         _print_reference(as_json)
         return
     try:
-        values = effective(load(Settings, os.environ))
+        values = effective(load(Settings, os.environ, provider_settings), provider_settings())
     except BadSettings:
         _print_reference(as_json)
         raise
@@ -39,7 +41,7 @@ def config(reference: bool, as_json: bool) -> None:
 
 
 def _print_reference(as_json: bool) -> None:
-    settings = describe()
+    settings = describe(provider_settings())
     if as_json:
         print_json(settings)
     else:

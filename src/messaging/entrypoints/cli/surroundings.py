@@ -9,7 +9,7 @@ from typing import Final
 
 from messaging.entrypoints.cli.failures import say
 from messaging.entrypoints.lab.dev.profile import find_profile, profile_path
-from messaging.entrypoints.settings.settings import ClientSettings, Settings, load
+from messaging.entrypoints.settings.settings import ClientSettings, ProviderGroup, Settings, load
 
 _OF_CALLERS: Final = ("APP_API_URL", "APP_API_KEY")
 _OF_THE_PLATFORM: Final = (
@@ -22,12 +22,19 @@ _BESIDE_THE_PLATFORM: Final = ("APP_WEBHOOKS_PUBLIC_URL", "APP_SANDBOX_BASE_URL"
 
 def client_settings() -> ClientSettings:
     """The API and key for commands that call the API. Raises BadSettings."""
-    return load(ClientSettings, _environment(_OF_CALLERS))
+    return load(ClientSettings, _environment(_OF_CALLERS), provider_settings)
 
 
 def platform_settings() -> Settings:
     """The database, Redis and master key for commands that administer an installation. Raises BadSettings."""
-    return load(Settings, _environment(_OF_THE_PLATFORM, _BESIDE_THE_PLATFORM))
+    return load(Settings, _environment(_OF_THE_PLATFORM, _BESIDE_THE_PLATFORM), provider_settings)
+
+
+def provider_settings() -> Mapping[str, ProviderGroup]:
+    """The settings of the providers. The adapters load slowly, so they are imported when they are asked for."""
+    from messaging.entrypoints.composition.providers import settings_groups
+
+    return settings_groups()
 
 
 def _environment(group: tuple[str, ...], beside: tuple[str, ...] = ()) -> Mapping[str, str]:

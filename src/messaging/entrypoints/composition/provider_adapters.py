@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from messaging.adapters.providers.tools import Tools
@@ -18,7 +17,6 @@ from messaging.application.ports.providers.webhooks import WebhookDoor, WebhookR
 from messaging.entrypoints.composition.providers import PROVIDERS
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.settings.settings import Settings
-from messaging.entrypoints.settings.values import Url
 
 T = TypeVar("T")
 
@@ -62,14 +60,8 @@ def build_adapters(settings: Settings, resources: Resources) -> AdapterParts:
 
 
 def settings_of(provider: Provider, settings: Settings) -> Struct:
-    """The provider's own settings, out of those of the platform."""
-    prefix = (provider.settings_prefix or provider.name).lower()
-    values = {
-        field.name: getattr(settings, f"{prefix}_{field.name}") for field in msgspec.structs.fields(provider.settings)
-    }
-    return provider.settings(
-        **{name: value.value if isinstance(value, Url) else value for name, value in values.items()}
-    )
+    """The provider's own settings; its defaults if the settings were read without those of providers."""
+    return settings.of_providers.get(provider.name) or provider.settings()
 
 
 def _those(parts: Mapping[str, T | None]) -> dict[str, T]:

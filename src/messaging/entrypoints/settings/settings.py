@@ -6,7 +6,7 @@ also be read from a file: `APP_MASTER_KEY_FILE=/run/secrets/master_key`.
 """
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
@@ -34,7 +34,6 @@ from messaging.entrypoints.settings.values import (
     Seconds,
     Secret,
     Unlimited,
-    Url,
 )
 
 PREFIX: Final = "APP_"
@@ -84,15 +83,9 @@ class Settings(EdgeSettings, frozen=True, kw_only=True):
     database_pool_size: Annotated[
         Positive, _about("Connections per process in each of its pools: accepting, tenants, platform.")
     ] = 8
-    whatsapp_base_url: Annotated[HttpUrl, _about("Where accounts in live mode are reached.")] = HttpUrl(
-        "https://graph.facebook.com"
-    )
     sandbox_base_url: Annotated[HttpUrl, _about("The sandbox provider, where accounts in test mode are reached.")] = (
         HttpUrl("http://127.0.0.1:8003")
     )
-    whatsapp_graph_version: Annotated[
-        str, Meta(pattern=r"^v[0-9]{1,3}\.[0-9]$"), _about("Version of the Graph API to call.")
-    ] = "v25.0"
     webhooks_public_url: Annotated[
         HttpUrl, _about("How providers reach `app webhooks` from outside; the accounts' webhook_url starts with it.")
     ] = HttpUrl("http://127.0.0.1:8001")
@@ -142,9 +135,6 @@ class Settings(EdgeSettings, frozen=True, kw_only=True):
     check_every_seconds: Annotated[
         Seconds, _about("How often a message that the provider took and says nothing more of is checked: 28 times.")
     ] = 21_600.0
-    whatsapp_message_history: Annotated[
-        bool, _about("Whether such a check asks Meta's `message_history`, which few accounts have.")
-    ] = False
     history_requests_per_hour: Annotated[
         Positive, _about("The most such questions for one account in an hour from one worker.")
     ] = 100
@@ -188,6 +178,8 @@ class Settings(EdgeSettings, frozen=True, kw_only=True):
         CrashPoints | None,
         _about("For tests of recovery: where the process kills itself, such as `mark_started.after_commit:17`."),
     ] = None
+    # Each provider's own settings, by its name; no setting themselves.
+    of_providers: Mapping[str, Struct] = msgspec.field(default_factory=dict)
 
     @property
     def is_production(self) -> bool:
@@ -230,21 +222,52 @@ class BadSettings(Exception):
         self.problems = problems
 
 
+class ProviderGroup(Struct, frozen=True):
+    """The settings of one provider: the struct that holds them, and what their names in the environment begin with."""
+
+    kind: type[Struct]
+    prefix: str
+
+
 T = TypeVar("T", bound=Struct)
+_OF_PROVIDERS: Final = "of_providers"
 _WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints, Networks, RetentionDays}
-_GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
+GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
 
 
-def load(kind: type[T], environ: Mapping[str, str]) -> T:
+def no_providers() -> Mapping[str, ProviderGroup]:
+    return {}
+
+
+def load(
+    kind: type[T], environ: Mapping[str, str], providers: Callable[[], Mapping[str, ProviderGroup]] = no_providers
+) -> T:
     """Read one group of settings; raises BadSettings. Unknown `APP_*` names are refused, since most are typing errors.
 
-    The names of the other groups are allowed, so that one environment can serve every command.
+    The names of the other groups are allowed, so that one environment can serve every command. `providers` gives the
+    settings of providers by the provider's name; it is asked only if they are needed, because it loads the adapters.
     """
-    problems = _unknown_names(environ)
+    problems = _unknown_names(environ, providers)
+    values = _values(kind, PREFIX, environ, problems)
+    if kind is Settings:
+        values[_OF_PROVIDERS] = {
+            name: group.kind(**_values(group.kind, group.prefix, environ, problems))
+            for name, group in providers().items()
+        }
+    if problems:
+        raise BadSettings(tuple(problems))
+    settings = kind(**values)
+    if isinstance(settings, Settings) and (excluded := tuple(_exclusions(settings))):
+        raise BadSettings(excluded)
+    return settings
+
+
+def _values(kind: type[Struct], prefix: str, environ: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
+    """The values that the environment has for a struct's fields; what is wrong with them is added to `problems`."""
     values: dict[str, Any] = {}
     hints = get_type_hints(kind, include_extras=True)
-    for field in msgspec.structs.fields(kind):
-        name = env_name(field.name)
+    for field in fields_of(kind):
+        name = prefix + field.name.upper()
         text = _read(name, environ, problems)
         if text is None:
             if field.required and not any(problem.name.startswith(name) for problem in problems):
@@ -254,12 +277,12 @@ def load(kind: type[T], environ: Mapping[str, str]) -> T:
             values[field.name] = _convert(text, hints[field.name])
         except msgspec.ValidationError as error:
             problems.append(Problem(name=name, detail=_reason(error)))
-    if problems:
-        raise BadSettings(tuple(problems))
-    settings = kind(**values)
-    if isinstance(settings, Settings) and (excluded := tuple(_exclusions(settings))):
-        raise BadSettings(excluded)
-    return settings
+    return values
+
+
+def fields_of(kind: type[Struct]) -> Iterator[msgspec.structs.FieldInfo]:
+    """The fields that are settings."""
+    return (field for field in msgspec.structs.fields(kind) if field.name != _OF_PROVIDERS)
 
 
 def _exclusions(settings: Settings) -> Iterator[Problem]:
@@ -326,14 +349,17 @@ def _read(name: str, environ: Mapping[str, str], problems: list[Problem]) -> str
         return None
 
 
-def _unknown_names(environ: Mapping[str, str]) -> list[Problem]:
-    known = {env_name(field.name) for group in _GROUPS for field in msgspec.structs.fields(group)}
-    problems = []
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in known or name.removesuffix(_FILE) in known:
-            continue
-        problems.append(Problem(name=name, detail=_what_instead(name, known)))
-    return problems
+def _unknown_names(environ: Mapping[str, str], providers: Callable[[], Mapping[str, ProviderGroup]]) -> list[Problem]:
+    known = {env_name(field.name) for group in GROUPS for field in fields_of(group)}
+    unknown = [name for name in sorted(environ) if name.startswith(PREFIX) and not _is_one_of(name, known)]
+    if not unknown:
+        return []
+    known |= {group.prefix + field.name.upper() for group in providers().values() for field in fields_of(group.kind)}
+    return [Problem(name=name, detail=_what_instead(name, known)) for name in unknown if not _is_one_of(name, known)]
+
+
+def _is_one_of(name: str, known: Collection[str]) -> bool:
+    return name in known or name.removesuffix(_FILE) in known
 
 
 def _what_instead(name: str, known: Collection[str]) -> str:
@@ -347,41 +373,3 @@ def _reason(error: Exception) -> str:
     """msgspec's words without the part that would repeat the value."""
     text = str(error).partition(" - at ")[0]
     return text if text.startswith(("is ", "names ", "has ")) else f"is not valid: {text}"
-
-
-class Described(Struct, frozen=True, kw_only=True):
-    """One line of the settings reference."""
-
-    name: str
-    default: str
-    description: str
-
-
-def describe() -> tuple[Described, ...]:
-    """Every setting there is, in the order of declaration."""
-    return tuple(_described(group, field) for group in _GROUPS for field in msgspec.structs.fields(group))
-
-
-def _described(group: type[Struct], field: msgspec.structs.FieldInfo) -> Described:
-    annotated = get_type_hints(group, include_extras=True)[field.name]
-    texts = [meta.description for meta in annotated.__metadata__ if isinstance(meta, Meta) and meta.description]
-    default = "required" if field.required else show(field.default)
-    return Described(name=env_name(field.name), default=default, description=" ".join(texts))
-
-
-def show(value: object) -> str:
-    """A value as `app config` prints it: secrets redacted."""
-    match value:
-        case None:
-            return "unset"
-        case Url():
-            return value.shown
-        case Secret() | MasterKey():
-            return "***"
-        case _:
-            return str(value)
-
-
-def effective(settings: Struct) -> dict[str, str]:
-    """The settings in force, by their names in the environment, with secrets redacted."""
-    return {env_name(name): show(getattr(settings, name)) for name in settings.__struct_fields__}

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from messaging.adapters.providers.whatsapp_cloud.settings import WhatsAppSettings
 from messaging.application.ports.health import Retention
+from messaging.entrypoints.composition.providers import settings_groups
 from messaging.entrypoints.composition.terms import retention
 from messaging.entrypoints.settings.settings import (
     BadSettings,
     ClientSettings,
     MigrationSettings,
+    ProviderGroup,
     Settings,
-    effective,
     load,
 )
+from messaging.entrypoints.settings.shown import effective
 from messaging.entrypoints.settings.values import LogLevel
 
 GOOD = {
@@ -26,7 +29,7 @@ GOOD = {
 
 def problems_of(environ: dict[str, str]) -> dict[str, str]:
     with pytest.raises(BadSettings) as caught:
-        load(Settings, environ)
+        load(Settings, environ, settings_groups)
     return {problem.name: problem.detail for problem in caught.value.problems}
 
 
@@ -132,12 +135,34 @@ def test_an_empty_value_counts_as_not_set() -> None:
 
 
 def test_what_is_shown_holds_no_secret() -> None:
-    settings = load(Settings, GOOD)
+    settings = load(Settings, GOOD, settings_groups)
 
-    shown = str(effective(settings)) + repr(settings)
+    shown = str(effective(settings, settings_groups())) + repr(settings)
 
-    assert effective(settings)["APP_DATABASE_URL"] == "postgresql://shop:***@db.internal/messaging"
+    assert effective(settings, settings_groups())["APP_DATABASE_URL"] == "postgresql://shop:***@db.internal/messaging"
     assert not any(secret in shown for secret in ("s3cret", "hush", "abab"))
+
+
+def test_providers_have_settings_of_their_own_that_one_environment_may_hold_for_every_command() -> None:
+    environ = GOOD | {"APP_WHATSAPP_BASE_URL": "https://graph.test", "APP_WHATSAPP_MESSAGE_HISTORY": "true"}
+
+    settings = load(Settings, environ, settings_groups)
+
+    assert settings.of_providers["whatsapp_cloud"] == WhatsAppSettings(
+        base_url="https://graph.test", message_history=True
+    )
+    assert effective(settings, settings_groups())["APP_WHATSAPP_MESSAGE_HISTORY"] == "True"
+    assert load(MigrationSettings, environ, settings_groups).owner_url.value == GOOD["APP_DATABASE_URL"]
+    assert problems_of(environ | {"APP_WHATSAPP_HISTORY": "1"}) == {
+        "APP_WHATSAPP_HISTORY": "is not a setting. Did you mean APP_WHATSAPP_MESSAGE_HISTORY?"
+    }
+
+
+def test_providers_are_asked_for_only_if_a_name_may_be_theirs() -> None:
+    def slow() -> dict[str, ProviderGroup]:
+        raise AssertionError("the adapters are loaded")
+
+    assert load(MigrationSettings, GOOD, slow).owner_url.value == GOOD["APP_DATABASE_URL"]
 
 
 def test_a_migration_needs_the_owner_url_or_else_the_database_url() -> None:

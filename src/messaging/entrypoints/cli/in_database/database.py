@@ -9,7 +9,7 @@ import rich_click as click
 
 from messaging.entrypoints.cli.failures import Exit, Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_json
-from messaging.entrypoints.cli.surroundings import platform_settings
+from messaging.entrypoints.cli.surroundings import platform_settings, provider_settings
 from messaging.entrypoints.settings.settings import MigrationSettings, load
 
 if TYPE_CHECKING:  # imported when it runs, since its libraries load slowly
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # imported when it runs, since its libraries load slowly
 @json_option
 def migrate(check: bool, as_json: bool) -> None:
     """Bring the database's schema to the newest revision."""
-    settings = load(MigrationSettings, os.environ)
+    settings = load(MigrationSettings, os.environ, provider_settings)
     from messaging.entrypoints.composition.commands import migrations
 
     before, newest = migrations.current(settings), migrations.head()

@@ -6,6 +6,7 @@ import rich_click as click
 from msgspec.structs import replace
 
 from messaging.entrypoints.cli.failures import Failed
+from messaging.entrypoints.cli.surroundings import provider_settings
 from messaging.entrypoints.settings.settings import Settings, load
 
 # Channels that have a provider; more come with their adapters.
@@ -88,7 +89,7 @@ def worker(
 
 
 def _settings() -> Settings:
-    return load(Settings, os.environ)
+    return load(Settings, os.environ, provider_settings)
 
 
 COMMANDS = (api, worker, webhooks)

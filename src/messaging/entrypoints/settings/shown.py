@@ -1,0 +1,53 @@
+"""Shows settings: the reference of all there are, and those in force with secrets redacted."""
+
+from collections.abc import Mapping
+from typing import get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from messaging.entrypoints.settings.settings import GROUPS, PREFIX, ProviderGroup, Settings, env_name, fields_of
+from messaging.entrypoints.settings.values import MasterKey, Secret, Url
+
+
+class Described(Struct, frozen=True, kw_only=True):
+    """One line of the settings reference."""
+
+    name: str
+    default: str
+    description: str
+
+
+def describe(providers: Mapping[str, ProviderGroup]) -> tuple[Described, ...]:
+    """Every setting there is, in the order of declaration; those of providers come last."""
+    groups = [(group, PREFIX) for group in GROUPS] + [(group.kind, group.prefix) for group in providers.values()]
+    return tuple(_described(group, prefix, field) for group, prefix in groups for field in fields_of(group))
+
+
+def _described(group: type[Struct], prefix: str, field: msgspec.structs.FieldInfo) -> Described:
+    annotated = get_type_hints(group, include_extras=True)[field.name]
+    texts = [meta.description for meta in annotated.__metadata__ if isinstance(meta, Meta) and meta.description]
+    default = "required" if field.required else show(field.default)
+    return Described(name=prefix + field.name.upper(), default=default, description=" ".join(texts))
+
+
+def show(value: object) -> str:
+    """A value as `app config` prints it: secrets redacted."""
+    match value:
+        case None:
+            return "unset"
+        case Url():
+            return value.shown
+        case Secret() | MasterKey():
+            return "***"
+        case _:
+            return str(value)
+
+
+def effective(settings: Settings, providers: Mapping[str, ProviderGroup]) -> dict[str, str]:
+    """The settings in force, by their names in the environment, with secrets redacted."""
+    shown = {env_name(field.name): show(getattr(settings, field.name)) for field in fields_of(Settings)}
+    for name, group in providers.items():
+        own = settings.of_providers[name]
+        shown |= {group.prefix + field.name.upper(): show(getattr(own, field.name)) for field in fields_of(group.kind)}
+    return shown
