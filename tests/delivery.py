@@ -16,6 +16,7 @@ from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
 from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import SendSlots
+from messaging.application.messages.resolving.resolve_unknown import ResolveUnknown, UnclearTerms
 from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.providers.sending import ProviderGateway
 from messaging.application.ports.rate_limits import RateLimits
@@ -23,7 +24,8 @@ from messaging.application.ports.secrets import KeyRing
 from messaging.application.ports.send_journal import SendJournal
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
-from tests.fakes.installed import CREDENTIALS_OF
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
+from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF
 
 
 def a_gate(
@@ -46,8 +48,16 @@ def a_gate(
     )
 
 
-def a_claim(open_uow: Any, gate: SendGate, terms: DeliveryTerms) -> ClaimDue:
-    return ClaimDue(open_uow=open_uow, fair_share=FairShare(at_once=gate.at_once), gate=gate, terms=terms)
+def a_claim(
+    open_uow: Any, gate: SendGate, terms: DeliveryTerms, capabilities: AccountCapabilities = CAPABILITIES_OF
+) -> ClaimDue:
+    return ClaimDue(
+        open_uow=open_uow,
+        fair_share=FairShare(at_once=gate.at_once),
+        gate=gate,
+        terms=terms,
+        capabilities=capabilities,
+    )
 
 
 def deliver_messages(
@@ -62,9 +72,10 @@ def deliver_messages(
     journal: SendJournal,
     learn_alias: Any,
     terms: DeliveryTerms,
+    capabilities: AccountCapabilities = CAPABILITIES_OF,
 ) -> DeliverMessages:
     return DeliverMessages(
-        claim=a_claim(open_uow, gate, terms),
+        claim=a_claim(open_uow, gate, terms, capabilities),
         gate=gate,
         render=RenderOutgoing(
             credentials=CREDENTIALS_OF, snapshots=rendered_from, key_ring=key_ring, gateways=gateways
@@ -73,4 +84,24 @@ def deliver_messages(
         record=record,
         journal=journal,
         learn_alias=learn_alias,
+    )
+
+
+def resolving(
+    open_uow: Any,
+    telemetry: Any,
+    terms: UnclearTerms,
+    *,
+    capabilities: AccountCapabilities = CAPABILITIES_OF,
+    inquire: Any = None,
+    reconcile: Any = None,
+) -> ResolveUnknown:
+    """Looks at unclear sends; without `inquire` it can ask no provider."""
+    return ResolveUnknown(
+        open_uow=open_uow,
+        telemetry=telemetry,
+        capabilities=capabilities,
+        inquire=inquire,
+        reconcile=reconcile,
+        terms=terms,
     )

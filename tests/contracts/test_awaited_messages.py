@@ -47,6 +47,14 @@ async def test_waits_that_are_over_are_locked_once(store: MessageStore) -> None:
     assert await locked(store, key)
 
 
+async def test_the_payloads_of_messages_are_read_by_their_keys(store: MessageStore) -> None:
+    first, second, _ = await store.accept([a_new_message() for _ in range(3)])
+
+    async with store.open_uow() as uow:
+        assert await uow.awaited_messages.sealed([first, second]) == {first: b"sealed", second: b"sealed"}
+        assert await uow.awaited_messages.sealed([]) == {}
+
+
 async def test_a_message_is_silent_once_its_check_is_due(store: MessageStore) -> None:
     soon, later = await reported(store, 2, heard=False)
     async with store.open_uow() as uow:

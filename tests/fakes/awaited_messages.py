@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from messaging.domain.messages.message_state import DispatchKind, MessageState
+from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions.negative_evidence import Evidence
 from messaging.domain.shared.ids import SenderId
@@ -23,6 +23,9 @@ class InMemoryAwaitedMessages:
 
     async def lock_for_polling(self, limit: int) -> Sequence[MessageState]:
         return await self._lock(DispatchKind.POLL_STATUS, limit)
+
+    async def sealed(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, bytes]:
+        return {key: self._transaction.read(key).sealed for key in keys}
 
     async def later_receipts(self, waiting: Sequence[MessageState], *, enough: int) -> Mapping[SenderId, Evidence]:
         started: dict[SenderId, datetime] = {}

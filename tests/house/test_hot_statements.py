@@ -15,6 +15,7 @@ from tests.integration.postgres.plans.statements import SOME, Facts, statements
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
 # These run seldom, or look at tables that stay small.
 NOT_HOT = {
+    "dispatches.awaited_messages": {"SEALED"},
     "configuration.template_work": {"CARRY_OVER", "UNSCHEDULED"},
     "messages.apply_changes": {"ADD_DEAD_LETTERS"},
     "messages.failovers": {"NOTICE", "UNSETTLED", "TAKE_TURN", "DOUBTFUL", "SETTLE"},

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from time import time
+from time import monotonic, time
 from typing import Any
 
 from uuid_utils.compat import uuid7
@@ -20,27 +20,34 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
 from messaging.application.contacts.learn_aliases import LearnAliases
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
+from messaging.application.messages.delivering.outgoing import RenderOutgoing
 from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
 from messaging.application.messages.pacing.health_cache import HealthCache
+from messaging.application.messages.pacing.send_slots import MoreSlots, Slot
 from messaging.application.messages.reading import payload
+from messaging.application.messages.resolving.inquire import Inquire
+from messaging.application.messages.resolving.resolve_unknown import ResolveUnknown, UnclearTerms
 from messaging.application.messages.tracking.expire_held import ExpireHeld
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.sender_health import HealthRecords
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.submissions import NewMessage
 from messaging.application.ports.unit_of_work import StoreUnavailable, SystemUnitOfWork
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import Change
-from messaging.domain.messages.message import Priority
+from messaging.domain.messages.message import ECHO_GRACE, Priority
 from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.shared.ids import MessageId, SenderId, TenantId
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import TENANT
-from tests.delivery import a_gate, deliver_messages
+from tests.delivery import a_gate, deliver_messages, resolving
 from tests.fakes.gateway import ScriptedGateway
+from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF, all_can
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.send_journal import InMemorySendJournal
 from tests.fakes.sender_health import InMemoryHealthRecords
@@ -91,6 +98,7 @@ class Delivery:
         worker: str = "worker-1",
         concurrency: int = 64,
         slow_after: timedelta = timedelta(seconds=2),
+        can: Capabilities | None = None,
     ) -> None:
         self.engines = engines
         self.gateway = ScriptedGateway()
@@ -99,12 +107,16 @@ class Delivery:
         self.open = PostgresSystemUnitOfWorkFactory(engines.system)
         self.snapshots = snapshots = PostgresSnapshots(engines.system)
         self.read_when_rendering = RefusableSnapshots(engines, snapshots)
-        telemetry = Counts()
+        self.telemetry = telemetry = Counts()
+        capabilities = CAPABILITIES_OF if can is None else all_can(can)
         self.records = records or InMemoryHealthRecords(clock=time)
         known = HealthCache(records=self.records, clock=SystemClock(), telemetry=telemetry, fresh_for=0)
         self.breakers = CircuitBreakers(health=known, snapshots=snapshots)
-        self.expire_held = ExpireHeld(open_uow=self.open_uow, breakers=self.breakers)
-        reconcile = ReconcileReceipts(snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry)
+        self.expire_held = ExpireHeld(open_uow=self.open_uow, breakers=self.breakers, capabilities=capabilities)
+        self.capabilities = capabilities
+        self.reconcile = reconcile = ReconcileReceipts(
+            snapshots=snapshots, key_ring=RING, clock=SystemClock(), telemetry=telemetry, capabilities=capabilities
+        )
         terms = DeliveryTerms(worker=worker)
         self.journal = InMemorySendJournal()
         self.optimistic_writes = RefusableOptimisticWrites(engines, is_refused=lambda: self.refuse_transactions)
@@ -114,6 +126,7 @@ class Delivery:
             reconcile=reconcile,
             terms=terms,
             telemetry=telemetry,
+            capabilities=capabilities,
         )
         self.recover_crashed_sends = RecoverCrashedSends(journal=self.journal, record=record)
         self.gate = a_gate(
@@ -144,6 +157,27 @@ class Delivery:
         async with self.open() as uow:
             yield uow
 
+    def resolving(self, more_slots: MoreSlots | None = None) -> ResolveUnknown:
+        """Looks at unclear sends, for which the gateway is asked too."""
+        inquire = Inquire(
+            render=RenderOutgoing(
+                credentials=CREDENTIALS_OF,
+                snapshots=self.snapshots,
+                key_ring=RING,
+                gateways={"whatsapp_cloud": self.gateway},
+            ),
+            lookups={"whatsapp_cloud": self.gateway},
+            more_slots=more_slots or a_slot_at_once,
+            within=timedelta(minutes=2),
+        )
+        terms = UnclearTerms(grace=ECHO_GRACE)
+        return resolving(
+            *(self.open_uow, self.telemetry, terms),
+            capabilities=self.capabilities,
+            inquire=inquire,
+            reconcile=self.reconcile,
+        )
+
     async def run(self) -> int:
         """One batch, with all its sends ended."""
         taken = await self.deliver(LANE)
@@ -154,6 +188,10 @@ class Delivery:
     async def message(self, key: MessageKey) -> MessageState:
         async with self.open() as uow:
             return (await uow.lifecycles.lock([key]))[key]
+
+
+async def a_slot_at_once(late: Sequence[Due]) -> Sequence[Slot]:
+    return [Slot(monotonic(), monotonic() + 60) for _ in late]
 
 
 async def submitted(delivery: Delivery, **changes: Any) -> MessageKey:

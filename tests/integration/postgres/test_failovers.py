@@ -20,6 +20,7 @@ from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.errors import DomainError
 from tests.builders import a_receipt
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.seeding import a_new_message, accept, lock_due, seed_tenant
 
 LANE = DeliverLane(channel=Channel.WHATSAPP, priority=Priority.DEFAULT)
@@ -49,7 +50,9 @@ async def switch(engines: Engines, how: str = "timeline") -> None:
 
 async def recover_failover(engines: Engines) -> int:
     open_uow = PostgresSystemUnitOfWorkFactory(engines.system)
-    return await RecoverFailover(open_uow=open_uow, notice=NoticeFailover(open_uow=open_uow))()
+    return await RecoverFailover(
+        open_uow=open_uow, notice=NoticeFailover(open_uow=open_uow), capabilities=CAPABILITIES_OF
+    )()
 
 
 async def claims_are_open(engines: Engines) -> bool:

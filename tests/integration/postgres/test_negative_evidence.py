@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
+from messaging.application.messages.resolving.resolve_unknown import UnclearTerms
 from messaging.application.ports.parked_receipts import ParkedReceipt
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import ECHO_GRACE
@@ -25,6 +25,7 @@ from messaging.domain.messages.transitions.outcome import conclude
 from messaging.domain.messages.transitions.status_polling import Asked, poll_status
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, a_receipt
+from tests.delivery import resolving
 from tests.integration.postgres.test_lifecycles import claim, message, move, record, starting, uncertain
 from tests.seeding import OTHER_ACCOUNT, OTHER_SENDER, a_new_message, accept, seed_other_tenant, seed_tenant
 from tests.unit.application.webhooks.doubles import Counts
@@ -91,8 +92,8 @@ async def execute(engines: Engines, sql: str, *arguments: Any) -> None:
 
 async def wait_over(engines: Engines) -> None:
     await execute(engines, "UPDATE dispatches SET due_at = now() - interval '1 second' WHERE kind = 'resolve_unknown'")
-    resolve_unknown = ResolveUnknown(
-        open_uow=PostgresSystemUnitOfWorkFactory(engines.system), telemetry=Counts(), grace=AT_ONCE, rule=RULE
+    resolve_unknown = resolving(
+        PostgresSystemUnitOfWorkFactory(engines.system), Counts(), UnclearTerms(grace=AT_ONCE, rule=RULE)
     )
     await resolve_unknown()
 
@@ -196,8 +197,8 @@ async def test_on_proof_the_message_is_sent_again_once_and_never_a_second_time(e
 async def test_without_witnesses_it_waits_and_then_a_person_is_asked(engines: Engines) -> None:
     key = await an_unclear_one(engines)
     grace = dict.fromkeys(ECHO_GRACE, timedelta(seconds=30))
-    resolve_unknown = ResolveUnknown(
-        open_uow=PostgresSystemUnitOfWorkFactory(engines.system), telemetry=(counts := Counts()), grace=grace, rule=RULE
+    resolve_unknown = resolving(
+        PostgresSystemUnitOfWorkFactory(engines.system), counts := Counts(), UnclearTerms(grace=grace, rule=RULE)
     )
 
     await resolve_unknown()

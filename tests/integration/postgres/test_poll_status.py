@@ -23,7 +23,7 @@ from messaging.domain.messages.retry import Sent
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions.outcome import conclude
 from tests.builders import ACCOUNT, PHONE_NUMBER_ID, SENDER, TENANT, a_receipt, a_sender, a_tenant, an_account
-from tests.fakes.installed import CREDENTIALS_OF
+from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.integration.postgres.test_lifecycles import claim, message, move, received, record, starting
 from tests.seeding import a_new_message, accept, seed_tenant
@@ -100,6 +100,7 @@ def a_check(engines: Engines, provider: Remembers, *, per_hour: int = 100, count
         credentials=CREDENTIALS_OF,
         lookups={"whatsapp_cloud": cast(StatusLookup, provider)} if provider.has_history else {},
         telemetry=counts or Counts(),
+        capabilities=CAPABILITIES_OF,
         terms=CheckTerms(every=timedelta(hours=6), per_hour=per_hour),
     )
 

@@ -22,6 +22,7 @@ from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.journeys.platform import eventually
 from tests.seeding import a_new_message, accept, lock_due, seed_tenant
 
@@ -55,7 +56,7 @@ async def _free() -> None:
 def trying(sends: Sends, open_uow: OpenSystemUnitOfWork) -> IsolatePoison:
     not_asked: Any = None
     terms = DeliveryTerms(worker="w9", lease=LEASE)
-    claim = ClaimDue(open_uow=open_uow, fair_share=not_asked, gate=not_asked, terms=terms)
+    claim = ClaimDue(open_uow=open_uow, fair_share=not_asked, gate=not_asked, terms=terms, capabilities=CAPABILITIES_OF)
     return IsolatePoison(claim=claim.alone, wait_for_one=_free, begin=sends.begin)
 
 

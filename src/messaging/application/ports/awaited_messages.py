@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from messaging.domain.messages.message_state import MessageState
+from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.transitions.negative_evidence import Evidence
 from messaging.domain.shared.ids import SenderId
 
@@ -17,6 +17,10 @@ class AwaitedMessages(Protocol):
 
     async def lock_for_polling(self, limit: int) -> Sequence[MessageState]:
         """The same for messages whose `poll_status` dispatch is due."""
+        ...
+
+    async def sealed(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, bytes]:
+        """The encrypted payloads of messages; those whose payload was deleted are left out."""
         ...
 
     async def later_receipts(self, waiting: Sequence[MessageState], *, enough: int) -> Mapping[SenderId, Evidence]:

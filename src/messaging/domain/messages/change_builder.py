@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import UNSET, UnsetType
 
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import (
     AttemptChange,
     AttemptUpdated,
@@ -20,6 +21,7 @@ from messaging.domain.messages.message_state import DispatchKind, MessageState, 
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import POLICIES
 from messaging.domain.messages.state import AWAITING_NEWS, RANK, Move, Refusal, Signal, State, Stay, advance
+from messaging.domain.messages.unclear_sends import NOT_KNOWN, first_look
 from messaging.domain.shared.errors import DomainError
 
 # How long an unknown outcome may wait for the provider's echo, by channel and category.
@@ -27,14 +29,22 @@ EchoGrace = Mapping[tuple[Channel, Category], timedelta]
 
 
 class ChangeBuilder:
-    """Applies signals through `advance` and collects timeline entries; `change` returns the result for the store."""
+    """Applies signals through `advance` and collects timeline entries; `change` returns the result for the store.
+
+    `can` is what the message's provider can prove.
+    """
 
     def __init__(
-        self, message: MessageState, grace: EchoGrace = ECHO_GRACE, check_every: timedelta | None = None
+        self,
+        message: MessageState,
+        grace: EchoGrace = ECHO_GRACE,
+        check_every: timedelta | None = None,
+        can: Capabilities = NOT_KNOWN,
     ) -> None:
         self.message = message
         self.grace = grace
         self.check_every = check_every
+        self.can = can
         self.state = message.state
         self.entries: list[Entry] = []
 
@@ -108,16 +118,16 @@ def lose_track(
 ) -> Change:
     message = builder.message
     if not builder.signal(Signal.LOSE_TRACK, "message.unknown", detail):
-        # Its lease had ended before: the message already waits for the echo, and that wait is not started again.
+        # Its lease had ended before: the message is looked after already, and that is not begun again.
         builder.note("attempt.late_result", detail)
         return builder.change(attempt=attempt, error=error, dispatch=None)
+    look = first_look(message, builder.can, grace=builder.grace[message.channel, message.category])
     return builder.change(
         attempt=attempt,
         attempts=builder.counted(),
+        checks=look.done,
         error=error,
-        dispatch=Schedule(
-            kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + builder.grace[message.channel, message.category]
-        ),
+        dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=look.at),
     )
 
 
@@ -135,14 +145,21 @@ def end_dead(
     )
 
 
+def end_with_sent(builder: ChangeBuilder) -> None:
+    """Report an accepted message as sent where no later news can come: then `sent` is the last word."""
+    if builder.state is State.SUBMITTED and not builder.can.confirms_delivery:
+        builder.signal(Signal.RECEIPT_SENT, "message.sent", {"final": "yes"})
+
+
 def await_news(builder: ChangeBuilder) -> tuple[Schedule | Unschedule | None, int]:
     """The dispatch for a message that the provider has accepted, and the count of status checks to write.
 
     Until a final receipt comes, the status is checked as often as the policy says; the count starts at zero because
-    earlier counts were tries. A check that is already scheduled stays as it is.
+    earlier counts were tries. A check that is already scheduled stays as it is. Nothing is awaited from a provider that
+    does not confirm delivery.
     """
     message = builder.message
-    if builder.state not in AWAITING_NEWS:
+    if builder.state not in AWAITING_NEWS or not builder.can.confirms_delivery:
         return (Unschedule() if builder.state in RANK else None), message.checks
     if message.state in AWAITING_NEWS:
         return None, message.checks

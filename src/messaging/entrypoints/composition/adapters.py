@@ -22,6 +22,7 @@ from messaging.adapters.redis.rate_limits import RedisRateLimits
 from messaging.adapters.redis.sender_health import RedisHealthRecords
 from messaging.adapters.redis.submission_limits import RedisSubmissionQuotas
 from messaging.adapters.telemetry.prometheus import PrometheusTelemetry
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from messaging.application.tenants.accounts.connections import AccountCredentials
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
@@ -96,3 +97,4 @@ class Adapters(DeclarativeContainer):
     setups = parts.provided.setups
     doors = parts.provided.doors
     credentials = Singleton(AccountCredentials, installed)
+    capabilities = Singleton(AccountCapabilities, snapshots=snapshots, providers=installed)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.pacing.rate_limiting import LimitTerms
+from messaging.application.messages.resolving.resolve_unknown import UnclearTerms
 from messaging.application.messages.tracking.poll_status import CheckTerms
 from messaging.application.ports.health import Retention
 from messaging.domain.messages.message import ECHO_GRACE
@@ -61,6 +62,11 @@ def negative_evidence_rule(settings: Settings) -> NegativeEvidenceRule:
         later_receipts=settings.resend_min_later_receipts,
         margin=timedelta(seconds=settings.resend_clock_margin_seconds),
     )
+
+
+def unclear(settings: Settings) -> UnclearTerms:
+    rule, every = negative_evidence_rule(settings), check_every(settings)
+    return UnclearTerms(grace=grace(settings), rule=rule, check_every=every)
 
 
 def retention(settings: Settings) -> Retention:

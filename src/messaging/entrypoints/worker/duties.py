@@ -63,7 +63,7 @@ def duties_of(has: Application) -> Duties:
         throttling=has.pacing.gate(),
         process_webhooks=has.webhooks.process(),
         rematch=has.webhooks.rematch(),
-        upkeep=(has.tracking.resolve_unknown(), has.tracking.poll_status()),
+        upkeep=(has.delivering.resolve_unknown(), has.tracking.poll_status()),
         run_jobs=has.outbox.run_due_jobs(),
         chores=(
             # Claims notice a failover by themselves; this is how soon what it left in doubt is put aside.

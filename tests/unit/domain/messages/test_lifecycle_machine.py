@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Schedule
-from messaging.domain.messages.message import Category
+from messaging.domain.messages.message import ECHO_GRACE, Category
 from messaging.domain.messages.message_state import (
     PROVEN_NOT_ACCEPTED,
     DispatchKind,
@@ -36,11 +37,12 @@ from messaging.domain.messages.retry import (
     Unreachable,
 )
 from messaging.domain.messages.state import AWAITING_NEWS, LEGAL_MOVES, RANK, State
-from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions import lifecycle, unclear
 from messaging.domain.messages.transitions.failover import recover_failover
 from messaging.domain.messages.transitions.negative_evidence import Evidence
 from messaging.domain.messages.transitions.projection import project
 from messaging.domain.messages.transitions.status_polling import Asked, poll_status
+from messaging.domain.messages.unclear_sends import NOT_KNOWN, Recourse, recourse
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, a_receipt, a_state
@@ -53,6 +55,14 @@ NOT_ACCEPTED: list[SendResult] = [
     Unavailable(code="131016", reason="Overloaded."),
     Throttled(code="130429", reason="Too fast.", scope=Scope.SENDER, retry_after=timedelta(seconds=5)),
     Unreachable(reason="Connection refused."),
+]
+# What a provider may be able to prove, from most to nothing.
+CAN = [
+    NOT_KNOWN,
+    Capabilities(takes_idempotency_key=True, echoes_reference=True, confirms_delivery=True),
+    Capabilities(takes_idempotency_key=True, key_lasts=timedelta(seconds=20)),
+    Capabilities(can_find=True, echoes_reference=True, confirms_delivery=True),
+    Capabilities(),
 ]
 UNCERTAIN = Uncertain(reason="The connection broke.")
 
@@ -154,6 +164,7 @@ class MessageWorld(RuleBasedStateMachine):
         policy=st.sampled_from(["durable", "simple"]),
         on_unknown=st.sampled_from(list(OnUnknown)),
         proof=st.booleans(),
+        can=st.sampled_from(CAN),
     )
     def accept(
         self,
@@ -163,10 +174,11 @@ class MessageWorld(RuleBasedStateMachine):
         policy: str,
         on_unknown: OnUnknown,
         proof: bool,
+        can: Capabilities,
     ) -> None:
         state = State.SCHEDULED if scheduled else State.QUEUED
         due_at = NOON + timedelta(seconds=60 if scheduled else 0)
-        self.now = NOON
+        self.now, self.can = NOON, can
         self.store = Store(
             a_state(
                 state,
@@ -200,11 +212,13 @@ class MessageWorld(RuleBasedStateMachine):
 
     def conclude(self, epoch: int, result: SendResult) -> None:
         failed = self.store.failed_attempt
-        self.decide(lambda message: lifecycle.conclude(message, epoch=epoch, result=result, failed_attempt=failed))
+        self.decide(
+            lambda message: lifecycle.conclude(message, epoch=epoch, result=result, failed_attempt=failed, can=self.can)
+        )
 
     def receive(self, receipts: list[tuple[int | None, Receipt]]) -> None:
         failed = self.store.failed_attempt
-        self.decide(lambda message: lifecycle.receive(message, receipts, failed_attempt=failed))
+        self.decide(lambda message: lifecycle.receive(message, receipts, failed_attempt=failed, can=self.can))
 
     # --- time and workers -------------------------------------------------------------------------------------------
 
@@ -219,27 +233,53 @@ class MessageWorld(RuleBasedStateMachine):
         self.now = max(self.now, self.store.dispatch.due_at)
         self.work()
 
-    @rule()
-    def work(self) -> None:
+    @rule(repeated=st.sampled_from(["told", "unclear", "refused", "lost before", "worker crashed"]))
+    def work(self, repeated: str = "lost before") -> None:
         """A worker (or the sweep, which is the same) looks at what is due."""
         dispatch = self.store.dispatch
         if dispatch is None or dispatch.due_at > self.now:
             return
         if dispatch.kind is DispatchKind.RESOLVE_UNKNOWN:
-            change = self.decide(lambda message: lifecycle.resolve_unknown(message, self.evidence))
-            if change is not None and change.state is State.QUEUED:
-                self.resends += 1
-                self.excused |= set(self.store.attempts)
+            change = self.look(repeated)
         elif dispatch.kind is DispatchKind.POLL_STATUS:
             change = self.decide(lambda message: poll_status(message, (), asked=Asked.NO))
         else:
             self.names += 1
             name, before = f"w{self.names}", self.store.row.epoch
-            change = self.decide(lambda message: lifecycle.take_up(message, worker=name, lease=LEASE))
+            change = self.decide(lambda message: lifecycle.take_up(message, worker=name, lease=LEASE, can=self.can))
             if change is not None and change.epoch > before:
                 self.workers.append(Worker(change.epoch, name))
         if change is None:
             self.store.dispatch = None
+
+    def look(self, repeated: str) -> Change | None:
+        """What is done about an unclear send; the provider finds nothing, and takes a repeated request or not."""
+        message = self.store.lock(self.now)
+        done = recourse(message, self.can, grace=ECHO_GRACE[message.channel, message.category])
+        if message.state is State.UNKNOWN and done is Recourse.REPEAT:
+            return self.repeat(repeated)
+        if message.state is State.UNKNOWN and done is Recourse.ASK:
+            return self.decide(lambda message: unclear.note_asked(message, asked=Asked.YES, can=self.can))
+        change = self.decide(lambda message: unclear.resolve_unknown(message, self.evidence, can=self.can))
+        if change is not None and change.state is State.QUEUED:
+            self.resends += 1
+            self.excused |= set(self.store.attempts)
+        return change
+
+    def repeat(self, repeated: str) -> Change | None:
+        """The same request with the same key, which the provider drops if it remembers the key."""
+        epoch = self.store.row.epoch
+        begun = self.decide(lambda message: unclear.begin_repeat(message, can=self.can, lease=SENDING_LEASE))
+        if repeated == "worker crashed":
+            return begun
+        if repeated in ("told", "unclear"):
+            started_at = self.store.attempts[epoch].started_at
+            assert started_at is not None
+            if epoch not in self.accepted or self.now >= started_at + self.can.key_lasts:
+                self.accepted.append(epoch)
+        results = {"told": Sent(provider_message_id=_provider_id(epoch)), "refused": NOT_ACCEPTED[0]}
+        result = results.get(repeated, UNCERTAIN)
+        return self.decide(lambda message: unclear.conclude_repeat(message, epoch=epoch, result=result, can=self.can))
 
     def waiting(self, *, started: bool) -> list[Worker]:
         return [worker for worker in self.workers if worker.started is started]
@@ -278,6 +318,20 @@ class MessageWorld(RuleBasedStateMachine):
         self.workers.remove(worker)
         self.decide(lambda message: lifecycle.release(message, epoch=worker.epoch, reason="draining", due_at=self.now))
 
+    @precondition(
+        lambda self: self.store.row.state in (State.SENDING, State.UNKNOWN) and self.can.takes_idempotency_key
+    )
+    @rule(repeated=st.lists(st.sampled_from(["told", "unclear", "refused"]), min_size=1, max_size=3))
+    def a_worker_is_slower_than_the_request_that_is_repeated(self, repeated: list[str]) -> None:
+        """Chance alone finds this too seldom."""
+        for what in repeated:
+            if self.store.row.state is State.SENDING:
+                self.time_passes_until_work_is_due()
+            if self.store.row.state is State.UNKNOWN:
+                assert self.store.dispatch is not None
+                self.now = max(self.now, self.store.dispatch.due_at)
+                self.work(what)
+
     @precondition(lambda self: self.waiting(started=False))
     @rule(data=st.data(), what=st.sampled_from(["drain", "dead_letter", "crash", "unreachable"]))
     def a_claim_ends_without_a_byte(self, data: st.DataObject, what: str) -> None:
@@ -296,7 +350,7 @@ class MessageWorld(RuleBasedStateMachine):
     @rule()
     def the_database_fails_over(self) -> None:
         """Without having lost anything, as it turns out; workers that hold the message go on knowing nothing of it."""
-        self.decide(recover_failover)
+        self.decide(lambda message: recover_failover(message, can=self.can))
 
     # --- the provider -----------------------------------------------------------------------------------------------
 
@@ -306,7 +360,8 @@ class MessageWorld(RuleBasedStateMachine):
         """Maybe long after the lease; the provider took it or not, and the worker learns it or not."""
         worker = data.draw(st.sampled_from(self.waiting(started=True)))
         self.workers.remove(worker)
-        if taken:
+        # If its request was repeated meanwhile, the provider knows the key.
+        if taken and not (self.can.takes_idempotency_key and worker.epoch in self.accepted):
             self.accepted.append(worker.epoch)
         if answered == "worker crashed":
             return

@@ -9,10 +9,11 @@ from asyncpg import Record
 
 from messaging.adapters.postgres.messages.locks import LOCK_OTHERS
 from messaging.adapters.postgres.messages.message_states import MessageStates
+from messaging.adapters.postgres.schema.weeks import bounds, within
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.domain.messages.message_state import DispatchKind, MessageState
+from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState
 from messaging.domain.messages.transitions.negative_evidence import Evidence
-from messaging.domain.shared.ids import AccountId, SenderId, TenantId
+from messaging.domain.shared.ids import AccountId, MessageId, SenderId, TenantId
 
 # Indexes: messages_pkey, newest first and no further back than the attempt or than the limit; attempts_pkey and
 # events_pkey of those; raw_webhooks_pkey since the first attempt; parked_receipts_provider_message_idx; and the
@@ -61,6 +62,12 @@ CROSS JOIN LATERAL (
 ) heard
 """
 
+# The payloads of messages, of which there are a few. Index: contents_pkey.
+SEALED: Final = f"""
+SELECT c.tenant_id, c.message_id, c.sealed FROM contents c
+WHERE c.tenant_id = ANY($1::uuid[]) AND c.message_id = ANY($2::uuid[]) AND {within(3, "c.message_id")}
+"""
+
 
 class PostgresAwaitedMessages:
     """Locks messages that wait for a status, in one open transaction of the role `messaging_system`."""
@@ -74,6 +81,13 @@ class PostgresAwaitedMessages:
 
     async def lock_for_polling(self, limit: int) -> Sequence[MessageState]:
         return await self._states.read(await self._driver.fetch(LOCK_OTHERS, DispatchKind.POLL_STATUS, limit))
+
+    async def sealed(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, bytes]:
+        if not keys:
+            return {}
+        tenants, ids = {tenant for tenant, _ in keys}, [id for _, id in keys]
+        rows = await self._driver.fetch(SEALED, tenants, ids, *bounds(ids))
+        return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["message_id"])): row["sealed"] for row in rows}
 
     async def later_receipts(self, waiting: Sequence[MessageState], *, enough: int) -> Mapping[SenderId, Evidence]:
         starts: dict[tuple[TenantId, AccountId, SenderId], list[datetime]] = defaultdict(list)

@@ -17,12 +17,16 @@ from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import Slot
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork, OpenDeliveryUnitOfWork
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from messaging.application.wakeups import DeliverLane
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.pacing.fairness import Flow
+from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.messages.transitions.projection import project
+from messaging.domain.messages.unclear_sends import NOT_KNOWN
 
 _LONGEST_ISOLATION = timedelta(seconds=2)
 
@@ -86,12 +90,19 @@ class ClaimDue:
     """
 
     def __init__(
-        self, *, open_uow: OpenDeliveryUnitOfWork, fair_share: FairShare, gate: SendGate, terms: DeliveryTerms
+        self,
+        *,
+        open_uow: OpenDeliveryUnitOfWork,
+        fair_share: FairShare,
+        gate: SendGate,
+        terms: DeliveryTerms,
+        capabilities: AccountCapabilities,
     ) -> None:
         self._open_uow = open_uow
         self._fair_share = fair_share
         self._gate = gate
         self._terms = terms
+        self._capabilities = capabilities
 
     async def __call__(self, lane: DeliverLane, concurrency: int) -> Claimed:
         """Raises StoreUnavailable."""
@@ -129,7 +140,10 @@ class ClaimDue:
 
     async def _take_up(self, uow: DeliveryUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
         at = monotonic()
-        locked = [self._decide(due) for due in await uow.due_messages.lock_due(lane, quotas)]
+        dues = await uow.due_messages.lock_due(lane, quotas)
+        # Asked only where it matters: of a message whose worker was lost.
+        lost = {due.message.key: await self._capabilities(due.message) for due in dues if _is_lost(due)}
+        locked = [self._decide(due, lost.get(due.message.key, NOT_KNOWN)) for due in dues]
         admitted = await self._gate.admit(lane, [each.due for each in locked if each.leaves])
         leaving = [each for each in locked if each.due.message.key in admitted.granted]
         moving = [each for each in locked if not each.leaves] + leaving
@@ -148,12 +162,17 @@ class ClaimDue:
         )
         return Claimed(tuple(claims), maybe_poison, moved=len(changes))
 
-    def _decide(self, due: Due) -> _Locked:
+    def _decide(self, due: Due, can: Capabilities) -> _Locked:
         if lifecycle.is_suspect(due.message):
             return _Locked(due, maybe_poison=True, change=None)
         terms = self._terms
-        change = lifecycle.take_up(due.message, worker=terms.worker, lease=terms.lease, grace=terms.grace)
+        change = lifecycle.take_up(due.message, worker=terms.worker, lease=terms.lease, grace=terms.grace, can=can)
         return _Locked(due, maybe_poison=False, change=change)
+
+
+def _is_lost(due: Due) -> bool:
+    """Whether its worker was lost after it may have begun the request."""
+    return due.message.state is State.SENDING
 
 
 def observe(message: MessageState, change: Change, at: float) -> Observed:

@@ -18,6 +18,8 @@ from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenDeliveryUnitOfWork, StoreUnavailable
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.retry import SendResult, Sent, Unreachable
@@ -93,12 +95,14 @@ class RecordOutcomes:
         reconcile: ReconcileReceipts,
         terms: DeliveryTerms,
         telemetry: Telemetry,
+        capabilities: AccountCapabilities,
     ) -> None:
         self._open_uow = open_uow
         self._optimistic_writes = optimistic_writes
         self._reconcile = reconcile
         self._terms = terms
         self._telemetry = telemetry
+        self._capabilities = capabilities
         self._at_once: Gatherer[_Decided, bool] = Gatherer(self._write_decided, writers=1, pause=_COLLECT)
         self._outcomes: Gatherer[Outcome, None] = Gatherer(self._write_many, writers=1, pause=_COLLECT)
 
@@ -136,7 +140,8 @@ class RecordOutcomes:
         """
         if not isinstance(outcome, Concluded) or outcome.started is None:
             return None
-        change = self._decide(outcome, outcome.started.by_now())
+        can = self._capabilities.of_provider(outcome.provider)
+        change = self._decide(outcome, outcome.started.by_now(), can)
         return None if change is None else _Decided(outcome, change)
 
     async def _write_decided(self, batch: "Sequence[_Decided]") -> Sequence[bool]:
@@ -163,8 +168,9 @@ class RecordOutcomes:
                 messages = await uow.lifecycles.lock([outcome.key for outcome in wave])
                 again = [key for key, message in messages.items() if message.possible_duplicate]
                 failed = await uow.attempts.known_failed(again)
+                can = {key: await self._capabilities(message) for key, message in messages.items()}
                 changes = [
-                    self._decide(outcome, messages[outcome.key], failed.get(outcome.key, 0))
+                    self._decide(outcome, messages[outcome.key], can[outcome.key], failed.get(outcome.key, 0))
                     for outcome in wave
                     if outcome.key in messages
                 ]
@@ -175,7 +181,10 @@ class RecordOutcomes:
         crashpoints.reach("outcome.after_commit")
         return [None] * len(batch)
 
-    def _decide(self, outcome: Outcome, message: MessageState, failed_attempt: int = 0) -> Change | None:
+    def _decide(
+        self, outcome: Outcome, message: MessageState, can: Capabilities, failed_attempt: int = 0
+    ) -> Change | None:
+        grace = self._terms.grace
         match outcome:
             case Concluded(epoch=epoch, result=result, seconds=seconds):
                 return lifecycle.conclude(
@@ -183,14 +192,15 @@ class RecordOutcomes:
                     epoch=epoch,
                     result=result,
                     latency_ms=None if seconds is None else int(seconds * 1000),
-                    grace=self._terms.grace,
+                    grace=grace,
                     check_every=self._terms.check_every,
                     failed_attempt=failed_attempt,
+                    can=can,
                 )
             case Released(epoch=epoch) if message.epoch == epoch and message.state in (State.SENDING, State.UNKNOWN):
                 # The start was committed but the reply to the commit was lost; the second try then found the message
                 # started, by this process itself.
-                return lifecycle.conclude(message, epoch=epoch, result=_START_IN_DOUBT, grace=self._terms.grace)
+                return lifecycle.conclude(message, epoch=epoch, result=_START_IN_DOUBT, grace=grace, can=can)
             case Released(epoch=epoch, reason=reason):
                 return lifecycle.release(message, epoch=epoch, reason=reason, due_at=message.now)
             case Undeliverable(epoch=epoch, problem=problem):
@@ -203,7 +213,7 @@ class RecordOutcomes:
                 # detects poison.
                 if message.epoch != epoch or message.state is State.CLAIMED:
                     return None
-                return lifecycle.conclude(message, epoch=epoch, result=_NEVER_LEFT, grace=self._terms.grace)
+                return lifecycle.conclude(message, epoch=epoch, result=_NEVER_LEFT, grace=grace, can=can)
 
     def _report(self, outcome: Concluded) -> None:
         """Tell metrics and log; no outcome of a crashed process, whose `seconds` are not known, comes here."""

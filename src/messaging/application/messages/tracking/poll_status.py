@@ -13,18 +13,20 @@ from time import monotonic
 from msgspec import Struct
 
 from messaging.application import crashpoints
+from messaging.application.messages.tracking.call_budget import CallBudget
 from messaging.application.ports.providers.lookup import StatusLookup
 from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.application.ports.secrets import CannotDecrypt, KeyRing
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from messaging.application.tenants.accounts.connections import AccountCredentials
 from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.state import AWAITING_NEWS
 from messaging.domain.messages.transitions.status_polling import Asked, poll_status
-from messaging.domain.shared.ids import AccountId, Prefix, typeid
+from messaging.domain.shared.ids import Prefix, typeid
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class PollStatus:
         credentials: AccountCredentials,
         lookups: Mapping[str, StatusLookup],
         telemetry: Telemetry,
+        capabilities: AccountCapabilities,
         terms: CheckTerms | None = None,
     ) -> None:
         self._open_uow = open_uow
@@ -70,8 +73,9 @@ class PollStatus:
         self._credentials = credentials
         self._lookups = lookups
         self._telemetry = telemetry
+        self._capabilities = capabilities
         self._terms = terms or CheckTerms()
-        self._budget = _Budget(self._terms.per_hour)
+        self._budget = CallBudget(self._terms.per_hour)
 
     async def __call__(self) -> int:
         """The number of messages whose check was due; 0 when there is none. Raises StoreUnavailable."""
@@ -115,7 +119,7 @@ class PollStatus:
         if attempt is None or attempt.provider_message_id is None or facts is None:
             return _NOT_ASKED
         account, sender = facts.accounts.get(message.account_id), facts.senders.get(message.sender_id)
-        lookup = self._lookups.get(account.provider) if account is not None else None
+        lookup = None if account is None else self._lookup(account.provider)
         if account is None or sender is None or lookup is None:
             return _NOT_ASKED
         try:
@@ -132,6 +136,9 @@ class PollStatus:
             return _Answer(Asked.FAILED)
         return _Answer(Asked.YES, found)
 
+    def _lookup(self, provider: str) -> StatusLookup | None:
+        return self._lookups.get(provider) if self._capabilities.of_provider(provider).can_look_up else None
+
     async def _write(self, answers: Mapping[MessageKey, _Answer]) -> None:
         async with self._open_uow() as uow:
             messages = await uow.lifecycles.lock(list(answers))
@@ -146,21 +153,3 @@ class PollStatus:
             if change is not None:
                 news = "yes" if change.state is not change.previous else "no"
                 self._telemetry.count("status_polls", news=news)
-
-
-class _Budget:
-    """At most so many calls an hour for each account, counted in this process alone; a new hour starts at zero."""
-
-    def __init__(self, per_hour: int) -> None:
-        self._per_hour = per_hour
-        self._spent: dict[AccountId, tuple[int, int]] = {}
-
-    def take(self, account_id: AccountId) -> bool:
-        hour = int(monotonic() // 3600)
-        began, spent = self._spent.get(account_id, (hour, 0))
-        if began != hour:
-            spent = 0
-        if spent >= self._per_hour:
-            return False
-        self._spent[account_id] = (hour, spent + 1)
-        return True

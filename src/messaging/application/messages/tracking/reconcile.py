@@ -14,6 +14,7 @@ from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.reference import verify
@@ -54,12 +55,14 @@ class ReconcileReceipts:
         key_ring: KeyRing,
         clock: Clock,
         telemetry: Telemetry,
+        capabilities: AccountCapabilities,
         check_every: timedelta | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._key_ring = key_ring
         self._clock = clock
         self._telemetry = telemetry
+        self._capabilities = capabilities
         self._check_every = check_every
 
     async def __call__(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> None:
@@ -109,7 +112,13 @@ class ReconcileReceipts:
                 self._refuse(item, place.key)
         failed = await uow.attempts.known_failed(_sent_again(messages, by_message))
         changes = [
-            lifecycle.receive(messages[key], receipts, check_every=self._check_every, failed_attempt=failed.get(key, 0))
+            lifecycle.receive(
+                messages[key],
+                receipts,
+                check_every=self._check_every,
+                failed_attempt=failed.get(key, 0),
+                can=await self._capabilities(messages[key]),
+            )
             for key, receipts in by_message.items()
         ]
         await uow.lifecycles.apply(changes)

@@ -5,6 +5,7 @@ import logging
 
 from messaging.application import crashpoints
 from messaging.application.ports.unit_of_work import OpenSystemUnitOfWork, StoreUnavailable
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.transitions import failover
 from messaging.domain.messages.transitions.lifecycle import EchoGrace
@@ -47,10 +48,16 @@ class RecoverFailover:
     """
 
     def __init__(
-        self, *, open_uow: OpenSystemUnitOfWork, notice: NoticeFailover, grace: EchoGrace = ECHO_GRACE
+        self,
+        *,
+        open_uow: OpenSystemUnitOfWork,
+        notice: NoticeFailover,
+        capabilities: AccountCapabilities,
+        grace: EchoGrace = ECHO_GRACE,
     ) -> None:
         self._open_uow = open_uow
         self._notice = notice
+        self._capabilities = capabilities
         self._grace = grace
 
     async def __call__(self) -> int:
@@ -71,7 +78,10 @@ class RecoverFailover:
                 return None
             keys = await uow.failovers.doubtful(_BATCH)
             messages = (await uow.lifecycles.lock(keys)).values()
-            changes = [failover.recover_failover(message, grace=self._grace) for message in messages]
+            changes = [
+                failover.recover_failover(message, grace=self._grace, can=await self._capabilities(message))
+                for message in messages
+            ]
             await uow.lifecycles.apply([change for change in changes if change is not None])
             if not keys:
                 await uow.failovers.settle()

@@ -44,6 +44,11 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     template: Template | None
     reference: str
 
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every repetition of one attempt's request, another for each attempt."""
+        return self.reference
+
 
 class NotStarted(Struct, frozen=True):
     """`may_start` returned False; no byte was sent."""

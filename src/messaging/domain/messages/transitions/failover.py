@@ -6,12 +6,14 @@ committed them. A message that may have been sent meanwhile waits for its echo a
 
 from datetime import timedelta
 
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import AttemptChange, AttemptOpened, Change, Detail, Schedule
 from messaging.domain.messages.change_builder import ChangeBuilder, EchoGrace, closing
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.state import Signal, State
+from messaging.domain.messages.unclear_sends import NOT_KNOWN, look_after_failover
 
 FAILOVER = ProviderError(
     code="failover",
@@ -19,13 +21,15 @@ FAILOVER = ProviderError(
 )
 
 
-def recover_failover(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
+def recover_failover(
+    message: MessageState, *, grace: EchoGrace = ECHO_GRACE, can: Capabilities = NOT_KNOWN
+) -> Change | None:
     """T22 for a message that was due before the failover or was held by a worker then; None when it was past sending.
 
     A message without an open attempt is given one, because a lost attempt may exist: an echo of it can then be matched,
     and a person who sends the message again is asked to accept the risk of a duplicate.
     """
-    builder = ChangeBuilder(message, grace)
+    builder = ChangeBuilder(message, grace, can=can)
     epoch = message.epoch
     attempt: tuple[AttemptChange, ...]
     match message.state:
@@ -39,14 +43,14 @@ def recover_failover(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) ->
     detail: Detail = {"attempt": epoch, "code": FAILOVER.code, "reason": FAILOVER.reason}
     builder.signal(Signal.DUE, "message.queued")
     builder.signal(Signal.RECOVER_FAILOVER, "message.unknown", detail)
+    look = look_after_failover(message, can, grace=grace[message.channel, message.category])
     return builder.change(
         epoch=epoch,
         attempt=attempt,
         attempts=builder.counted(),
+        checks=look.done,
         error=FAILOVER,
-        dispatch=Schedule(
-            kind=DispatchKind.RESOLVE_UNKNOWN, due_at=message.now + grace[message.channel, message.category]
-        ),
+        dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=look.at),
     )
 
 

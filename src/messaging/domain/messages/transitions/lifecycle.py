@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import (
     AttemptChange,
     AttemptOpened,
@@ -28,6 +29,7 @@ from messaging.domain.messages.change_builder import (
     closing,
     end_dead,
     end_expired,
+    end_with_sent,
     lose_track,
 )
 from messaging.domain.messages.message import ECHO_GRACE
@@ -41,8 +43,9 @@ from messaging.domain.messages.message_state import (
 )
 from messaging.domain.messages.receipts import SEALED_RECIPIENT, ProviderError, Receipt, ReceiptKind
 from messaging.domain.messages.state import TERMINAL, Signal, State
-from messaging.domain.messages.transitions import negative_evidence
 from messaging.domain.messages.transitions.outcome import conclude
+from messaging.domain.messages.transitions.unclear import resolve_unknown
+from messaging.domain.messages.unclear_sends import NOT_KNOWN
 from messaging.domain.shared.errors import DomainError
 
 __all__ = [
@@ -69,26 +72,33 @@ MAX_CLAIM_FAILURES = 3
 LONGEST_SEND = timedelta(minutes=2)
 
 
-def take_up(message: MessageState, *, worker: str, lease: timedelta, grace: EchoGrace = ECHO_GRACE) -> Change | None:
+def take_up(
+    message: MessageState,
+    *,
+    worker: str,
+    lease: timedelta,
+    grace: EchoGrace = ECHO_GRACE,
+    can: Capabilities = NOT_KNOWN,
+) -> Change | None:
     """The change for a due `deliver` dispatch: claim the message, or do what its state requires instead.
 
     The dispatch of a claimed message falls due again when its lease ends, so a message found `claimed` or `sending`
-    here has lost its worker: it goes back to the queue (T6) or waits for its echo (T11). A message that may be poison
+    here has lost its worker: it goes back to the queue (T6) or becomes `unknown` (T11). A message that may be poison
     (see `is_suspect`) must be claimed alone. Returns None only when the dispatch is stale and must be deleted.
     """
     if message.state not in (State.SCHEDULED, State.QUEUED):
-        return give_up(message, grace=grace)
+        return give_up(message, grace=grace, can=can)
     builder = ChangeBuilder(message, grace)
     return end_expired(builder) if _expired(message) else _claim(builder, worker, lease)
 
 
-def give_up(message: MessageState, *, grace: EchoGrace = ECHO_GRACE) -> Change | None:
+def give_up(message: MessageState, *, grace: EchoGrace = ECHO_GRACE, can: Capabilities = NOT_KNOWN) -> Change | None:
     """T6 and T11: end the lease of a message whose dispatch is due while a worker holds it; None if no worker does."""
     match message.state:
         case State.CLAIMED:
-            return _claim_lost(ChangeBuilder(message, grace))
+            return _claim_lost(ChangeBuilder(message))
         case State.SENDING:
-            return _worker_lost(ChangeBuilder(message, grace))
+            return _worker_lost(ChangeBuilder(message, grace, can=can))
         case _:
             return None
 
@@ -202,6 +212,7 @@ def receive(
     *,
     check_every: timedelta | None = None,
     failed_attempt: int = 0,
+    can: Capabilities = NOT_KNOWN,
 ) -> Change:
     """Apply receipts, each with the epoch of its attempt where that is known, as one change.
 
@@ -212,7 +223,7 @@ def receive(
     Attempts up to `failed_attempt` had failed when a person sent the message again (T23). Receipts for them that say
     accepted or failed change nothing; only delivered or read does.
     """
-    builder = ChangeBuilder(message, check_every=check_every)
+    builder = ChangeBuilder(message, check_every=check_every, can=can)
     error: ProviderError | UnsetType | None = UNSET
     for epoch, receipt in receipts:
         stale = _is_stale(epoch, receipt, failed_attempt)
@@ -226,6 +237,7 @@ def receive(
             error = receipt.error or ProviderError(code="failed", reason="The provider gave no reason.")
         else:
             error = None
+    end_with_sent(builder)
     dispatch, checks = await_news(builder)
     news = [(epoch, receipt) for epoch, receipt in receipts if not _is_stale(epoch, receipt, failed_attempt)]
     return builder.change(
@@ -264,48 +276,6 @@ def _proven(message: MessageState, receipts: Sequence[tuple[int | None, Receipt]
         for epoch, provider_id in sorted(learnt.items())
     )
     return (*close_overtaken(message, max(learnt)), *proven)
-
-
-def resolve_unknown(
-    message: MessageState,
-    evidence: negative_evidence.Evidence | None = None,
-    *,
-    grace: EchoGrace = ECHO_GRACE,
-    rule: negative_evidence.NegativeEvidenceRule = negative_evidence.NEGATIVE_EVIDENCE_RULE,
-) -> Change | None:
-    """End the wait of a message whose echo did not come within the grace. None when the message has moved on.
-
-    T14: a person decides. T13, where a resend is chosen and allowed (see `may_resend`): send again if `evidence` proves
-    that the provider never accepted it; while the proof is incomplete, wait for a limited number of looks.
-    """
-    if message.state is not State.UNKNOWN:
-        return None
-    builder = ChangeBuilder(message, grace)
-    detail: Detail = {"attempt": message.epoch}
-    if evidence is not None and negative_evidence.may_resend(message):
-        wait = grace[message.channel, message.category]
-        missing = negative_evidence.lacking(message, evidence, grace=wait, rule=rule)
-        if missing is None:
-            return _resend(builder, evidence)
-        detail["no_resend"] = missing
-        if (due_at := negative_evidence.next_look(message, grace=wait, rule=rule)) is not None:
-            builder.note("message.waiting", detail)
-            return builder.change(dispatch=Schedule(kind=DispatchKind.RESOLVE_UNKNOWN, due_at=due_at))
-    builder.signal(Signal.LEAVE_UNCONFIRMED, "message.unconfirmed", detail)
-    return builder.change(dispatch=Unschedule())
-
-
-def _resend(builder: ChangeBuilder, evidence: negative_evidence.Evidence) -> Change:
-    """Send the message again, at most once: `may_resend` is false once `possible_duplicate` is set."""
-    message = builder.message
-    detail: Detail = {"by": "on_unknown", "possible_duplicate": "true", "later_receipts": evidence.later_receipts}
-    builder.signal(Signal.RESEND, "message.requeued", detail)
-    return builder.change(
-        error=None,
-        possible_duplicate=True,
-        attempt=closing(message, Phase.CLOSED, Outcome.PRESUMED_ABSENT),
-        dispatch=Schedule(kind=DispatchKind.DELIVER, due_at=message.now),
-    )
 
 
 def cancel(message: MessageState, *, by: str) -> Change:

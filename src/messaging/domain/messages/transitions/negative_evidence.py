@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.message_state import MessageState, Phase
 from messaging.domain.messages.state import State
+from messaging.domain.messages.unclear_sends import NOT_KNOWN
 from messaging.domain.shared.unclear import OnUnknown
 
 
@@ -53,15 +55,17 @@ class NegativeEvidenceRule(Struct, frozen=True, kw_only=True):
 NEGATIVE_EVIDENCE_RULE = NegativeEvidenceRule()
 
 
-def may_resend(message: MessageState) -> bool:
+def may_resend(message: MessageState, can: Capabilities = NOT_KNOWN) -> bool:
     """Whether evidence could lead to a resend: the tenant chose `resend`, the message was not resent before, and it has
     not expired.
 
-    An answer with a 2xx status that could not be read is never treated as a refusal.
+    Silence is evidence only of a provider that would have echoed the reference. An answer with a 2xx status that could
+    not be read is never treated as a refusal.
     """
     attempt = message.attempt
     return (
-        message.state is State.UNKNOWN
+        can.echoes_reference
+        and message.state is State.UNKNOWN
         and message.on_unknown is OnUnknown.RESEND
         and not message.possible_duplicate
         and (message.expires_at is None or message.expires_at > message.now)

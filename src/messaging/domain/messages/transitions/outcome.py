@@ -6,6 +6,7 @@ from typing import assert_never
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages import retry
 from messaging.domain.messages.change import AttemptUpdated, Change, Detail, Schedule, Unschedule
 from messaging.domain.messages.change_builder import (
@@ -15,12 +16,14 @@ from messaging.domain.messages.change_builder import (
     close_overtaken,
     end_dead,
     end_expired,
+    end_with_sent,
     lose_track,
 )
 from messaging.domain.messages.message import ECHO_GRACE
 from messaging.domain.messages.message_state import DispatchKind, MessageState, Outcome, Phase
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.state import RANK, Signal, State
+from messaging.domain.messages.unclear_sends import NOT_KNOWN, counts_looks, is_repeated
 
 
 def conclude(
@@ -32,14 +35,15 @@ def conclude(
     grace: EchoGrace = ECHO_GRACE,
     check_every: timedelta | None = None,
     failed_attempt: int = 0,
+    can: Capabilities = NOT_KNOWN,
 ) -> Change:
-    """Record the result of attempt `epoch`, and decide what follows from it.
+    """Record the result of attempt `epoch`, and decide what follows from it. `can` is what its provider can prove.
 
     A late result (a receipt came first, or the lease had ended) still closes its attempt; it moves the message only if
     the message still waits for this very attempt, or if the result proves acceptance. Acceptance of an attempt up to
     `failed_attempt` changes nothing: that attempt had failed when a person sent the message again.
     """
-    builder = ChangeBuilder(message, grace, check_every)
+    builder = ChangeBuilder(message, grace, check_every, can)
     match result:
         case retry.Sent():
             return _accepted(builder, epoch, result, latency_ms, is_news=epoch > failed_attempt)
@@ -70,6 +74,7 @@ def _accepted(builder: ChangeBuilder, epoch: int, sent: retry.Sent, latency_ms: 
         return builder.change(attempt=(update,), dispatch=None)
     if not builder.signal(Signal.ACCEPT, "message.submitted", detail):
         builder.note("attempt.accepted", detail)
+    end_with_sent(builder)
     dispatch, checks = await_news(builder)
     return builder.change(
         attempt=(*close_overtaken(builder.message, epoch), update),
@@ -83,7 +88,9 @@ def _accepted(builder: ChangeBuilder, epoch: int, sent: retry.Sent, latency_ms: 
 def _failed(builder: ChangeBuilder, epoch: int, failure: retry.Failure, latency_ms: int | None) -> Change:
     message = builder.message
     waiting = (State.CLAIMED,) if isinstance(failure, retry.Unreachable) else ()
-    current = message.epoch == epoch and message.state in (*waiting, State.SENDING, State.UNKNOWN)
+    # Once a request was repeated, a refusal of the first one does not prove that the provider has no message.
+    unclear = () if is_repeated(message, builder.can) else (State.UNKNOWN,)
+    current = message.epoch == epoch and message.state in (*waiting, State.SENDING, *unclear)
     outcome, signal = _VERDICTS[type(failure)]
     closed = AttemptUpdated(
         epoch=epoch,
@@ -105,6 +112,8 @@ def _failed(builder: ChangeBuilder, epoch: int, failure: retry.Failure, latency_
     if not current:
         # A receipt or an operator has already settled the message; an `unknown` result would reopen it.
         builder.note("attempt.late_result", detail)
+        if message.epoch == epoch and message.state is State.UNKNOWN:
+            return builder.change(dispatch=None)
         settled = replace(closed, phase=Phase.CLOSED, outcome=None if outcome is Outcome.UNKNOWN else outcome)
         return builder.change(attempt=(settled,), dispatch=None)
     if isinstance(failure, retry.Uncertain):
@@ -130,12 +139,13 @@ def _follow(
 ) -> Change:
     message = builder.message
     # The try was counted when the outcome became unknown; its actual result must not count it again.
-    before = max(0, message.attempts - (message.state is State.UNKNOWN))
+    was_unclear = message.state is State.UNKNOWN
+    before = max(0, message.attempts - was_unclear)
     decision = retry.classify(
         failure,
         policy=retry.POLICIES[message.policy],
         attempts=before,
-        checks=message.checks,
+        checks=0 if was_unclear and counts_looks(builder.can) else message.checks,
         now=message.now,
         expires_at=message.expires_at,
     )

@@ -32,6 +32,7 @@ from messaging.domain.shared.ids import MessageId, TenantId
 from tests.builders import ACCOUNT, TENANT, a_message, a_snapshot, an_account
 from tests.delivery import a_gate, deliver_messages
 from tests.fakes.gateway import ScriptedGateway
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.fakes.optimistic_writes import InMemoryOptimisticWrites
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.send_journal import InMemorySendJournal
@@ -109,7 +110,9 @@ class Delivery:
             slow_after=slow_after,
         )
         terms = DeliveryTerms(worker="w1", lease=lease)
-        reconcile = ReconcileReceipts(snapshots=always, key_ring=KEY_RING, clock=FixedClock(), telemetry=self.counts)
+        reconcile = ReconcileReceipts(
+            snapshots=always, key_ring=KEY_RING, clock=FixedClock(), telemetry=self.counts, capabilities=CAPABILITIES_OF
+        )
         self.deliver = deliver_messages(
             open_uow=self.store.open_uow,
             optimistic_writes=self.writes,
@@ -123,6 +126,7 @@ class Delivery:
                 reconcile=reconcile,
                 terms=terms,
                 telemetry=self.counts,
+                capabilities=CAPABILITIES_OF,
             ),
             journal=self.journal,
             learn_alias=self._learn,

@@ -21,6 +21,7 @@ from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import SenderId
 from tests.builders import SENDER
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.unit.application.messages.stored import Stored, at, in_seconds, key_of
 
 LANE = DeliverLane(Channel.WHATSAPP, Priority.DEFAULT)
@@ -40,7 +41,7 @@ class World:
         self.rests: list[tuple[DeliverLane, UUID]] = []
         doubles: Any = {"open_uow": self.stored.open_uow, "gate": self, "fair_share": FairShare(at_once=self.at_once)}
         terms = DeliveryTerms(worker="w1", lease=timedelta(seconds=30))
-        self._claim = ClaimDue(terms=terms, **doubles)
+        self._claim = ClaimDue(terms=terms, capabilities=CAPABILITIES_OF, **doubles)
 
     async def claim(self, places: int = 10) -> Claimed:
         return await self._claim(LANE, places)

@@ -13,6 +13,7 @@ from messaging.application.messages.delivering.isolate_poison import IsolatePois
 from messaging.application.ports.due_messages import Due
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.domain.messages.state import State
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.unit.application.messages.stored import Stored, at, key_of
 
 
@@ -38,7 +39,9 @@ class World:
         not_asked: Any = None
         open_uow: Any = self.stored.open_uow
         terms = DeliveryTerms(worker="w1", lease=timedelta(seconds=30))
-        claim = ClaimDue(open_uow=open_uow, fair_share=not_asked, gate=not_asked, terms=terms)
+        claim = ClaimDue(
+            open_uow=open_uow, fair_share=not_asked, gate=not_asked, terms=terms, capabilities=CAPABILITIES_OF
+        )
         self.isolate = IsolatePoison(claim=claim.alone, wait_for_one=self._wait_for_one, begin=self._begin)
 
     async def _wait_for_one(self) -> None:

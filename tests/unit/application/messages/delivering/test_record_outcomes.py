@@ -31,6 +31,7 @@ from messaging.domain.messages.receipts import ProviderError, ReceiptKind
 from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertain
 from messaging.domain.messages.state import State
 from tests.builders import ACCOUNT, NOON, TENANT, WAMID, a_receipt, a_snapshot
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.fakes.optimistic_writes import InMemoryOptimisticWrites
 from tests.fakes.send_journal import InMemorySendJournal
 from tests.fakes.snapshots import InMemorySnapshots
@@ -60,6 +61,7 @@ class World:
             key_ring=KEY_RING,
             clock=FixedClock(),
             telemetry=Counts(),
+            capabilities=CAPABILITIES_OF,
         )
         self.record = RecordOutcomes(
             open_uow=open_uow,
@@ -67,6 +69,7 @@ class World:
             reconcile=reconcile,
             terms=DeliveryTerms(worker="w1"),
             telemetry=self.counts,
+            capabilities=CAPABILITIES_OF,
         )
         # Of this module alone: servers of other tests sleep in the same process.
         own = SimpleNamespace(**vars(asyncio) | {"sleep": self._wait})

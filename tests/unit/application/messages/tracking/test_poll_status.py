@@ -19,7 +19,7 @@ from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.retry import DURABLE
 from messaging.domain.messages.state import State
 from tests.builders import PHONE_NUMBER_ID, WAMID, a_receipt, a_sender, a_snapshot, an_account, an_attempt
-from tests.fakes.installed import CREDENTIALS_OF
+from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.messages.stored import Stored, in_seconds
 from tests.unit.application.webhooks.doubles import CIPHER, CREDENTIALS, DATA_KEYS, KEY_RING, Counts
@@ -54,6 +54,7 @@ class World:
             credentials=CREDENTIALS_OF,
             lookups=self.lookups,
             telemetry=self.counts,
+            capabilities=CAPABILITIES_OF,
             terms=CheckTerms(**terms) if terms else None,
         )
 
@@ -162,7 +163,7 @@ async def test_a_question_without_an_answer_is_told_and_asked_again_later(error:
 
 async def test_an_account_is_asked_so_often_in_an_hour_and_again_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 7_200.0
-    monkeypatch.setattr(poll_status_module, "monotonic", lambda: now)
+    monkeypatch.setattr("messaging.application.messages.tracking.call_budget.monotonic", lambda: now)
     world = World(silent=5, per_hour=2)
 
     await world.check()

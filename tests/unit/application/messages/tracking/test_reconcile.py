@@ -14,6 +14,7 @@ from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import AccountId
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, WAMID, a_receipt, a_snapshot
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.messages.stored import Stored, at, key_of
 from tests.unit.application.webhooks.doubles import CIPHER, DATA_KEYS, KEY_RING, Counts, FixedClock
@@ -33,6 +34,7 @@ class World:
             snapshots=InMemorySnapshots(a_snapshot(data_keys=DATA_KEYS)),
             key_ring=KEY_RING,
             clock=FixedClock(),
+            capabilities=CAPABILITIES_OF,
             telemetry=self.counts,
         )
 

@@ -10,14 +10,14 @@ from uuid import UUID
 
 import pytest
 
+from messaging.application.messages.resolving import resolve_unknown as resolve_unknown_module
+from messaging.application.messages.resolving.resolve_unknown import UnclearTerms
 from messaging.application.messages.tracking import expire_held as expire_held_module
 from messaging.application.messages.tracking import expire_unserved as expire_unserved_module
 from messaging.application.messages.tracking import recover_failover as recover_failover_module
-from messaging.application.messages.tracking import resolve_unknown as resolve_unknown_module
 from messaging.application.messages.tracking.expire_held import ExpireHeld
 from messaging.application.messages.tracking.expire_unserved import EVERY_LANE, ExpireUnserved
 from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
-from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
 from messaging.application.ports.workers import SeenWorker
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
@@ -29,6 +29,8 @@ from messaging.domain.messages.transitions.negative_evidence import NegativeEvid
 from messaging.domain.shared.ids import SenderId
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, SENDER, TENANT, an_attempt
+from tests.delivery import resolving
+from tests.fakes.installed import CAPABILITIES_OF
 from tests.unit.application.messages.stored import Stored, at
 from tests.unit.application.webhooks.doubles import Counts
 
@@ -50,7 +52,7 @@ RULE = NegativeEvidenceRule(later_receipts=2, margin=timedelta(0), settling=time
 async def resolve_unknown(stored: Stored) -> tuple[int, Counts]:
     counts = Counts()
     open_uow: Any = stored.open_uow
-    return await ResolveUnknown(open_uow=open_uow, telemetry=counts, rule=RULE)(), counts
+    return await resolving(open_uow, counts, UnclearTerms(grace=ECHO_GRACE, rule=RULE))(), counts
 
 
 def unclear(stored: Stored, number: int, on_unknown: OnUnknown = OnUnknown.HOLD, **changes: Any) -> None:
@@ -128,7 +130,7 @@ async def test_waits_are_looked_at_by_the_batch(stored: Stored, monkeypatch: pyt
 async def expire_held(stored: Stored, *held: SenderId) -> int:
     breakers: Any = SimpleNamespace(held=lambda: dict.fromkeys(held, TENANT))
     open_uow: Any = stored.open_uow
-    return await ExpireHeld(open_uow=open_uow, breakers=breakers)()
+    return await ExpireHeld(open_uow=open_uow, breakers=breakers, capabilities=CAPABILITIES_OF)()
 
 
 def waiting(stored: Stored, number: int, *, expires_in: float | None = None, **changes: Any) -> None:
@@ -236,7 +238,7 @@ async def test_the_whole_of_a_lane_is_looked_through_page_by_page(
 def recovering(stored: Stored) -> tuple[NoticeFailover, RecoverFailover]:
     open_uow: Any = stored.open_uow
     notice = NoticeFailover(open_uow=open_uow)
-    return notice, RecoverFailover(open_uow=open_uow, notice=notice)
+    return notice, RecoverFailover(open_uow=open_uow, notice=notice, capabilities=CAPABILITIES_OF)
 
 
 async def test_without_a_switch_nothing_is_put_aside(stored: Stored) -> None:

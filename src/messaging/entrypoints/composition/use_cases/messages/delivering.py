@@ -1,4 +1,4 @@
-"""The container that builds what sends messages."""
+"""The container that builds what sends messages, and finds out about sends whose outcome is unclear."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ from messaging.application.messages.delivering.outgoing import RenderOutgoing
 from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
 from messaging.application.messages.pacing.fair_share import FairShare
+from messaging.application.messages.resolving.inquire import Inquire
+from messaging.application.messages.resolving.resolve_unknown import LOOK_LEASE, ResolveUnknown
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.send_journal import send_journal
 from messaging.entrypoints.settings.settings import Settings
@@ -34,6 +36,14 @@ class DeliveringUseCases(DeclarativeContainer):
         reconcile=tracking.reconcile,
         terms=delivery_terms,
         telemetry=adapters.telemetry,
+        capabilities=adapters.capabilities,
+    )
+    render = Singleton(
+        RenderOutgoing,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        credentials=adapters.credentials,
+        gateways=adapters.gateways,
     )
     deliver = Singleton(
         DeliverMessages,
@@ -43,15 +53,10 @@ class DeliveringUseCases(DeclarativeContainer):
             fair_share=Singleton(FairShare, at_once=pacing.gate.provided.at_once),
             gate=pacing.gate,
             terms=delivery_terms,
+            capabilities=adapters.capabilities,
         ),
         gate=pacing.gate,
-        render=Singleton(
-            RenderOutgoing,
-            snapshots=adapters.snapshots,
-            key_ring=adapters.key_ring,
-            credentials=adapters.credentials,
-            gateways=adapters.gateways,
-        ),
+        render=render,
         mark_started=Singleton(
             MarkStarted,
             open_uow=adapters.open_system_uow,
@@ -63,3 +68,18 @@ class DeliveringUseCases(DeclarativeContainer):
         learn_alias=contacts.learn_aliases,
     )
     recover_crashed_sends = Singleton(RecoverCrashedSends, journal=journal, record=record_outcomes)
+    resolve_unknown = Singleton(
+        ResolveUnknown,
+        open_uow=adapters.open_system_uow,
+        telemetry=adapters.telemetry,
+        capabilities=adapters.capabilities,
+        inquire=Singleton(
+            Inquire,
+            render=render,
+            lookups=adapters.lookups,
+            more_slots=pacing.rate_limiting.provided.again,
+            within=LOOK_LEASE / 2,
+        ),
+        reconcile=tracking.reconcile,
+        terms=Singleton(terms.unclear, settings),
+    )

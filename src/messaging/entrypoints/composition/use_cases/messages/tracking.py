@@ -10,7 +10,6 @@ from messaging.application.messages.tracking.expire_unserved import ExpireUnserv
 from messaging.application.messages.tracking.poll_status import PollStatus
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
-from messaging.application.messages.tracking.resolve_unknown import ResolveUnknown
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.settings.settings import Settings
 
@@ -26,6 +25,7 @@ class TrackingUseCases(DeclarativeContainer):
         key_ring=adapters.key_ring,
         clock=adapters.clock,
         telemetry=adapters.telemetry,
+        capabilities=adapters.capabilities,
         check_every=Singleton(terms.check_every, settings),
     )
     poll_status = Singleton(
@@ -36,19 +36,16 @@ class TrackingUseCases(DeclarativeContainer):
         credentials=adapters.credentials,
         lookups=adapters.lookups,
         telemetry=adapters.telemetry,
+        capabilities=adapters.capabilities,
         terms=Singleton(terms.checks, settings),
     )
-    resolve_unknown = Singleton(
-        ResolveUnknown,
-        open_uow=adapters.open_system_uow,
-        telemetry=adapters.telemetry,
-        grace=Singleton(terms.grace, settings),
-        rule=Singleton(terms.negative_evidence_rule, settings),
-    )
-
     expire_unserved = Singleton(ExpireUnserved, open_uow=adapters.open_system_uow, workers=adapters.workers)
     expire_held = Singleton(
-        ExpireHeld, open_uow=adapters.open_system_uow, breakers=pacing.breakers, grace=Singleton(terms.grace, settings)
+        ExpireHeld,
+        open_uow=adapters.open_system_uow,
+        breakers=pacing.breakers,
+        capabilities=adapters.capabilities,
+        grace=Singleton(terms.grace, settings),
     )
 
     notice_failover = Singleton(NoticeFailover, open_uow=adapters.open_system_uow)
@@ -56,5 +53,6 @@ class TrackingUseCases(DeclarativeContainer):
         RecoverFailover,
         open_uow=adapters.open_system_uow,
         notice=notice_failover,
+        capabilities=adapters.capabilities,
         grace=Singleton(terms.grace, settings),
     )
