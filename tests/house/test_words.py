@@ -34,7 +34,8 @@ GONE: Final[Mapping[str, str]] = {
 
 # Names of libraries and of the provider's own API, and what the provider calls the address of a webhook.
 _FOREIGN: Final = re.compile(
-    r"push_async_callback|add_done_callback|\.callback\(|biz_opaque_callback_data|override_callback_uri|callback URL"
+    r"push_async_callback|add_done_callback|\.callback\(|biz_opaque_callback_data|override_callback_uri|StatusCallback"
+    r"|callback URL"
 )
 # Files that name what is posted to tenants, or a former name; and why.
 MAY_SAY_CALLBACK: Final[Mapping[str, str]] = {
