@@ -6,10 +6,11 @@ from typing import Final
 from messaging.entrypoints.sandbox.core import server
 from messaging.entrypoints.sandbox.core.app import BuildLookAlike, Sandbox
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Settings
+from messaging.entrypoints.sandbox.twilio.app import Twilio
 from messaging.entrypoints.sandbox.whatsapp_cloud.app import WhatsAppCloud
 
 # A line for each provider. The Graph API has paths of every kind, so its look-alike is asked last.
-LOOK_ALIKES: Final[tuple[BuildLookAlike, ...]] = (WhatsAppCloud,)
+LOOK_ALIKES: Final[tuple[BuildLookAlike, ...]] = (Twilio, WhatsAppCloud)
 
 
 def create_app(config: SandboxConfig) -> Sandbox:
