@@ -14,6 +14,7 @@ from typing import IO, Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from messaging.entrypoints.composition.providers import settings_groups
 from messaging.entrypoints.lab.dev.processes.children import ChildFailed, ChildProcess
 from messaging.entrypoints.lab.dev.processes.keeper import Keeper, Say
 from messaging.entrypoints.lab.dev.processes.loopback import HOST
@@ -22,6 +23,7 @@ from messaging.entrypoints.lab.dev.processes.scratch import ScratchDirectory
 from messaging.entrypoints.lab.dev.servers.logins import make_database, make_logins
 from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
+from messaging.entrypoints.settings.settings import fields_of
 
 _DATABASE: Final = "messaging"
 # With `-P` the current directory cannot shadow an installed module.
@@ -211,8 +213,7 @@ class Stack:
             "APP_MASTER_KEY": self._given.master_key or _master_key(self.home),
             "APP_INSTANCE": self._instance,
             "APP_SANDBOX_BASE_URL": self.sandbox,
-            # No message leaves this machine, whatever the mode of a key.
-            "APP_WHATSAPP_BASE_URL": self.sandbox,
+            **provider_urls(self.sandbox),
             "APP_WEBHOOKS_PUBLIC_URL": self.webhooks,
             "APP_API_HOST": HOST,
             "APP_API_PORT": str(self.ports.api),
@@ -352,3 +353,16 @@ async def _own_database(server: EmbeddedPostgres) -> tuple[str, str, str]:
 
 
 __all__ = ["APP", "Adjust", "ChildFailed", "CommandFailed", "Given", "Launch", "Stack", "StateInUse"]
+
+
+def provider_urls(sandbox: str) -> dict[str, str]:
+    """Settings that lead every provider's base URLs to the sandbox: no message leaves this machine, whatever the mode
+    of a key.
+    """
+    groups = settings_groups().values()
+    return {
+        f"{group.prefix}{field.name.upper()}": sandbox
+        for group in groups
+        for field in fields_of(group.kind)
+        if field.name.endswith("base_url")
+    }
