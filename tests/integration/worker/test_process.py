@@ -16,6 +16,7 @@ import pytest
 from messaging.adapters.arq.wire import connect
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, queue_name
+from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind
 from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
@@ -252,7 +253,7 @@ async def test_an_address_that_is_taken_is_an_error_before_any_work(work: Work, 
 
 
 async def test_a_worker_tells_which_lanes_it_takes_and_leaves_when_it_ends(work: Work, redis_url: str) -> None:
-    terms = WorkerTerms(priorities=(Priority.CRITICAL,), webhooks=False)
+    terms = WorkerTerms(channels=(Channel.WHATSAPP,), priorities=(Priority.CRITICAL,), webhooks=False)
 
     async with worker_process(work, redis_url, terms) as process:
         running = asyncio.create_task(process.run())

@@ -12,13 +12,12 @@ from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.conversations import NewInbound
 from messaging.application.ports.secrets import KeyRing, TenantCipher
-from messaging.application.ports.snapshots import Snapshots
+from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
-from messaging.domain.channels.address import Channel
 from messaging.domain.conversations.inbound import InboundMessage
 from messaging.domain.shared.ids import AccountId, InboundId, SenderId, TenantId, WebhookId
-from messaging.domain.shared.mode import Mode
+from messaging.domain.tenants.tenant import Sender
 
 
 class InboundArrived(NamedTuple):
@@ -82,9 +81,8 @@ class ReceiveInbound:
         told: list[Told] = []
         for item in arrived:
             facts = await self._snapshots.tenant(item.tenant_id)
-            account = None if facts is None else facts.accounts.get(item.account_id)
-            if account is not None:
-                told += _told(item, account.mode)
+            if facts is not None and (sender := _sender_of(item, facts)) is not None:
+                told += _told(item, sender)
         return told
 
     async def _cipher(self, tenant_id: TenantId) -> TenantCipher | None:
@@ -118,15 +116,22 @@ def _sealed(
     )
 
 
-def _told(item: InboundArrived, mode: Mode) -> list[Told]:
+def _sender_of(item: InboundArrived, facts: TenantSnapshot) -> Sender | None:
+    """The sender that was written to."""
+    names = _sender_names(item)
+    of_account = (sender for sender in facts.senders.values() if (sender.account_id, sender.external_id) in names)
+    return next(of_account, None)
+
+
+def _told(item: InboundArrived, sender: Sender) -> list[Told]:
     message = item.message
     if message.phone is None:
         return []
     return [
         Told(
             tenant_id=item.tenant_id,
-            mode=mode,
-            channel=Channel.WHATSAPP,
+            mode=sender.mode,
+            channel=sender.channel,
             alias=name,
             canonical=message.phone,
             source=AliasSource.INBOUND,

@@ -15,7 +15,6 @@ from messaging.application.templates.views import TemplateView
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.ids import AccountId, TemplateId
 from messaging.domain.shared.refusals import already_exists, invalid
-from messaging.domain.templates.creation import creation_violations
 from messaging.domain.templates.template import (
     Components,
     ParameterFormat,
@@ -23,6 +22,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from messaging.domain.templates.whatsapp_rules import creation_violations
 from messaging.domain.tenants.quotas import ConfigurationQuotas, quota_exceeded
 from messaging.domain.tenants.tenant import Principal, ProviderAccount
 

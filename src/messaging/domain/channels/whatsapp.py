@@ -11,7 +11,7 @@ from messaging.domain.content.content import Document, Image, TemplateMessage, T
 from messaging.domain.content.content_rules import documents, images, templates, texts
 from messaging.domain.shared.category import Category
 
-# Meta does not say whether it counts characters or UTF-16 units; the stricter reading, units, is refused by neither.
+# In UTF-16 units: Meta does not say whether it counts characters or units.
 MAX_TEXT: Final = 4096
 MAX_CAPTION: Final = 1024
 # Meta, "Business-scoped user IDs" (2026-05): country code, a dot, optionally `ENT.`, up to 128 alphanumerics.

@@ -1,7 +1,7 @@
 """The reference that the provider is asked to echo: it names one attempt of one message, and carries a MAC.
 
-`v1.<message id, base32>.<epoch>.<tag>`: about 39 ASCII characters, well under Meta's 256 bytes for
-`biz_opaque_callback_data`. The tag is keyed per tenant, so that a tenant with its own app at the provider cannot
+`v1.<message id, base32>.<epoch>.<tag>`: about 39 ASCII characters, and providers take at least 100.
+The tag is keyed per tenant, so that a tenant with its own app at the provider cannot
 forge a reference to another tenant's attempts.
 """
 

@@ -19,7 +19,7 @@ _LONGEST_STEP = 64
 def utf16_units(text: str) -> int:
     """Length as UTF-16 counts it: an emoji is two.
 
-    Meta does not say whether it counts characters or units; the stricter reading is refused by neither.
+    Providers do not say whether they count characters or units; the stricter reading, units, is refused by neither.
     """
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 

@@ -10,7 +10,7 @@ from messaging.domain.shared.unclear import OnUnknown
 
 
 class TemplateStatus(StrEnum):
-    """The provider's review state; only `approved` may be sent (Meta, "Templates overview", 2026-05)."""
+    """The provider's review state; only `approved` may be sent."""
 
     PENDING = "pending"
     APPROVED = "approved"

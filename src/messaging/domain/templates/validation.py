@@ -1,7 +1,7 @@
-"""Checks a template message against its template before anything is queued, and renders a preview of it.
+"""Checks a template message against its reviewed template before anything is queued, and renders a preview of it.
 
-The rules are those by which Meta refuses a send (codes 132000, 132001, 132005, 132012, 132018); every violation is
-listed. Pointers are relative to the message's content.
+The limits are those of the provider that reviews (`whatsapp_rules`); every violation is listed. Pointers are relative
+to the message's content.
 """
 
 import re
@@ -43,21 +43,22 @@ from messaging.domain.templates.template import (
     TemplateCategory,
     TemplateStatus,
 )
+from messaging.domain.templates.whatsapp_rules import (
+    AUTHENTICATION_BODY,
+    GAP,
+    LEFT_AS_IS,
+    MAX_BODY,
+    MAX_CODE,
+    MAX_HEADER,
+    MAX_PAYLOAD,
+)
 
-MAX_BODY = 1024
-MAX_HEADER = 60
-MAX_PAYLOAD = 128
-MAX_CODE = 15
 # The number of surplus values that are listed; a mistaken client may send thousands.
 _MOST_SURPLUS = 20
-# Meta writes the body of authentication templates itself and does not always list its text.
-AUTHENTICATION_BODY = "*{{1}}* is your verification code."
 _CODE = "1"
 # For a misspelt template name: the largest difference in length, the longest name compared, and the most names
 # compared.
 _NEAR, _LONGEST_NAME, _MOST_COMPARED = 2, 100, 50
-# One space more than Meta accepts in a row.
-_GAP = "     "
 _BREAK = re.compile("[\n\r\t\u2028\u2029]")
 
 _NOT_SENDABLE: dict[TemplateStatus, str] = {
@@ -74,8 +75,6 @@ _MEDIA_HEADERS: dict[HeaderFormat, type[HeaderValue]] = {
     HeaderFormat.VIDEO: HeaderVideo,
     HeaderFormat.DOCUMENT: HeaderDocument,
 }
-# Characters that RFC 3986 allows in a path or query, without the colon, which Meta wants encoded as well.
-_LEFT_AS_IS = "/?#[]@!$&'()*+,;=%~-._"
 
 
 def find_template(templates: Mapping[tuple[str, str], Template], name: str, language: str) -> Template | Violation:
@@ -198,7 +197,7 @@ def _surplus(body: Pattern, variables: Mapping[str, str]) -> list[Violation]:
 
 def _is_plain(value: str, *, limit: int) -> bool:
     """A fast check for values that break no rule."""
-    return is_plain(value) and len(value) <= limit and _GAP not in value
+    return is_plain(value) and len(value) <= limit and GAP not in value
 
 
 def _parameter_violations(pointer: str, value: str, *, limit: int) -> list[Violation]:
@@ -208,7 +207,7 @@ def _parameter_violations(pointer: str, value: str, *, limit: int) -> list[Viola
     if is_blank(value):
         return [value_empty(pointer, "A template's parameter must not be empty. Send a visible text.")]
     found = []
-    if _BREAK.search(value) or _GAP in value:
+    if _BREAK.search(value) or GAP in value:
         detail = (
             "A parameter must not hold a line break, a tab or more than 4 spaces in a row; the provider refuses it. "
             "Replace them by single spaces; line breaks belong into the template's own text."
@@ -321,7 +320,7 @@ def _suffix_violations(pointer: str, url: Pattern, suffix: str) -> list[Violatio
     if found:
         return found
     # The suffix is sent percent-encoded; escapes that are there already stay as they are.
-    if (units := url.units + len(quote(suffix, safe=_LEFT_AS_IS))) > MAX_LINK:
+    if (units := url.units + len(quote(suffix, safe=LEFT_AS_IS))) > MAX_LINK:
         detail = f"The filled URL would have {units} characters, {MAX_LINK} are allowed. Shorten the suffix."
         return [Violation(pointer=pointer, code="template_text_too_long", detail=detail)]
     return []

@@ -76,7 +76,7 @@ class AccountStatus(StrEnum):
 
 
 class ProviderAccount(Struct, frozen=True, kw_only=True):
-    """Credentials at one provider. `external_id` is its own id for the account (WhatsApp: the WABA id).
+    """Credentials at one provider. `external_id` is its own id for the account.
 
     `sealed_credentials` is ciphertext; `webhook_token` is the unguessable part of the account's webhook path.
     """
@@ -99,7 +99,7 @@ class SenderStatus(StrEnum):
 
 
 class Sender(Struct, frozen=True, kw_only=True):
-    """An identity messages leave from. `external_id` is the provider's id (WhatsApp: the phone-number id).
+    """An identity messages leave from. `external_id` is the provider's id of it.
 
     `per_second` is the provider's throughput for it; `rank` breaks ties when routing (lowest first).
     """

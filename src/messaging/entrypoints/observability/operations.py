@@ -120,7 +120,7 @@ class PoolUse(Collector):
         return (taken,)
 
 
-_LANES: Final = tuple(DeliverLane(Channel.WHATSAPP, priority) for priority in Priority)
+_LANES: Final = tuple(DeliverLane(channel, priority) for channel in Channel for priority in Priority)
 
 
 class _Lanes(CollectorRegistry):

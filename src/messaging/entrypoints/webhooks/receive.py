@@ -24,7 +24,7 @@ from messaging.entrypoints.observability.asgi import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
-# Meta's largest webhooks are 3 MiB (Graph API webhooks, "Payloads are limited to 3 MB").
+# The largest webhooks that a provider announces are 3 MB.
 BODY_CAP = 4 * 1024 * 1024
 # Seconds. A provider without an answer repeats the webhook later, which is better than a connection held for ever.
 _READING, _STORING = 30.0, 15.0

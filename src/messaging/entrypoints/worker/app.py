@@ -68,7 +68,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
 class WorkerTerms(Struct, frozen=True, kw_only=True):
     """The work that this process takes, where it tells its health, and how long an orderly end may take (seconds)."""
 
-    channels: tuple[Channel, ...] = (Channel.WHATSAPP,)
+    channels: tuple[Channel, ...] = tuple(Channel)
     priorities: tuple[Priority, ...] = tuple(Priority)
     webhooks: bool = True
     host: str = "127.0.0.1"

@@ -24,7 +24,7 @@ DELETE FROM idempotency_keys k USING (
 ) AS old WHERE k.scope = old.scope AND k.key = old.key
 """
 
-# Index: webhook_digests_received_idx. Meta repeats a webhook for up to 7 days; 30 days leave room for slower
+# Index: webhook_digests_received_idx. Providers repeat a webhook for up to 7 days; 30 days leave room for slower
 # providers.
 PURGE_DIGESTS: Final = """
 DELETE FROM webhook_digests c USING (

@@ -9,6 +9,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
 
+from messaging.domain.channels.address import Channel
+
 metadata = sa.MetaData()
 
 _AT: Final = TIMESTAMP(timezone=True)
@@ -136,7 +138,7 @@ senders = sa.Table(
     sa.UniqueConstraint("tenant_id", "account_id", "id", name="senders_account_key"),
     sa.UniqueConstraint("tenant_id", "account_id", "external_id", name="senders_external_key"),
     _refers("senders_account_fkey", ("tenant_id", "account_id"), "provider_accounts", ("tenant_id", "id")),
-    _one_of("senders", "channel", "whatsapp", "sms", "email"),
+    _one_of("senders", "channel", *Channel),
     _one_of("senders", "mode", "live", "test"),
     _one_of("senders", "status", "active", "paused"),
     sa.CheckConstraint("per_second > 0", name="senders_per_second_check"),
@@ -236,7 +238,7 @@ routing_rules = sa.Table(
     _required("position", sa.Integer()),
     _key("routing_rules", "tenant_id", "id"),
     _refers("routing_rules_sender_fkey", ("tenant_id", "sender_id"), "senders", ("tenant_id", "id")),
-    _one_of("routing_rules", "channel", "whatsapp", "sms", "email"),
+    _one_of("routing_rules", "channel", *Channel),
 )
 
 config_versions = sa.Table(

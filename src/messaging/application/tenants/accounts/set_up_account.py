@@ -24,7 +24,7 @@ from messaging.domain.tenants.tenant import Principal, ProviderAccount
 
 T = TypeVar("T")
 
-# Forms of placeholders in documents: `WABA_ID`, `EAAG…`, `<token>`.
+# Forms of placeholders in documents: `ACCOUNT_ID`, `EAAG…`, `<token>`.
 _PLACEHOLDER: Final = re.compile(r"…|\.\.\.$|^<.*>$|^[A-Z]+(?:_[A-Z]+)+$")
 
 

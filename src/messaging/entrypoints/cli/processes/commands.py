@@ -5,12 +5,12 @@ import os
 import rich_click as click
 from msgspec.structs import replace
 
+from messaging.domain.channels.address import Channel
 from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.surroundings import provider_settings
 from messaging.entrypoints.settings.settings import Settings, load
 
-# Channels that have a provider; more come with their adapters.
-_CHANNELS = ("whatsapp",)
+_CHANNELS = tuple(channel.value for channel in Channel)
 _PRIORITIES = ("critical", "high", "default", "low")
 
 
@@ -53,7 +53,7 @@ def _listed(allowed: tuple[str, ...], option: str, text: str | None) -> tuple[st
 
 @_listen
 @click.command()
-@click.option("--channels", help="Comma-separated; default: all. Of: " + ", ".join(_CHANNELS))
+@click.option("--channels", help="Comma-separated; default: all that providers carry. Of: " + ", ".join(_CHANNELS))
 @click.option("--priorities", help="Comma-separated; default: all. Of: " + ", ".join(_PRIORITIES))
 @click.option("--no-webhooks", is_flag=True, help="Leave stored webhooks to other workers.")
 @click.option("--concurrency", type=click.IntRange(1, 10_000), help="Sends under way at once.")
@@ -66,7 +66,7 @@ def worker(
     port: int | None,
 ) -> None:
     """Deliver due messages, process webhooks, keep the tables in order."""
-    chosen_channels = _listed(_CHANNELS, "--channels", channels)
+    chosen_channels = None if channels is None else _listed(_CHANNELS, "--channels", channels)
     chosen_priorities = _listed(_PRIORITIES, "--priorities", priorities)
     settings = _settings()
     if concurrency is not None:

@@ -9,6 +9,7 @@ from messaging.entrypoints.cli.processes.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.health.logins import refuse_excess
 from messaging.entrypoints.composition.http_bounds import http_bounds
+from messaging.entrypoints.composition.providers import CARRIED
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
@@ -16,9 +17,11 @@ from messaging.entrypoints.worker.duties import duties_of
 
 
 class WorkerScope(Struct, frozen=True, kw_only=True):
-    """Which part of the work one worker takes, and where it tells its health."""
+    """Which part of the work one worker takes, and where it tells its health. `channels` of None are all that the
+    providers carry.
+    """
 
-    channels: tuple[str, ...]
+    channels: tuple[str, ...] | None
     priorities: tuple[str, ...]
     webhooks: bool
     host: str
@@ -39,8 +42,9 @@ def run_worker(settings: Settings, scope: WorkerScope) -> int:
 
 
 def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
+    carried = tuple(sorted(frozenset[Channel]().union(*CARRIED.values())))
     return WorkerTerms(
-        channels=tuple(Channel(name) for name in scope.channels),
+        channels=carried if scope.channels is None else tuple(map(Channel, scope.channels)),
         priorities=tuple(Priority(name) for name in scope.priorities),
         webhooks=scope.webhooks,
         host=scope.host,

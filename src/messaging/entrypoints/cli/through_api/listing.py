@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import rich_click as click
 
+from messaging.domain.channels.address import Channel
 from messaging.entrypoints.cli.printing import json_option, print_json, print_rows, table
 from messaging.entrypoints.cli.through_api.calling import Api
 
@@ -59,7 +60,9 @@ def list_messages(limit: int, after: str | None, as_json: bool, **filters: str |
 @_created_after
 @_created_before
 @_template
-@click.option("--channel", type=click.Choice(["whatsapp", "sms", "email"]), help="Only messages that travel this way.")
+@click.option(
+    "--channel", type=click.Choice([channel.value for channel in Channel]), help="Only messages that travel this way."
+)
 @json_option
 def summary(as_json: bool, **narrower: str | None) -> None:
     """Count the messages of a range (by default the last 24 hours) by status and by error code."""

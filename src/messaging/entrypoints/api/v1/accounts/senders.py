@@ -29,7 +29,7 @@ Rank = Annotated[int, Meta(ge=0, le=1_000, description="The lowest is preferred 
 
 
 class AddSenderBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`external_id` is the provider's id for it (WhatsApp: the phone-number id), `address` what people see."""
+    """`external_id` is the provider's id for it, `address` what people see."""
 
     account_id: Id
     channel: Channel

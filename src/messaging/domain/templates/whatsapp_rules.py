@@ -1,6 +1,7 @@
-"""Checks a new template against Meta's documented rules before it is submitted for review.
+"""Meta's rules for WhatsApp templates: the limits of a send, and the check of a new template before it is reviewed.
 
-Pointers are relative to the body of the creation request, whose `components` are those of the template.
+A send that breaks one is refused with code 132000, 132001, 132005, 132012 or 132018; `validation` checks it. Pointers
+of the check are relative to the body of the creation request, whose `components` are those of the template.
 """
 
 import itertools
@@ -21,7 +22,18 @@ from messaging.domain.templates.template import (
     ParameterFormat,
     TemplateCategory,
 )
-from messaging.domain.templates.validation import MAX_BODY, MAX_CODE, MAX_HEADER
+
+# Of a filled template, in UTF-16 units.
+MAX_BODY = 1024
+MAX_HEADER = 60
+MAX_PAYLOAD = 128
+MAX_CODE = 15
+# Meta writes the body of authentication templates itself and does not always list its text.
+AUTHENTICATION_BODY = "*{{1}}* is your verification code."
+# One space more than Meta accepts in a row.
+GAP = "     "
+# Characters that RFC 3986 allows in a path or query, without the colon, which Meta wants encoded as well.
+LEFT_AS_IS = "/?#[]@!$&'()*+,;=%~-._"
 
 MAX_FOOTER = 60
 MAX_BUTTONS = 10

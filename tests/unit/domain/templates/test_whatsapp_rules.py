@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from messaging.domain.content.parameters import HeaderImage, TemplateParameters, UrlButton
-from messaging.domain.templates.creation import LANGUAGES, creation_violations
 from messaging.domain.templates.template import (
     Button,
     ButtonKind,
@@ -16,6 +15,7 @@ from messaging.domain.templates.template import (
     TemplateCategory,
 )
 from messaging.domain.templates.validation import send_violations
+from messaging.domain.templates.whatsapp_rules import LANGUAGES, creation_violations
 from tests.builders import a_template, components, rich_components
 
 NAMED_BODY: dict[str, Any] = {
