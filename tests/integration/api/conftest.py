@@ -16,6 +16,7 @@ from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.lab.dev.servers.logins import Logins
 from messaging.entrypoints.lab.dev.servers.postgres import EmbeddedPostgres
 from messaging.entrypoints.lab.dev.servers.redis import EmbeddedRedis
+from messaging.entrypoints.lab.dev.stack import provider_urls
 from messaging.entrypoints.sandbox import SandboxConfig, serving
 from messaging.entrypoints.sandbox import Settings as SandboxSettings
 from messaging.entrypoints.settings.settings import Settings, load
@@ -51,7 +52,7 @@ async def application(
             "APP_DATABASE_POOL_SIZE": "4",
             "APP_WEBHOOKS_PUBLIC_URL": "https://hooks.example.com",
             "APP_SANDBOX_BASE_URL": sandbox_url,
-            "APP_WHATSAPP_BASE_URL": sandbox_url,
+            **provider_urls(sandbox_url),
             # Many tests are one caller of one tenant here.
             "APP_FAILED_KEYS_PER_MINUTE": "0",
             "APP_TENANT_CHANGES_PER_MINUTE": "0",
