@@ -199,7 +199,6 @@ async def test_1600_characters_and_media_are_taken(adapter: ProviderAdapter, san
     [
         (0, ReceiptKind.DELIVERED, None),
         (2, ReceiptKind.SENT, None),
-        (3, ReceiptKind.OTHER, None),
         (10, ReceiptKind.FAILED, "30003"),
         (61, ReceiptKind.DELIVERED, None),
     ],
@@ -214,6 +213,15 @@ async def test_a_message_is_looked_up_by_its_sid(
 
     assert (receipt.kind, receipt.provider_message_id) == (kind, taken.provider_message_id)
     assert (receipt.error.code if receipt.error else None) == code
+
+
+async def test_a_status_that_tells_no_more_than_acceptance_is_no_news(
+    adapter: ProviderAdapter, lookup: StatusLookup
+) -> None:
+    taken = await sent(adapter, "+14155550103")
+    assert isinstance(taken, Sent)
+
+    assert await lookup.history(CONNECTION, NUMBER, taken.provider_message_id) == []
 
 
 @pytest.mark.parametrize("sid", ["SM" + "0" * 32, "../../Accounts", "SM1?x=1", "ü"])

@@ -10,7 +10,7 @@ from messaging.adapters.providers.twilio.wire.rest import TwilioCalls
 from messaging.application.ports.providers.lookup import Sought
 from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.application.ports.providers.sending import Connection
-from messaging.domain.messages.receipts import Receipt
+from messaging.domain.messages.receipts import Receipt, ReceiptKind
 
 # Clocks of the platform and of Twilio may differ by this much.
 _BEFORE = timedelta(minutes=1)
@@ -31,8 +31,10 @@ class TwilioLookup:
     ) -> Sequence[Receipt]:
         if not provider_message_id.isalnum() or not provider_message_id.isascii():
             raise ProviderRefused("provider_refused", "A SID of Twilio's is made of letters and digits only.")
+        """The message's present status, where it says more than that Twilio has the message."""
         node = await self._calls.get(connection, f"Messages/{provider_message_id}")
-        return [_receipt(node, sender_external_id)]
+        receipt = _receipt(node, sender_external_id)
+        return [] if receipt.kind is ReceiptKind.OTHER else [receipt]
 
     async def find(self, connection: Connection, sought: Sought) -> Sequence[Receipt]:
         """The receipts of the one message that was created at that time with this sender, recipient and content.
