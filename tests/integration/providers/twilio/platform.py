@@ -75,6 +75,7 @@ class Platform(Struct, frozen=True):
         async def reached() -> bool:
             await self.deliver()
             await self.application.webhooks.process()()
+            await self.application.delivering.resolve_unknown()()
             return await self.state(id) == state
 
         await eventually(reached)

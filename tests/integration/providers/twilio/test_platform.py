@@ -65,6 +65,16 @@ async def test_a_send_whose_answer_was_lost_is_settled_by_its_webhook_and_never_
     assert len((await platform.sandbox.get("/_ledger")).json()["data"]) == 1
 
 
+async def test_a_send_whose_answer_and_webhooks_were_lost_is_found_by_asking(platform: Platform) -> None:
+    id = await platform.submit("+14155550158")
+
+    await platform.until(id, "submitted")
+
+    (entry,) = (await platform.sandbox.get("/_ledger")).json()["data"]
+    known = await platform.value("SELECT provider_message_id FROM attempts WHERE message_id = $1::uuid", id)
+    assert known == entry["message_id"]
+
+
 async def test_a_persons_message_is_the_senders(platform: Platform) -> None:
     spec = {"to": NUMBER, "from": "+15558675310", "body": "STOP", "fields": {"OptOutType": "STOP"}}
     assert (await platform.sandbox.post("/_control/twilio/inbound", json=spec)).is_success
