@@ -1,4 +1,4 @@
-"""An account at Twilio is connected, checked and given senders through the API alone, as docs/connect-twilio.md says."""
+"""An account at Twilio is connected, checked and given senders through the API, as docs/connect-twilio.md says."""
 
 import itertools
 from typing import Any

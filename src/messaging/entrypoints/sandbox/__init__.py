@@ -9,7 +9,7 @@ from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Settings
 from messaging.entrypoints.sandbox.twilio.app import Twilio
 from messaging.entrypoints.sandbox.whatsapp_cloud.app import WhatsAppCloud
 
-# A line for each provider. The Graph API has paths of every kind, so its look-alike is asked last.
+# A line for each provider, in the order in which they are asked: the last one serves paths of every kind.
 LOOK_ALIKES: Final[tuple[BuildLookAlike, ...]] = (Twilio, WhatsAppCloud)
 
 

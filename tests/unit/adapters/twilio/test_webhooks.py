@@ -83,6 +83,15 @@ def test_a_failure_that_explains_nothing_is_still_one(fields: dict[str, str], co
     assert error.reason
 
 
+def test_an_explanation_keeps_no_number() -> None:
+    error = receipt(
+        a_status("failed", ErrorCode="99999", ChannelStatusMessage="No way to +1 (415) 555-0100\nnow")
+    ).error
+
+    assert error is not None
+    assert error.reason == "No way to … now"
+
+
 def test_a_receipt_without_our_reference_is_found_by_the_sid() -> None:
     assert receipt(a_status(), URL.partition("?")[0]).reference is None
 

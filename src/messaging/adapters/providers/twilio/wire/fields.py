@@ -1,12 +1,16 @@
 """Reads members of untrusted JSON and form fields one by one; a member of an unexpected type reads as absent."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 Json = dict[str, Any]
 
+_REASON_LENGTH = 300
+# Twilio's explanations quote phone numbers, which must not be kept.
+_LOOKS_LIKE_A_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{6,}[0-9]")
 # The size in bytes up to which a provider's id is kept whole. Index entries take up to 2 700; Twilio's ids have 34.
 _LONGEST_ID = 512
 
@@ -30,6 +34,12 @@ def whole(value: Any) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9 else None
+
+
+def explained(said: Any) -> str:
+    """An explanation of Twilio's in one line of bounded length, without phone numbers; empty if it is no text."""
+    words = " ".join(said[:2000].replace("\x00", "").split()) if isinstance(said, str) else ""
+    return _LOOKS_LIKE_A_NUMBER.sub("…", words)[:_REASON_LENGTH]
 
 
 def bounded(id: str) -> str:

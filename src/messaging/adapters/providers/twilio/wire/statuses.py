@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from messaging.adapters.providers.twilio.wire import errors
-from messaging.adapters.providers.twilio.wire.fields import bounded, whole
+from messaging.adapters.providers.twilio.wire.fields import bounded, explained, whole
 from messaging.domain.messages.receipts import Fact, ProviderError, Receipt, ReceiptKind
 
 # accepted, queued, sending and scheduled show that Twilio has the message, as does a status that is new to us.
@@ -21,7 +21,7 @@ _KINDS = {
     "canceled": ReceiptKind.FAILED,
 }
 _NAMED = frozenset({"sent", "delivered", "read", "failed"})
-_LONGEST_FACT, _REASON_LENGTH = 200, 300
+_LONGEST_FACT = 200
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ def failure(code: Any, explanation: str, status: str) -> ProviderError:
         reason = "It was cancelled." if status == "canceled" else "The provider reported a failure without a reason."
         return ProviderError(code=status or "unspecified", reason=reason)
     entry = errors.find(number)
-    said = entry.title + "." if entry else " ".join(explanation.split())[:_REASON_LENGTH]
+    said = f"{entry.title}." if entry else explained(explanation)
     return ProviderError(code=str(number), reason=said or "An error code that the platform does not know.")
 
 

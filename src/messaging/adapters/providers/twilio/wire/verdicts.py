@@ -9,23 +9,20 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 import msgspec
 from msgspec import Struct
 
 from messaging.adapters.providers.http import Reply
 from messaging.adapters.providers.twilio.wire import errors
-from messaging.adapters.providers.twilio.wire.fields import bounded, whole
+from messaging.adapters.providers.twilio.wire.fields import bounded, explained, whole
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT = timedelta(days=1)
 _DEFAULT_WAIT = timedelta(seconds=5)
-_REASON_LENGTH = 300
-# Twilio's explanations quote phone numbers, which must not be kept.
-_LOOKS_LIKE_A_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{6,}[0-9]")
 _SID = re.compile(r"[SM]M[0-9a-fA-F]{32}")
 
 
@@ -139,12 +136,7 @@ def read_error(body: bytes) -> TwilioError | None:
         return None
     if not isinstance(document, dict) or (code := whole(document.get("code"))) is None:
         return None
-    return TwilioError(code=code, reason=_plain(document.get("message")))
-
-
-def _plain(said: Any) -> str:
-    words = " ".join(said[:2000].replace("\x00", "").split()) if isinstance(said, str) else ""
-    return _LOOKS_LIKE_A_NUMBER.sub("…", words)[:_REASON_LENGTH]
+    return TwilioError(code=code, reason=explained(document.get("message")))
 
 
 def told_to_wait(headers: Mapping[str, str]) -> timedelta | None:
