@@ -43,17 +43,18 @@ class Script(Struct, frozen=True, kw_only=True):
 
 
 NOTHING_LEFT: Final = frozenset({Outcome.NAME_UNKNOWN, Outcome.REFUSED, Outcome.TLS_FAILED})
-LOST: Final = frozenset({Uncertain})
+NOT_SENT: Final[frozenset[Class]] = frozenset({Unreachable, Unavailable})
+LOST: Final[frozenset[Class]] = frozenset({Uncertain})
 
 # A provider's script may promise less than this, never more. A message of which only a part arrived was not accepted in
 # a protocol that marks the end of a message; the id of an accepted message may be the adapter's own.
 HONEST: Final[Mapping[Outcome, frozenset[Class]]] = {
     Outcome.ACCEPTED: frozenset({Sent}),
-    Outcome.NAME_UNKNOWN: frozenset({Unreachable}),
-    Outcome.REFUSED: frozenset({Unreachable}),
-    Outcome.TLS_FAILED: frozenset({Unreachable}),
-    Outcome.GONE_WHILE_ASKING: frozenset({Unreachable, Unavailable, Uncertain}),
-    Outcome.CUT_IN_REQUEST: frozenset({Unreachable, Unavailable, Uncertain}),
+    Outcome.NAME_UNKNOWN: NOT_SENT,
+    Outcome.REFUSED: NOT_SENT,
+    Outcome.TLS_FAILED: NOT_SENT,
+    Outcome.GONE_WHILE_ASKING: NOT_SENT | LOST,
+    Outcome.CUT_IN_REQUEST: NOT_SENT | LOST,
     Outcome.CLOSED_AFTER_REQUEST: LOST,
     Outcome.RESET_AFTER_REQUEST: LOST,
     Outcome.SILENT: LOST,

@@ -10,6 +10,7 @@ from typing import Final
 import httpx
 from msgspec import Struct
 
+from messaging.adapters.providers.http import Timeouts
 from messaging.adapters.providers.tools import Tools
 from messaging.application.ports.providers.adapter import ProviderAdapter
 from messaging.application.ports.providers.sending import Connection
@@ -100,13 +101,16 @@ class Webhooks(Struct, frozen=True, kw_only=True):
 
 class SandboxUse(Struct, frozen=True, kw_only=True):
     """How the provider's look-alike is used. `open` makes an account there, whose webhooks go to the URL given, and
-    answers the connection to it in test mode; its argument is a client of the sandbox's control API.
+    answers the connection to it in test mode; its argument is a client of the sandbox's control API. `door` tells the
+    look-alike of the adapter's open door, for a provider whose webhooks do not come by HTTP.
 
-    `reaches` are the kinds of receipts that a send to the subject's recipient ends in.
+    `reaches` are the kinds of receipts that a send to `recipient` (the subject's own, if none is given) ends in.
     """
 
     open: Callable[[httpx.AsyncClient, str], Awaitable[Connection]]
     reaches: frozenset[ReceiptKind]
+    recipient: Recipient | None = None
+    door: Callable[[httpx.AsyncClient, ProviderAdapter], Awaitable[None]] | None = None
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -131,5 +135,5 @@ class Subject(Struct, frozen=True, kw_only=True):
     codes: Codes
     webhooks: Webhooks
     sandbox: SandboxUse
-    # Builds the adapter with time limits short enough for a test, where those of `tools.http` are not the provider's.
-    build: Callable[[Tools], ProviderAdapter] | None = None
+    # Builds the adapter with these time limits, where those of `tools.http` are not the provider's.
+    build: Callable[[Tools, Timeouts], ProviderAdapter] | None = None

@@ -91,7 +91,8 @@ async def an_adapter(
         on_close=closing.append,
     )
     try:
-        yield (candidate.subject.build or candidate.provider.build)(tools)
+        build = candidate.subject.build
+        yield candidate.provider.build(tools) if build is None else build(tools, timeouts)
     finally:
         for close in reversed(closing):
             await close()

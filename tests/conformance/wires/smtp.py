@@ -77,7 +77,7 @@ def smtp_wire() -> Wire:
             Outcome.ACCEPTED: answering(Step.DOT, "250 2.0.0 OK: queued as 1", Sent),
             Outcome.NAME_UNKNOWN: Script(behave=None, classes=not_taken),
             Outcome.REFUSED: Script(behave=None, classes=not_taken),
-            Outcome.TLS_FAILED: Script(behave=_server(None), classes=not_taken),
+            Outcome.TLS_FAILED: Script(behave=_server(None), classes=frozenset({Unreachable, Unavailable})),
             Outcome.GONE_WHILE_ASKING: ends(Step.DATA, Ending.LEAVE, not_taken, _ANSWERS[Step.DATA]),
             # The dot may already have been written when the reset arrives.
             Outcome.CUT_IN_REQUEST: ends(
