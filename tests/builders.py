@@ -152,6 +152,7 @@ def a_sender(**changes: Any) -> Sender:
         "name": "Northwind",
         "status": SenderStatus.ACTIVE,
         "created_at": NOON,
+        "per_second": 80,
     }
     return Sender(**(fields | changes))
 

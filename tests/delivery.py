@@ -25,7 +25,7 @@ from messaging.application.ports.send_journal import SendJournal
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.tenants.accounts.capabilities import AccountCapabilities
-from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF
+from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF, INSTALLED
 
 
 def a_gate(
@@ -39,7 +39,9 @@ def a_gate(
     slow_after: timedelta = timedelta(seconds=2),
     limit_terms: LimitTerms | None = None,
 ) -> SendGate:
-    rate_limiting = RateLimiting(snapshots=snapshots, limits=limits, telemetry=telemetry, terms=limit_terms)
+    rate_limiting = RateLimiting(
+        snapshots=snapshots, limits=limits, telemetry=telemetry, providers=INSTALLED, terms=limit_terms
+    )
     return SendGate(
         breakers=breakers,
         rate_limiting=rate_limiting,

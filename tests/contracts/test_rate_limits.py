@@ -117,3 +117,51 @@ async def test_nothing_asked_is_nothing_granted(limits: RateLimits) -> None:
 
 async def test_without_limits_everything_is_granted(limits: RateLimits) -> None:
     assert await granted(limits, [[], []]) == [True, True]
+
+
+DAY = Bucket(key="day", interval=86_400 / 3, burst=3, period=86_400.0)
+
+
+async def test_a_period_has_so_many_messages_however_they_are_spread(limits: RateLimits) -> None:
+    first = await limits.take([[DAY]] * 2)
+    *_, denied = await limits.take([[DAY]] * 2)
+
+    # They leave at once, and the count outlives the call.
+    assert [verdict.wait for verdict in first] == [timedelta(0)] * 2
+    assert denied.denied_by == 0
+    # Until the part of the day in which the first one was counted is over a day ago.
+    assert timedelta(hours=23) < denied.wait <= timedelta(hours=24, minutes=10)
+
+
+async def test_a_period_that_is_used_up_takes_nothing_from_other_buckets(limits: RateLimits) -> None:
+    await limits.take([[DAY]] * 3)
+
+    assert await granted(limits, [[SLOW, DAY]]) == [False]
+    assert await granted(limits, [[SLOW]]) == [True]
+
+
+async def test_a_period_makes_nobody_wait_for_a_slot(limits: RateLimits) -> None:
+    verdicts = await limits.take([[FAST, DAY]] * 2)
+
+    assert [round(verdict.wait.total_seconds() * 72, 2) for verdict in verdicts] == [0, 1]
+    assert all(verdict.calm for verdict in verdicts)
+
+
+async def test_charged_tokens_are_taken_whether_they_are_there_or_not(limits: RateLimits) -> None:
+    [first] = await limits.take([[DEEP]])
+
+    await limits.charge(DEEP, 9)
+    [denied] = await limits.take([[DEEP]])
+
+    assert first.denied_by is None
+    # Ten tokens are used, and the eleventh may be taken seven intervals ahead.
+    assert denied.denied_by == 0
+    assert timedelta(seconds=20) < denied.wait <= timedelta(seconds=30)
+
+
+async def test_an_idle_bucket_is_charged_from_now(limits: RateLimits) -> None:
+    await limits.charge(SLOW, 2)
+    [denied] = await limits.take([[SLOW]])
+
+    assert denied.denied_by == 0
+    assert timedelta(seconds=110) < denied.wait <= timedelta(seconds=120)

@@ -28,14 +28,20 @@ class LocalLimits:
             self._tat = {key: tat for key, tat in self._tat.items() if tat > now}
         return [self._one(buckets, now) for buckets in wanted]
 
+    def charge(self, bucket: Bucket, tokens: int) -> None:
+        now = monotonic()
+        tat = max(now, self._tat.get(bucket.key, now))
+        self._tat[bucket.key] = tat + tokens * bucket.interval * _PROCESSES_ASSUMED
+
     def _one(self, buckets: Sequence[Bucket], now: float) -> Verdict:
         waits = [self._wait(bucket, now) for bucket in buckets]
         longest = max(waits, default=0.0)
         if longest > 0:
             return Verdict(waits.index(longest), timedelta(seconds=longest))
-        slot = max((now, *(self._tat.get(bucket.key, now) for bucket in buckets)))
+        slot = max((now, *(self._tat.get(bucket.key, now) for bucket in buckets if not bucket.period)))
         for bucket in buckets:
-            self._tat[bucket.key] = slot + bucket.interval * _PROCESSES_ASSUMED
+            begins = max(now, self._tat.get(bucket.key, now)) if bucket.period else slot
+            self._tat[bucket.key] = begins + bucket.interval * _PROCESSES_ASSUMED
         return Verdict(None, timedelta(seconds=slot - now))
 
     def _wait(self, bucket: Bucket, now: float) -> float:

@@ -17,12 +17,17 @@ class Bucket(Struct, frozen=True, kw_only=True):
 
     With a `window` in seconds, a burst is borrowed from the future: up to `burst` messages pass within the window, and
     then none until an interval has passed for each of them.
+
+    With a `period` in seconds, at most `burst` messages pass in any time of that length, however they are spread. The
+    count is kept in 144 parts of the period, so a message counts for up to one part too long. `interval` is then the
+    period's part for one message.
     """
 
     key: str
     interval: float
     burst: int
     window: float = 0.0
+    period: float = 0.0
 
 
 class Verdict(Struct, frozen=True):
@@ -50,5 +55,11 @@ class RateLimits(Protocol):
 
         Messages denied by a bucket with a window get waits that are one interval apart. If Redis does not answer soon,
         each process grants a conservative part of every limit by itself.
+        """
+        ...
+
+    async def charge(self, bucket: Bucket, tokens: int) -> None:
+        """Take tokens of a bucket without window or period that are used up in any case, be they there or not: whoever
+        comes next waits for them.
         """
         ...

@@ -114,7 +114,7 @@ class Sender(Struct, frozen=True, kw_only=True):
     name: str
     status: SenderStatus
     created_at: datetime
-    per_second: int = 80
+    per_second: int
     rank: int = 0
 
 

@@ -13,6 +13,7 @@ from messaging.application.tenants.queries import FindSender, ListSenders
 from messaging.application.tenants.routing_rules import ListRules, NewRule, ReplaceRules
 from messaging.application.tenants.views import SenderView
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.limits import SendLimits
 from messaging.domain.shared.ids import AccountId, SenderId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import SenderStatus
@@ -62,6 +63,15 @@ async def test_a_sender_has_its_accounts_mode_and_is_active_at_once() -> None:
     assert view.health is not None
     assert (view.health.state, view.health.rate_factor) == ("closed", 1.0)
     assert (len(office.configuration.senders_), office.commits) == (1, 1)
+
+
+async def test_a_sender_without_a_rate_of_its_own_has_its_providers() -> None:
+    cloud = INSTALLED["whatsapp_cloud"]
+    providers = {"whatsapp_cloud": replace(cloud, limits=SendLimits(per_second=7))}
+
+    view = await add(Office(a_sealed_account()), new(per_second=None), providers=providers)
+
+    assert view.per_second == 7
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,9 @@ class DeliverMessages:
                 if isinstance(prepared, Unrenderable):
                     await self._record(Undeliverable(claim.key, claim.epoch, prepared))
                     return
+                units = self._gate.units(prepared.provider, claim.due.message.channel, prepared.outgoing.content)
+                if units > 1:
+                    await self._gate.charge(claim.due, units)
                 entry = self._journal.open(claim.key, claim.epoch, claim.due.message.account_id)
                 try:
                     await permit.begin()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from math import ceil, inf
 from time import monotonic
@@ -12,11 +13,16 @@ from msgspec import Struct, field
 
 from messaging.application.messages.pacing.send_slots import AskAgainAt, Slot
 from messaging.application.ports.due_messages import Due
+from messaging.application.ports.providers.descriptor import Providers
 from messaging.application.ports.rate_limits import CALM_SECONDS, Bucket, RateLimits, Verdict
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
+from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.limits import PairLimit, SendLimits
+from messaging.domain.channels.table import CHANNELS
+from messaging.domain.content.content import Content, Text
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
@@ -32,9 +38,11 @@ _REACH_OF_THE_LATE: Final = 2.0
 # provider. A slot stays open for at least `_OPEN_AT_LEAST` seconds.
 _OPEN: Final = 0.5
 _OPEN_AT_LEAST: Final = 0.02
-# Meta: one message every 6 seconds to one person, or up to 45 within 6 seconds borrowed from the time after.
-_PAIR_INTERVAL: Final = 6.0
-_PAIR_BURST: Final = 45
+_DAY: Final = 86_400.0
+# Seconds after which a sender is looked at again whose account has used up its day: its messages may expire meanwhile.
+_LONGEST_REST: Final = 30.0
+# The limits of a sender whose account or provider is not known: its own alone.
+_NO_LIMITS: Final = SendLimits(per_second=1)
 
 # Seconds until a sender that is held, or has too many slow sends, is looked at again: its credentials may be new.
 _HOLD: Final = 0.1
@@ -83,9 +91,11 @@ class RateLimiting:
         snapshots: Snapshots,
         limits: RateLimits,
         telemetry: Telemetry,
+        providers: Providers,
         terms: LimitTerms | None = None,
     ) -> None:
         self._snapshots = snapshots
+        self._of_provider = {name: provider.limits for name, provider in providers.items()}
         self._limits = limits
         self._telemetry = telemetry
         self._terms = terms or LimitTerms()
@@ -124,6 +134,24 @@ class RateLimiting:
         """New slots for messages that missed theirs. Recipients' limits are not charged again."""
         rates = [await self._rates(due, _REACH_OF_THE_LATE) for due in late]
         return [slot for _, slot in await self._take(rates)]
+
+    def units(self, provider: str, channel: Channel, content: Content) -> int:
+        """How many of the units that the provider's limit is counted in a message is: a text's segments, or one."""
+        if self._of_provider.get(provider, _NO_LIMITS).unit == "message" or not isinstance(content, Text):
+            return 1
+        count = CHANNELS[channel].segments
+        return 1 if count is None else count(content.body).segments
+
+    async def charge(self, due: Due, units: int) -> None:
+        """Take the tokens of a rendered message that is `units` long, of which it has one.
+
+        The message keeps its slot; those that come after it wait for that much longer.
+        """
+        key, sender = due.message.key, due.message.sender_id
+        # Without the sender's rate nothing can be charged; the message itself is on its way already.
+        with suppress(StoreUnavailable):
+            bucket = await self._sender_bucket(Flow(key.tenant_id, sender, due.flow_id), _REACH[due.message.priority])
+            await self._limits.charge(bucket, units - 1)
 
     async def _take(self, limits: Sequence[Sequence[_Limit]]) -> list[tuple[Verdict, Slot | AskAgainAt]]:
         """Take tokens and turn them into slots. The rate limiter read its clock somewhere between request and answer,
@@ -184,31 +212,47 @@ class RateLimiting:
         """Throttle an id until a third of the burst is available: claims stay batches, and their slots are still far
         enough ahead.
         """
-        self._throttled_until[lane, id] = monotonic() + wait + bucket.interval * (bucket.burst // 3)
+        rest = min(wait, _LONGEST_REST) if bucket.period else wait + bucket.interval * (bucket.burst // 3)
+        self._throttled_until[lane, id] = monotonic() + rest
 
     async def _limits_of(self, lane: DeliverLane, leaving: Sequence[Due]) -> Sequence[Sequence[_Limit]]:
         """The limits of each message; except for the recipient's they are the same for all messages of a flow."""
-        of_flow: dict[tuple[UUID, ...], list[_Limit]] = {}
+        of_flow: dict[tuple[UUID, ...], tuple[list[_Limit], PairLimit | None]] = {}
         limits: list[list[_Limit]] = []
         for due in leaving:
             message = due.message
             flow = (message.key.tenant_id, message.account_id, message.sender_id, due.flow_id)
-            if (rates := of_flow.get(flow)) is None:
-                rates = of_flow[flow] = await self._rates(due, _REACH[lane.priority])
-            limits.append([*rates, *self._pair_limit(lane, due)])
+            if (known := of_flow.get(flow)) is None:
+                provided = await self._provided(due)
+                rates = [*await self._rates(due, _REACH[lane.priority]), *self._day(due, provided)]
+                known = of_flow[flow] = (rates, provided.per_pair)
+            rates, pair = known
+            limits.append(rates if pair is None else [*rates, self._pair_limit(due, pair)])
         return limits
 
-    def _pair_limit(self, lane: DeliverLane, due: Due) -> Sequence[_Limit]:
-        if lane.channel is not Channel.WHATSAPP:
-            return ()
-        share = self._terms.share
-        pair = Bucket(
+    async def _provided(self, due: Due) -> SendLimits:
+        """The limits of the provider that the message leaves by."""
+        facts = await self._snapshots.tenant(due.message.key.tenant_id)
+        account = facts.accounts.get(due.message.account_id) if facts else None
+        return _NO_LIMITS if account is None else self._of_provider.get(account.provider, _NO_LIMITS)
+
+    def _pair_limit(self, due: Due, pair: PairLimit) -> _Limit:
+        share, interval = self._terms.share, pair.interval.total_seconds()
+        bucket = Bucket(
             key=f"pair:{due.message.sender_id}:{due.recipient_index.hex()}",
-            interval=_PAIR_INTERVAL / share,
-            burst=int(_PAIR_BURST * share),
-            window=_PAIR_INTERVAL * share,
+            interval=interval / share,
+            burst=max(1, int(pair.burst * share)),
+            window=interval * share,
         )
-        return (_Limit("pair", pair, None),)
+        return _Limit("pair", bucket, None)
+
+    def _day(self, due: Due, provided: SendLimits) -> Sequence[_Limit]:
+        """The account's limit for any 24 hours. Dispatches do not name the account, so the sender is throttled."""
+        if provided.per_day is None:
+            return ()
+        most = max(1, int(provided.per_day * self._terms.share))
+        bucket = Bucket(key=f"day:{due.message.account_id}", interval=_DAY / most, burst=most, period=_DAY)
+        return (_Limit("day", bucket, due.message.sender_id),)
 
     async def _rates(self, due: Due, reach: float) -> list[_Limit]:
         key, account, sender = due.message.key, due.message.account_id, due.message.sender_id

@@ -54,6 +54,8 @@ class SendGate:
         self.wait_for_one = concurrency.wait_for_one
         self.close = concurrency.close
         self.admit = rate_limiting.admit
+        self.units = rate_limiting.units
+        self.charge = rate_limiting.charge
         self.throttled = rate_limiting.throttled
         self.throttled_for = rate_limiting.throttled_for
 

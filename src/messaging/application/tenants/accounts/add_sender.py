@@ -23,14 +23,16 @@ from messaging.domain.tenants.tenant import Principal, ProviderAccount, Sender, 
 
 
 class NewSender(Struct, frozen=True, kw_only=True):
-    """`account_id` is None when the caller's text is not an account id at all."""
+    """`account_id` is None when the caller's text is not an account id at all, `per_second` where the provider's usual
+    rate is meant.
+    """
 
     account_id: AccountId | None
     channel: Channel
     external_id: str
     address: str
     name: str
-    per_second: int
+    per_second: int | None
     rank: int
     verify: bool | None = None
     """Whether the provider is asked for the number first; None: in live mode."""
@@ -115,7 +117,7 @@ class AddSender:
             name=new.name,
             status=SenderStatus.ACTIVE,
             created_at=self._clock.now(),
-            per_second=new.per_second,
+            per_second=new.per_second or self._providers[account.provider].limits.per_second,
             rank=new.rank,
         )
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from messaging.application.messages.pacing.send_gate import Permit
 from messaging.application.ports.contact_aliases import AliasSource
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.providers.sending import NotStarted, Outgoing
 from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.unit_of_work import StoreUnavailable
@@ -75,6 +76,24 @@ async def test_a_due_message_is_claimed_started_sent_and_recorded() -> None:
     assert delivery.records.records == {}
     assert await delivery.run() == 0
     assert len(delivery.gateway.sent) == 1
+
+
+async def test_a_message_that_counts_as_several_is_charged_for_before_it_leaves() -> None:
+    delivery = Delivery()
+    charged: list[tuple[MessageKey, int, int]] = []
+
+    async def charge(due: Due, units: int) -> None:
+        charged.append((due.message.key, units, len(delivery.gateway.sent)))
+
+    delivery.gate.charge = charge
+    single = delivery.submit()
+    await delivery.run()
+    delivery.gate.units = lambda provider, channel, content: 3
+    several = delivery.submit()
+    await delivery.run()
+
+    assert charged == [(several, 3, 1)]
+    assert delivery.states(single, several) == [State.SUBMITTED, State.SUBMITTED]
 
 
 async def test_a_process_with_one_place_sends_one_message_at_a_time() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from messaging.application.messages.pacing import rate_limiting as rate_limiting_module
 from messaging.application.messages.pacing.circuit_breakers import CircuitBreakers
@@ -19,12 +20,15 @@ from messaging.application.ports.rate_limits import Bucket, Verdict
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.limits import PairLimit, SendLimits
+from messaging.domain.content.content import Content, Image, Text
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
 from messaging.domain.shared.ids import MessageId
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import ACCOUNT, SENDER, TEMPLATE, TENANT, a_sender, a_snapshot, a_state
+from tests.fakes.installed import INSTALLED
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.sender_health import InMemoryHealthRecords
 from tests.fakes.snapshots import InMemorySnapshots
@@ -62,12 +66,15 @@ def due(number: int, *, to: int | None = None, **changes: Any) -> Due:
 
 
 class World:
-    def __init__(self, *, per_second: int = 80, **terms: Any) -> None:
+    def __init__(self, *, per_second: int = 80, of_provider: SendLimits | None = None, **terms: Any) -> None:
+        cloud = INSTALLED["whatsapp_cloud"]
+        limited = cloud if of_provider is None else replace(cloud, limits=of_provider)
         self.limits, self.counts = InMemoryRateLimits(), Counts()
         self.snapshots = snapshots = InMemorySnapshots(a_snapshot(senders=(a_sender(per_second=per_second),)))
         self.rate_limiting = RateLimiting(
             snapshots=snapshots,
             limits=self.limits,
+            providers={"whatsapp_cloud": limited},
             terms=LimitTerms(**terms),
             telemetry=self.counts,
         )
@@ -160,11 +167,10 @@ async def test_who_writes_too_often_to_one_person_waits_alone() -> None:
     assert world.rate_limiting.throttled() == []
 
 
-async def test_other_channels_have_no_limit_for_a_pair() -> None:
-    world = World(per_second=1_000)
-    lane = DeliverLane(Channel.SMS, Priority.CRITICAL)
+async def test_a_provider_that_names_no_limit_for_a_pair_has_none() -> None:
+    world = World(per_second=1_000, of_provider=SendLimits(per_second=80))
 
-    assert len(await world.admit([due(number, to=1) for number in range(50)], lane)) == 50
+    assert len(await world.admit([due(number, to=1) for number in range(50)])) == 50
 
 
 @pytest.mark.parametrize(
@@ -238,6 +244,77 @@ async def test_a_message_of_one_account_is_counted_with_that_account() -> None:
     assert f"account:{ACCOUNT}" in world.limits._tat
 
 
+# --- limits in a provider's own terms ---------------------------------------------------------------------------------
+
+
+async def test_a_pair_is_limited_as_its_provider_says() -> None:
+    world = World(of_provider=SendLimits(per_second=80, per_pair=PairLimit(interval=timedelta(seconds=60), burst=4)))
+
+    # At nine tenths of the limit.
+    assert await world.admit([due(number, to=7) for number in range(5)]) == [0, 1, 2]
+
+
+async def test_an_account_sends_no_more_in_24_hours_than_its_provider_says() -> None:
+    world = World(of_provider=SendLimits(per_second=80, per_day=10))
+
+    granted = sum([len(await world.admit([due(number)])) for number in range(10)])
+    held = await world.admit([due(10)])
+    rests = world.rate_limiting.throttled_for(URGENT)
+    world.limits.now += 24 * 3600
+
+    assert (granted, held) == (9, [])
+    assert world.counts.seen["sends_held_back{limit=day}"] == 2
+    # It is looked at again soon, because its messages may expire meanwhile.
+    assert 0 < rests <= 30
+    assert await world.admit([due(10)]) == [10]
+
+
+async def test_a_day_that_is_used_up_takes_no_token_of_the_sender() -> None:
+    world = World(of_provider=SendLimits(per_second=80, per_day=1))
+    await world.admit([due(1)])
+    before = dict(world.limits._tat)
+
+    assert await world.admit([due(2)]) == []
+    assert world.limits._tat == before
+
+
+IN_SEGMENTS = SendLimits(per_second=2, unit="segment")
+
+
+@pytest.mark.parametrize(
+    ("limits", "channel", "content", "units"),
+    [
+        (IN_SEGMENTS, Channel.SMS, Text(body="a" * 160), 1),
+        (IN_SEGMENTS, Channel.SMS, Text(body="a" * 400), 3),
+        (IN_SEGMENTS, Channel.SMS, Text(body="😀" * 36), 2),
+        (IN_SEGMENTS, Channel.SMS, Image(link="https://shop.example/a.png"), 1),
+        (IN_SEGMENTS, Channel.WHATSAPP, Text(body="a" * 400), 1),
+        (SendLimits(per_second=2), Channel.SMS, Text(body="a" * 400), 1),
+    ],
+    ids=["one", "three", "emoji", "picture", "channel without", "counted in messages"],
+)
+def test_a_text_is_as_long_as_its_segments_where_those_are_counted(
+    limits: SendLimits, channel: Channel, content: Content, units: int
+) -> None:
+    world = World(of_provider=limits)
+
+    assert world.rate_limiting.units("whatsapp_cloud", channel, content) == units
+    assert world.rate_limiting.units("another", channel, content) == 1
+
+
+async def test_whoever_comes_after_a_text_of_three_segments_waits_for_all_of_them() -> None:
+    world = World(per_second=2, of_provider=IN_SEGMENTS, share=1.0)
+    await world.admit([due(1)])
+
+    await world.rate_limiting.charge(due(1), 3)
+
+    denied = []
+    for _ in range(3):
+        denied.append(await world.admit([due(2)]))
+        world.limits.now += 0.5
+    assert (denied, await world.admit([due(2)])) == ([[], [], []], [2])
+
+
 # --- by a clock that stands still unless told to go on ----------------------------------------------------------------
 
 
@@ -247,6 +324,9 @@ class Told:
     def __init__(self, *verdicts: Verdict) -> None:
         self.verdicts = list(verdicts)
         self.buckets: Sequence[Bucket] = ()
+
+    async def charge(self, bucket: Bucket, tokens: int) -> None:
+        raise NotImplementedError
 
     async def take(self, wanted: Sequence[Sequence[Bucket]]) -> Sequence[Verdict]:
         self.buckets = wanted[-1] if wanted else ()

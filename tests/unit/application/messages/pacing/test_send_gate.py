@@ -26,6 +26,7 @@ from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.messages.retry import SendResult, Sent
 from messaging.domain.shared.ids import SenderId, TenantId
 from tests.builders import SENDER, TEMPLATE, TENANT, a_sender, a_snapshot, a_state
+from tests.fakes.installed import INSTALLED
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.webhooks.doubles import Counts
@@ -52,7 +53,9 @@ class World:
         breakers: Any = self
         never = timedelta(hours=1)
         self.limit = ConcurrencyLimit(concurrency=concurrency, batch=100, pace=SendPace(slow_after=never))
-        self.rate_limiting = RateLimiting(snapshots=snapshots, limits=InMemoryRateLimits(), telemetry=Counts())
+        self.rate_limiting = RateLimiting(
+            snapshots=snapshots, limits=InMemoryRateLimits(), telemetry=Counts(), providers=INSTALLED
+        )
         self.gate = SendGate(
             breakers=breakers,
             rate_limiting=self.rate_limiting,

@@ -4,7 +4,7 @@ from typing import Final
 
 _NAME = "A name for people."
 _EXTERNAL = "The provider's id for it."
-_PER_SECOND = "How many messages a second the provider lets this sender send."
+_PER_SECOND = "How many messages a second the provider lets this sender send; segments, where it counts those."
 _RANK = "The lowest is preferred when no routing rule decides."
 
 CONFIGURATION: Final = {

@@ -36,7 +36,10 @@ class AddSenderBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     external_id: Id
     address: Annotated[str, Meta(min_length=1, max_length=320, examples=["+14155550100"])]
     name: Name
-    per_second: PerSecond = 80
+    per_second: Annotated[
+        PerSecond | None,
+        Meta(description="The provider's limit for this sender; without it, the provider's usual one."),
+    ] = None
     rank: Rank = 0
     verify: bool | None = None
 

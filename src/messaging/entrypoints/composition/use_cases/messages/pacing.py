@@ -29,6 +29,7 @@ class PacingUseCases(DeclarativeContainer):
         RateLimiting,
         snapshots=adapters.snapshots,
         limits=adapters.limits,
+        providers=adapters.installed,
         terms=Singleton(terms.provider_limits, settings),
         telemetry=adapters.telemetry,
     )
