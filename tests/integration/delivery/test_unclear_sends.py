@@ -4,129 +4,30 @@ Real PostgreSQL; the provider keeps a ledger of what it has taken.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
 
 import pytest
 from msgspec.structs import replace
 
 from messaging.adapters.postgres.session.engine import Engines
+from messaging.application.crashpoints import EXIT_CODE
 from messaging.application.messages.pacing.send_slots import AskAgainAt
 from messaging.application.ports.providers.lookup import Sought
 from messaging.application.ports.providers.outcomes import ProviderUnavailable
-from messaging.application.ports.providers.sending import Connection, NotStarted, Outgoing
-from messaging.domain.channels.capabilities import Capabilities
+from messaging.application.ports.providers.sending import Connection
 from messaging.domain.messages import unclear_sends
-from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
-from messaging.domain.messages.retry import SendResult, Sent, Uncertain
 from messaging.domain.messages.state import State
+from messaging.entrypoints.lab.dev.servers.logins import Logins
 from tests.builders import a_receipt
-from tests.fakes.gateway import MayStart
-from tests.integration.delivery.delivering import Delivery, make_due, submitted
+from tests.integration.delivery.delivering import submitted
+from tests.integration.delivery.unclear import CAN, FINDS, KEY, NOTHING, Scene, unclear
 from tests.integration.postgres.test_lifecycles import record
+from tests.logins import as_login
 
 pytestmark = pytest.mark.usefixtures("delivery")
-
-FINDS: Final = Capabilities(can_find=True, can_look_up=True, confirms_delivery=True)
-KEY: Final = Capabilities(takes_idempotency_key=True, confirms_delivery=True)
-NOTHING: Final = Capabilities()
-
-
-class Ledger:
-    """What a provider has taken, by its own ids. It drops what comes with a known key, if it `knows_keys`.
-
-    `answers` of its sends are lost while it is set. A death sets `dying`: the process that sends or asks is gone then.
-    """
-
-    def __init__(self, *, knows_keys: bool) -> None:
-        self.knows_keys = knows_keys
-        self.taken: list[str] = []
-        self.asked = 0
-        self.answers_lost = True
-        self.away = False
-        self.dying = asyncio.Event()
-        self.dies = False
-
-    async def send(self, outgoing: Outgoing, may_start: MayStart) -> SendResult | NotStarted:
-        if not await may_start():
-            return NotStarted()
-        if not self.knows_keys or outgoing.idempotency_key not in self.taken:
-            self.taken.append(outgoing.idempotency_key)
-        await self._maybe_die()
-        if self.answers_lost:
-            return Uncertain(reason="The connection broke.")
-        return Sent(provider_message_id=f"x.{outgoing.idempotency_key}")
-
-    async def find(self, connection: Connection, sought: Sought) -> list[Receipt]:
-        self.asked += 1
-        await self._maybe_die()
-        if self.away:
-            raise ProviderUnavailable("provider_unavailable", "Away.")
-        if sought.reference not in self.taken:
-            return []
-        return [
-            a_receipt(kind, provider_message_id=f"x.{sought.reference}")
-            for kind in (ReceiptKind.SENT, ReceiptKind.OTHER)
-        ]
-
-    async def _maybe_die(self) -> None:
-        if self.dies:
-            self.dying.set()
-            await asyncio.Event().wait()
-
-
-class Scene:
-    """One process that delivers to a provider which can prove so much."""
-
-    def __init__(self, engines: Engines, can: Capabilities) -> None:
-        self.delivery = Delivery(engines, can=can)
-        self.ledger = Ledger(knows_keys=can.takes_idempotency_key)
-        self.delivery.gateway.answer = self.ledger.send
-        setattr(self.delivery.gateway, "find", self.ledger.find)  # noqa: B010 - the scripted one remembers by itself
-        self.resolve = self.delivery.resolving()
-
-    async def unclear(self) -> MessageKey:
-        key = await submitted(self.delivery)
-        await self.delivery.run()
-        return key
-
-    async def look(self) -> State:
-        """The look that comes next, as if its time had come."""
-        await make_due(self.delivery)
-        await self.resolve()
-        return await self.state()
-
-    async def look_to_the_end(self) -> State:
-        while (state := await self.look()) is State.UNKNOWN:
-            continue
-        return state
-
-    async def die_at_the_next_look(self) -> None:
-        """The process is gone as soon as the provider has the question; none of its transactions goes on."""
-        self.ledger.dies = True
-        self.ledger.dying.clear()
-        await make_due(self.delivery)
-        process = asyncio.create_task(self.resolve())
-        await self.ledger.dying.wait()
-        process.cancel()
-        await asyncio.wait([process])
-        self.ledger.dies = False
-
-    async def state(self) -> State:
-        async with self.delivery.open() as uow:
-            (message,) = (await uow.lifecycles.lock([self.key])).values()
-        return message.state
-
-    key: MessageKey
-
-
-async def unclear(engines: Engines, can: Capabilities) -> Scene:
-    scene = Scene(engines, can)
-    scene.key = await scene.unclear()
-    assert await scene.state() is State.UNKNOWN
-    return scene
 
 
 async def types(scene: Scene) -> list[str]:
@@ -161,11 +62,12 @@ async def test_one_that_is_not_found_is_asked_for_until_the_end_and_then_left_to
     assert (await types(scene))[-3:] == ["message.asked", "message.asked", "message.unconfirmed"]
 
 
-async def test_a_provider_that_is_away_is_asked_again(engines: Engines) -> None:
+@pytest.mark.parametrize("fault", [ProviderUnavailable("provider_unavailable", "Away."), KeyError("a bug of ours")])
+async def test_a_provider_that_cannot_be_asked_is_asked_again(engines: Engines, fault: Exception) -> None:
     scene = await unclear(engines, FINDS)
-    scene.ledger.away = True
+    scene.ledger.fault = fault
     assert await scene.look() is State.UNKNOWN
-    scene.ledger.away = False
+    scene.ledger.fault = None
 
     assert await scene.look() is State.SENT
 
@@ -190,18 +92,43 @@ async def test_another_message_of_ours_that_reads_the_same_is_not_taken_for_it(e
     assert await scene.look_to_the_end() is State.UNCONFIRMED
 
 
-@pytest.mark.parametrize("deaths", [1, 2])
-async def test_a_process_that_dies_while_asking_delays_the_look_by_a_lease(engines: Engines, deaths: int) -> None:
+async def test_a_process_that_dies_while_asking_delays_the_look_by_a_lease(engines: Engines) -> None:
     scene = await unclear(engines, FINDS)
 
-    for _ in range(deaths):
-        await scene.die_at_the_next_look()
-        assert await scene.state() is State.UNKNOWN
-        # The look is leased: nobody else asks at once.
-        assert await scene.resolve() == 0
+    await scene.die_at_the_next_look()
+    assert await scene.state() is State.UNKNOWN
+    # The look is leased: nobody else asks at once.
+    assert await scene.resolve() == 0
 
     assert await scene.look() is State.SENT
-    assert scene.ledger.asked == deaths + 1
+    assert scene.ledger.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("point", "capability", "end"),
+    [
+        ("resolve_unknown.after_commit", "finds", State.SENT),
+        ("resolve_unknown.before_settling", "finds", State.SENT),
+        ("resolve_unknown.after_repeat", "key", State.SUBMITTED),
+    ],
+)
+async def test_a_process_may_be_killed_at_any_point_of_a_look(
+    engines: Engines, database: str, logins: Logins, point: str, capability: str, end: State
+) -> None:
+    scene = await unclear(engines, CAN[capability])
+    (taken,) = scene.ledger.taken
+
+    urls = (as_login(database, logins.tenants), as_login(database, logins.system))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.delivery.unclear", *urls),
+        *(point, capability, str(scene.key.message_id), taken),
+    )
+    assert await process.wait() == EXIT_CODE
+    assert await scene.state() is State.UNKNOWN
+    scene.ledger.answers_lost = False
+
+    assert await scene.look() is end
+    assert scene.ledger.taken == [taken]
 
 
 async def test_a_request_is_repeated_with_its_key_and_its_answer_settles_the_message(engines: Engines) -> None:

@@ -114,6 +114,9 @@ class Inquire:
             ids = {"message_id": typeid(Prefix.MESSAGE, message.key.message_id), "code": error.code}
             log.info("message.find_failed", extra=ids)
             return Answer(asked=Asked.FAILED)
+        except Exception:  # what is told of the other messages must not be lost because of a bug of ours
+            log.exception("message.find_broke", extra={"message_id": typeid(Prefix.MESSAGE, message.key.message_id)})
+            return Answer(asked=Asked.FAILED)
         # The reference says whose receipts they are, whether the provider knows it or not.
         return Answer(asked=Asked.YES, receipts=[replace(it, reference=sought.reference) for it in found])
 

@@ -11,7 +11,7 @@ MESSAGE_STATUSES: Final = {
     "sending": "a worker is handing it to the provider",
     "unknown": "the request left and no usable answer came; the provider's word is awaited",
     "submitted": "the provider has accepted it",
-    "sent": "the provider reports that it passed it on",
+    "sent": "the provider reports that it passed it on, or has taken it and confirms no delivery",
     "delivered": "it reached the recipient's device or mailbox",
     "read": "the recipient opened it",
     "failed": "it was refused or could not be delivered; `error` says why",
