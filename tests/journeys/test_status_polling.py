@@ -130,3 +130,39 @@ async def test_a_message_the_provider_forgets_is_asked_after_28_times_and_stays_
     assert checks == [{"check": n, "of": 28, "news": "no", "asked": "yes"} for n in range(1, 29)]
     assert await impatient.status(id) == "submitted"
     assert (await impatient.ledger())[id] == 1
+
+
+async def a_twilio_number(platform: Platform) -> str:
+    """The id of a sender of a provider that can be asked for a message."""
+    sid, number = "AC00000000000000000000000000000077", "+15017250677"
+    known = {"sid": sid, "auth_token": "tryingtoask", "numbers": [{"phone_number": number}]}
+    (await platform.sandbox.post("/_control/twilio/accounts", json=known)).raise_for_status()
+    account = {"provider": "twilio", "name": "Journeys", "external_id": sid, "auth_tokens": ["tryingtoask"]}
+    connected = await platform.client.post("/v1/provider-accounts", json=account)
+    assert connected.is_success, connected.text
+    sender = {"account_id": connected.json()["id"], "channel": "sms", "external_id": number, "address": number}
+    added = await platform.client.post("/v1/senders", json=sender | {"name": "Journeys"})
+    assert added.is_success, added.text
+    # Nobody said how fast it is.
+    assert added.json()["per_second"] == 1
+    return str(added.json()["id"])
+
+
+async def test_a_text_whose_answer_was_lost_is_asked_for_where_the_provider_can_be_asked(impatient: Platform) -> None:
+    sender = await a_twilio_number(impatient)
+
+    def text(to: str) -> dict[str, Any]:
+        return {"to": to, "channel": "sms", "from": sender, "content": {"type": "text", "body": f"Your order, {to}"}}
+
+    found = await impatient.accepted(text("+14155550158"))
+    without_record = await impatient.accepted(text("+14155550159"))
+    await impatient.until(found, "submitted", "sent", "delivered")
+    await impatient.until(without_record, "unconfirmed")
+
+    told = [entry for entry in await impatient.timeline(found) if entry["detail"].get("source") == "history"]
+    assert told
+    asked = next(entry for entry in await impatient.timeline(without_record) if entry["type"] == "message.asked")
+    assert asked["detail"]["asked"] == "yes"
+    ledger = await impatient.ledger()
+    assert (ledger[found], ledger[without_record]) == (1, 1)
+    assert await impatient.illegal_histories() == []
