@@ -1,4 +1,4 @@
-"""Messages on other channels than WhatsApp, through the whole API: whom they reach, what they say, and what is stored."""
+"""Text messages through the whole API: whom they reach, from whom, and what they cost."""
 
 import pytest
 

@@ -106,6 +106,21 @@ async def test_pages_of_any_size_show_everything_once_newest_first(engines: Engi
     assert all(later > earlier for later, earlier in pairwise(found))
 
 
+@pytest.mark.parametrize("wanted", [EVERYTHING, MessageFilter(states=(State.QUEUED,))], ids=["newest", "by state"])
+async def test_a_page_ends_where_its_contents_grow_too_large(
+    engines: Engines, wanted: MessageFilter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mails carry files; the next page goes on where the bytes were used up."""
+    sent = [a_new_message(**at(minute)) for minute in range(6)]
+    await accept(engines, sent)
+    monkeypatch.setattr(message_lists, "MOST_BYTES", len(sent[0].sealed) + 1)
+
+    found = await pages(engines, wanted, limit=5)
+
+    assert [len(page) for page in found if page] == [2, 2, 2]
+    assert [row.id for page in found for row in page] == [new.message.id for new in reversed(sent)]
+
+
 async def test_each_filter_shows_its_own(engines: Engines) -> None:
     bob = a_new_message(recipient=Phone("+4915112345678"), **at(0))
     text = a_new_message(content=a_text(), **at(1))

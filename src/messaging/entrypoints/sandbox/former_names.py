@@ -1,6 +1,6 @@
 """Names that the sandbox of version 0.1.0 had: requests with them are refused, a state directory with them is kept.
 
-They said callback for what Meta posts to us, which is a webhook.
+They said callback for what a provider posts to us, which is a webhook.
 """
 
 from collections.abc import Iterable, Mapping

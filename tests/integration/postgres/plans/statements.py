@@ -146,7 +146,7 @@ def _webhooks(facts: Facts) -> Cases:
         "add-inbound": ((tenants, ids, tenants, tenants, t, t, b, w), []),
         "open-windows": ((tenants, tenants, b, w), []),
         "learn-aliases": ((tenants, t, b, t, b, b, t), []),
-        "add-events": ((tenants, ids, tenants, ids, w, w, i, t, t, b, b), ["provider_accounts_pkey"]),
+        "add-events": ((tenants, ids, tenants, ids, w, w, i, t, t, b, b), ["provider_accounts_id_key"]),
     }
 
 

@@ -12,6 +12,9 @@ from messaging.domain.shared.mode import TenantScope
 # The number of messages that one page reads at most, in a list by columns that change (state, error code, time of the
 # change). Those columns are in no index. The next page continues where this one stopped.
 STRETCH: Final = 5_000
+# Bytes of sealed contents after which a page ends: e-mails carry files, and a process holds the pages of many callers.
+# The row that passes it is the last with its content.
+MOST_BYTES: Final = 8 * 2**20
 # States in which every message has a dispatch. Lists by these states read the outbox, which has few rows.
 WAITING: Final = frozenset({State.SCHEDULED, State.QUEUED, State.CLAIMED, State.SENDING})
 # States that few messages are in. Lists by these states read the events that led to them.
@@ -194,8 +197,11 @@ class PageQuery:
             ORDER BY m.id DESC"""
 
     def _page(self, source: str, limit: int) -> tuple[Any, ...]:
+        # The sizes of contents are known without reading them.
         query = f"""
-            SELECT {COLUMNS}, c.sealed
+            SELECT {COLUMNS}, CASE
+                WHEN sum(octet_length(c.sealed)) OVER (ORDER BY m.id DESC) - octet_length(c.sealed) < {MOST_BYTES}
+                THEN c.sealed END AS sealed
             FROM ({source} LIMIT {self._argument(limit)}) AS m
             CROSS JOIN LATERAL (
                 SELECT c.sealed FROM contents c WHERE c.tenant_id = $1 AND c.message_id = m.id LIMIT 1

@@ -51,15 +51,13 @@ class PostgresRecords:
     async def page(self, wanted: MessageFilter, *, before: MessageId | None, limit: int) -> MessagePage:
         query = PageQuery(self._scope, wanted, before)
         await self._driver.execute(LIST_SETTINGS)
-        if not query.by_what_changes:
-            rows = await self._driver.fetch(*query.newest(limit + 1))
-        else:
-            rows = await self._driver.fetch(*query.stretch(limit + 1))
-            if len(rows) <= limit:
-                end = await self._driver.fetchval(*query.end_of_stretch())
-                return MessagePage(rows=tuple(map(_message, rows)), scanned_to=end and MessageId(end))
-        shown = tuple(_message(row) for row in rows[:limit])
-        return MessagePage(rows=shown, scanned_to=shown[-1].id if len(rows) > limit else None)
+        newest = query.stretch(limit + 1) if query.by_what_changes else query.newest(limit + 1)
+        rows = await self._driver.fetch(*newest)
+        shown = tuple(_message(row) for row in rows[:limit] if row["sealed"] is not None)
+        if len(rows) > len(shown):
+            return MessagePage(rows=shown, scanned_to=shown[-1].id)
+        end = await self._driver.fetchval(*query.end_of_stretch()) if query.by_what_changes else None
+        return MessagePage(rows=shown, scanned_to=end and MessageId(end))
 
     async def counts(self, wanted: CountedRange) -> MessageCounts:
         return await Count(self._driver, self._scope, wanted)()

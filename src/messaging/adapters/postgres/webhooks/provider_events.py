@@ -12,7 +12,7 @@ from messaging.application.ports.provider_events import NewProviderEvent, Provid
 from messaging.domain.shared.ids import AccountId, EventId, WebhookId
 from messaging.domain.shared.mode import TenantScope
 
-# Indexes: provider_accounts_pkey, provider_events_told_key. Returns the events that were not stored before.
+# Indexes: provider_accounts_id_key, provider_events_told_key. Returns the events that were not stored before.
 ADD: Final = """
 INSERT INTO provider_events (tenant_id, id, account_id, webhook_id, occurred_at, received_at, size, mode, kind,
                              sender_external_id, digest, sealed)

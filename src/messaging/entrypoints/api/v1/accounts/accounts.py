@@ -224,7 +224,7 @@ class AccountsController(Controller):
             "register_number",
             "Provider accounts",
             "Register a number of the account",
-            description="Makes it able to send. Meta allows ten registrations of a number within 72 hours.",
+            description="Makes it able to send. Providers limit how often a number may be registered.",
             body=RegisterNumberBody,
             example={"phone_number_id": "106540352242922", "pin": "150954"},
             returns=NumberView,

@@ -11,7 +11,7 @@ from messaging.domain.shared.ids import Prefix, SenderId, typeid
 from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine, some, warning
 
 _MEND: Final[Mapping[Trouble | None, str]] = {
-    Trouble.UNAUTHORIZED: "give the account a new token: PATCH /v1/provider-accounts/{id} (docs/connect-whatsapp.md)",
+    Trouble.UNAUTHORIZED: "give the account a new token: PATCH /v1/provider-accounts/{id} (its docs/connect-….md)",
     Trouble.RESTRICTED: "look the code up at the provider, lift the restriction there, then: app retry msg_...",
     Trouble.UNAVAILABLE: "nothing while the provider is down; else check this machine's way out to it",
     None: "docs/operations.md, Held senders",

@@ -10,7 +10,7 @@ from messaging.entrypoints.composition.doctor.finding import Finding, fine, some
 
 _REPLAY: Final = "see the log lines webhook.set_aside for the cause, mend it, then: app webhooks replay"
 _CONNECT: Final = (
-    "have them delivered: POST /v1/provider-accounts/{id}/subscribe, or app connect whatsapp (docs/connect-whatsapp.md)"
+    "have them delivered: POST /v1/provider-accounts/{id}/subscribe, or app connect (its docs/connect-….md)"
 )
 
 
