@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from messaging.adapters.providers import twilio, whatsapp_cloud
+from messaging.adapters.providers import smtp, twilio, whatsapp_cloud
 from messaging.application.ports.providers.descriptor import CarriedChannels, Provider, Providers
 from messaging.entrypoints.settings.settings import PREFIX, ProviderGroup
 
-PROVIDERS: Final[tuple[Provider, ...]] = (whatsapp_cloud.PROVIDER, twilio.PROVIDER)
+PROVIDERS: Final[tuple[Provider, ...]] = (whatsapp_cloud.PROVIDER, twilio.PROVIDER, smtp.PROVIDER)
 
 BY_NAME: Final[Providers] = {provider.name: provider for provider in PROVIDERS}
 CARRIED: Final[CarriedChannels] = {provider.name: provider.channels for provider in PROVIDERS}

@@ -6,11 +6,12 @@ from typing import Final
 from messaging.entrypoints.sandbox.core import server
 from messaging.entrypoints.sandbox.core.app import BuildLookAlike, Sandbox
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Settings
+from messaging.entrypoints.sandbox.smtp.app import Smtp
 from messaging.entrypoints.sandbox.twilio.app import Twilio
 from messaging.entrypoints.sandbox.whatsapp_cloud.app import WhatsAppCloud
 
 # A line for each provider, in the order in which they are asked: the last one serves paths of every kind.
-LOOK_ALIKES: Final[tuple[BuildLookAlike, ...]] = (Twilio, WhatsAppCloud)
+LOOK_ALIKES: Final[tuple[BuildLookAlike, ...]] = (Twilio, Smtp, WhatsAppCloud)
 
 
 def create_app(config: SandboxConfig) -> Sandbox:

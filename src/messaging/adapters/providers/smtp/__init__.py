@@ -1,0 +1,83 @@
+"""E-mail through any mail server that takes it by SMTP, each account through its own."""
+
+import socket
+from datetime import UTC, datetime
+from typing import Final
+
+from messaging.adapters.providers.smtp.bounces.door import DoorTerms, ReturnedMailDoor
+from messaging.adapters.providers.smtp.bounces.reader import SmtpWebhookReader
+from messaging.adapters.providers.smtp.client import SmtpGateway
+from messaging.adapters.providers.smtp.credentials import SmtpCredentials
+from messaging.adapters.providers.smtp.sandbox import SandboxServer
+from messaging.adapters.providers.smtp.settings import SmtpSettings
+from messaging.adapters.providers.smtp.wire.pool import PoolTerms
+from messaging.adapters.providers.tools import Tools
+from messaging.application.ports.providers.adapter import ProviderAdapter
+from messaging.application.ports.providers.descriptor import IdShape, Provider
+from messaging.domain.channels.address import Channel
+from messaging.domain.channels.capabilities import Capabilities
+from messaging.domain.channels.limits import SendLimits
+
+_HOST: Final = IdShape(
+    pattern=r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+    words="The id of an SMTP account is the host name of its mail server",
+    example="smtp.example.com",
+)
+_ADDRESS: Final = IdShape(
+    pattern=r"[^@\s/\x00-\x1f<>]{1,64}@[A-Za-z0-9.-]{1,253}",
+    words="The id of an SMTP sender is its e-mail address",
+    example="orders@example.com",
+)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapter:
+    """The adapter; `terms` are those of its connections in place of the usual ones."""
+    settings = tools.settings
+    assert isinstance(settings, SmtpSettings)
+    gateway = SmtpGateway(
+        settings=settings,
+        sandbox=SandboxServer(tools.http, tools.sandbox_url),
+        now=_now,
+        terms=terms
+        or PoolTerms(
+            connections=settings.connections,
+            most_uses=settings.messages_per_connection,
+            idle=settings.idle_seconds,
+        ),
+    )
+    tools.on_close(gateway.aclose)
+    return ProviderAdapter(gateway=gateway, webhooks=SmtpWebhookReader(), door=_door(settings))
+
+
+def _door(settings: SmtpSettings) -> ReturnedMailDoor | None:
+    if settings.inbound_port is None:
+        return None
+    terms = DoorTerms(
+        host=settings.inbound_host,
+        port=settings.inbound_port,
+        name=settings.helo_name or socket.gethostname(),
+        connections=settings.inbound_connections,
+    )
+    return ReturnedMailDoor(terms, now=_now)
+
+
+PROVIDER: Final = Provider(
+    name="smtp",
+    title="SMTP",
+    channels=frozenset({Channel.EMAIL}),
+    credentials=SmtpCredentials,
+    settings=SmtpSettings,
+    # A mail server promises to deliver or to return: `sent` is its last word, and returned mail the only echo. It
+    # cannot be asked, and takes the same message twice.
+    capabilities=Capabilities(),
+    # Common for submission; each sender has its own, and so may have another.
+    limits=SendLimits(per_second=10),
+    account_id=_HOST,
+    sender_id=_ADDRESS,
+    secret_patterns=(r"(?i)\bAUTH (?:PLAIN|LOGIN|CRAM-MD5)\s+\S+",),
+    build=build,
+)
