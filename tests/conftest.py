@@ -24,7 +24,10 @@ from tests.run_again import pytest_runtest_protocol as pytest_runtest_protocol
 from tests.run_again import pytest_terminal_summary as pytest_terminal_summary
 
 # Servers share the machine with the tests: how long one example takes says nothing about the code.
-settings.register_profile("shared_machine", deadline=None)
+# Examples are the same in every run, so that a change is judged by itself: what random ones find is found by
+# `pytest --hypothesis-profile=searching`, and kept as a test.
+settings.register_profile("shared_machine", deadline=None, derandomize=True, database=None)
+settings.register_profile("searching", deadline=None)
 settings.load_profile("shared_machine")
 
 _numbers = itertools.count(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -11,7 +12,7 @@ from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
 from messaging.adapters.postgres.session.engine import APP_ROLE, SYSTEM_ROLE, Engines, create_engines
 from messaging.adapters.postgres.session.transactions import autocommit, transaction
 from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from messaging.domain.shared.ids import TemplateId
+from messaging.domain.shared.ids import AccountId, TemplateId
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ACCOUNT, OTHER_TENANT, SENDER, TENANT, a_sender, a_template, an_account
 from tests.seeding import (
@@ -102,8 +103,16 @@ APP_GRANTS: Final[Mapping[str, str]] = {
     "tenants": "S",
 }
 
-# Found by something unguessable before the tenant is known, so these alone are unique across tenants.
-UNIQUE_ACROSS_TENANTS: Final = {"api_keys_public_id_key", "provider_accounts_webhook_token_key", "tenants_pkey"}
+SECOND_ACCOUNT: Final = AccountId(UUID(int=77))
+
+# Found before the tenant is known, by something unguessable or with a reference that only the platform can write, so
+# these alone are unique across tenants.
+UNIQUE_ACROSS_TENANTS: Final = {
+    "api_keys_public_id_key",
+    "provider_accounts_id_key",
+    "provider_accounts_webhook_token_key",
+    "tenants_pkey",
+}
 
 
 @pytest.fixture
@@ -301,13 +310,13 @@ async def test_a_message_cannot_refer_to_anothers_sender(two_tenants: Engines) -
 
 async def test_a_message_cannot_refer_to_a_sender_of_another_account(two_tenants: Engines) -> None:
     async with PostgresUnitOfWorkFactory(two_tenants.app)(TENANT, Mode.LIVE) as uow:
-        second = an_account(id=OTHER_ACCOUNT, webhook_token="second")
+        second = an_account(id=SECOND_ACCOUNT, webhook_token="second")
         await uow.accounts.add_account(second)
         await uow.commit()
 
     with pytest.raises(asyncpg.ForeignKeyViolationError, match="messages_sender_fkey"):
         await PostgresSubmissions(two_tenants.app).accept_many(
-            [an_acceptance(a_new_message(account_id=OTHER_ACCOUNT, sender_id=SENDER, template_id=None))]
+            [an_acceptance(a_new_message(account_id=SECOND_ACCOUNT, sender_id=SENDER, template_id=None))]
         )
 
 
