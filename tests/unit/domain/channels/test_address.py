@@ -1,7 +1,7 @@
 """Which texts are a person's address, and what does a refusal say?"""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messaging.domain.channels.address import (
@@ -188,6 +188,7 @@ def test_anything_else_is_no_recipient(text: str) -> None:
 
 
 @given(text=st.text(max_size=40) | st.from_regex(r"\+[0-9 ()-]{5,20}", fullmatch=True))
+@example(text="+4900000")
 def test_whatever_is_read_as_a_number_is_plain_e164(text: str) -> None:
     match parse_recipient(text):
         case Phone(value=value):

@@ -56,7 +56,10 @@ def _spelled_out(text: str) -> str | PhoneFlaw | None:
 
 
 def _possible(read: str | NumberFlaw) -> str | PhoneFlaw:
-    return _invalid(f"No such phone number can exist. {read.detail}") if isinstance(read, NumberFlaw) else read
+    if isinstance(read, NumberFlaw):
+        return _invalid(f"No such phone number can exist. {read.detail}")
+    # Without a prefix that is dialled only inside the country it may be too short.
+    return read if _E164.fullmatch(read) else _invalid(_LENGTH)
 
 
 def _strange_character(text: str) -> str | None:
