@@ -32,7 +32,7 @@ from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app
 from tests.builders import ACCOUNT as ACCOUNT_ID
 from tests.builders import TENANT, a_principal, a_sender, a_tenant, an_account
-from tests.integration.providers.twilio.sending import ACCOUNT, NUMBER, TOKEN
+from tests.integration.providers.twilio.sending import ACCOUNT, NUMBER, SERVICE, TOKEN
 from tests.logins import database_settings
 from tests.unit.application.webhooks.doubles import Counts
 
@@ -88,8 +88,12 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def running(database: str, redis_url: str, logins: Logins, state: Path) -> AsyncIterator[Platform]:
-    """A worker's use cases in this process; webhooks application and sandbox behind real sockets."""
+async def running(
+    database: str, redis_url: str, logins: Logins, state: Path, *, sender: str = NUMBER
+) -> AsyncIterator[Platform]:
+    """A worker's use cases in this process; webhooks application and sandbox behind real sockets. `sender` is the
+    tenant's only sender, as Twilio calls it.
+    """
     port = free_ports().webhooks
     public_url = f"http://127.0.0.1:{port}"
     async with serving(SandboxConfig(state_dir=state, settings=_QUICK)) as sandbox_url:
@@ -105,7 +109,7 @@ async def running(database: str, redis_url: str, logins: Logins, state: Path) ->
         async with open_resources(settings) as resources:
             application = build(settings, resources, worker="test")
             app = create_app(application)
-            await _connect_tenant(application)
+            await _connect_tenant(application, sender)
             async with (
                 listening(app, host="127.0.0.1", port=port, telemetry=Counts()),
                 httpx.AsyncClient(base_url=sandbox_url, trust_env=False) as sandbox,
@@ -114,13 +118,14 @@ async def running(database: str, redis_url: str, logins: Logins, state: Path) ->
                     "sid": ACCOUNT,
                     "auth_token": TOKEN,
                     "numbers": [{"phone_number": NUMBER, "sms_url": f"{public_url}{PATH}"}],
+                    "services": [{"sid": SERVICE, "senders": [NUMBER]}],
                 }
                 answer = await sandbox.post("/_control/twilio/accounts", json=joined)
                 assert answer.is_success, answer.text
                 yield Platform(database, application, app, public_url, sandbox)
 
 
-async def _connect_tenant(application: Application) -> None:
+async def _connect_tenant(application: Application, sender_id: str) -> None:
     adapters = application.adapters
     key = adapters.key_ring().new_data_key(TENANT)
     cipher = adapters.key_ring().cipher(TENANT, (key,))
@@ -132,7 +137,7 @@ async def _connect_tenant(application: Application) -> None:
         account = an_account(provider="twilio", mode=Mode.TEST, external_id=ACCOUNT, sealed_credentials=sealed)
         await uow.accounts.add_account(account)
         sender = a_sender(
-            channel=Channel.SMS, mode=Mode.TEST, external_id=NUMBER, address=NUMBER, name="Northwind", per_second=100
+            channel=Channel.SMS, mode=Mode.TEST, external_id=sender_id, address=NUMBER, name="Northwind", per_second=100
         )
         await uow.senders.add_sender(sender)
         await uow.commit()

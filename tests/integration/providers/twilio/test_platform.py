@@ -10,7 +10,7 @@ from messaging.adapters.providers.twilio.webhooks.signature import HEADER
 from messaging.entrypoints.lab.dev.servers.logins import Logins
 from tests.builders import SENDER
 from tests.integration.providers.twilio.platform import PATH, Platform, eventually, running
-from tests.integration.providers.twilio.sending import NUMBER, TOKEN
+from tests.integration.providers.twilio.sending import NUMBER, SERVICE, TOKEN
 from tests.unit.adapters.twilio.requests import a_status, a_webhook, an_inbound
 
 STORED = "SELECT count(*) FROM raw_webhooks"
@@ -84,6 +84,23 @@ async def test_a_persons_message_is_the_senders(platform: Platform) -> None:
         return bool(await platform.value("SELECT count(*) FROM inbound_messages WHERE sender_id = $1", SENDER))
 
     await eventually(arrived)
+
+
+async def test_a_messaging_service_sends_and_hears_of_what_people_write_to_its_numbers(
+    database: str, redis_url: str, logins: Logins, tmp_path: Path
+) -> None:
+    async with running(database, redis_url, logins, tmp_path, sender=SERVICE) as platform:
+        id = await platform.submit("+14155550105")
+
+        await platform.until(id, "delivered")
+
+        async def replied() -> bool:
+            await platform.application.webhooks.process()()
+            return bool(await platform.value("SELECT count(*) FROM inbound_messages WHERE sender_id = $1", SENDER))
+
+        await eventually(replied)
+        (entry,) = (await platform.sandbox.get("/_ledger")).json()["data"]
+        assert (entry["sender"], entry["from_"]) == (SERVICE, NUMBER)
 
 
 async def test_a_webhook_is_checked_with_the_public_url_whatever_host_the_caller_names(
