@@ -1,4 +1,4 @@
-"""Five classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
+"""Six classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
 
 No command and no setting of `app` leads here: `python -m messaging.entrypoints.lab.chaos.storm.planted BUG COMMAND…` is
 what the storm starts instead of `app COMMAND…`, and only when asked to test itself.
@@ -21,6 +21,7 @@ from messaging.application.messages.delivering.deliver import DeliverMessages
 from messaging.application.messages.delivering.mark_started import MarkStarted
 from messaging.application.ports.submissions import Acceptance, AcceptOutcome, Replayed
 from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.messages import unclear_sends
 from messaging.domain.messages.retry import Uncertain, Unreachable
 from messaging.domain.messages.transitions import lifecycle
 from messaging.entrypoints.composition import adapters
@@ -83,6 +84,11 @@ def retry_on_timeout() -> None:
         return Unreachable(reason=result.reason) if isinstance(result, Uncertain) else result
 
     _put(DeliverMessages, "_send", send)
+
+
+def repeat_without_key() -> None:
+    """Repeats the request of an unclear send although its provider knows no idempotency keys."""
+    _put(unclear_sends, "_may_repeat", lambda message, can, at: True)
 
 
 def relay_by_cursor() -> None:
@@ -150,6 +156,7 @@ PLANTS: Final[dict[str, Plant]] = {
         plant=asynchronous_start, processes=WORKERS, breaks=frozenset({"I2", "I6"}), focus="stop_database"
     ),
     "retry-on-timeout": Plant(plant=retry_on_timeout, processes=WORKERS, breaks=frozenset({"I2"})),
+    "repeat-without-key": Plant(plant=repeat_without_key, processes=WORKERS, breaks=frozenset({"I2"})),
     "relay-by-cursor": Plant(plant=relay_by_cursor, processes=WORKERS, breaks=frozenset({"I1"})),
     "dedupe-in-redis": Plant(plant=dedupe_in_redis, processes=("api",), breaks=frozenset({"I10"}), focus="flush"),
 }
