@@ -1,6 +1,8 @@
 """What may settle an unclear send, by what its provider can prove."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -273,6 +275,24 @@ def test_a_bounce_moves_what_was_sent() -> None:
     bounced = lifecycle.receive(sent, [(1, a_receipt(ReceiptKind.FAILED))], can=NOTHING)
 
     assert (bounced.state, bounced.dispatch) == (State.FAILED, Unschedule())
+
+
+@pytest.mark.parametrize("can", [ECHO, NOTHING], ids=["confirms delivery", "does not"])
+def test_receipts_and_the_answer_end_in_the_same_state_in_whatever_order_they_come(can: Capabilities) -> None:
+    def answered(message: MessageState) -> Change:
+        return lifecycle.conclude(message, epoch=1, result=Sent(provider_message_id="x.1"), can=can)
+
+    def heard(kind: ReceiptKind) -> Callable[[MessageState], Change]:
+        return lambda message: lifecycle.receive(message, [(1, a_receipt(kind))], can=can)
+
+    for kinds in ((ReceiptKind.SENT, ReceiptKind.FAILED), (ReceiptKind.OTHER, ReceiptKind.SENT), (ReceiptKind.OTHER,)):
+        ends = set()
+        for order in permutations([answered, *map(heard, kinds)]):
+            message = sending()
+            for happens in order:
+                message = project(message, happens(message), now=NOON)
+            ends.add(message.state)
+        assert len(ends) == 1, kinds
 
 
 def test_the_grace_of_a_channel_is_that_of_the_table() -> None:

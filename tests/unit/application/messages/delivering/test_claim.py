@@ -13,15 +13,17 @@ from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.rate_limiting import Admitted
 from messaging.application.messages.pacing.send_slots import Slot
 from messaging.application.ports.due_messages import Due
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import DispatchKind, MessageKey
 from messaging.domain.messages.pacing.fairness import Flow
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import SenderId
 from tests.builders import SENDER
-from tests.fakes.installed import CAPABILITIES_OF
+from tests.fakes.installed import CAPABILITIES_OF, all_can
 from tests.unit.application.messages.stored import Stored, at, in_seconds, key_of
 
 LANE = DeliverLane(Channel.WHATSAPP, Priority.DEFAULT)
@@ -33,7 +35,7 @@ SLOT = Slot(1.0, 2.0)
 class World:
     """Messages that are due, and who of them gets tokens: all but those that are to wait for so long."""
 
-    def __init__(self) -> None:
+    def __init__(self, capabilities: AccountCapabilities = CAPABILITIES_OF) -> None:
         self.stored = Stored()
         self.waits: dict[MessageKey, timedelta] = {}
         self.asked: list[int] = []
@@ -41,7 +43,7 @@ class World:
         self.rests: list[tuple[DeliverLane, UUID]] = []
         doubles: Any = {"open_uow": self.stored.open_uow, "gate": self, "fair_share": FairShare(at_once=self.at_once)}
         terms = DeliveryTerms(worker="w1", lease=timedelta(seconds=30))
-        self._claim = ClaimDue(terms=terms, capabilities=CAPABILITIES_OF, **doubles)
+        self._claim = ClaimDue(terms=terms, capabilities=capabilities, **doubles)
 
     async def claim(self, places: int = 10) -> Claimed:
         return await self._claim(LANE, places)
@@ -124,6 +126,15 @@ async def test_what_has_expired_ends_without_tokens(world: World) -> None:
 
     assert (world.asked, leaving(claimed), claimed.moved) == ([2], [2], 2)
     assert world.stored.states() == {1: State.EXPIRED, 2: State.CLAIMED}
+
+
+async def test_what_a_lost_worker_may_have_sent_is_looked_at_at_once_where_nothing_can_be_learnt() -> None:
+    world = World(all_can(Capabilities()))
+    world.put(1, State.SENDING)
+
+    await world.claim()
+
+    assert world.stored.waits(1) == (DispatchKind.RESOLVE_UNKNOWN, in_seconds(0))
 
 
 async def test_what_lost_workers_held_goes_back_or_waits_for_its_echo(world: World) -> None:

@@ -8,13 +8,16 @@ import pytest
 
 from messaging.application.messages.tracking.reconcile import Arrived, ReconcileReceipts
 from messaging.application.ports.parked_receipts import ParkedReceipt
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages import reference
 from messaging.domain.messages.change import Entry
+from messaging.domain.messages.message_state import DispatchKind
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import AccountId
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TENANT, WAMID, a_receipt, a_snapshot
-from tests.fakes.installed import CAPABILITIES_OF
+from tests.fakes.installed import CAPABILITIES_OF, all_can
 from tests.fakes.snapshots import InMemorySnapshots
 from tests.unit.application.messages.stored import Stored, at, key_of
 from tests.unit.application.webhooks.doubles import CIPHER, DATA_KEYS, KEY_RING, Counts, FixedClock
@@ -26,7 +29,7 @@ SENT, DELIVERED, FAILED = ReceiptKind.SENT, ReceiptKind.DELIVERED, ReceiptKind.F
 class World:
     """Message 1 was submitted and is known to the provider as `WAMID`."""
 
-    def __init__(self) -> None:
+    def __init__(self, capabilities: AccountCapabilities = CAPABILITIES_OF) -> None:
         self.stored = Stored()
         self.stored.put(1, State.SUBMITTED, provider_id=WAMID)
         self.counts = Counts()
@@ -34,7 +37,7 @@ class World:
             snapshots=InMemorySnapshots(a_snapshot(data_keys=DATA_KEYS)),
             key_ring=KEY_RING,
             clock=FixedClock(),
-            capabilities=CAPABILITIES_OF,
+            capabilities=capabilities,
             telemetry=self.counts,
         )
 
@@ -235,3 +238,12 @@ async def test_what_was_known_is_no_news_beside_what_is(world: World) -> None:
     assert world.stored.states()[2] is State.DELIVERED
     assert "message.failed" not in [entry.type for entry in world.stored.of(2).entries]
     assert State.FAILED not in [entry.state for entry in world.stored.of(2).entries]
+
+
+async def test_an_acceptance_is_the_last_word_of_a_provider_that_confirms_no_delivery() -> None:
+    world = World(all_can(Capabilities()))
+    world.stored.put(2, State.UNKNOWN, waits_for=DispatchKind.RESOLVE_UNKNOWN)
+
+    await world.arrive(echoing(2, ReceiptKind.OTHER))
+
+    assert (world.stored.states()[2], world.stored.waits(2)) == (State.SENT, None)

@@ -19,8 +19,10 @@ from messaging.application.messages.tracking.expire_held import ExpireHeld
 from messaging.application.messages.tracking.expire_unserved import EVERY_LANE, ExpireUnserved
 from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
 from messaging.application.ports.workers import SeenWorker
+from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.messages.change import Entry
 from messaging.domain.messages.message import ECHO_GRACE, Category, Priority
 from messaging.domain.messages.message_state import DispatchKind, Outcome, Phase
@@ -30,7 +32,7 @@ from messaging.domain.shared.ids import SenderId
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, SENDER, TENANT, an_attempt
 from tests.delivery import resolving
-from tests.fakes.installed import CAPABILITIES_OF
+from tests.fakes.installed import CAPABILITIES_OF, all_can
 from tests.unit.application.messages.stored import Stored, at
 from tests.unit.application.webhooks.doubles import Counts
 
@@ -127,15 +129,39 @@ async def test_waits_are_looked_at_by_the_batch(stored: Stored, monkeypatch: pyt
 # --- held senders -----------------------------------------------------------------------------------------------------
 
 
-async def expire_held(stored: Stored, *held: SenderId) -> int:
+async def expire_held(stored: Stored, *held: SenderId, can: AccountCapabilities = CAPABILITIES_OF) -> int:
     breakers: Any = SimpleNamespace(held=lambda: dict.fromkeys(held, TENANT))
     open_uow: Any = stored.open_uow
-    return await ExpireHeld(open_uow=open_uow, breakers=breakers, capabilities=CAPABILITIES_OF)()
+    return await ExpireHeld(open_uow=open_uow, breakers=breakers, capabilities=can)()
 
 
 def waiting(stored: Stored, number: int, *, expires_in: float | None = None, **changes: Any) -> None:
     expires_at = None if expires_in is None else at(expires_in)
     stored.put(number, State.QUEUED, waits_for=DELIVER, expires_at=expires_at, **changes)
+
+
+NOTHING = all_can(Capabilities())
+
+
+async def test_what_a_lost_worker_may_have_sent_is_looked_at_at_once_where_nothing_can_be_learnt(
+    stored: Stored,
+) -> None:
+    stored.put(1, State.SENDING, waits_for=DELIVER)
+
+    assert await expire_held(stored, SENDER, can=NOTHING) == 1
+
+    assert (stored.states(), stored.waits(1)) == ({1: State.UNKNOWN}, (STOP, timedelta(0)))
+
+
+async def test_a_failover_leaves_to_a_person_at_once_what_nothing_can_be_learnt_of(stored: Stored) -> None:
+    waiting(stored, 1)
+    notice, put_aside = recovering(stored, NOTHING)
+    await notice()
+    stored.server.switch()
+
+    await put_aside()
+
+    assert (stored.states(), stored.waits(1)) == ({1: State.UNKNOWN}, (STOP, timedelta(0)))
 
 
 async def test_what_expires_and_what_lost_workers_held_moves_without_a_claim(stored: Stored) -> None:
@@ -235,10 +261,10 @@ async def test_the_whole_of_a_lane_is_looked_through_page_by_page(
 # --- after a failover -------------------------------------------------------------------------------------------------
 
 
-def recovering(stored: Stored) -> tuple[NoticeFailover, RecoverFailover]:
+def recovering(stored: Stored, can: AccountCapabilities = CAPABILITIES_OF) -> tuple[NoticeFailover, RecoverFailover]:
     open_uow: Any = stored.open_uow
     notice = NoticeFailover(open_uow=open_uow)
-    return notice, RecoverFailover(open_uow=open_uow, notice=notice, capabilities=CAPABILITIES_OF)
+    return notice, RecoverFailover(open_uow=open_uow, notice=notice, capabilities=can)
 
 
 async def test_without_a_switch_nothing_is_put_aside(stored: Stored) -> None:
