@@ -157,7 +157,7 @@ class Delivery:
         async with self.open() as uow:
             yield uow
 
-    def resolving(self, more_slots: MoreSlots | None = None) -> ResolveUnknown:
+    def resolving(self, more_slots: MoreSlots | None = None, *, per_hour: int = 1_000) -> ResolveUnknown:
         """Looks at unclear sends, for which the gateway is asked too."""
         inquire = Inquire(
             render=RenderOutgoing(
@@ -169,6 +169,7 @@ class Delivery:
             lookups={"whatsapp_cloud": self.gateway},
             more_slots=more_slots or a_slot_at_once,
             within=timedelta(minutes=2),
+            per_hour=per_hour,
         )
         terms = UnclearTerms(grace=ECHO_GRACE)
         return resolving(

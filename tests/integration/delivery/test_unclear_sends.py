@@ -72,6 +72,18 @@ async def test_a_provider_that_cannot_be_asked_is_asked_again(engines: Engines, 
     assert await scene.look() is State.SENT
 
 
+async def test_an_account_is_asked_so_often_in_an_hour(engines: Engines) -> None:
+    scene = await unclear(engines, FINDS)
+    scene.ledger.taken.clear()
+    scene.resolve = scene.delivery.resolving(per_hour=2)
+
+    assert await scene.look_to_the_end() is State.UNCONFIRMED
+
+    _, events = await record(engines, scene.key)
+    asked = [event.detail["asked"] for event in events if event.type == "message.asked"]
+    assert asked == ["yes"] * 2 + ["no"] * 6
+
+
 async def test_another_message_of_ours_that_reads_the_same_is_not_taken_for_it(engines: Engines) -> None:
     """The provider finds one message of that text: the one it had confirmed to us."""
     scene = await unclear(engines, FINDS)

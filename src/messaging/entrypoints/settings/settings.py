@@ -138,6 +138,13 @@ class Settings(EdgeSettings, frozen=True, kw_only=True):
     history_requests_per_hour: Annotated[
         Positive, _about("The most such questions for one account in an hour from one worker.")
     ] = 100
+    unclear_requests_per_hour: Annotated[
+        Positive,
+        _about(
+            "The most questions about unclear sends, and requests repeated with their key, for one account in an hour "
+            "from one worker."
+        ),
+    ] = 1_000
     template_sync_seconds: Annotated[
         Unlimited,
         _about("How often each account's templates are read from its provider; 0: only when its news asks for it."),

@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = 8
 # Seconds after which no further call begins; with the longest call this stays well within the lease of a look.
 _ASKING_SECONDS: Final = 20.0
-# Calls an hour, counted for each account in this process: eight looks at each of more than a hundred unclear sends.
-_PER_HOUR: Final = 1_000
 _NOT_REPEATED: Final = Unreachable(code="not_repeated", reason="The request could not be repeated now.")
 _BROKE: Final = Uncertain(code="internal_error", reason="An error in this platform lost the provider's answer.")
 
@@ -59,16 +57,25 @@ _NOT_ASKED: Final = Answer(asked=Asked.NO, result=_NOT_REPEATED)
 
 
 class Inquire:
-    """Asks providers, a few at once; for a message that could not be asked about the answer says so."""
+    """Asks providers, a few at once; for a message that could not be asked about the answer says so.
+
+    `per_hour` bounds this process's calls for each account.
+    """
 
     def __init__(
-        self, *, render: RenderOutgoing, lookups: Mapping[str, StatusLookup], more_slots: MoreSlots, within: timedelta
+        self,
+        *,
+        render: RenderOutgoing,
+        lookups: Mapping[str, StatusLookup],
+        more_slots: MoreSlots,
+        within: timedelta,
+        per_hour: int = 1_000,
     ) -> None:
         self._render = render
         self._lookups = lookups
         self._more_slots = more_slots
         self._within = within.total_seconds()
-        self._budget = CallBudget(_PER_HOUR)
+        self._budget = CallBudget(per_hour)
 
     async def __call__(self, questions: Sequence[Question]) -> Mapping[MessageKey, Answer]:
         """One answer for each question. A request is not repeated later than `within` after the call."""

@@ -79,6 +79,7 @@ class DeliveringUseCases(DeclarativeContainer):
             lookups=adapters.lookups,
             more_slots=pacing.rate_limiting.provided.again,
             within=LOOK_LEASE / 2,
+            per_hour=settings.provided.unclear_requests_per_hour,
         ),
         reconcile=tracking.reconcile,
         terms=Singleton(terms.unclear, settings),
