@@ -31,6 +31,7 @@ from messaging.domain.shared.ids import Prefix, parse_typeid
 from messaging.entrypoints.api.app import create_app as create_api
 from messaging.entrypoints.api.app import watch_store
 from messaging.entrypoints.cli.processes.worker import worker_dependencies
+from messaging.entrypoints.cli.surroundings import provider_settings
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.resources import open_resources
@@ -213,7 +214,7 @@ async def running_platform() -> AsyncIterator[Platform]:
         business = await seeded(stack, plan=PLAN, say=_say)
         for name in ("api", "worker", "webhooks"):
             await stack.stop(name)
-        settings = load(Settings, environ)
+        settings = load(Settings, environ, provider_settings)
         await _start(ours, settings)
         client = await ours.enter_async_context(LocalClient(stack.api, key=business.api_key))
         database = await asyncpg.connect(stack.owner_url)
