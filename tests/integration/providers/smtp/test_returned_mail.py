@@ -1,22 +1,28 @@
 """The door for returned mail: what it takes from mail servers, and what it answers them."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import aiosmtplib
 import pytest
 from aiosmtplib.response import SMTPResponse
+from msgspec.structs import replace
 
+from messaging.adapters.providers.smtp import door_terms
 from messaging.adapters.providers.smtp.bounces.door import DoorTerms, ReturnedMailDoor
 from messaging.adapters.providers.smtp.bounces.listener import LARGEST
 from messaging.adapters.providers.smtp.bounces.return_path import VALID_FOR, return_address
+from messaging.adapters.providers.smtp.settings import SmtpSettings
 from messaging.application.gather import Overloaded
 from messaging.application.ports.providers.webhooks import Referred
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages import reference
 from messaging.domain.shared.ids import AccountId, MessageId
 from tests.builders import ACCOUNT, NOON, a_message
+from tests.integration.providers.smtp.mail_server import AUTHORITY
 
 MESSAGE = MessageId(a_message().id)
 OURS = reference.write(MESSAGE, 1, lambda _: "abcd2345")
@@ -157,6 +163,24 @@ async def test_a_mail_beyond_the_limit_is_refused() -> None:
 
     assert answer.code == 552
     assert taking.taken == []
+
+
+async def test_mail_may_come_encrypted(tmp_path: Path) -> None:
+    taking, certificate = Taking(), AUTHORITY.issue_cert("mx.test")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "mx.pem"))
+    settings = SmtpSettings(inbound_port=25, inbound_certificate=str(tmp_path / "mx.pem"))
+    terms = door_terms(settings)
+    door = ReturnedMailDoor(replace(terms, host="127.0.0.1", port=0), now=lambda: NOON)
+    trusting = ssl.create_default_context()
+    AUTHORITY.configure_trust(trusting)
+    async with door.open(taking):
+        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=door.port, start_tls=False)
+        await client.connect()
+        await client.starttls(server_hostname="mx.test", tls_context=trusting)
+        await client.sendmail("", [address()], MAIL)
+        await client.quit()
+
+    assert [mail.body for mail in taking.taken] == [MAIL]
 
 
 async def test_one_recipient_at_a_time_and_no_login_and_no_relaying() -> None:

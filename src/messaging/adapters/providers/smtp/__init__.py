@@ -1,6 +1,7 @@
 """E-mail through any mail server that takes it by SMTP, each account through its own."""
 
 import socket
+import ssl
 from datetime import UTC, datetime
 from typing import Final
 
@@ -54,15 +55,27 @@ def build(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapter:
 
 
 def _door(settings: SmtpSettings) -> ReturnedMailDoor | None:
-    if settings.inbound_port is None:
-        return None
-    terms = DoorTerms(
+    return None if settings.inbound_port is None else ReturnedMailDoor(door_terms(settings), now=_now)
+
+
+def door_terms(settings: SmtpSettings) -> DoorTerms:
+    """The terms of the door for returned mail; `inbound_port` is set."""
+    assert settings.inbound_port is not None
+    return DoorTerms(
         host=settings.inbound_host,
         port=settings.inbound_port,
         name=settings.helo_name or socket.gethostname(),
         connections=settings.inbound_connections,
+        tls=_certificate(settings.inbound_certificate),
     )
-    return ReturnedMailDoor(terms, now=_now)
+
+
+def _certificate(path: str | None) -> ssl.SSLContext | None:
+    if path is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    return context
 
 
 PROVIDER: Final = Provider(

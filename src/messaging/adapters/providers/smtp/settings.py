@@ -59,6 +59,13 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
             description="Port on which `app webhooks` takes returned mail, by SMTP. Unset: it does not.",
         ),
     ] = None
+    inbound_certificate: Annotated[
+        str | None,
+        Meta(
+            description="File with the certificates and the key (PEM) by which returned mail may come encrypted"
+            " (STARTTLS). Unset: it comes in the clear."
+        ),
+    ] = None
     inbound_connections: Annotated[
         int, Meta(ge=1, le=10_000, description="Connections with returned mail at once; more are told to come later.")
     ] = 100

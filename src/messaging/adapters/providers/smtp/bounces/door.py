@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import ssl
 import weakref
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -16,12 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class DoorTerms(Struct, frozen=True, kw_only=True):
-    """Where to listen, under which name, and to how many connections at once."""
+    """Where to listen, under which name, and to how many connections at once; with `tls`, STARTTLS is offered."""
 
     host: str
     port: int
     name: str
     connections: int = 100
+    tls: ssl.SSLContext | None = None
 
 
 class ReturnedMailDoor:
@@ -45,7 +47,7 @@ class ReturnedMailDoor:
         def connected() -> asyncio.Protocol:
             if sum(server.transport is not None for server in open_ones) >= self._terms.connections:
                 return _Busy()
-            server = ReturnedMailServer(Receiving(take, self._now), name=self._terms.name)
+            server = ReturnedMailServer(Receiving(take, self._now), name=self._terms.name, tls=self._terms.tls)
             open_ones.add(server)
             return server
 

@@ -6,6 +6,7 @@ this platform did not write, or wrote too long ago. What it takes is bounded: co
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -39,7 +40,7 @@ class ReturnedMailServer(SMTP):
 
     line_length_limit = _LINE
 
-    def __init__(self, receiving: "Receiving", *, name: str) -> None:
+    def __init__(self, receiving: "Receiving", *, name: str, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(
             receiving,
             hostname=name,
@@ -48,6 +49,7 @@ class ReturnedMailServer(SMTP):
             enable_SMTPUTF8=True,
             timeout=_IDLE,
             command_call_limit=_COMMANDS,
+            tls_context=tls,
             auth_exclude_mechanism=("LOGIN", "PLAIN"),
         )
 

@@ -81,6 +81,9 @@ class Conversation:
             if manner.login is not None:
                 await _log_in(client, manner.login)
         except BaseException:
+            if client.transport is None:
+                # Nobody else has it yet, or it has been closed with the connection.
+                sock.close()
             client.close()
             raise
         return cls(client)
