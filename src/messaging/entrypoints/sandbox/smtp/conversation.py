@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from msgspec import Struct
 from messaging.entrypoints.sandbox.core.settings import Tuning
 from messaging.entrypoints.sandbox.smtp.outcomes import Mode, Outcome, Point, outcome_for
 
+LARGEST: Final = 35 * 1024 * 1024
 HOST_NAME: Final = "mx.sandbox.test"
 # What a login with this name or password meets.
 WRONG: Final = "wrong"
@@ -38,10 +40,21 @@ class Plan(Struct, frozen=True, kw_only=True):
     """How long a slow answer takes, or what hangs; None leaves it to the settings."""
 
 
+# The content's end, and a dot that was doubled because it begins a line.
+_END: Final = b"\r\n.\r\n"
+_DOT: Final = re.compile(rb"\r\n\.")
+_PLAIN_PATH: Final = re.compile(r"<([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+)>(.*)")
+
+
 class Misbehaving(SMTP):
-    """A server whose handler may break the conversation off. Line lengths are not limited, as in no large server."""
+    """A server whose handler may break the conversation off.
+
+    It reads a content in one piece, and plain addresses without a grammar, because it has to keep up with a worker.
+    Lines may be of any length, as at most large servers.
+    """
 
     event_handler: "Conversing"
+    line_length_limit = LARGEST + 64 * 1024
 
     def end(self) -> None:
         """End the connection, if there still is one."""
@@ -49,15 +62,33 @@ class Misbehaving(SMTP):
         if transport is not None:
             transport.abort()
 
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        plain = _PLAIN_PATH.fullmatch(arg)
+        return super()._getaddr(arg) if plain is None else (plain[1], plain[2].strip())
+
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802  # aiosmtpd calls it so
-        plan = self.event_handler.plan
-        if plan is None or plan.mode not in (Mode.LOST_BEFORE, Mode.LOST_IN_CONTENT):
+        envelope, plan = self.envelope, self.event_handler.plan
+        if plan is None or arg or envelope is None or not envelope.rcpt_tos:
             await super().smtp_DATA(arg)
             return
+        # An empty content has the line break before its final dot, too.
+        self._reader.feed_data(b"\r\n")
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        if plan.mode is Mode.LOST_IN_CONTENT:
-            await self._reader.read(1)
-        await cut(self, reset=plan.mode is Mode.LOST_IN_CONTENT)
+        if plan.mode in (Mode.LOST_BEFORE, Mode.LOST_IN_CONTENT):
+            await self._break_off(plan.mode)
+        content = _DOT.sub(b"\r\n", (await self._reader.readuntil(_END))[:-3])[2:]
+        if self.data_size_limit and len(content) > self.data_size_limit:
+            status = "552 5.3.4 Message size exceeds fixed limit"
+        else:
+            envelope.content = envelope.original_content = content
+            status = await self._call_handler_hook("DATA")
+        self.envelope = self._create_envelope()
+        await self.push(status)
+
+    async def _break_off(self, mode: Mode) -> None:
+        if mode is Mode.LOST_IN_CONTENT:
+            await self._reader.readexactly(3)
+        await cut(self, reset=mode is Mode.LOST_IN_CONTENT)
 
 
 class Conversing:

@@ -8,9 +8,8 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from messaging.entrypoints.sandbox.smtp.conversation import HOST_NAME, Conversing, Misbehaving, check_login
+from messaging.entrypoints.sandbox.smtp.conversation import HOST_NAME, LARGEST, Conversing, Misbehaving, check_login
 
-LARGEST: Final = 35 * 1024 * 1024
 _IDLE_SECONDS: Final = 300.0
 # The library logs every command, addresses included.
 logging.getLogger("mail.log").setLevel(logging.ERROR)
