@@ -1,8 +1,10 @@
 """Is a storm decided by its seed, and does it leave nothing out?"""
 
-from messaging.entrypoints.lab.chaos.storm.links import Links
-from messaging.entrypoints.lab.chaos.storm.plan import Storm, draw
+from messaging.entrypoints.lab.chaos.storm.links import WORKERS, Links
+from messaging.entrypoints.lab.chaos.storm.plan import Planned, Storm, draw
+from messaging.entrypoints.lab.chaos.storm.recipients import tail_of
 from messaging.entrypoints.lab.dev.processes.ports import Ports
+from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC
 
 _PORTS = Ports(api=1, webhooks=2, sandbox=3, worker=4, postgres=5, redis=6)
 _LINKS = sorted(Links(_PORTS).proxies)
@@ -15,6 +17,30 @@ def _storm(seed: int = 5, *, messages: int = 2_000, faults: int = 60, focus: str
 def test_the_same_seed_gives_the_same_storm() -> None:
     assert _storm(5) == _storm(5)
     assert _storm(5) != _storm(6)
+
+
+def test_a_storm_over_several_channels_has_messages_of_each_and_leaves_that_over_one_as_it_is() -> None:
+    def by(*channels: str) -> list[Planned]:
+        storm = draw(messages=600, faults=0, seed=5, links=_LINKS, channels=channels)
+        return [planned for call in storm.calls for planned in call.messages]
+
+    all_three = by("whatsapp", "sms", "email")
+
+    assert by("whatsapp") == [planned for call in _storm(messages=600, faults=0).calls for planned in call.messages]
+    for channel in ("whatsapp", "sms", "email"):
+        theirs = [planned for planned in all_three if planned.channel == channel]
+        assert len(theirs) > 100
+        assert all(("@" in planned.to) == (channel == "email") for planned in theirs)
+        assert {tail_of(planned.to)[:5] for planned in theirs} > {MAGIC}
+
+
+def test_workers_reach_the_mail_server_at_an_address_of_their_own_each() -> None:
+    links = Links(_PORTS, mail=True)
+
+    hosts = {links.proxies[f"{worker}→{called}"].host for worker in WORKERS for called in ("sandbox", "mail")}
+
+    assert len(hosts) == len(WORKERS)
+    assert links.proxies["worker→mail"].host == links.proxies["worker→sandbox"].host
 
 
 def test_every_message_is_asked_for_once_under_a_key_of_its_own() -> None:

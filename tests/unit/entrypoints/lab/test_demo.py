@@ -74,6 +74,22 @@ def test_a_row_becomes_a_template_message_with_its_own_reference() -> None:
     assert body["content"]["buttons"] == [{"type": "url", "index": 0, "text": "A-1042"}]
 
 
+def test_a_row_names_its_channel_and_whom_it_reaches_there() -> None:
+    text = submission_of(an_order(channel="sms"))
+    mail = submission_of(an_order(channel="email", email="ana@mail.example", customer="A & B"))
+    nobody = submission_of(an_order(channel="email"))
+
+    assert (text["channel"], text["to"], text["content"]["type"]) == ("sms", "+14155550176", "text")
+    assert (mail["channel"], mail["to"]) == ("email", "ana@mail.example")
+    assert mail["content"]["subject"] == "Your order A-1042"
+    assert "A &amp; B" in mail["content"]["html"]
+    assert nobody["to"] == "-"
+
+
+def test_the_shipped_export_goes_by_every_channel() -> None:
+    assert {order.channel for order in read_orders(SHIPPED)} == {"whatsapp", "sms", "email"}
+
+
 def test_an_empty_cell_is_a_variable_that_is_not_there() -> None:
     body = submission_of(an_order(carrier=""))
 
@@ -82,7 +98,7 @@ def test_an_empty_cell_is_a_variable_that_is_not_there() -> None:
 
 def a_message(status: str) -> tuple[MessageId, dict[str, Any]]:
     uuid = MessageId(uuid4())
-    return uuid, {"id": typeid(Prefix.MESSAGE, uuid), "status": status, "error": None}
+    return uuid, {"id": typeid(Prefix.MESSAGE, uuid), "channel": "whatsapp", "status": status, "error": None}
 
 
 def test_books_that_agree_have_nothing_lost_and_nothing_twice() -> None:
@@ -147,6 +163,7 @@ def test_the_report_counts_refusals_and_failures_by_code() -> None:
         messages=messages,
         delays=[timedelta(seconds=1)],
         verdict=compare(messages, {}, {}),
+        ledger={"whatsapp_cloud": 1},
         seconds=12.34,
     )
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from messaging.domain.channels.address import Channel
 from messaging.entrypoints.cli.failures import Exit, Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_json
 
@@ -14,13 +15,26 @@ from messaging.entrypoints.cli.printing import json_option, print_json
 @click.option("--seed", type=click.IntRange(0), help="Replays a storm; default: a new one, which is printed.")
 @click.option("--evidence", type=click.Path(path_type=Path, dir_okay=False), help="Keep what was found, as SQLite.")
 @click.option("--planted", metavar="BUG", help="Test the storm itself: succeed if it finds this bug, made on purpose.")
+@click.option(
+    "--channel",
+    "channels",
+    type=click.Choice(tuple(channel.value for channel in Channel)),
+    multiple=True,
+    help="A channel that messages go by; several share them in equal parts. Default: the first, or the planted bug's.",
+)
 @json_option
 def chaos(
-    messages: int, faults: int | None, seed: int | None, evidence: Path | None, planted: str | None, as_json: bool
+    messages: int,
+    faults: int | None,
+    seed: int | None,
+    evidence: Path | None,
+    planted: str | None,
+    channels: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Break everything, many times, under load, and check what was promised against the provider's ledger."""
     from messaging.entrypoints.cli.processes.running import run, until_signalled
-    from messaging.entrypoints.lab.chaos.command import Order, a_seed, run_chaos
+    from messaging.entrypoints.lab.chaos.command import Order, a_seed, run_chaos, usual_channels
     from messaging.entrypoints.lab.chaos.storm.planted import PLANTS
 
     if planted is not None and planted not in PLANTS:
@@ -32,6 +46,7 @@ def chaos(
         planted=planted,
         evidence=evidence,
         quiet_within=120.0 if planted is None else 40.0,
+        channels=channels or usual_channels(planted),
     )
     say(f"seed {order.seed}: {order.messages} messages, {order.faults} faults")
     report = run(until_signalled(run_chaos(order, say=say)))
@@ -39,7 +54,8 @@ def chaos(
     if planted is not None:
         _expect(set(report.violated), planted)
     elif not report.holds:
-        replay = f"app chaos --n {messages} --faults {order.faults} --seed {order.seed} --evidence FILE"
+        by = "".join(f" --channel {channel}" for channel in channels)
+        replay = f"app chaos --n {messages} --faults {order.faults} --seed {order.seed}{by} --evidence FILE"
         raise Failed(
             "a promise was broken: " + (", ".join(report.violated) or "not everything came to rest"),
             next_step=f"`{replay}` replays it and keeps what was found",

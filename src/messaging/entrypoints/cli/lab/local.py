@@ -6,6 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from messaging.domain.channels.address import Channel
 from messaging.entrypoints.cli.failures import Exit, Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_json
 
@@ -13,6 +14,9 @@ _STANDARD = ("accept", "accept_batch", "deliver", "receipts", "loop")
 _MEASUREMENTS = ("all", *_STANDARD, "memory", "scale", "fairness", "limits", "growth")
 # The size of these measurements is a number of messages; that of the others is a time.
 _SIZED_IN_MESSAGES = ("memory", "fairness", "growth")
+_CHANNELS = tuple(channel.value for channel in Channel)
+# The other measurements are of one channel, the first.
+_BY_CHANNEL = ("accept", "accept_batch", "deliver", "memory")
 
 
 @click.command()
@@ -36,7 +40,7 @@ def sandbox(host: str, port: int, state_dir: Path, fsync: bool, instance: str | 
 
 @click.command()
 @click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here (else: none).")
-@click.option("--port-base", type=click.IntRange(1_024, 65_000), help="First of six ports; default: free ones.")
+@click.option("--port-base", type=click.IntRange(1_024, 65_000), help="First of seven ports; default: free ones.")
 @json_option
 def dev(state_dir: Path | None, port_base: int | None, as_json: bool) -> None:
     """Run the whole platform with a seeded test tenant until Ctrl-C.
@@ -105,6 +109,13 @@ def demo(rows: Path | None, keep_going: bool, as_json: bool) -> None:
 @click.option("--runs", type=click.IntRange(1, 100), default=1, show_default=True, help="Medians of so many are shown.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses the recipients.")
 @click.option("--concurrency", type=click.IntRange(1, 1_024), default=64, show_default=True)
+@click.option(
+    "--channel",
+    "channels",
+    type=click.Choice(_CHANNELS),
+    multiple=True,
+    help=f"Of {', '.join(_BY_CHANNEL)}; several make a mixed backlog. Default: {_CHANNELS[0]}.",
+)
 @json_option
 def bench(
     what: tuple[str, ...],
@@ -114,6 +125,7 @@ def bench(
     runs: int,
     seed: int,
     concurrency: int,
+    channels: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Measure throughput and latency, next to the floor of this machine in the same minutes.
@@ -127,7 +139,10 @@ def bench(
 
     if n is not None and seconds is None and not set(what) & set(_SIZED_IN_MESSAGES):
         seconds, n = float(n), None
-    order = Order(seconds=seconds, rate=rate, n=n, seed=seed, concurrency=concurrency)
+    chosen = channels or _CHANNELS[:1]
+    if chosen != _CHANNELS[:1] and (others := set(what or ("all",)) - set(_BY_CHANNEL)):
+        raise click.BadParameter(f"{', '.join(sorted(others))} is of {_CHANNELS[0]} only", param_hint="--channel")
+    order = Order(seconds=seconds, rate=rate, n=n, seed=seed, concurrency=concurrency, channels=chosen)
     report = run(until_signalled(run_bench(what or ("all",), order, runs=runs, say=say)))
     print_json(report.as_builtins()) if as_json else click.echo(report.as_table())
 

@@ -83,7 +83,7 @@ async def _rig(order: Order, say: Say) -> AsyncIterator[Rig]:
         async with LocalClient(stack.sandbox) as sandbox:
             await sandbox.post("/_control/settings", _UNLIMITED)
         admin_key = await admin_key_of(stack)
-        business = await onboard(stack, admin_key, "Bench")
+        business = await onboard(stack, admin_key, "Bench", others=order.others)
         async with open_books(stack.postgres.url("messaging")) as books:
             await books.recycle_wal()
             yield Rig(stack=stack, admin_key=admin_key, business=business, books=books, noop=noop, order=order)

@@ -44,7 +44,7 @@ _SETTINGS: Final = {
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """The storm to make: so many messages and faults, drawn from `seed`.
+    """The storm to make: so many messages and faults, drawn from `seed`, over these `channels`.
 
     `evidence` is a file to keep what was found. `quiet_within` is the number of seconds after the storm within which
     everything must have come to rest.
@@ -56,6 +56,12 @@ class Order(Struct, frozen=True, kw_only=True):
     planted: str | None = None
     evidence: Path | None = None
     quiet_within: float = 120.0
+    channels: tuple[str, ...] = ("whatsapp",)
+
+
+def usual_channels(planted: str | None) -> tuple[str, ...]:
+    """The channels of a storm for which none were asked."""
+    return Order(seed=0).channels if planted is None else (PLANTS[planted].channel,)
 
 
 def a_seed() -> int:
@@ -71,22 +77,32 @@ async def run_chaos(order: Order, *, say: Say) -> Report:
 
     more = free_ports()
     ports = replace(free_ports(), postgres=more.api, redis=more.webhooks)
-    links = Links(ports, planted=planted_in(order.planted))
+    by_mail = "email" in order.channels
+    links = Links(ports, planted=planted_in(order.planted), mail=by_mail)
     storm = draw(
         messages=order.messages,
         faults=order.faults,
         seed=order.seed,
         links=sorted(links.proxies),
         focus=PLANTS[order.planted].focus if order.planted else None,
+        channels=order.channels,
     )
     await links.open()
     try:
         async with Stack(ports=ports, say=brief, overrides=_SETTINGS, adjust=links.adjust) as stack:
+            if by_mail:
+                await links.open_mail(await _mail_port(stack))
             await stack.add_worker(WORKERS[1], port=more.worker)
             worker_ports = dict(zip(WORKERS, (ports.worker, more.worker), strict=True))
             return await _Run(order, storm, stack, links, worker_ports, brief).judged()
     finally:
         await links.close()
+
+
+async def _mail_port(stack: Stack) -> int:
+    async with LocalClient(stack.sandbox) as sandbox:
+        port: int = (await sandbox.get("/smtp"))["port"]
+        return port
 
 
 class _Run:
@@ -204,7 +220,8 @@ class _Run:
             Number(address=f"+1500555{tenant}{index:03d}", name=f"Storm {tenant}.{index}", per_second=1_000)
             for index in range(SENDERS)
         )
-        plan = Plan(tenant=f"Storm {tenant}", numbers=numbers, refused=())
+        others = tuple(channel for channel in self._order.channels if channel != "whatsapp")
+        plan = Plan(tenant=f"Storm {tenant}", numbers=numbers, refused=(), others=others)
         onboard = Onboarding(
             api=self._stack.api, sandbox=self._stack.sandbox, plan=plan, seed=new_seed(), say=lambda _: None
         )

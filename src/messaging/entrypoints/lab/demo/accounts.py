@@ -50,11 +50,20 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return not (self.lost or self.twice or self.unreported)
 
 
-async def ledger_counts(sandbox: LocalClient) -> Counter[MessageId]:
-    """The number of times the sandbox accepted each message of ours."""
+class Ledger(Struct, frozen=True):
+    """The number of times the sandbox accepted each message of ours, and the number of its entries by provider."""
+
+    accepted: Counter[MessageId]
+    entries: Counter[str]
+
+
+async def read_ledger(sandbox: LocalClient) -> Ledger:
     ledger = await sandbox.get("/_ledger")
     references = (parse(entry["reference"] or "") for entry in ledger["data"])
-    return Counter(reference.message_id for reference in references if reference is not None)
+    return Ledger(
+        accepted=Counter(reference.message_id for reference in references if reference is not None),
+        entries=Counter(entry["provider"] for entry in ledger["data"]),
+    )
 
 
 class Books:

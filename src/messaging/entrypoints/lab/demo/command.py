@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from messaging.entrypoints.lab.demo import report as reporting
-from messaging.entrypoints.lab.demo.accounts import Books, compare, ledger_counts, uuid_of
+from messaging.entrypoints.lab.demo.accounts import Books, compare, read_ledger, uuid_of
 from messaging.entrypoints.lab.demo.following import follow
 from messaging.entrypoints.lab.demo.orders import SHIPPED, Order, read_orders
 from messaging.entrypoints.lab.demo.report import Report
@@ -31,6 +31,7 @@ _PLAN: Final = Plan(
         Number(address="+15005550006", name="Americas", per_second=80),
         Number(address="+442079460999", name="Europe", per_second=80, prefixes=("+44", "+49", "+33", "+39")),
     ),
+    others=("sms", "email"),
 )
 # Waits that suit a real provider are long for an audience. The sandbox answers within seconds or never, so that here an
 # unclear outcome may be given up after seconds instead of a quarter of an hour.
@@ -119,11 +120,13 @@ class Run:
         assert self._stack.postgres is not None
         books = Books(self._stack.postgres.url("messaging"))
         ids = [uuid_of(id_) for id_ in submitted.accepted]
+        ledger = await read_ledger(sandbox)
         return reporting.build(
             submitted=submitted,
             messages=messages,
             delays=await books.report_delays(ids),
-            verdict=compare(messages, await ledger_counts(sandbox), await books.accepted(ids)),
+            verdict=compare(messages, ledger.accepted, await books.accepted(ids)),
+            ledger=ledger.entries,
             seconds=time.monotonic() - self._began,
         )
 
@@ -180,4 +183,4 @@ _NEXT: Final = """
   app dev                    a platform to build against, with a test key and a first curl
   app send … / app trace …   one message from the command line, and its life
   app bench                  how fast this machine is
-  docs/connect-whatsapp.md   use your own number at Meta"""
+  docs/connect-whatsapp.md   use your own number at Meta; connect-twilio.md, connect-smtp.md: your own SMS and e-mail"""

@@ -5,6 +5,7 @@ Rows that cannot become a message are submitted like all others: refusing them, 
 
 import csv
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from msgspec import Struct
 
 SHIPPED: Final = Path(__file__).with_name("data") / "orders.csv"
 COLUMNS: Final = ("order", "placed_at", "customer", "phone", "language", "event", "total", "carrier", "delivery_day")
+# Columns that an export may have besides; without them every message goes by WhatsApp.
+_OPTIONAL: Final = ("channel", "email")
 
 
 class NotAnExport(Exception):
@@ -30,6 +33,8 @@ class Order(Struct, frozen=True, kw_only=True):
     total: str
     carrier: str
     delivery_day: str
+    channel: str = ""
+    email: str = ""
 
 
 def read_orders(path: Path) -> list[Order]:
@@ -39,11 +44,23 @@ def read_orders(path: Path) -> list[Order]:
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
             raise NotAnExport(f"{path} lacks the columns {', '.join(missing)}")
-        return [Order(**{name: row[name] or "" for name in COLUMNS}) for row in reader]
+        return [Order(**{name: row.get(name) or "" for name in (*COLUMNS, *_OPTIONAL)}) for row in reader]
 
 
 def submission_of(order: Order) -> dict[str, Any]:
-    """The body of one message; an empty cell is a variable that is not there."""
+    """The body of one message."""
+    channel = order.channel or "whatsapp"
+    return {
+        "to": (order.email if channel == "email" else order.phone) or "-",
+        "channel": channel,
+        "content": _CONTENTS.get(channel, _template)(order),
+        "reference": order.order,
+        "metadata": {"event": order.event},
+    }
+
+
+def _template(order: Order) -> dict[str, Any]:
+    """A template that the provider has reviewed; an empty cell is a variable that is not there."""
     content: dict[str, Any] = {
         "type": "template",
         "name": f"order_{order.event}",
@@ -54,13 +71,34 @@ def submission_of(order: Order) -> dict[str, Any]:
         content["header"] = {"type": "text", "text": order.order}
     if order.event == "shipped":
         content["buttons"] = [{"type": "url", "index": 0, "text": order.order}]
+    return content
+
+
+def _text(order: Order) -> dict[str, Any]:
+    return {"type": "text", "body": f"Hi {order.customer}, {_news(order)} Example Shop"}
+
+
+def _email(order: Order) -> dict[str, Any]:
+    news = _news(order)
     return {
-        "to": order.phone or "-",
-        "channel": "whatsapp",
-        "content": content,
-        "reference": order.order,
-        "metadata": {"event": order.event},
+        "type": "email",
+        "subject": f"Your order {order.order}",
+        "text": f"Hi {order.customer},\n\n{news}\n\nExample Shop\n",
+        "html": f"<p>Hi {escape(order.customer)},</p><p>{escape(news)}</p><p>Example Shop</p>",
     }
+
+
+_CONTENTS: Final = {"sms": _text, "email": _email}
+
+
+def _news(order: Order) -> str:
+    match order.event:
+        case "confirmed":
+            return f"we have your order {order.order} of {order.total}."
+        case "shipped":
+            return f"your order {order.order} is on its way with {order.carrier}, due {order.delivery_day}."
+        case _:
+            return f"your order {order.order} has been delivered."
 
 
 def _variables(order: Order) -> Iterator[tuple[str, str]]:

@@ -34,13 +34,16 @@ class Report(Struct, frozen=True, kw_only=True):
     """The figures of a demo.
 
     `statuses` counts messages by where they ended, `failures` those that failed, by status and code. `reasons` has a
-    provider's words for each code.
+    provider's words for each code. `channels` counts the accepted messages by channel, and `ledger` what each provider
+    has accepted.
     """
 
     rows: int
     accepted: int
     refused: int
     refusals: dict[str, int]
+    channels: dict[str, int]
+    ledger: dict[str, int]
     statuses: dict[str, int]
     failures: dict[str, int]
     reasons: dict[str, str]
@@ -60,6 +63,7 @@ def build(
     messages: Mapping[str, Any],
     delays: Sequence[timedelta],
     verdict: Verdict,
+    ledger: Mapping[str, int],
     seconds: float,
 ) -> Report:
     """Builds the report. `seconds` is the length of the whole run, start-up included."""
@@ -70,6 +74,8 @@ def build(
         accepted=len(submitted.accepted),
         refused=len(submitted.refused),
         refusals=submitted.refusals_by_code(),
+        channels=dict(Counter(message["channel"] for message in messages.values()).most_common()),
+        ledger=dict(ledger),
         statuses=dict(Counter(message["status"] for message in messages.values()).most_common()),
         failures=dict(failures.most_common()),
         reasons={message["error"]["code"]: message["error"]["reason"].partition(" [")[0] for message in failed},
@@ -104,6 +110,10 @@ def print_summary(report: Report, console: Console, *, batch: int, per_second: i
     table.add_row("refused", str(report.refused), "never queued; every row got all its reasons")
     for code, count in report.refusals.items():
         table.add_row("", str(count), f"[dim]{code}[/dim]")
+    for channel, count in report.channels.items():
+        table.add_row("", str(count), f"[dim]by {channel}[/dim]")
+    told_by = ", ".join(f"{provider} {count}" for provider, count in report.ledger.items())
+    table.add_row("in the ledger", str(sum(report.ledger.values())), f"accepted by the providers: {told_by}")
     for status, count in report.statuses.items():
         table.add_row(status, str(count), _MEANINGS.get(status, ""))
     for failure, count in report.failures.items():

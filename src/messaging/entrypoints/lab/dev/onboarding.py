@@ -1,4 +1,4 @@
-"""Onboards a business through the API until it can send: tenant, keys, WhatsApp account, senders, templates.
+"""Onboards a business through the API until it can send: tenant, keys, accounts, senders, templates.
 
 Every creating call carries an Idempotency-Key made from one seed, so that onboarding that was interrupted goes on
 where it stopped instead of making a second tenant.
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from messaging.entrypoints.lab.dev.client import CallFailed, LocalClient
+from messaging.entrypoints.lab.dev.other_channels import Connected, OtherChannels
 from messaging.entrypoints.lab.dev.processes.keeper import Say
 
 _TEMPLATES: Final = Path(__file__).with_name("templates.json")
@@ -38,10 +39,15 @@ class Refused(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The business to onboard: its numbers, its templates and those to be rejected."""
+    """The business to onboard: its WhatsApp numbers, its templates and those to be rejected.
+
+    `others` are its channels besides WhatsApp, each with an account and a sender of `others_per_second`.
+    """
 
     tenant: str
     numbers: tuple[Number, ...]
+    others: tuple[str, ...] = ()
+    others_per_second: int = 1000
     refused: tuple[Refused, ...] = (Refused("order_shipped", "fr"),)
 
 
@@ -56,7 +62,9 @@ class Seed(Struct, frozen=True, kw_only=True):
 
 
 class Business(Struct, frozen=True, kw_only=True):
-    """An onboarded tenant. `senders` are our ids, `phone_number_ids` the provider's, in the same order."""
+    """An onboarded tenant. `senders` are our ids of its WhatsApp numbers, `phone_number_ids` the provider's, in the
+    same order; `others` are its accounts on other channels.
+    """
 
     seed: Seed
     tenant: str
@@ -65,6 +73,7 @@ class Business(Struct, frozen=True, kw_only=True):
     account: str
     senders: tuple[str, ...]
     phone_number_ids: tuple[str, ...]
+    others: tuple[Connected, ...] = ()
 
 
 def new_seed() -> Seed:
@@ -104,6 +113,7 @@ class Onboarding:
             phone_number_ids = self._phone_number_ids()
             await self.meet_sandbox(account["webhook_url"], phone_number_ids)
             senders = await self._add_senders(client, account["id"], phone_number_ids)
+            others = await self._connect_others(client)
             await self._create_templates(client, account["id"])
         return Business(
             seed=self._seed,
@@ -113,6 +123,7 @@ class Onboarding:
             account=account["id"],
             senders=senders,
             phone_number_ids=phone_number_ids,
+            others=others,
         )
 
     async def meet_sandbox(self, webhook_url: str, phone_number_ids: tuple[str, ...]) -> None:
@@ -177,6 +188,21 @@ class Onboarding:
         await client.put("/v1/routing-rules", {"rules": rules}, idempotency_key=self._key("rules"))
         self._say(f"{len(senders)} senders: " + ", ".join(f"{n.name} {n.address}" for n in self._plan.numbers))
         return tuple(senders)
+
+    @property
+    def other_channels(self) -> OtherChannels:
+        return OtherChannels(
+            sandbox=self._sandbox,
+            seed=self._seed.id,
+            tenant=self._plan.tenant,
+            per_second=self._plan.others_per_second,
+        )
+
+    async def _connect_others(self, client: LocalClient) -> tuple[Connected, ...]:
+        others = await self.other_channels.connect(client, self._plan.others)
+        for other in others:
+            self._say(f"{other.channel} account {other.account} ({other.provider} in the sandbox), {other.address}")
+        return others
 
     # --- templates --------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ _BUSINESS: Final = "business.json"
 PLAN: Final = Plan(
     tenant="Example Shop",
     numbers=(Number(address="+15005550006", name="Example Shop", per_second=1000),),
+    others=("sms", "email"),
 )
 T = TypeVar("T", Seed, Business)
 
@@ -54,11 +55,14 @@ async def _still_there(stack: Stack, known: Business) -> bool:
 
 
 async def _register_again(stack: Stack, known: Business, plan: Plan, say: Say) -> None:
-    """Registers the address of the webhooks again: ports may differ from last time."""
+    """Registers the addresses of the webhooks again: ports may differ from last time."""
+    onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=known.seed, say=say)
     async with LocalClient(stack.api, key=known.api_key) as client:
         account = await client.get(f"/v1/provider-accounts/{known.account}")
-    onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=known.seed, say=say)
-    await onboarding.meet_sandbox(account["webhook_url"], known.phone_number_ids)
+        await onboarding.meet_sandbox(account["webhook_url"], known.phone_number_ids)
+        for other in known.others:
+            account = await client.get(f"/v1/provider-accounts/{other.account}")
+            await onboarding.other_channels.register(other, account["webhook_url"])
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

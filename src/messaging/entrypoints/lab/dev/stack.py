@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from messaging.entrypoints.composition.providers import settings_groups
+from messaging.entrypoints.lab.dev import returned_mail
 from messaging.entrypoints.lab.dev.processes.children import ChildFailed, ChildProcess
 from messaging.entrypoints.lab.dev.processes.keeper import Keeper, Say
 from messaging.entrypoints.lab.dev.processes.loopback import HOST
@@ -198,6 +199,7 @@ class Stack:
             group.create_task(self._keep("webhooks", "webhooks", ready=f"{self.webhooks}/readyz"))
             group.create_task(self._keep("api", "api", ready=f"{self.api}/readyz"))
             group.create_task(self.start_worker())
+        await returned_mail.tell(self.sandbox, self.ports.mail)
 
     def _ports_used(self) -> Ports:
         """The ports to use; a service that is given listens on its own already."""
@@ -214,6 +216,7 @@ class Stack:
             "APP_INSTANCE": self._instance,
             "APP_SANDBOX_BASE_URL": self.sandbox,
             **provider_urls(self.sandbox),
+            **returned_mail.settings(self.ports.mail),
             "APP_WEBHOOKS_PUBLIC_URL": self.webhooks,
             "APP_API_HOST": HOST,
             "APP_API_PORT": str(self.ports.api),

@@ -71,7 +71,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     attempt: int
     sha256: str
-    """Of the exact bytes posted."""
+    """Of the exact bytes posted, behind `?`, the query and a line break where the URL has one."""
     size: int
     updates: int
     marks: list[int]
@@ -261,7 +261,7 @@ class Webhooks:
             status=status,
             error=error,
             attempt=batch.attempt,
-            sha256=hashlib.sha256(batch.parcel.body).hexdigest(),
+            sha256=_digest(batch),
             size=len(batch.parcel.body),
             updates=len(batch.items),
             marks=[mark for item in batch.items for mark in item.marks] if final else [],
@@ -279,6 +279,12 @@ def _together(waiting: deque[Item[Any]], most: int) -> list[Item[Any]]:
     while waiting and len(items) < room and (waiting[0].url, waiting[0].secret, waiting[0].packing) == route:
         items.append(waiting.popleft())
     return items
+
+
+def _digest(batch: _Batch) -> str:
+    _, asked, query = batch.url.partition("?")
+    before = f"?{query}\n".encode() if asked else b""
+    return hashlib.sha256(before + batch.parcel.body).hexdigest()
 
 
 def _without_query(url: str) -> str:

@@ -27,7 +27,7 @@ _UNGROUPED: Final = {
 
 async def accept(rig: Rig) -> Findings:
     """Measures single POSTs with everything on: key, validation, encryption, idempotency."""
-    job = rig.job(bodies.single(), seconds=rig.order.seconds or _SECONDS)
+    job = rig.job(bodies.single(channel=rig.order.channels[0]), seconds=rig.order.seconds or _SECONDS)
     found = await accepted(rig, job)
     comfortable = await _comfortable(rig, job, found.per_second)
     await rig.books.forget_due_work()
@@ -45,7 +45,8 @@ async def accept(rig: Rig) -> Findings:
 
 async def accept_batch(rig: Rig) -> Findings:
     seconds = rig.order.seconds or _SECONDS
-    job = rig.job(bodies.batch(), seconds=seconds, path="/v1/messages/batch", concurrency=_PARALLEL_BATCHES)
+    batch = bodies.batch(channel=rig.order.channels[0])
+    job = rig.job(batch, seconds=seconds, path="/v1/messages/batch", concurrency=_PARALLEL_BATCHES)
     return Findings(measured={"accept_batch": await accepted(rig, job, per_request=bodies.BATCH)})
 
 

@@ -11,35 +11,45 @@ _LANGUAGE: Final = "en_US"
 _STATUSES: Final = ("sent", "delivered", "read")
 
 
-def _message(to: str, priority: str | None) -> dict[str, Any]:
+def _message(to: str, priority: str | None, channel: str) -> dict[str, Any]:
     message: dict[str, Any] = {
-        "to": to,
-        "channel": "whatsapp",
-        "content": {
-            "type": "template",
-            "name": _TEMPLATE,
-            "language": _LANGUAGE,
-            "variables": {"1": "Ana", "2": "A-{n}", "3": "$49.99"},
-            "header": {"type": "text", "text": "A-{n}"},
-        },
+        "to": f"ana{to.lstrip('+')}@mail.example" if channel == "email" else to,
+        "channel": channel,
+        "content": _CONTENTS[channel],
         "reference": "order-{n}",
     }
     return message if priority is None else message | {"priority": priority}
 
 
-def single(*, priority: str | None = None) -> str:
+_NEWS: Final = "Hi Ana, we have your order A-{n} of $49.99. Example Shop"
+_CONTENTS: Final[dict[str, dict[str, Any]]] = {
+    "whatsapp": {
+        "type": "template",
+        "name": _TEMPLATE,
+        "language": _LANGUAGE,
+        "variables": {"1": "Ana", "2": "A-{n}", "3": "$49.99"},
+        "header": {"type": "text", "text": "A-{n}"},
+    },
+    "sms": {"type": "text", "body": _NEWS},
+    "email": {"type": "email", "subject": "Your order A-{n}", "text": _NEWS, "html": f"<p>{_NEWS}</p>"},
+}
+CHANNELS: Final = tuple(_CONTENTS)
+
+
+def single(*, priority: str | None = None, channel: str = "whatsapp") -> str:
     """The body of `POST /v1/messages`; `{n}` (7 digits) makes each recipient and reference unique."""
-    return json.dumps(_message("+1999{n}", priority))
+    return json.dumps(_message("+1999{n}", priority, channel))
 
 
 def one_to(to: str) -> Any:
     """The body of `POST /v1/messages` to a given recipient."""
-    return json.loads(json.dumps(_message(to, None)).replace("{n}", "1042"))
+    return json.loads(json.dumps(_message(to, None, "whatsapp")).replace("{n}", "1042"))
 
 
-def batch(*, priority: str | None = None) -> str:
+def batch(*, priority: str | None = None, channel: str = "whatsapp") -> str:
     """The body of `POST /v1/messages/batch` with BATCH messages."""
-    return json.dumps({"messages": [_message(f"+1{200 + index}{{n}}", priority) for index in range(BATCH)]})
+    messages = [_message(f"+1{200 + index}{{n}}", priority, channel) for index in range(BATCH)]
+    return json.dumps({"messages": messages})
 
 
 def graph() -> str:

@@ -37,13 +37,22 @@ WARM_UP_SECONDS: Final = 1.0
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """The sizes that were asked for; None where each measurement has its own default."""
+    """The sizes that were asked for; None where each measurement has its own default.
+
+    Backlogs are made of messages of all `channels` in turn, single calls of the first one.
+    """
 
     seconds: float | None = None
     rate: float = 400.0
     n: int | None = None
     seed: int = 1
     concurrency: int = 64
+    channels: tuple[str, ...] = ("whatsapp",)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The channels besides WhatsApp."""
+        return tuple(channel for channel in self.channels if channel != "whatsapp")
 
 
 class Rig:
@@ -105,7 +114,7 @@ class Rig:
         return Floor(what="no-op endpoint, same body", per_second=result.per_second * per_request)
 
     async def client_floor(self) -> Floor:
-        """The floor of sending: the worker's HTTP client in a bare loop against the sandbox."""
+        """The floor of sending: the worker's HTTP client in a bare loop against the sandbox, with WhatsApp's body."""
         job = Job(
             urls=(f"{self.stack.sandbox}/v25.0/{self.business.phone_number_ids[0]}/messages",),
             bodies=(bodies.graph(),),
@@ -120,9 +129,9 @@ class Rig:
 
     async def queue(self, count: int, *, business: Business | None = None, priority: str | None = None) -> None:
         """Submits about `count` messages in batches."""
-        body = bodies.batch(priority=priority)
-        job = self.job(body, seconds=_SETTLE_SECONDS, path="/v1/messages/batch", business=business)
-        posts = (body,) * max(1, round(count / bodies.BATCH))
+        batches = [bodies.batch(priority=priority, channel=channel) for channel in self.order.channels]
+        job = self.job(batches[0], seconds=_SETTLE_SECONDS, path="/v1/messages/batch", business=business)
+        posts = tuple(itertools.islice(itertools.cycle(batches), max(1, round(count / bodies.BATCH))))
         await self.generate(msgspec.structs.replace(job, bodies=posts, once=True, concurrency=_PARALLEL_BATCHES))
 
     async def _run(self, module: str, job: Job) -> Result:
@@ -180,10 +189,12 @@ class Rig:
         return resident_mib({name: pid for name, pid in pids.items() if name in ("api", "worker")})
 
 
-async def onboard(stack: Stack, admin_key: str, name: str, *, per_second: int = UNLIMITED_MPS) -> Business:
-    """Onboards a tenant with one sender of its own."""
+async def onboard(
+    stack: Stack, admin_key: str, name: str, *, per_second: int = UNLIMITED_MPS, others: tuple[str, ...] = ()
+) -> Business:
+    """Onboards a tenant with one sender of its own on WhatsApp, and on each of the other channels."""
     number = Number(address="+15005550006", name=name, per_second=per_second)
-    plan = Plan(tenant=name, numbers=(number,), refused=())
+    plan = Plan(tenant=name, numbers=(number,), refused=(), others=others, others_per_second=per_second)
     onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=new_seed(), say=lambda _: None)
     return await onboarding(admin_key)
 

@@ -13,13 +13,14 @@ from msgspec.structs import astuple
 from messaging.domain.messages.reference import parse
 from messaging.domain.messages.state import LEGAL_MOVES, RANK, State
 from messaging.domain.shared.ids import Prefix, parse_typeid
+from messaging.entrypoints.lab.chaos.judging.scripts import read_entry, script_of
 from messaging.entrypoints.lab.chaos.storm.clients import Answer
 from messaging.entrypoints.lab.chaos.storm.inflict import Inflicted
 from messaging.entrypoints.lab.chaos.storm.plan import Storm, canary
+from messaging.entrypoints.lab.chaos.storm.recipients import tail_of
 from messaging.entrypoints.lab.dev.onboarding import Business
+from messaging.entrypoints.sandbox.core.storage.ledger import Entry
 from messaging.entrypoints.sandbox.core.webhooks import Delivery, read_mark
-from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import outcome_for
-from messaging.entrypoints.sandbox.whatsapp_cloud.sent import Sent
 
 _TABLES: Final = """
 CREATE TABLE asked (tenant TEXT, key TEXT, reference TEXT PRIMARY KEY, tail TEXT);
@@ -27,6 +28,7 @@ CREATE TABLE answers (key TEXT, status INT, digest TEXT);
 CREATE TABLE accepted (key TEXT, reference TEXT, message TEXT, tenant TEXT);
 CREATE TABLE ledger (n INTEGER PRIMARY KEY, wamid TEXT, message TEXT, epoch INT, tenant TEXT, received REAL,
                      foreign_canary INT, echoes INT, expected INT);
+CREATE TABLE providers (n INTEGER PRIMARY KEY, provider TEXT);
 CREATE TABLE messages (id TEXT PRIMARY KEY, tenant TEXT, reference TEXT, state TEXT, seq INT, epoch INT,
                        on_unknown TEXT, possible_duplicate INT, claim_failures INT);
 CREATE TABLE attempts (message TEXT, epoch INT, phase TEXT, outcome TEXT, wamid TEXT, opened REAL, started REAL,
@@ -82,14 +84,18 @@ class Evidence:
         self.database.executescript(_TABLES)
         self._storm = storm
         self._tenants = [str(parse_typeid(Prefix.TENANT, business.tenant)) for business in businesses]
-        self._by_waba = {business.seed.waba_id: index for index, business in enumerate(businesses)}
+        self._by_sender = {
+            sender: index
+            for index, business in enumerate(businesses)
+            for sender in (*business.phone_number_ids, *(other.external_id for other in business.others))
+        }
 
     def add_clients(self, answers: Iterable[Answer]) -> None:
         calls = {call.key: call for call in self._storm.calls}
         self._insert(
             "asked",
             (
-                (self._tenants[call.tenant], call.key, planned.reference, planned.to[-7:])
+                (self._tenants[call.tenant], call.key, planned.reference, tail_of(planned.to))
                 for call in calls.values()
                 for planned in call.messages
             ),
@@ -116,18 +122,18 @@ class Evidence:
                 told.update((n, step) for n, step in map(read_mark, post.marks) if step is not None)
         taken = Counter(n for n, _ in told)
         self._insert("webhooks", ((post.sha256, int(post.acked)) for post in posts if post.url))
-        entries = (msgspec.json.decode(line, type=Sent) for line in _lines(state / "ledger.jsonl"))
+        entries = [read_entry(line) for line in _lines(state / "ledger.jsonl")]
         self._insert("ledger", (self._ledger_row(entry, taken[entry.n]) for entry in entries))
+        self._insert("providers", ((entry.n, entry.provider) for entry in entries))
 
-    def _ledger_row(self, entry: Sent, taken: int) -> tuple[Any, ...]:
-        owner = self._by_waba.get(entry.waba_id)
+    def _ledger_row(self, entry: Entry, taken: int) -> tuple[Any, ...]:
+        owner = self._by_sender.get(entry.sender)
         echoed = parse(entry.reference or "")
         body = bytes(entry.body).decode(errors="replace")
         others = [canary(self._storm.seed, index) for index in range(len(self._tenants)) if index != owner]
-        outcome = outcome_for(entry.recipient)
+        script = script_of(entry)
         # When orders were reversed, nothing tells which status was lost; with all of them taken it is plain.
-        everything_told = taken == len(outcome.script)
-        best = max((RANK[State(step.status)] for step in outcome.script), default=0)
+        everything_told = taken == script.steps
         return (
             entry.n,
             entry.message_id,
@@ -136,8 +142,8 @@ class Evidence:
             None if owner is None else self._tenants[owner],
             entry.received_at,
             int(any(other in body for other in others)),
-            taken if outcome.echo else 0,
-            best if everything_told and outcome.echo and taken else None,
+            taken if script.echoes else 0,
+            script.best if everything_told and script.echoes and taken else None,
         )
 
     async def add_platform(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:

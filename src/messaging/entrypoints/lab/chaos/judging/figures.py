@@ -5,10 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from messaging.entrypoints.lab.chaos.storm.plan import NEVER_ACCEPTED
-from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC
+from messaging.entrypoints.lab.chaos.storm.recipients import NEVER_ACCEPTED, magic_tail
 
-_SCRIPTED: Final = ", ".join(f"'{MAGIC}{digits}'" for digits in NEVER_ACCEPTED)
+_SCRIPTED: Final = ", ".join(f"'{magic_tail(digits)}'" for digits in NEVER_ACCEPTED)
 # Messages that ended unconfirmed although the recipient's script did not ask for it.
 UNEXPLAINED: Final = f"""
 FROM messages m JOIN asked s ON s.reference = m.reference
@@ -27,7 +26,9 @@ a.code IS NOT NULL AND EXISTS (
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """`unconfirmed_scripted` went to recipients whose provider never accepts and never says so; `unconfirmed_heard` are
+    """`providers` are the entries of the ledger by provider.
+
+    `unconfirmed_scripted` went to recipients whose provider never accepts and never says so; `unconfirmed_heard` are
     in the ledger although nobody ever told us of them with our reference (their statuses were lost, never sent, or came
     without it). Of the `unconfirmed_others`, `unconfirmed_silent` are those the provider was told to swallow, and
     `unconfirmed_lost` those about which no process lived to write down what became of the send.
@@ -36,6 +37,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     accepted: int
     messages: int
     ledger: int
+    providers: dict[str, int]
     states: dict[str, int]
     unconfirmed: int
     unconfirmed_scripted: int
@@ -60,6 +62,7 @@ def figures(database: sqlite3.Connection) -> Figures:
         accepted=count("SELECT count(DISTINCT message) FROM accepted"),
         messages=count("SELECT count(*) FROM messages"),
         ledger=count("SELECT count(*) FROM ledger"),
+        providers=dict(database.execute("SELECT provider, count(*) FROM providers GROUP BY 1 ORDER BY 2 DESC")),
         states=dict(database.execute("SELECT state, count(*) FROM messages GROUP BY state ORDER BY 2 DESC")),
         unconfirmed=count(f"SELECT count(*) {unconfirmed}"),
         unconfirmed_scripted=count(f"SELECT count(*) {unconfirmed} AND {scripted}"),

@@ -292,7 +292,7 @@ INVARIANTS: Final = (
                     f.pid = u.pid
                     OR f.kind = 'stop_database'
                     OR (f.kind = 'kill' AND f.target = 'sandbox')
-                    OR f.target IN (u.name || '→sandbox', u.name || '→postgres')
+                    OR f.target IN (u.name || '→sandbox', u.name || '→mail', u.name || '→postgres')
                     OR (f.kind = 'provider' AND f.hit AND f.target IN {SAYS_NOTHING})))
             """,
         ),

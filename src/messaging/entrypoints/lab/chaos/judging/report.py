@@ -48,7 +48,7 @@ class Report(Struct, frozen=True, kw_only=True):
         return [
             f"seed {self.seed}" + (f", with the planted bug {self.planted}" if self.planted else ""),
             f"{known.messages} messages ({known.accepted} answered with 202) in {self.storm_seconds:.0f} s, "
-            f"{known.ledger} accepted by the provider",
+            f"{known.ledger} accepted by the provider{self._by_provider}",
             f"{sum(self.faults.values())} faults: " + _listed(self.faults),
             "clients saw: " + _listed(self.answers) + f"; {self.unanswered} calls unanswered for good",
             "ended as: " + _listed(known.states),
@@ -60,6 +60,10 @@ class Report(Struct, frozen=True, kw_only=True):
             f"sent again by policy: {known.resent}, of which the provider had taken {known.accepted_twice} before",
             f"quiescent: {rest}" + (f" ({self.still_waiting})" if self.still_waiting else ""),
         ]
+
+    @property
+    def _by_provider(self) -> str:
+        return f"s ({_listed(self.figures.providers)})" if len(self.figures.providers) > 1 else ""
 
     @property
     def _broken(self) -> int:

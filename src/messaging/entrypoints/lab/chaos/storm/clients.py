@@ -107,17 +107,28 @@ class Clients:
 def _message(planned: Planned, business: Business, mark: str) -> dict[str, Any]:
     return {
         "to": planned.to,
-        "channel": "whatsapp",
-        "content": {
-            "type": "template",
-            "name": "order_delivered",
-            "language": "en_US",
-            "variables": {"first_name": f"content{mark}", "order_number": "A-1042"},
-        },
-        "from": business.senders[planned.sender],
+        "channel": planned.channel,
+        "content": _content(planned.channel, f"content{mark}"),
+        "from": _sender(planned, business),
         "reference": planned.reference,
         "on_unknown": "resend" if planned.resend else "hold",
     }
+
+
+def _content(channel: str, marked: str) -> dict[str, Any]:
+    match channel:
+        case "sms":
+            return {"type": "text", "body": f"Hi {marked}, order A-1042 has come."}
+        case "email":
+            return {"type": "email", "subject": "Order A-1042", "text": f"Hi {marked}, it has come."}
+        case _:
+            variables = {"first_name": marked, "order_number": "A-1042"}
+            return {"type": "template", "name": "order_delivered", "language": "en_US", "variables": variables}
+
+
+def _sender(planned: Planned, business: Business) -> str:
+    others = {other.channel: other.sender for other in business.others}
+    return others.get(planned.channel) or business.senders[planned.sender]
 
 
 def _ids(call: Call, raw: bytes) -> tuple[str | None, ...]:

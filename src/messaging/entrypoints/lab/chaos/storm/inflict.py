@@ -46,6 +46,10 @@ _WEBHOOKS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+# In the path of every provider's sends: `/messages`, `/Messages.json`.
+_SENDING: Final = "essages"
+
+
 class Inflicted(Struct, frozen=True, kw_only=True):
     """A fault that was done. Times are epoch seconds; `hit` tells how much of its target it met; `pid` is the process
     it was done to, if it was one.
@@ -188,7 +192,7 @@ class Inflict:
         return 1
 
     async def _provider(self, fault: Fault) -> int:
-        body = {"mode": fault.target, "times": fault.amount, "match": {"path": "/messages"}}
+        body = {"mode": fault.target, "times": fault.amount, "match": {"path": _SENDING}}
         await self._sandbox.post("/_control/faults", body)
         struck, give_up_at = 0, time.monotonic() + max(fault.seconds, _STRUCK_WITHIN)
         while struck < fault.amount and time.monotonic() < give_up_at:

@@ -13,12 +13,15 @@ from messaging.entrypoints.lab.dev.stack import Adjust, Launch
 
 WORKERS: Final = ("worker", "worker-2")
 _PROCESSES: Final = (*WORKERS, "api", "webhooks")
+# The sandbox tells workers the port of its mail server, and they know its host. With an address of its own for each
+# worker, that port is a proxy's.
+_HOSTS: Final = {"worker": "127.0.0.2", "worker-2": "127.0.0.3"}
 
 
 class Links:
     """The proxies by name (`worker→postgres`), and the settings that make a process use them."""
 
-    def __init__(self, ports: Ports, *, planted: Adjust | None = None) -> None:
+    def __init__(self, ports: Ports, *, planted: Adjust | None = None, mail: bool = False) -> None:
         assert ports.postgres is not None
         assert ports.redis is not None
         self._planted = planted
@@ -27,17 +30,27 @@ class Links:
             self._add(process, "postgres", ports.postgres)
             self._add(process, "redis", ports.redis)
         for worker in WORKERS:
-            self._add(worker, "sandbox", ports.sandbox)
+            self._add(worker, "sandbox", ports.sandbox, host=_HOSTS[worker] if mail else HOST)
+        self._to_mail = [f"{worker}→mail" for worker in WORKERS if mail]
+        for worker in WORKERS if mail else ():
+            self._add(worker, "mail", 0, host=_HOSTS[worker])
         self._add("sandbox", "webhooks", ports.webhooks)
         self._add("client", "api", ports.api)
 
-    def _add(self, caller: str, called: str, port: int) -> None:
+    def _add(self, caller: str, called: str, port: int, *, host: str = HOST) -> None:
         name = f"{caller}→{called}"
-        self.proxies[name] = FaultProxy(name, target=port)
+        self.proxies[name] = FaultProxy(name, target=port, host=host)
 
     async def open(self) -> None:
-        for proxy in self.proxies.values():
-            await proxy.open()
+        for name, proxy in self.proxies.items():
+            if name not in self._to_mail:
+                await proxy.open()
+
+    async def open_mail(self, port: int) -> None:
+        """Leads the workers' connections to the sandbox's mail server, on this port, through their proxies."""
+        for name in self._to_mail:
+            self.proxies[name].target = port
+            await self.proxies[name].open(port)
 
     async def close(self) -> None:
         for proxy in self.proxies.values():
@@ -48,7 +61,8 @@ class Links:
             proxy.heal()
 
     def address(self, caller: str, called: str) -> str:
-        return f"{HOST}:{self.proxies[f'{caller}→{called}'].port}"
+        proxy = self.proxies[f"{caller}→{called}"]
+        return f"{proxy.host}:{proxy.port}"
 
     async def adjust(self, launch: Launch) -> Launch:
         """Makes a process use the proxies; the sandbox needs none, it is told where to call."""

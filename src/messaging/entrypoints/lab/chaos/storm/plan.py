@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC
+from messaging.entrypoints.lab.chaos.storm.recipients import FATES, address, magic_tail
 
 T = TypeVar("T")
 
@@ -18,17 +18,6 @@ _MESSAGES_PER_SECOND: Final = 130.0
 _FAULTS_PER_SECOND: Final = 0.7
 # Percentage of messages that may be sent again where the silence proves that the provider never had them.
 _MAY_BE_RESENT: Final = 15
-
-# Outcomes of recipients, in per mille; the rest is sent, delivered and read. See the table in docs/sandbox.md.
-_ACCEPTED_BUT: Final = (46, 47, 51, 52, 54, 55, 56)
-NEVER_ACCEPTED: Final = (45, 53, 57)
-_RECIPIENTS: Final[dict[int, int]] = {
-    **dict.fromkeys(_ACCEPTED_BUT, 10),
-    **dict.fromkeys(NEVER_ACCEPTED, 10),
-    **dict.fromkeys((1, 2, 3, 4, 5, 6, 10, 19, 20, 21, 50, 60, 61, 62, 63, 64, 66), 10),
-    **dict.fromkeys((9, 65, 71), 3),
-    70: 1,
-}
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -41,6 +30,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     reference: str
     sender: int
     resend: bool = False
+    channel: str = "whatsapp"
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -79,17 +69,25 @@ def canary(seed: int, tenant: int) -> str:
     return f"canary{seed}t{tenant}q"
 
 
-def draw(*, messages: int, faults: int, seed: int, links: Sequence[str], focus: str | None = None) -> Storm:
+def draw(
+    *,
+    messages: int,
+    faults: int,
+    seed: int,
+    links: Sequence[str],
+    focus: str | None = None,
+    channels: Sequence[str] = ("whatsapp",),
+) -> Storm:
     """Draws a storm: the same arguments give the same storm. `focus` (a kind of fault) makes every other fault one of
-    that kind.
+    that kind. Each message goes by one of the `channels`.
     """
     dice = random.Random(seed)
     seconds = max(messages / _MESSAGES_PER_SECOND, faults / _FAULTS_PER_SECOND, 10.0)
-    calls = tuple(_calls(dice, messages, seed, seconds))
+    calls = tuple(_calls(dice, messages, seed, seconds, channels))
     return Storm(seed=seed, seconds=seconds, calls=calls, faults=tuple(_faults(dice, faults, seconds, links, focus)))
 
 
-def _calls(dice: random.Random, messages: int, seed: int, seconds: float) -> Iterator[Call]:
+def _calls(dice: random.Random, messages: int, seed: int, seconds: float, channels: Sequence[str]) -> Iterator[Call]:
     planned = 0
     for number in itertools.count():
         if planned >= messages:
@@ -103,31 +101,28 @@ def _calls(dice: random.Random, messages: int, seed: int, seconds: float) -> Ite
             tenant=tenant,
             at=planned / messages * seconds,
             batch=batch,
-            messages=tuple(_message(dice, seed, tenant, planned + index) for index in range(size)),
+            messages=tuple(_message(dice, seed, tenant, planned + index, channels) for index in range(size)),
             repeat_after=dice.uniform(0, 15) if dice.random() < 0.05 else None,
             twin=dice.random() < 0.02,
         )
         planned += size
 
 
-# The number must not begin with a zero, which would be read as a prefix for calls within the country.
-_FIRST_NUMBER: Final = 100_000
-
-
-def _message(dice: random.Random, seed: int, tenant: int, number: int) -> Planned:
+def _message(dice: random.Random, seed: int, tenant: int, number: int, channels: Sequence[str]) -> Planned:
+    channel = dice.choice(channels) if len(channels) > 1 else channels[0]
     tail = f"{dice.randrange(4_000_000, 4_999_999)}"
     lot = dice.randrange(1_000)
-    for digits, share in _RECIPIENTS.items():
+    for digits, share in FATES[channel].items():
         lot -= share
         if lot < 0:
-            tail = f"{MAGIC}{digits:02d}"
+            tail = magic_tail(digits)
             break
     return Planned(
-        # Germany's numbers may be long enough for a number of ours before the seven digits that decide the outcome.
-        to=f"+49{_FIRST_NUMBER + number:06d}{tail}",
+        to=address(number, tail, channel),
         reference=f"{canary(seed, tenant)}-{number}",
         sender=dice.randrange(SENDERS),
         resend=dice.randrange(100) < _MAY_BE_RESENT,
+        channel=channel,
     )
 
 
@@ -187,7 +182,7 @@ def _deck(dice: random.Random, cards: Sequence[T]) -> Iterator[T]:
 
 def _how_long(dice: random.Random, kind: str, target: str) -> float:
     match kind:
-        case "swallow" | "limit" if target.endswith("→sandbox"):
+        case "swallow" | "limit" if target.endswith(("→sandbox", "→mail")):
             # Whatever is sent into such a hole has an end that nobody can know: a few of them are enough.
             return dice.uniform(0.02, 0.15)
         case "freeze":

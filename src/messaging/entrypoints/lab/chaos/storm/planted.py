@@ -1,4 +1,4 @@
-"""Six classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
+"""Seven classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
 
 No command and no setting of `app` leads here: `python -m messaging.entrypoints.lab.chaos.storm.planted BUG COMMAND…` is
 what the storm starts instead of `app COMMAND…`, and only when asked to test itself.
@@ -24,7 +24,7 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.messages import unclear_sends
 from messaging.domain.messages.retry import Uncertain, Unreachable
 from messaging.domain.messages.transitions import lifecycle
-from messaging.entrypoints.composition import adapters
+from messaging.entrypoints.composition import adapters, providers
 from messaging.entrypoints.lab.chaos.storm.links import WORKERS
 from messaging.entrypoints.lab.dev.stack import APP, Adjust, Launch
 
@@ -91,6 +91,18 @@ def repeat_without_key() -> None:
     _put(unclear_sends, "_may_repeat", lambda message, can, at: True)
 
 
+def resend_after_data() -> None:
+    """Takes a mail server's silence after the content for "not sent"."""
+    client: Any = vars(providers)["smtp"].client
+    ordinary: Any = client.judge
+
+    def judge(exchange: Any, message_id: str) -> Any:
+        result = ordinary(exchange, message_id)
+        return Unreachable(reason=result.reason) if isinstance(result, Uncertain) else result
+
+    _put(client, "judge", judge)
+
+
 def relay_by_cursor() -> None:
     """Takes up only ids above the last one seen: whatever was committed late, or is due again, is passed over."""
     ordinary: Any = lifecycle.take_up
@@ -142,12 +154,15 @@ def _put(owner: object, name: str, planted: object) -> None:
 
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):
-    """A planted bug: its place, the promises that it breaks, and the kind of fault that shows it soonest, if any."""
+    """A planted bug: its place, the promises that it breaks, the kind of fault that shows it soonest, if any,
+    and the channel that it is on.
+    """
 
     plant: Callable[[], None]
     processes: tuple[str, ...]
     breaks: frozenset[str]
     focus: str | None = None
+    channel: str = "whatsapp"
 
 
 PLANTS: Final[dict[str, Plant]] = {
@@ -157,6 +172,7 @@ PLANTS: Final[dict[str, Plant]] = {
     ),
     "retry-on-timeout": Plant(plant=retry_on_timeout, processes=WORKERS, breaks=frozenset({"I2"})),
     "repeat-without-key": Plant(plant=repeat_without_key, processes=WORKERS, breaks=frozenset({"I2"})),
+    "resend-after-data": Plant(plant=resend_after_data, processes=WORKERS, breaks=frozenset({"I2"}), channel="email"),
     "relay-by-cursor": Plant(plant=relay_by_cursor, processes=WORKERS, breaks=frozenset({"I1"})),
     "dedupe-in-redis": Plant(plant=dedupe_in_redis, processes=("api",), breaks=frozenset({"I10"}), focus="flush"),
 }

@@ -20,9 +20,10 @@ class FaultProxy:
     A connection that lost bytes never recovers: it is reset when the loss ends, as TCP would.
     """
 
-    def __init__(self, name: str, *, target: int) -> None:
+    def __init__(self, name: str, *, target: int, host: str = HOST) -> None:
         self.name = name
         self.target = target
+        self.host = host
         self.delay = 0.0
         self.refuses = False
         self.swallows = False
@@ -38,10 +39,10 @@ class FaultProxy:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    async def open(self) -> None:
-        """Listen on a free port."""
+    async def open(self, port: int = 0) -> None:
+        """Listen on a port, 0 for a free one."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self).client, HOST, 0, backlog=512)
+        self._server = await loop.create_server(lambda: _Connection(self).client, self.host, port, backlog=512)
 
     async def close(self) -> None:
         self.cut()

@@ -23,7 +23,7 @@ class PortsInUse(Exception):
 
 
 class Ports(Struct, frozen=True, kw_only=True):
-    """`postgres` and `redis` are None when Unix sockets are enough."""
+    """`postgres` and `redis` are None when Unix sockets are enough, `mail` when nothing listens for returned mail."""
 
     api: int
     webhooks: int
@@ -31,6 +31,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     worker: int
     postgres: int | None = None
     redis: int | None = None
+    mail: int | None = None
 
     def named(self) -> dict[str, int]:
         """Every port that is to be used, by the name of its user."""
@@ -46,20 +47,21 @@ def require_free(ports: Ports) -> None:
 
 
 def ports_from(base: int) -> Ports:
-    """Six ports in a row: api, webhooks, sandbox, PostgreSQL, Redis, the worker's health listener."""
-    return Ports(api=base, webhooks=base + 1, sandbox=base + 2, postgres=base + 3, redis=base + 4, worker=base + 5)
+    """Seven ports in a row: api, webhooks, sandbox, PostgreSQL, Redis, the worker's health listener, returned mail."""
+    names = ("api", "webhooks", "sandbox", "postgres", "redis", "worker", "mail")
+    return Ports(**{name: base + index for index, name in enumerate(names)})
 
 
 def free_ports() -> Ports:
-    """Four distinct ports that are free at this moment."""
+    """Five distinct ports that are free at this moment."""
     found: set[int] = set()
     for _ in range(_TRIES):
         port = random.choice(_RANGE)
         if port not in found and _is_free(port):
             found.add(port)
-        if len(found) == 4:
-            api, webhooks, sandbox, worker = found
-            return Ports(api=api, webhooks=webhooks, sandbox=sandbox, worker=worker)
+        if len(found) == 5:
+            api, webhooks, sandbox, worker, mail = found
+            return Ports(api=api, webhooks=webhooks, sandbox=sandbox, worker=worker, mail=mail)
     raise NoFreePort
 
 
