@@ -137,6 +137,7 @@ def test_sent_again_once_it_is_not_accepted_a_third_time() -> None:
         ("I10", "INSERT INTO messages SELECT 'twin', tenant, reference, state, 5, 1, 'hold', 0, 0 FROM messages"),
         ("I11", f"INSERT INTO dispatches VALUES ('{_M}', 'deliver')"),
         ("I12", "DELETE FROM raw"),
+        ("I12", "INSERT INTO mails VALUES ('m1', 1), ('m2', 1); INSERT INTO kept VALUES ('smtp', 1)"),
         ("I12", "INSERT INTO raw VALUES ('c1', 'processed', NULL)"),
         ("I12", "UPDATE raw SET status = 'set_aside'"),
         ("I12", "UPDATE events SET type = 'receipt.read' WHERE seq > 3"),

@@ -10,8 +10,6 @@ from typing import Final
 import httpx
 from msgspec import Struct
 
-from messaging.adapters.providers.http import Timeouts
-from messaging.adapters.providers.tools import Tools
 from messaging.application.ports.providers.adapter import ProviderAdapter
 from messaging.application.ports.providers.sending import Connection
 from messaging.application.ports.providers.webhooks import WebhookRequest
@@ -135,5 +133,6 @@ class Subject(Struct, frozen=True, kw_only=True):
     codes: Codes
     webhooks: Webhooks
     sandbox: SandboxUse
-    # Builds the adapter with these time limits, where those of `tools.http` are not the provider's.
-    build: Callable[[Tools, Timeouts], ProviderAdapter] | None = None
+    # Builds the adapter where the provider's own `build` does not do, from the tools and, if it takes them, the time
+    # limits of the test.
+    build: Callable[..., ProviderAdapter] | None = None

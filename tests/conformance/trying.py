@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from inspect import signature
 from typing import Final
 
 from msgspec import Struct
@@ -91,11 +92,15 @@ async def an_adapter(
         on_close=closing.append,
     )
     try:
-        build = candidate.subject.build
-        yield candidate.provider.build(tools) if build is None else build(tools, timeouts)
+        yield _built(candidate, tools, timeouts)
     finally:
         for close in reversed(closing):
             await close()
+
+
+def _built(candidate: Candidate, tools: Tools, timeouts: Timeouts) -> ProviderAdapter:
+    build = candidate.subject.build or candidate.provider.build
+    return build(tools, timeouts) if len(signature(build).parameters) > 1 else build(tools)
 
 
 async def try_outcome(candidate: Candidate, outcome: Outcome) -> Tried:

@@ -179,7 +179,7 @@ async def test_the_demo_accounts_for_every_message_although_its_worker_is_killed
     assert report["accepted"] + report["refused"] == 150
     assert report["refused"] > 0
     assert sum(report["statuses"].values()) == report["accepted"]
-    assert set(report["statuses"]) <= {"read", "delivered", "sent", "failed", "unconfirmed"}
+    assert set(report["statuses"]) <= {"read", "delivered", "sent", "failed", "unconfirmed", "dead"}
     assert (report["verdict"]["lost"], report["verdict"]["twice"], report["verdict"]["unreported"]) == ([], [], [])
     assert "worker is back" in (scratch / "talk").read_text()
     assert left_running(scratch) == []

@@ -35,6 +35,8 @@ CREATE TABLE attempts (message TEXT, epoch INT, phase TEXT, outcome TEXT, wamid 
                        finished REAL, is_open INT, possible_duplicate INT, code TEXT, worker TEXT, tenant TEXT);
 CREATE TABLE events (message TEXT, seq INT, type TEXT, state TEXT, moved INT, tenant TEXT, at REAL);
 CREATE TABLE webhooks (digest TEXT, acked INT);
+CREATE TABLE mails (digest TEXT, acked INT);
+CREATE TABLE kept (provider TEXT, count INT);
 CREATE TABLE raw (digest TEXT, status TEXT, problem TEXT);
 CREATE TABLE dispatches (subject TEXT, kind TEXT);
 CREATE TABLE faults (kind TEXT, target TEXT, began REAL, ended REAL, hit INT, pid INT);
@@ -46,6 +48,8 @@ CREATE TABLE rest (what TEXT, value REAL, allowed REAL);
 CREATE TABLE leaks (where_ TEXT);
 CREATE TABLE surprises (where_ TEXT, what TEXT, error TEXT);
 """
+# Returned mail is stored as it came over the wire, which its digest before it was sent does not tell.
+_MAILED: Final = "mailto:"
 # The waits of a storm are shorter than in operation.
 ECHO_GRACE_SECONDS: Final = 4.0
 _INDEXES: Final = """
@@ -73,6 +77,7 @@ SELECT message_id::text, seq, type, state, (detail ->> 'effect' IS NULL)::int, t
 FROM events
 """
 _RAW: Final = "SELECT encode(digest, 'hex'), status, problem FROM raw_webhooks"
+_KEPT: Final = "SELECT provider, count(*) FROM raw_webhooks GROUP BY provider"
 _DISPATCHES: Final = "SELECT subject_id::text, kind FROM dispatches"
 
 
@@ -121,7 +126,10 @@ class Evidence:
                 # A provider that was killed may report a step again.
                 told.update((n, step) for n, step in map(read_mark, post.marks) if step is not None)
         taken = Counter(n for n, _ in told)
-        self._insert("webhooks", ((post.sha256, int(post.acked)) for post in posts if post.url))
+        by_mail = [post for post in posts if post.url.startswith(_MAILED)]
+        self._insert("mails", ((post.sha256, int(post.acked)) for post in by_mail))
+        others = (post for post in posts if post.url and not post.url.startswith(_MAILED))
+        self._insert("webhooks", ((post.sha256, int(post.acked)) for post in others))
         entries = [read_entry(line) for line in _lines(state / "ledger.jsonl")]
         self._insert("ledger", (self._ledger_row(entry, taken[entry.n]) for entry in entries))
         self._insert("providers", ((entry.n, entry.provider) for entry in entries))
@@ -154,6 +162,7 @@ class Evidence:
                 ("attempts", _ATTEMPTS),
                 ("events", _EVENTS),
                 ("raw", _RAW),
+                ("kept", _KEPT),
                 ("dispatches", _DISPATCHES),
             ):
                 cursor = await connection.cursor(query)

@@ -238,6 +238,12 @@ INVARIANTS: Final = (
         queries=(
             "SELECT DISTINCT digest, 'lost' FROM webhooks WHERE acked AND digest NOT IN (SELECT digest FROM raw)",
             "SELECT digest, count(*) FROM raw GROUP BY digest HAVING count(*) > 1",
+            """
+            SELECT 'mails that came back', taken, stored
+            FROM (SELECT count(DISTINCT digest) AS taken FROM mails WHERE acked)
+            CROSS JOIN (SELECT coalesce(sum(count), 0) AS stored FROM kept WHERE provider = 'smtp')
+            WHERE stored < taken
+            """,
             "SELECT digest, status, problem FROM raw WHERE status <> 'processed'",
             f"""
             SELECT e.message, e.type, count(*) FROM events e JOIN messages m ON m.id = e.message

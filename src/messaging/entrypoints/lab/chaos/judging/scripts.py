@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from messaging.domain.messages.state import RANK, State
 from messaging.entrypoints.sandbox.core.storage.ledger import Entry
+from messaging.entrypoints.sandbox.smtp import outcomes as mailboxes
+from messaging.entrypoints.sandbox.smtp.sent import Sent as Mail
 from messaging.entrypoints.sandbox.twilio import recipients as phones
 from messaging.entrypoints.sandbox.twilio.sent import Sent as Text
 from messaging.entrypoints.sandbox.whatsapp_cloud import recipients as people
@@ -59,5 +61,12 @@ def _text(entry: Text) -> Script:
     return Script(steps=len(outcome.script), echoes=True, best=max(ranks, default=0))
 
 
-_KINDS: Final[Mapping[str, type[Entry]]] = {"twilio": Text}
-_SCRIPTS: Final[Mapping[type[Entry], Callable[[Any], Script]]] = {Chat: _chat, Text: _text}
+def _mail(entry: Mail) -> Script:
+    """Only a mail that comes back as undeliverable tells of its message."""
+    returns = mailboxes.outcome_for(entry.to).returns
+    fails = mailboxes.Returns.FAILED in returns
+    return Script(steps=len(returns), echoes=fails, best=RANK[State.FAILED] if fails else None)
+
+
+_KINDS: Final[Mapping[str, type[Entry]]] = {"twilio": Text, "smtp": Mail}
+_SCRIPTS: Final[Mapping[type[Entry], Callable[[Any], Script]]] = {Chat: _chat, Text: _text, Mail: _mail}
