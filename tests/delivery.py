@@ -16,6 +16,7 @@ from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.pacing.rate_limiting import LimitTerms, RateLimiting
 from messaging.application.messages.pacing.send_gate import SendGate
 from messaging.application.messages.pacing.send_slots import SendSlots
+from messaging.application.messages.reading.own_content import RenderPinned
 from messaging.application.messages.resolving.resolve_unknown import ResolveUnknown, UnclearTerms
 from messaging.application.ports.optimistic_writes import OptimisticWrites
 from messaging.application.ports.providers.sending import ProviderGateway
@@ -26,6 +27,7 @@ from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.tenants.accounts.capabilities import AccountCapabilities
 from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF, INSTALLED
+from tests.fakes.own_templates import InMemoryOwnRoles
 
 
 def a_gate(
@@ -80,7 +82,11 @@ def deliver_messages(
         claim=a_claim(open_uow, gate, terms, capabilities),
         gate=gate,
         render=RenderOutgoing(
-            credentials=CREDENTIALS_OF, snapshots=rendered_from, key_ring=key_ring, gateways=gateways
+            credentials=CREDENTIALS_OF,
+            snapshots=rendered_from,
+            key_ring=key_ring,
+            gateways=gateways,
+            render_pinned=RenderPinned(open_uow=InMemoryOwnRoles().open),
         ),
         mark_started=MarkStarted(open_uow=open_uow, optimistic_writes=optimistic_writes, terms=terms),
         record=record,

@@ -1,14 +1,33 @@
 """Templates of a tenant's own in two dicts."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from messaging.application.ports.configuration import Duplicate
-from messaging.domain.shared.ids import OwnTemplateId
+from messaging.application.ports.unit_of_work import StoreUnavailable
+from messaging.domain.shared.ids import OwnTemplateId, TenantId
+from messaging.domain.shared.mode import Reach
 from messaging.domain.templates.own.definition import OwnStatus, OwnTemplate, Version
+
+
+class InMemoryOwnRoles:
+    """`open(tenant, mode)` gives a transaction with both roles; while `away`, nobody reaches it."""
+
+    def __init__(self, own: "InMemoryOwnTemplates | None" = None) -> None:
+        self.own_templates = self.own_versions = own or InMemoryOwnTemplates()
+        self.opened = 0
+        self.away = False
+
+    @asynccontextmanager
+    async def open(self, _tenant_id: TenantId, _mode: Reach) -> "AsyncIterator[InMemoryOwnRoles]":
+        if self.away:
+            raise StoreUnavailable
+        self.opened += 1
+        yield self
 
 
 class InMemoryOwnTemplates:

@@ -27,6 +27,7 @@ from messaging.application.messages.pacing.circuit_breakers import CircuitBreake
 from messaging.application.messages.pacing.health_cache import HealthCache
 from messaging.application.messages.pacing.send_slots import MoreSlots, Slot
 from messaging.application.messages.reading import payload
+from messaging.application.messages.reading.own_content import RenderPinned
 from messaging.application.messages.resolving.inquire import Inquire
 from messaging.application.messages.resolving.resolve_unknown import ResolveUnknown, UnclearTerms
 from messaging.application.messages.tracking.expire_held import ExpireHeld
@@ -48,6 +49,7 @@ from tests.builders import TENANT
 from tests.delivery import a_gate, deliver_messages, resolving
 from tests.fakes.gateway import ScriptedGateway
 from tests.fakes.installed import CAPABILITIES_OF, CREDENTIALS_OF, all_can
+from tests.fakes.own_templates import InMemoryOwnRoles
 from tests.fakes.rate_limits import InMemoryRateLimits
 from tests.fakes.send_journal import InMemorySendJournal
 from tests.fakes.sender_health import InMemoryHealthRecords
@@ -165,6 +167,7 @@ class Delivery:
                 snapshots=self.snapshots,
                 key_ring=RING,
                 gateways={"whatsapp_cloud": self.gateway},
+                render_pinned=RenderPinned(open_uow=InMemoryOwnRoles().open),
             ),
             lookups={"whatsapp_cloud": self.gateway},
             more_slots=more_slots or a_slot_at_once,

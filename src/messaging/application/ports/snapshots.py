@@ -9,9 +9,10 @@ from msgspec import Struct
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.domain.channels.address import Channel
-from messaging.domain.shared.ids import AccountId, SenderId, TenantId
+from messaging.domain.content.parameters import Pin
+from messaging.domain.shared.ids import AccountId, OwnTemplateId, SenderId, TenantId
 from messaging.domain.shared.mode import Mode
-from messaging.domain.templates.own.definition import Published
+from messaging.domain.templates.own.definition import Definition, Published
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.routing import RoutingRule
@@ -91,6 +92,15 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     def templates_of(self, account_id: AccountId) -> Mapping[tuple[str, str], Template]:
         """One account's templates by (name, language)."""
         return self.by_account.get(account_id, {})
+
+    def own_definition(self, pin: Pin) -> Definition | None:
+        """What a version of the tenant's own template says; None for one that is not sent any more."""
+        published = self._own_by_id.get(pin.template_id)
+        return published.definition if published is not None and published.version == pin.version else None
+
+    @cached_property
+    def _own_by_id(self) -> Mapping[OwnTemplateId, Published]:
+        return {it.template.id: it for it in self.own}
 
 
 class Snapshots(Protocol):

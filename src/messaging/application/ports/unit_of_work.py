@@ -211,6 +211,7 @@ class SystemUnitOfWork(
 
 
 OpenConversations = Callable[[TenantId, Reach], AbstractAsyncContextManager[ConversationRoles]]
+OpenOwnTemplates = Callable[[TenantId, Reach], AbstractAsyncContextManager[OwnTemplateRoles]]
 OpenUnitOfWork = Callable[[TenantId, Reach], AbstractAsyncContextManager[UnitOfWork]]
 OpenDeliveryUnitOfWork = Callable[[], AbstractAsyncContextManager[DeliveryUnitOfWork]]
 OpenJobsUnitOfWork = Callable[[], AbstractAsyncContextManager[JobsUnitOfWork]]

@@ -1,9 +1,11 @@
 """Content of a message: a tagged union that is decoded once from the request and stored in that form."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct, field
 
 from messaging.domain.content.email import Email
-from messaging.domain.content.parameters import ButtonValue, HeaderValue, MediaRef, TemplateParameters
+from messaging.domain.content.parameters import ButtonValue, HeaderValue, MediaRef, TemplateParameters, Value
 
 
 class Text(Struct, frozen=True, kw_only=True, tag="text", forbid_unknown_fields=True):
@@ -16,7 +18,7 @@ class TemplateMessage(Struct, frozen=True, kw_only=True, tag="template", forbid_
 
     name: str
     language: str
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Value] = field(default_factory=dict)
     header: HeaderValue | None = None
     buttons: tuple[ButtonValue, ...] = ()
 

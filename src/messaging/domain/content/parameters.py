@@ -1,10 +1,24 @@
 """Values that a submission gives for a template's placeholders, header and buttons."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct, field
+
+from messaging.domain.shared.ids import OwnTemplateId
 
 # What a template's variable can hold. A template that a provider reviews takes texts only.
 Scalar = str | int | float | bool
 Value = Scalar | list[Scalar | dict[str, Scalar]]
+
+
+class Pin(Struct, frozen=True, kw_only=True):
+    """The version and language of a tenant's own template that a message was accepted with; it is sent with these,
+    whatever is published later.
+    """
+
+    template_id: OwnTemplateId
+    version: int
+    language: str
 
 
 class MediaRef(Struct, frozen=True, kw_only=True):
@@ -55,6 +69,6 @@ ButtonValue = UrlButton | QuickReplyButton
 class TemplateParameters(Struct, frozen=True, kw_only=True):
     """`variables` are the body's: positional (`"1"`, `"2"`, …) or named, as the template declares."""
 
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Value] = field(default_factory=dict)
     header: HeaderValue | None = None
     buttons: tuple[ButtonValue, ...] = ()

@@ -8,6 +8,7 @@ from msgspec import Struct
 from messaging.domain.channels.address import Channel, Recipient
 from messaging.domain.channels.table import CHANNELS
 from messaging.domain.content.content import Content
+from messaging.domain.content.parameters import Pin
 from messaging.domain.messages.retry import DURABLE, SIMPLE, RetryPolicy
 from messaging.domain.messages.state import State
 from messaging.domain.shared.category import Category as Category
@@ -47,6 +48,7 @@ class Message(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     created_at: datetime
     trace_id: str | None = None
+    pin: Pin | None = None
 
 
 MAX_SEND_AHEAD = timedelta(days=90)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from messaging.domain.content.parameters import Value
 from messaging.domain.shared.text import utf16_units
 
 _OPEN, _CLOSE = "{{", "}}"
@@ -57,17 +58,18 @@ def read(text: str) -> Pattern:
     )
 
 
-def fill(pattern: Pattern, values: Mapping[str, str]) -> str:
+def fill(pattern: Pattern, values: Mapping[str, Value]) -> str:
     """The text with its placeholders filled; one without a value stays visible as `{{name}}`."""
     parts = [pattern.texts[0]]
     for name, text in zip(pattern.blanks, pattern.texts[1:], strict=True):
-        parts += (values.get(name, _OPEN + name + _CLOSE), text)
+        parts += (str(values.get(name, _OPEN + name + _CLOSE)), text)
     return "".join(parts)
 
 
-def filled_units(pattern: Pattern, values: Mapping[str, str]) -> int:
-    """Length of the filled text in UTF-16 units; placeholders without a value add nothing."""
+def filled_units(pattern: Pattern, values: Mapping[str, Value]) -> int:
+    """Length of the filled text in UTF-16 units; placeholders without a text add nothing."""
     units = pattern.units
     for name in pattern.blanks:
-        units += utf16_units(values.get(name, ""))
+        value = values.get(name, "")
+        units += utf16_units(value) if isinstance(value, str) else 0
     return units

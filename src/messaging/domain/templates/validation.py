@@ -21,6 +21,7 @@ from messaging.domain.content.parameters import (
     QuickReplyButton,
     TemplateParameters,
     UrlButton,
+    Value,
 )
 from messaging.domain.shared.errors import Violation
 from messaging.domain.shared.text import (
@@ -120,7 +121,7 @@ def filled_buttons(template: Template, parameters: TemplateParameters) -> tuple[
     """The values of all buttons, by index: an authentication template's code goes into its button by itself."""
     values = {value.index: value for value in parameters.buttons}
     code = parameters.variables.get(_CODE)
-    if template.category is TemplateCategory.AUTHENTICATION and code is not None:
+    if template.category is TemplateCategory.AUTHENTICATION and isinstance(code, str):
         for index, button in enumerate(template.components.buttons):
             if _takes_suffix(button):
                 values.setdefault(index, UrlButton(index=index, text=code))
@@ -164,7 +165,7 @@ def _unsupported_parts(template: Template) -> Sequence[str]:
 # --- variables ------------------------------------------------------------------------------------------------------
 
 
-def _variable_violations(template: Template, variables: Mapping[str, str]) -> list[Violation]:
+def _variable_violations(template: Template, variables: Mapping[str, Value]) -> list[Violation]:
     body = _body(template)
     longest = MAX_CODE if template.category is TemplateCategory.AUTHENTICATION else MAX_BODY
     found: list[Violation] = []
@@ -173,6 +174,9 @@ def _variable_violations(template: Template, variables: Mapping[str, str]) -> li
         if value is None:
             detail = f"The template's body needs a value for {{{{{name}}}}}. Add it to variables."
             found.append(Violation(pointer=f"/variables{step(name)}", code="variable_missing", detail=detail))
+        elif not isinstance(value, str):
+            detail = "A template that a provider reviews takes texts only. Send the value as a text, in quotes."
+            found.append(Violation(pointer=f"/variables{step(name)}", code="variable_type", detail=detail))
         elif not _is_plain(value, limit=longest):
             found += _parameter_violations(f"/variables{step(name)}", value, limit=longest)
     if len(variables) > len(body.names) or not variables.keys() <= set(body.names):
@@ -185,7 +189,7 @@ def _variable_violations(template: Template, variables: Mapping[str, str]) -> li
     return found
 
 
-def _surplus(body: Pattern, variables: Mapping[str, str]) -> list[Violation]:
+def _surplus(body: Pattern, variables: Mapping[str, Value]) -> list[Violation]:
     surplus = [name for name in variables if name not in body.names]
     expected = ", ".join(body.names) or "none at all"
     if len(surplus) > _MOST_SURPLUS:
@@ -308,7 +312,7 @@ def _button_value_violations(
     return _suffix_violations(f"{pointer}/text", read(button.url or ""), value.text)
 
 
-def _code_violations(pointer: str, value: UrlButton, code: str | None) -> list[Violation]:
+def _code_violations(pointer: str, value: UrlButton, code: Value | None) -> list[Violation]:
     if value.text == code:
         return []
     detail = "The button must carry the same code as the body. Leave it out: it is filled in by itself."

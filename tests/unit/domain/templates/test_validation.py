@@ -408,7 +408,7 @@ def test_whatever_passes_is_something_the_provider_takes(parameters: TemplatePar
         body = preview(template, parameters)
         assert "{{" not in body
         assert len(body.encode("utf-16-le")) // 2 <= 1024
-        assert not any(char in value for value in parameters.variables.values() for char in "\n\r\t\x00")
+        assert not any(char in str(value) for value in parameters.variables.values() for char in "\n\r\t\x00")
 
 
 def test_a_refusal_never_quotes_a_value() -> None:
@@ -431,3 +431,11 @@ def test_twenty_button_values_are_judged_one_by_one() -> None:
     found = listed(RICH, values(header=IMAGE, buttons=twenty))
 
     assert found == [(f"/buttons/{at}", "button_unexpected") for at in range(20)] + [("/buttons", "button_missing")]
+
+
+def test_a_template_that_a_provider_reviews_takes_texts_only() -> None:
+    parameters = TemplateParameters(variables={"1": "Ana", "2": 1042})
+
+    assert [(it.pointer, it.code) for it in send_violations(a_template(), parameters)] == [
+        ("/variables/2", "variable_type")
+    ]

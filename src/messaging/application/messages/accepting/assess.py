@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from messaging.application.contacts.indexes import index_of, indexes_of
+from messaging.application.messages.accepting.own_use import OwnUse, use_own
 from messaging.application.ports.secrets import TenantCipher
 from messaging.application.ports.snapshots import ModeSnapshot
 from messaging.domain.channels.address import Channel, Recipient
@@ -26,6 +27,7 @@ from messaging.domain.messages.state import initial
 from messaging.domain.shared.errors import Violation, under
 from messaging.domain.shared.ids import MessageId, SenderId
 from messaging.domain.shared.unclear import OnUnknown, on_unknown
+from messaging.domain.templates.own.definition import RENDERED_HERE, OwnTemplate
 from messaging.domain.templates.template import Template, TemplateCategory
 from messaging.domain.templates.validation import find_template, send_violations
 from messaging.domain.tenants.carrying import channel_not_served
@@ -74,12 +76,16 @@ class Unreadable(Struct, frozen=True, kw_only=True):
 
 
 class Routed(Struct, frozen=True, kw_only=True):
-    """A submission that has passed every check except that of its channel's window."""
+    """A submission that has passed every check except that of its channel's window.
+
+    `template` is one that a provider reviewed, `own` one of the tenant's own.
+    """
 
     submission: Submission
     recipient: Recipient
     sender: Sender
     template: Template | None
+    own: OwnUse | None
     category: Category
     priority: Priority
     on_unknown: OnUnknown
@@ -103,10 +109,8 @@ def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *,
     sender = _sender(principal, submission, recipient, facts)
     if isinstance(sender, Violation):
         found.append(sender)
-    template = None
-    if isinstance(submission.content, TemplateMessage):
-        template = _template(submission.content, sender, facts, found)
-    category = _category(submission, template, found)
+    template, own = _templates(submission, sender, facts, found)
+    category = _category(submission, template if own is None else own.published.template, found)
     if not isinstance(recipient, Violation):
         found += rules.recipient_violations(recipient, category)
         found += () if isinstance(sender, Violation) else rules.reach_violations(sender.address, recipient)
@@ -117,6 +121,7 @@ def assess(principal: Principal, submission: Submission, facts: ModeSnapshot, *,
         recipient=recipient,
         sender=sender,
         template=template,
+        own=own,
         category=category,
         priority=submission.priority or default_priority(category),
         on_unknown=on_unknown(
@@ -169,6 +174,21 @@ def _sender(
     )
 
 
+def _templates(
+    submission: Submission, sender: Sender | Violation, facts: ModeSnapshot, found: list[Violation]
+) -> tuple[Template | None, OwnUse | None]:
+    """The template that the submission names, reviewed or the tenant's own, as the channel has them."""
+    content = submission.content
+    if not isinstance(content, TemplateMessage):
+        return None, None
+    if submission.channel not in RENDERED_HERE:
+        return _template(content, sender, facts, found), None
+    violations: list[Violation] = []
+    own = use_own(content, submission.channel, facts.own, violations)
+    found += under("/content", tuple(violations))
+    return None, own
+
+
 def _template(
     content: TemplateMessage, sender: Sender | Violation, facts: ModeSnapshot, found: list[Violation]
 ) -> Template | None:
@@ -183,7 +203,7 @@ def _template(
     return template
 
 
-def _category(submission: Submission, template: Template | None, found: list[Violation]) -> Category:
+def _category(submission: Submission, template: Template | OwnTemplate | None, found: list[Violation]) -> Category:
     if template is None:
         return submission.category or Category.SERVICE
     own = _CATEGORY_OF[template.category]
@@ -245,6 +265,7 @@ def compose(principal: Principal, routed: Routed, *, id: MessageId, now: datetim
         ),
         created_at=now,
         trace_id=submission.trace_id,
+        pin=routed.own.pin if routed.own else None,
     )
 
 

@@ -101,7 +101,7 @@ class CheckMessage:
         message = compose(principal, routed, id=MessageId(self._new_id()), now=now)
         errors = closed_window(routed).violations if window == "closed" else ()
         content, template = routed.submission.content, routed.template
-        text = None
+        text = routed.own.rendered.text() if routed.own and routed.own.rendered else None
         if isinstance(content, TemplateMessage) and template is not None:
             text = preview(template, content.parameters())
         return CheckView(

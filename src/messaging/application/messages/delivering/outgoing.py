@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from messaging.application.contacts.learn_aliases import Told
 from messaging.application.messages.reading import payload
 from messaging.application.messages.reading.holds import Hold, hold_by_sender, hold_by_template
+from messaging.application.messages.reading.own_content import RenderPinned
 from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.due_messages import Due
 from messaging.application.ports.providers.sending import Connection, Outgoing, ProviderGateway
@@ -17,7 +19,8 @@ from messaging.application.ports.snapshots import Snapshots, TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.tenants.accounts.connections import AccountCredentials
 from messaging.domain.channels.addresses.identity import other_name
-from messaging.domain.content.content import TemplateMessage
+from messaging.domain.content.content import Content, TemplateMessage
+from messaging.domain.content.parameters import Pin
 from messaging.domain.messages import reference
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Sent
@@ -62,11 +65,13 @@ class RenderOutgoing:
         key_ring: KeyRing,
         credentials: AccountCredentials,
         gateways: Mapping[str, ProviderGateway],
+        render_pinned: RenderPinned,
     ) -> None:
         self._snapshots = snapshots
         self._key_ring = key_ring
         self._credentials = credentials
         self._gateways = gateways
+        self._render_pinned = render_pinned
         self._connections: dict[AccountId, tuple[ProviderAccount, Connection]] = {}
 
     async def __call__(self, due: Due, *, epoch: int) -> Prepared | Unrenderable:
@@ -88,7 +93,29 @@ class RenderOutgoing:
             return _later("undecryptable", "Its content does not open under the present master key.")
         except msgspec.DecodeError:
             return _never("unreadable", "Its stored content cannot be read.")
+        if opened.pin is not None:
+            content = await self._own(due, facts, opened, opened.pin)
+            if isinstance(content, Unrenderable):
+                return content
+            opened = replace(opened, content=content)
         return self._assemble(due, epoch, facts, cipher, opened)
+
+    async def _own(self, due: Due, facts: TenantSnapshot, opened: payload.Payload, pin: Pin) -> Content | Unrenderable:
+        """What a message of the tenant's own template says. It was accepted, so it goes out with that version, also
+        if the template has been archived since.
+        """
+        account = facts.accounts.get(due.message.account_id)
+        if account is None:
+            return _contradiction(due, "sender_gone", "Its sender does not exist any more.")
+        try:
+            content = await self._render_pinned(facts, account.mode, due.message.channel, opened, pin)
+        except StoreUnavailable:
+            return _later("store_unavailable", "Its template cannot be read now.", timedelta(0))
+        if content is None:
+            return _never(
+                "template_gone", "The version of its template that it was accepted with does not exist any more."
+            )
+        return _never(content.code, content.detail) if isinstance(content, Violation) else content
 
     def _assemble(
         self, due: Due, epoch: int, facts: TenantSnapshot, cipher: TenantCipher, opened: payload.Payload

@@ -5,13 +5,17 @@ from msgspec import Struct
 
 from messaging.domain.channels.address import Recipient
 from messaging.domain.content.content import Content
+from messaging.domain.content.parameters import Pin
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
 
 
-class Payload(Struct, frozen=True, kw_only=True):
+class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`pin` is set where the content names a template of the tenant's own."""
+
     to: Recipient
     content: Content
     metadata: dict[str, str]
+    pin: Pin | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,8 +1,9 @@
 """Public views of a message, its timeline and a dead letter: public names, public ids, decrypted content."""
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from messaging.application.messages.reading import receipt_recipients
 from messaging.application.messages.reading.payload import Payload
@@ -74,6 +75,12 @@ class MessageView(Struct, frozen=True, kw_only=True):
     to: str
     sender_id: str
     template_id: str | None
+    template_version: Annotated[
+        int | None, Meta(description="The version of your own template that it is sent with; null for all others.")
+    ]
+    template_language: Annotated[
+        str | None, Meta(description="The language that was found for the one asked for, of your own template.")
+    ]
     content: ShownContent
     summary: str
     category: str
@@ -96,7 +103,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: MessageRow, payload: Payload, *, held: str | None) -> "MessageView":
-        id = typeid(Prefix.MESSAGE, row.id)
+        id, pin = typeid(Prefix.MESSAGE, row.id), payload.pin
         error = None
         if row.error_code is not None:
             error = MessageError(code=row.error_code, reason=row.error_reason or "")
@@ -107,7 +114,9 @@ class MessageView(Struct, frozen=True, kw_only=True):
             channel=row.channel,
             to=payload.to.value,
             sender_id=row.sender_id,
-            template_id=row.template_id,
+            template_id=row.template_id if pin is None else typeid(Prefix.OWN_TEMPLATE, pin.template_id),
+            template_version=None if pin is None else pin.version,
+            template_language=None if pin is None else pin.language,
             content=shown(payload.content),
             summary=row.summary,
             category=row.category,

@@ -118,7 +118,7 @@ class PreviewOwnTemplate:
         rendered = render(template.channel, version.definition, wanted, variables)
         if not isinstance(rendered, Rendered):
             raise invalid(*rendered)
-        return OwnPreviewView.of(version, rendered)
+        return OwnPreviewView.of(template.channel, version, rendered)
 
 
 async def _wanted(uow: OwnTemplateRoles, id: OwnTemplateId, number: int | None) -> Version:

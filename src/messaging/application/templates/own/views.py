@@ -7,6 +7,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from messaging.domain.channels.address import Channel
+from messaging.domain.channels.table import CHANNELS
+from messaging.domain.content.segments import Segments
 from messaging.domain.shared.ids import Prefix, typeid
 from messaging.domain.templates.own.definition import Definition, OwnStatus, OwnTemplate, Version
 from messaging.domain.templates.own.rendering import Rendered
@@ -89,7 +91,14 @@ class OwnPreviewView(Struct, frozen=True, kw_only=True):
     parts: Annotated[
         Mapping[str, str], Meta(description="`body` of an SMS; `subject`, `text` and `html` of an e-mail.")
     ]
+    segments: Annotated[Segments | None, Meta(description="What an SMS is cut into; null for other channels.")]
 
     @classmethod
-    def of(cls, version: Version, rendered: Rendered) -> "OwnPreviewView":
-        return cls(version=version.number, language=rendered.language, parts=rendered.parts)
+    def of(cls, channel: Channel, version: Version, rendered: Rendered) -> "OwnPreviewView":
+        count = CHANNELS[channel].segments
+        return cls(
+            version=version.number,
+            language=rendered.language,
+            parts=rendered.parts,
+            segments=None if count is None else count(rendered.text()),
+        )

@@ -115,11 +115,3 @@ class Published(Struct, frozen=True, kw_only=True):
     template: OwnTemplate
     version: int
     definition: Definition
-
-
-class Pin(Struct, frozen=True, kw_only=True):
-    """The version and language that a message was accepted with; it is sent with these, whatever is published later."""
-
-    template_id: OwnTemplateId
-    version: int
-    language: str

@@ -11,7 +11,7 @@ from messaging.domain.content.email import Email
 from messaging.domain.content.email_rules import MAX_HTML, MAX_SUBJECT, MAX_TEXT, line_violations
 from messaging.domain.content.parameters import Value
 from messaging.domain.shared.errors import Violation
-from messaging.domain.shared.text import text_violations
+from messaging.domain.shared.text import is_blank, too_long, utf16_units, value_empty
 from messaging.domain.templates.own import engine
 from messaging.domain.templates.own.definition import Definition
 from messaging.domain.templates.own.values import bind
@@ -22,6 +22,10 @@ class Rendered(Struct, frozen=True, kw_only=True):
 
     language: str
     parts: Mapping[str, str]
+
+    def text(self) -> str:
+        """All parts for people to read, in the order in which the template has them."""
+        return "\n\n".join(self.parts.values())
 
     def content(self) -> Content:
         """What is handed to the provider."""
@@ -77,11 +81,14 @@ def _broken_limits(channel: Channel, rendered: Rendered) -> Iterator[Violation]:
 
 
 def _mail_violations(mail: Email) -> list[Violation]:
-    """The rules for mails but the search of the HTML, which takes milliseconds: the template's own HTML was searched
-    when it was stored, and values are escaped in it (see `html_places`).
+    """The rules for mails but those that hold already, whose checks take longer than the rendering: the template's HTML
+    was searched when it was stored, where values stand only escaped (see `html_places`), and neither the template nor
+    the values have control characters.
     """
     found = line_violations("/subject", mail.subject, limit=MAX_SUBJECT)
     for pointer, text, limit in (("/text", mail.text, MAX_TEXT), ("/html", mail.html, MAX_HTML)):
-        if text is not None:
-            found += text_violations(pointer, text, limit=limit)
+        if text is not None and is_blank(text):
+            found.append(value_empty(pointer, "It is empty. Send values that can be seen."))
+        elif text is not None and (units := utf16_units(text)) > limit:
+            found.append(too_long(pointer, units=units, limit=limit))
     return found

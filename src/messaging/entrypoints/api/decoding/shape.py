@@ -4,7 +4,7 @@ The compiled decoder stops at the first violation, which is right for good reque
 value walked along its type: each part that does not convert is searched for the innermost values that do not.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from enum import Enum
 from itertools import islice
@@ -53,7 +53,7 @@ def _inside(value: Any, expected: Any, pointer: str, strict: bool) -> Iterator[V
     members = _members(expected)
     if members and isinstance(value, dict) and all(_is_struct(member) for member in members):
         yield from _inside_struct(value, members, pointer, strict)
-    elif get_origin(expected) is dict and isinstance(value, dict):
+    elif get_origin(expected) in (dict, Mapping) and isinstance(value, dict):
         of_key, of_value = get_args(expected)
         for key, item in value.items():
             yield from _violations(key, of_key, _step(pointer, key), strict)

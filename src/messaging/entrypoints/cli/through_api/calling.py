@@ -2,13 +2,24 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from messaging.entrypoints.cli.failures import Exit, Failed
 from messaging.entrypoints.cli.surroundings import client_settings
 
 # Seconds: longer than the API waits for a provider that it asks on a command's behalf.
 _TIMEOUT_SECONDS: Final = 60
+
+
+def read_json(file: TextIO) -> dict[str, Any]:
+    """The object in a JSON file. Raises Failed."""
+    try:
+        read = json.load(file)
+    except ValueError as error:
+        raise Failed(f"{file.name} is no JSON: {error}", next_step="see docs/templates.md for an example") from error
+    if not isinstance(read, dict):
+        raise Failed(f"{file.name} holds no JSON object", next_step="see docs/templates.md for an example")
+    return read
 
 
 class Api:

@@ -8,7 +8,7 @@ import rich_click as click
 
 from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, table
-from messaging.entrypoints.cli.through_api.calling import Api
+from messaging.entrypoints.cli.through_api.calling import Api, read_json
 
 _EVENTS_PER_PAGE = 100
 _LONGEST = {"reference": 128, "provider_message_id": 512}
@@ -16,9 +16,16 @@ _LONGEST = {"reference": 128, "provider_message_id": 512}
 
 @click.command()
 @click.option("--to", required=True, help="Recipient: +14155550100, or for e-mail ana@example.com.")
-@click.option("--template", help="Name of an approved template.")
+@click.option(
+    "--template", help="Name of a template: an approved one, or by sms and email a published one of your own."
+)
 @click.option("--language", default="en_US", show_default=True, help="The template's language.")
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A template variable; may be repeated.")
+@click.option(
+    "--values",
+    type=click.File(encoding="utf-8"),
+    help="A JSON file with variables of all types, for your own templates.",
+)
 @click.option("--text", help="Free text instead of a template; by WhatsApp only within an open 24-hour window.")
 @click.option("--subject", help="Subject of an e-mail; then --text, --html or both say what is in it.")
 @click.option("--html", type=click.File(encoding="utf-8"), help="File with the HTML of an e-mail.")
@@ -54,6 +61,7 @@ def _submission(
     template: str | None,
     language: str,
     variables: tuple[str, ...],
+    values: TextIO | None,
     text: str | None,
     subject: str | None,
     html: TextIO | None,
@@ -71,7 +79,7 @@ def _submission(
     elif template is None:
         content = {"type": "text", "body": text}
     else:
-        pairs = dict(_variable(item) for item in variables)
+        pairs = ({} if values is None else read_json(values)) | dict(_variable(item) for item in variables)
         content = {"type": "template", "name": template, "language": language, "variables": pairs}
     body: dict[str, Any] = {"to": to, "channel": channel, "content": content}
     optional = (("from", sender), ("reference", reference), ("on_unknown", on_unknown))

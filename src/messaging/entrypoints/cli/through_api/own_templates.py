@@ -1,14 +1,12 @@
 """The tenant's own templates over the HTTP API: `app templates list`, `show`, `create`, `draft`, `publish`, …"""
 
-import json
-from typing import IO, Any, Final
+from typing import Any, Final, TextIO
 from urllib.parse import quote
 
 import rich_click as click
 
-from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, print_rows
-from messaging.entrypoints.cli.through_api.calling import Api
+from messaging.entrypoints.cli.through_api.calling import Api, read_json
 
 _PATH: Final = "/v1/own-templates"
 _PAGE: Final = 100
@@ -44,21 +42,21 @@ def show(template_id: str) -> None:
 @templates.command("create")
 @_file
 @json_option
-def create(file: IO[str], as_json: bool) -> None:
+def create(file: TextIO, as_json: bool) -> None:
     """Create a template from a JSON file with name, channel, category and content ('-' reads standard input).
 
     Next: `app templates publish own_…`.
     """
-    _print(Api().call("POST", _PATH, body=_read(file)), as_json=as_json)
+    _print(Api().call("POST", _PATH, body=read_json(file)), as_json=as_json)
 
 
 @templates.command("draft")
 @_id
 @_file
 @json_option
-def draft(template_id: str, file: IO[str], as_json: bool) -> None:
+def draft(template_id: str, file: TextIO, as_json: bool) -> None:
     """Write the draft of the next version from a JSON file that holds its content, or an object with `content`."""
-    read = _read(file)
+    read = read_json(file)
     body = read if "content" in read else {"content": read}
     _print(Api().call("PUT", f"{_of(template_id)}/draft", body={"content": body["content"]}), as_json=as_json)
 
@@ -89,13 +87,13 @@ def archive(template_id: str, as_json: bool) -> None:
 def preview(
     template_id: str,
     variables: tuple[str, ...],
-    values: IO[str] | None,
+    values: TextIO | None,
     language: str | None,
     version: int | None,
     as_json: bool,
 ) -> None:
     """Print what a message with these values would say. Nothing is sent."""
-    given: dict[str, Any] = {} if values is None else _read(values)
+    given: dict[str, Any] = {} if values is None else read_json(values)
     for item in variables:
         name, equals, value = item.partition("=")
         if not equals or not name:
@@ -113,16 +111,6 @@ def preview(
 
 def _of(template_id: str) -> str:
     return f"{_PATH}/{quote(template_id, safe='')}"
-
-
-def _read(file: IO[str]) -> dict[str, Any]:
-    try:
-        read = json.load(file)
-    except ValueError as error:
-        raise Failed(f"{file.name} is no JSON: {error}", next_step="see docs/templates.md for an example") from error
-    if not isinstance(read, dict):
-        raise Failed(f"{file.name} holds no JSON object", next_step="see docs/templates.md for an example")
-    return read
 
 
 def _print(detail: dict[str, Any], *, as_json: bool) -> None:

@@ -32,7 +32,7 @@ def test_every_violation_is_named_at_every_depth() -> None:
     body = {
         "to": 5,
         "channel": "pigeon",
-        "content": {"type": "template", "language": None, "variables": {"1": 1, "2": "ok"}, "colour": "red"},
+        "content": {"type": "template", "language": None, "variables": {"1": None, "2": "ok"}, "colour": "red"},
         "send_at": "tomorrow",
         "metadata": {"a": []},
         "prioriti": "high",

@@ -103,6 +103,8 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "to": "+14155550100",
         "sender_id": _SENDER,
         "template_id": _TEMPLATE,
+        "template_version": None,
+        "template_language": None,
         "content": _CONTENT,
         "summary": "template order_update (en_US)",
         "category": "utility",

@@ -102,5 +102,6 @@ OWN_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "version": 2,
         "language": "de",
         "parts": {"body": "Hallo Ana, Ihre Bestellung A-1042 ist unterwegs."},
+        "segments": {"encoding": "gsm7", "segments": 1, "units": 48, "not_gsm": []},
     },
 }

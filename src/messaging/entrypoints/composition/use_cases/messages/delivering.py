@@ -12,6 +12,7 @@ from messaging.application.messages.delivering.outgoing import RenderOutgoing
 from messaging.application.messages.delivering.record_outcomes import RecordOutcomes
 from messaging.application.messages.delivering.recover_crashed_sends import RecoverCrashedSends
 from messaging.application.messages.pacing.fair_share import FairShare
+from messaging.application.messages.reading.own_content import RenderPinned
 from messaging.application.messages.resolving.inquire import Inquire
 from messaging.application.messages.resolving.resolve_unknown import LOOK_LEASE, ResolveUnknown
 from messaging.entrypoints.composition import terms
@@ -44,6 +45,7 @@ class DeliveringUseCases(DeclarativeContainer):
         key_ring=adapters.key_ring,
         credentials=adapters.credentials,
         gateways=adapters.gateways,
+        render_pinned=Singleton(RenderPinned, open_uow=adapters.open_uow),
     )
     deliver = Singleton(
         DeliverMessages,
