@@ -62,7 +62,9 @@ async def test_a_preview_renders_or_refuses_as_a_message_would(owner: Shop) -> N
     shown = await owner.post(path, {"variables": {"name": "Ana"}, "language": "de_AT"})
     refused = await owner.post(path, {"variables": {"nmae": 1}})
 
-    assert shown.json() == {"version": 1, "language": "de", "parts": {"body": "Hallo Ana!"}}
+    segments = {"encoding": "gsm7", "segments": 1, "units": 10, "not_gsm": []}
+    parts = {"body": "Hallo Ana!"}
+    assert shown.json() == {"version": 1, "language": "de", "parts": parts, "segments": segments}
     assert [(it["pointer"], it["code"]) for it in refused.json()["errors"]] == [
         ("/variables/name", "variable_missing"),
         ("/variables/nmae", "variable_unexpected"),

@@ -272,3 +272,32 @@ def test_health_shows_what_keeps_messages_back(api: respx.MockRouter, call: Call
     assert "snd_1  whatsapp  Shop  active  open     unauthorized" in lines
     assert "tpl_1  another  en        pending  template_paused" in lines
     assert lines[-1] == "for a person: 1 dead letters, 2 unconfirmed messages"
+
+
+def test_a_template_of_ones_own_is_made_from_a_file_and_previewed(
+    api: respx.MockRouter, call: Callable[..., Ended], tmp_path: Path
+) -> None:
+    made = {"template": {"id": "own_1", "name": "order_shipped"}, "published": None, "draft": {"version": 1}}
+    shown = {"version": 1, "language": "en", "parts": {"body": "Hi Ana: 2"}, "segments": None}
+    template, values = tmp_path / "template.json", tmp_path / "values.json"
+    template.write_text('{"name": "order_shipped"}')
+    values.write_text('{"count": 2}')
+    with api:
+        created = api.post("/v1/own-templates").respond(status_code=201, json=made)
+        previewed = api.post("/v1/own-templates/own_1/preview").respond(json=shown)
+        ended = call("templates", "create", str(template))
+        preview = call("templates", "preview", "own_1", "--var", "name=Ana", "--values", str(values))
+
+    assert (ended.code, preview.code) == (0, 0)
+    assert json.loads(created.calls.last.request.content) == {"name": "order_shipped"}
+    assert json.loads(previewed.calls.last.request.content)["variables"] == {"count": 2, "name": "Ana"}
+    assert preview.out == "--- body\nHi Ana: 2\n"
+
+
+def test_a_file_that_is_no_json_is_told(call: Callable[..., Ended], api: respx.MockRouter, tmp_path: Path) -> None:
+    file = tmp_path / "template.json"
+    file.write_text("{")
+
+    ended = call("templates", "create", str(file))
+
+    assert ended.code == Exit.FAILURE
