@@ -75,6 +75,19 @@ async def test_a_mail_whose_fate_was_unclear_has_failed_if_it_comes_back(mailing
     assert len(await _ledger(mailing, "lost-bounce@mail.example")) == 1
 
 
+async def test_a_mail_whose_fate_stays_unclear_is_left_to_a_person_at_once_and_not_sent_again(
+    mailing: Platform,
+) -> None:
+    """A mail server can be asked nothing, so waiting out the grace, an hour, would teach nothing."""
+    id = await mailing.accepted(_mail("lost-after@mail.example"))
+
+    await mailing.until(id, "unconfirmed")
+
+    assert (await mailing.ledger())[id] == 1
+    types = [entry["type"] for entry in await mailing.timeline(id)]
+    assert types[-2:] == ["message.unknown", "message.unconfirmed"]
+
+
 async def test_complaints_and_automatic_answers_are_kept_as_events(mailing: Platform) -> None:
     ids = [await mailing.accepted(_mail(f"{name}@mail.example")) for name in ("complaint", "auto-reply")]
 
