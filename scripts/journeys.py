@@ -34,6 +34,7 @@ from messaging.entrypoints.cli.processes.worker import worker_dependencies
 from messaging.entrypoints.cli.surroundings import provider_settings
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.http_bounds import http_bounds
+from messaging.entrypoints.composition.providers import PROVIDERS
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.lab.dev.client import LocalClient
@@ -43,6 +44,7 @@ from messaging.entrypoints.lab.dev.seeding import PLAN, seeded
 from messaging.entrypoints.lab.dev.stack import Launch, Stack
 from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.observability.logs import configure_logging
+from messaging.entrypoints.observability.redaction import redaction_of
 from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app as create_webhooks
 from messaging.entrypoints.worker.app import WorkerProcess
@@ -370,7 +372,7 @@ def main() -> None:
     wanted = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, redirect_stderr(io.StringIO()):
         # Log lines are made and written as in our processes, but not shown.
-        configure_logging("info", process="journeys")
+        configure_logging("info", process="journeys", redaction=redaction_of(PROVIDERS))
         journeys = runner.run(record())
     print_table(journeys)
     if wanted.tree:

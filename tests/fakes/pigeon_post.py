@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from messaging.application.ports.providers.adapter import ProviderAdapter
-from messaging.application.ports.providers.descriptor import IdShape, Provider
+from messaging.application.ports.providers.descriptor import HttpUrl, IdShape, Provider, Secret
 from messaging.domain.channels.address import Channel
 from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.channels.limits import SendLimits
@@ -19,11 +19,9 @@ class PigeonCredentials(Struct, frozen=True, kw_only=True):
 
 
 class PigeonSettings(Struct, frozen=True, kw_only=True):
-    base_url: Annotated[str, Meta(description="Where the lofts are.", extra_json_schema={"format": "uri"})] = (
-        "https://lofts.example"
-    )
+    base_url: Annotated[HttpUrl, Meta(description="Where the lofts are.")] = "https://lofts.example"
     flock: Annotated[int, Meta(ge=1, le=50, description="Pigeons that fly at once.")] = 5
-    seed_key: Annotated[str | None, Meta(description="What the corn is locked with.")] = None
+    seed_key: Annotated[Secret | None, Meta(description="What the corn is locked with.")] = None
 
 
 def build(tools: object) -> ProviderAdapter:

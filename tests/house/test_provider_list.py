@@ -1,9 +1,12 @@
 """A provider has everything as soon as it is in the list: each derivation is tried with one that is nowhere else."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from rich_click import Option
 
 from messaging.application.tenants.accounts.connect_account import NewAccount
 from messaging.domain.shared.errors import DomainError
@@ -16,8 +19,14 @@ from messaging.entrypoints.api.v1.accounts.bodies import (
     one_of,
     shapes_of,
 )
-from messaging.entrypoints.composition.providers import PROVIDERS
-from tests.fakes.pigeon_post import PIGEON_POST, PigeonCredentials
+from messaging.entrypoints.cli.processes.commands import worker
+from messaging.entrypoints.composition.health.process import lanes_carried
+from messaging.entrypoints.composition.providers import CHANNELS, PROVIDERS, settings_groups
+from messaging.entrypoints.observability.redaction import Redaction, redaction_of
+from messaging.entrypoints.settings.settings import BadSettings, ClientSettings, ProviderGroup, Settings, load
+from messaging.entrypoints.settings.shown import describe, effective
+from messaging.entrypoints.worker.app import WorkerTerms
+from tests.fakes.pigeon_post import PIGEON_POST, PigeonCredentials, PigeonSettings
 
 LIST = (*PROVIDERS, PIGEON_POST)
 CONNECTING = shapes_of(ConnectAccountBody, "New{}Account", LIST)
@@ -106,3 +115,112 @@ def test_a_credential_may_not_be_called_as_something_that_every_account_has() ->
 
     with pytest.raises(TypeError, match="name"):
         shapes_of(ConnectAccountBody, "New{}Account", (msgspec.structs.replace(PIGEON_POST, credentials=Named),))
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def groups() -> Mapping[str, ProviderGroup]:
+    return settings_groups(LIST)
+
+
+ENVIRONMENT = {
+    "APP_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+    "APP_REDIS_URL": "redis://127.0.0.1:1/0",
+    "APP_MASTER_KEY": "00" * 32,
+}
+
+
+def settings(**given: str) -> Settings:
+    return load(Settings, ENVIRONMENT | given, groups)
+
+
+def problems(**given: str) -> dict[str, str]:
+    with pytest.raises(BadSettings) as caught:
+        settings(**given)
+    return {problem.name: problem.detail for problem in caught.value.problems}
+
+
+def test_every_provider_has_settings_of_its_own_under_its_prefix(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("c0rn\n")
+
+    read = settings(APP_PIGEON_FLOCK="7", APP_PIGEON_SEED_KEY_FILE=str(tmp_path / "key")).of_providers
+
+    assert set(read) == {provider.name for provider in LIST}
+    assert read["pigeon_post"] == PigeonSettings(flock=7, seed_key="c0rn")
+
+
+def test_settings_of_providers_are_judged_as_all_others_are() -> None:
+    wrong = {"APP_PIGEON_BASE_URL": "ftp://lofts.example", "APP_PIGEON_FLOCK": "99", "APP_PIGEON_FLOK": "7"}
+
+    found = problems(**wrong)
+
+    assert set(found) == set(wrong)
+    assert "Did you mean APP_PIGEON_FLOCK?" in found["APP_PIGEON_FLOK"]
+
+
+def test_settings_of_providers_are_allowed_beside_those_of_every_command() -> None:
+    load(ClientSettings, {"APP_API_KEY": "mpk_test_x", "APP_PIGEON_FLOCK": "7"}, groups)
+
+
+def test_settings_of_providers_are_described_and_shown_without_secrets() -> None:
+    given = settings(APP_PIGEON_BASE_URL="https://me:s3cret@lofts.example", APP_PIGEON_SEED_KEY="c0rn")
+
+    shown = effective(given, groups())
+
+    assert shown["APP_PIGEON_BASE_URL"] == "https://me:***@lofts.example"
+    assert (shown["APP_PIGEON_SEED_KEY"], shown["APP_PIGEON_FLOCK"]) == ("***", "5")
+    described = {it.name: (it.default, it.description) for it in describe(groups())}
+    assert described["APP_PIGEON_FLOCK"] == ("5", "Pigeons that fly at once.")
+    assert described["APP_PIGEON_SEED_KEY"] == ("unset", "What the corn is locked with.")
+
+
+def test_no_two_settings_have_one_name_and_each_is_described() -> None:
+    described = describe(groups())
+
+    assert len(described) == len({it.name for it in described})
+    assert [it.name for it in described if not it.description] == []
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+def test_logs_show_no_credential_of_any_provider() -> None:
+    event = redaction_of(LIST)(
+        None,
+        "info",
+        {"ring_code": "R-77", "app_secret": "x", "loft": 7, "speed": "fly", "why": "no ring-123456 here"},
+    )
+
+    assert event == {
+        "ring_code": "[redacted]",
+        "app_secret": "[redacted]",
+        "loft": 7,
+        "speed": "fly",
+        "why": "no [redacted] here",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "secret"),
+    [(r"\bab[0-9]{3}", "ab123"), (r"abc?[0-9]{3}", "ab123"), (r"[a-f]{2}[0-9]{3}", "ab123"), ("ab1|cd2", "cd2")],
+)
+def test_a_secret_is_found_however_its_pattern_begins(pattern: str, secret: str) -> None:
+    redaction = Redaction(patterns=(pattern,))
+
+    assert redaction.may_hide(f"it was {secret}")
+    assert secret not in redaction.text(f"it was {secret}")
+
+
+# --- lanes ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_channel_that_a_provider_carries_has_workers_lanes_and_a_choice() -> None:
+    carried = sorted({channel for provider in PROVIDERS for channel in provider.channels})
+
+    lanes = lanes_carried({provider.name: provider.channels for provider in LIST})
+    assert {lane.channel for lane in lanes} == {*carried, *PIGEON_POST.channels}
+    assert sorted(WorkerTerms().channels) == list(CHANNELS) == carried
+    (option,) = (option for option in worker.params if option.name == "channels")
+    assert isinstance(option, Option)
+    assert str(option.help).endswith(f"Of: {', '.join(carried)}")

@@ -26,7 +26,9 @@ from messaging.entrypoints.api.v1.tenant import router as tenant
 from messaging.entrypoints.api.v1.webhooks import router as webhooks
 from messaging.entrypoints.api.watching import watching
 from messaging.entrypoints.composition.containers import Application
+from messaging.entrypoints.composition.providers import PROVIDERS
 from messaging.entrypoints.observability.access_log import AccessLog
+from messaging.entrypoints.observability.redaction import redaction_of
 
 
 def create_app(has: Application) -> ASGIApp:
@@ -35,7 +37,7 @@ def create_app(has: Application) -> ASGIApp:
     return Edge(
         _litestar(has, door),
         express=messages.express(has.messages, door),
-        log=AccessLog(process="api"),
+        log=AccessLog(process="api", redaction=redaction_of(PROVIDERS)),
         telemetry=has.adapters.telemetry(),
     )
 

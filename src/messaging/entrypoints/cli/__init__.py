@@ -9,7 +9,15 @@ from messaging.entrypoints.cli.failures import exit_code_of
 from messaging.entrypoints.cli.in_database import admin_keys, administration, database, jobs, raw_webhooks
 from messaging.entrypoints.cli.lab import chaos, local
 from messaging.entrypoints.cli.processes import commands as processes
-from messaging.entrypoints.cli.through_api import connecting, listing, messages, own_templates, provider_events
+from messaging.entrypoints.cli.through_api import (
+    accounts,
+    connecting,
+    listing,
+    messages,
+    own_templates,
+    provider_events,
+    senders,
+)
 
 __all__ = ["app", "main"]
 
@@ -35,6 +43,8 @@ _MODULES = (
     jobs,
     raw_webhooks,
     connecting,
+    accounts,
+    senders,
     messages,
     own_templates,
     provider_events,

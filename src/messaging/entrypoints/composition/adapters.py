@@ -27,7 +27,7 @@ from messaging.application.tenants.accounts.connections import AccountCredential
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.clock import SystemClock, new_id
 from messaging.entrypoints.composition.health.logins import LoginCheck
-from messaging.entrypoints.composition.health.process import ProcessHealth
+from messaging.entrypoints.composition.health.process import ProcessHealth, lanes_carried
 from messaging.entrypoints.composition.provider_adapters import build_adapters
 from messaging.entrypoints.composition.providers import BY_NAME, CARRIED
 from messaging.entrypoints.composition.resources import Resources
@@ -85,7 +85,13 @@ class Adapters(DeclarativeContainer):
         carried=carried,
         redis=resources.provided.redis,
     )
-    operations = Singleton(Operations, health, resources.provided.registry, instance=settings.provided.instance)
+    operations = Singleton(
+        Operations,
+        health,
+        resources.provided.registry,
+        lanes=Object(lanes_carried(CARRIED)),
+        instance=settings.provided.instance,
+    )
 
     parts = Singleton(build_adapters, settings, resources)
     provider_adapters = parts.provided.adapters

@@ -6,7 +6,8 @@ import sys
 
 import msgspec
 
-from messaging.entrypoints.observability.logs import encode, timestamp, without_secrets
+from messaging.entrypoints.observability.logs import encode, timestamp
+from messaging.entrypoints.observability.redaction import Redaction
 
 
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +34,9 @@ class AccessLog:
     The lines of one turn of the event loop are written together when it ends.
     """
 
-    def __init__(self, *, process: str) -> None:
+    def __init__(self, *, process: str, redaction: Redaction) -> None:
         self._process = process
+        self._redaction = redaction
         self._level = logging.getLogger("access")
         self._lines: list[bytes] = []
 
@@ -45,7 +47,7 @@ class AccessLog:
             return
         line = AccessLine(
             # The caller may have chosen the request id, and chosen badly.
-            request_id=without_secrets(request_id),
+            request_id=self._redaction.text(request_id),
             trace_id=trace_id,
             method=method,
             route=route,

@@ -6,9 +6,7 @@ password. It is a net under the rule, not a licence to log such things.
 """
 
 import logging
-import re
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time
@@ -20,31 +18,13 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from messaging.entrypoints.observability.log_condenser import Condenser
 from messaging.entrypoints.observability.log_handler import WrittenByTurns
+from messaging.entrypoints.observability.redaction import Redaction
 
-_BLANK: Final = "[redacted]"
-_UNSPEAKABLE: Final = frozenset(
-    {
-        *("to", "recipient", "recipients", "phone", "email", "address", "wa_id", "from", "user_id", "profile"),
-        *("body", "content", "contents", "payload", "text", "caption", "variables", "parameters", "metadata"),
-        *("authorization", "token", "access_token", "webhook_token", "verify_token", "secret", "app_secret"),
-        *("app_secrets", "password", "api_key", "master_key", "credentials", "cookie", "idempotency_key"),
-    }
-)
-_LOOKS_SECRET: Final = re.compile(
-    r"mpk_(?:live|test|admin)_[A-Za-z0-9_]+"  # our keys
-    r"|(?i:bearer)\s+[^\s\"',]+"
-    r"|\bEAA[A-Za-z0-9]{16,}"  # Meta's access tokens
-    r"|(?<=/webhooks/)[a-z_]+/[A-Za-z0-9_-]{16,}"  # webhook paths are secrets
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # credentials in a URL
-    r"|\+[1-9][0-9]{6,14}\b"  # phone numbers
-)
-# Whatever looks secret contains one of these in lower case. Nearly every text has none, which is found sooner.
-_SIGNS_OF_SECRETS: Final = ("mpk_", "bearer", "eaa", "/webhooks/", "://", "+")
 _QUIET: Final = ("arq", "uvicorn", "httpx", "httpcore", "aiohttp", "sqlalchemy", "asyncio", "alembic", "asyncpg")
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def configure_logging(level: str, *, process: str) -> None:
+def configure_logging(level: str, *, process: str, redaction: Redaction) -> None:
     """One JSON object per line on stderr, from structlog and the standard library alike; `process` is on every line.
 
     Values bound with structlog's context variables (request, tenant, message and trace ids) are on every line of
@@ -57,17 +37,17 @@ def configure_logging(level: str, *, process: str) -> None:
         structlog.stdlib.ExtraAdder(),
         _stamp(process),
     ]
-    # `redact` is the last step before rendering: nothing can be added behind it.
+    # `redaction` is the last step before rendering: nothing can be added behind it.
     after: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
-        redact,
+        redaction,
         _render,
     ]
     handler = WrittenByTurns(sys.stderr)
     handler.addFilter(Condenser())
     chain = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
-    handler.setFormatter(_PlainRecords(process=process, others=chain))
+    handler.setFormatter(_PlainRecords(process=process, redaction=redaction, others=chain))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -92,9 +72,10 @@ class _PlainRecords(logging.Formatter):
     What is more than a message with fields (structlog's own events, exceptions) is left to the chain.
     """
 
-    def __init__(self, *, process: str, others: logging.Formatter) -> None:
+    def __init__(self, *, process: str, redaction: Redaction, others: logging.Formatter) -> None:
         super().__init__()
         self._process = process
+        self._redaction = redaction
         self._others = others
 
     def format(self, record: logging.LogRecord) -> str:
@@ -110,20 +91,19 @@ class _PlainRecords(logging.Formatter):
         }
         # The time of the line: no secret, and the one text in every line that looks like one, since its offset has a
         # '+'.
-        return f'{{"at":"{timestamp()}",{_redacted(event)[1:].decode()}'
+        return f'{{"at":"{timestamp()}",{self._redacted(event)[1:].decode()}'
+
+    def _redacted(self, event: EventDict) -> bytes:
+        """Redacts and renders an event. Most have nothing to redact, which one look at the whole line shows."""
+        if self._redaction.names_none(event) and _PLAIN_TYPES.issuperset(map(type, event.values())):
+            line = encode(event)
+            if not self._redaction.may_hide(line.decode()):
+                return line
+        return encode(self._redaction(None, "", event))
 
 
 _OF_EVERY_RECORD: Final = frozenset(logging.makeLogRecord({}).__dict__)
 _PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
-
-
-def _redacted(event: EventDict) -> bytes:
-    """Redacts and renders an event. Most have nothing to redact, which one look at the whole line shows."""
-    if _UNSPEAKABLE.isdisjoint(event) and _PLAIN_TYPES.issuperset(map(type, event.values())):
-        line = encode(event)
-        if not _has_signs(line.decode()):
-            return line
-    return encode(redact(None, "", event))
 
 
 def _stamp(process: str) -> Processor:
@@ -143,33 +123,6 @@ def timestamp() -> str:
 @lru_cache(maxsize=4)
 def _in_words(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
-
-
-def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Blanks what must not be read in a log; keys are judged by name, texts by their look."""
-    return {key: _BLANK if key in _UNSPEAKABLE else _clean(value) for key, value in event.items()}
-
-
-def _clean(value: object) -> object:
-    match value:
-        case str():
-            return without_secrets(value)
-        case None | bool() | int() | float():
-            return value
-        case Mapping():
-            return {key: _BLANK if key in _UNSPEAKABLE else _clean(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_clean(item) for item in value]
-        case _:
-            return without_secrets(str(value))
-
-
-def without_secrets(text: str) -> str:
-    return _LOOKS_SECRET.sub(_BLANK, text) if _has_signs(text) else text
-
-
-def _has_signs(text: str) -> bool:
-    return any(map(text.lower().__contains__, _SIGNS_OF_SECRETS))
 
 
 def _render(logger: WrappedLogger, method: str, event: EventDict) -> str:

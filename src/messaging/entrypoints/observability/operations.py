@@ -16,8 +16,6 @@ from messaging.application.ports.job_records import JobCount
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
-from messaging.domain.channels.address import Channel
-from messaging.domain.messages.message import Priority
 from messaging.entrypoints.observability.asgi import Receive, Scope, Send
 from messaging.entrypoints.observability.job_metrics import JobMetrics
 
@@ -35,11 +33,22 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operations:
-    """The answers to health, readiness and metrics requests, as an ASGI application."""
+    """The answers to health, readiness and metrics requests, as an ASGI application.
 
-    def __init__(self, health: ProcessState, registry: CollectorRegistry, *, instance: str | None = None) -> None:
+    `lanes` are those in which messages can exist; each has its metrics, also when it is empty.
+    """
+
+    def __init__(
+        self,
+        health: ProcessState,
+        registry: CollectorRegistry,
+        *,
+        lanes: Sequence[DeliverLane] = (),
+        instance: str | None = None,
+    ) -> None:
         self._health = health
         self._registry = registry
+        self._possible = lanes
         self._alive = {"status": "ok"} if instance is None else {"status": "ok", "instance": instance}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,9 +88,15 @@ class Operations:
             jobs = await self._health.job_counts()
         except StoreUnavailable:
             log.warning("metrics.lanes_not_read", extra={"store": "postgres"})
-        registries = (self._registry, _Lanes(depths, workers), JobMetrics(jobs))
+        registries = (self._registry, _Lanes(self._with_empty(depths), workers), JobMetrics(jobs))
         body = b"".join(map(generate_latest, registries))
         return Answer(status=200, content_type=CONTENT_TYPE_LATEST, body=body)
+
+    def _with_empty(self, depths: Sequence[LaneDepth]) -> Sequence[LaneDepth]:
+        """Adds zeros for lanes without work: an absent series would look like a process that is gone."""
+        deep = {depth.lane for depth in depths}
+        empty = (lane for lane in self._possible if lane not in deep)
+        return [*depths, *(LaneDepth(lane=lane, due=0, waiting=0, oldest_due_at=None) for lane in empty)]
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -120,9 +135,6 @@ class PoolUse(Collector):
         return (taken,)
 
 
-_LANES: Final = tuple(DeliverLane(channel, priority) for channel in Channel for priority in Priority)
-
-
 class _Lanes(CollectorRegistry):
     """The depth of lanes, built at every scrape, so that an emptied lane leaves no stale number."""
 
@@ -139,7 +151,7 @@ class _Lanes(CollectorRegistry):
             "messaging_lane_oldest_due_seconds", "How long the oldest due message has been due.", labels=labels
         )
         now = datetime.now(UTC)
-        for depth in (*self._lanes, *self._empty_lanes()):
+        for depth in self._lanes:
             lane = (depth.lane.channel.value, depth.lane.priority.value)
             due.add_metric(lane, depth.due)
             waiting.add_metric(lane, depth.waiting)
@@ -151,8 +163,3 @@ class _Lanes(CollectorRegistry):
         for taken, count in self._workers.items():
             workers.add_metric((taken.channel.value, taken.priority.value), count)
         return (due, waiting, age, workers)
-
-    def _empty_lanes(self) -> Iterable[LaneDepth]:
-        """Zeros for lanes without work: an absent series would look like a process that is gone."""
-        deep = {depth.lane for depth in self._lanes}
-        return [LaneDepth(lane=lane, due=0, waiting=0, oldest_due_at=None) for lane in _LANES if lane not in deep]

@@ -256,13 +256,12 @@ def load(
     """
     problems = _unknown_names(environ, providers)
     values = _values(kind, PREFIX, environ, problems)
-    if kind is Settings:
-        values[_OF_PROVIDERS] = {
-            name: group.kind(**_values(group.kind, group.prefix, environ, problems))
-            for name, group in providers().items()
-        }
+    groups = providers() if kind is Settings else {}
+    of_providers = {name: _values(group.kind, group.prefix, environ, problems) for name, group in groups.items()}
     if problems:
         raise BadSettings(tuple(problems))
+    if kind is Settings:
+        values[_OF_PROVIDERS] = {name: groups[name].kind(**given) for name, given in of_providers.items()}
     settings = kind(**values)
     if isinstance(settings, Settings) and (excluded := tuple(_exclusions(settings))):
         raise BadSettings(excluded)

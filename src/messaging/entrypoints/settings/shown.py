@@ -1,13 +1,14 @@
 """Shows settings: the reference of all there are, and those in force with secrets redacted."""
 
 from collections.abc import Mapping
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from messaging.application.ports.providers.descriptor import formats_of, metas_in
 from messaging.entrypoints.settings.settings import GROUPS, PREFIX, ProviderGroup, Settings, env_name, fields_of
-from messaging.entrypoints.settings.values import MasterKey, Secret, Url
+from messaging.entrypoints.settings.values import HttpUrl, MasterKey, Secret, Url
 
 
 class Described(Struct, frozen=True, kw_only=True):
@@ -26,8 +27,8 @@ def describe(providers: Mapping[str, ProviderGroup]) -> tuple[Described, ...]:
 
 def _described(group: type[Struct], prefix: str, field: msgspec.structs.FieldInfo) -> Described:
     annotated = get_type_hints(group, include_extras=True)[field.name]
-    texts = [meta.description for meta in annotated.__metadata__ if isinstance(meta, Meta) and meta.description]
-    default = "required" if field.required else show(field.default)
+    texts = [meta.description for meta in metas_in(annotated) if meta.description]
+    default = "required" if field.required else _show(annotated, field.default)
     return Described(name=prefix + field.name.upper(), default=default, description=" ".join(texts))
 
 
@@ -49,5 +50,14 @@ def effective(settings: Settings, providers: Mapping[str, ProviderGroup]) -> dic
     shown = {env_name(field.name): show(getattr(settings, field.name)) for field in fields_of(Settings)}
     for name, group in providers.items():
         own = settings.of_providers[name]
-        shown |= {group.prefix + field.name.upper(): show(getattr(own, field.name)) for field in fields_of(group.kind)}
+        for field in fields_of(group.kind):
+            shown[group.prefix + field.name.upper()] = _show(field.type, getattr(own, field.name))
     return shown
+
+
+def _show(type_: Any, value: object) -> str:
+    """A value as its type allows: providers' settings are plain texts, and their types tell which are secrets."""
+    formats = formats_of(type_) if isinstance(value, str) else ()
+    if "password" in formats:
+        return "***"
+    return HttpUrl(value).shown if "uri" in formats and isinstance(value, str) else show(value)

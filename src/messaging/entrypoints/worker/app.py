@@ -20,6 +20,7 @@ from messaging.application.ports.workers import Workers
 from messaging.application.wakeups import DeliverLane, ProcessWebhooks, RunJobs, Upkeep, queue_name
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
+from messaging.entrypoints.composition.providers import CHANNELS
 from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.observability.asgi import AsgiApp
@@ -68,7 +69,7 @@ class WorkerDependencies(Struct, frozen=True, kw_only=True):
 class WorkerTerms(Struct, frozen=True, kw_only=True):
     """The work that this process takes, where it tells its health, and how long an orderly end may take (seconds)."""
 
-    channels: tuple[Channel, ...] = tuple(Channel)
+    channels: tuple[Channel, ...] = CHANNELS
     priorities: tuple[Priority, ...] = tuple(Priority)
     webhooks: bool = True
     host: str = "127.0.0.1"

@@ -19,9 +19,13 @@ from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.message import Priority
-from messaging.entrypoints.observability.logs import configure_logging, redact
+from messaging.entrypoints.composition.health.process import lanes_carried
+from messaging.entrypoints.composition.providers import PROVIDERS
+from messaging.entrypoints.observability.logs import configure_logging
 from messaging.entrypoints.observability.operations import Operations
+from messaging.entrypoints.observability.redaction import redaction_of
 
+REDACTION = redaction_of(PROVIDERS)
 CRITICAL = DeliverLane(Channel.WHATSAPP, Priority.CRITICAL)
 
 
@@ -32,7 +36,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     before = root.handlers[:], root.level
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    configure_logging("info", process="api")
+    configure_logging("info", process="api", redaction=REDACTION)
     yield stream
     root.handlers, root.level = before
     structlog.reset_defaults()
@@ -127,13 +131,13 @@ def test_an_exception_is_logged_without_what_it_quotes(written: io.StringIO) -> 
 def test_what_looks_like_a_secret_or_a_person_is_blanked_in_any_text(secret: str) -> None:
     kept = ("hush", "mpk_live_abc", "abcdef", "EAAGm0", "AbCdEfGhIj", "4930231250123")
 
-    event = redact(None, "info", {"event": "x", "detail": secret, "list": [secret], "nested": {"deep": secret}})
+    event = REDACTION(None, "info", {"event": "x", "detail": secret, "list": [secret], "nested": {"deep": secret}})
 
     assert not any(part in str(event) for part in kept)
 
 
 def test_fields_that_name_content_or_people_are_blanked_whatever_they_hold() -> None:
-    event = redact(
+    event = REDACTION(
         None, "info", {"event": "x", "to": "Ana", "body": b"hi", "nested": {"token": 1}, "message_id": "msg_1"}
     )
 
@@ -213,13 +217,17 @@ async def test_metrics_tell_depth_and_age_of_every_lane() -> None:
     due_since = datetime.now(UTC) - timedelta(seconds=30)
     depths = [LaneDepth(lane=CRITICAL, due=3, waiting=7, oldest_due_at=due_since)]
 
-    answer = await Operations(Stub(depths=depths), CollectorRegistry()).answer("/metrics")
+    lanes = lanes_carried({"one": frozenset({Channel.WHATSAPP}), "two": frozenset({Channel.EMAIL})})
+
+    answer = await Operations(Stub(depths=depths), CollectorRegistry(), lanes=lanes).answer("/metrics")
 
     samples = dict(line.rsplit(" ", 1) for line in answer.body.decode().splitlines() if not line.startswith("#"))
     assert samples['messaging_lane_due{channel="whatsapp",priority="critical"}'] == "3.0"
     assert samples['messaging_lane_waiting{channel="whatsapp",priority="critical"}'] == "7.0"
     assert 30 <= float(samples['messaging_lane_oldest_due_seconds{channel="whatsapp",priority="critical"}']) < 40
     assert samples['messaging_lane_due{channel="whatsapp",priority="low"}'] == "0.0"
+    assert samples['messaging_lane_due{channel="email",priority="high"}'] == "0.0"
+    assert not any('channel="sms"' in name for name in samples)
     assert samples['messaging_lane_workers{channel="whatsapp",priority="critical"}'] == "0.0"
 
 

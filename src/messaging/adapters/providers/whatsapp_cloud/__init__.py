@@ -1,42 +1,27 @@
 """The WhatsApp Business Platform, Cloud API."""
 
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from messaging.adapters.providers.tools import Tools
-from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.adapters.providers.whatsapp_cloud.settings import WhatsAppSettings
-from messaging.adapters.providers.whatsapp_cloud.setup import WhatsAppCloudSetup
-from messaging.adapters.providers.whatsapp_cloud.webhooks.reader import WhatsAppWebhookReader
-from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls
-from messaging.application.ports.providers.adapter import ProviderAdapter
 from messaging.application.ports.providers.descriptor import IdShape, Provider
 from messaging.domain.channels.address import Channel
 from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.channels.limits import PairLimit, SendLimits
 
+if TYPE_CHECKING:
+    from messaging.adapters.providers.tools import Tools
+    from messaging.application.ports.providers.adapter import ProviderAdapter
+
 _DIGITS: Final = "[0-9]{1,40}"
 
 
-def build(tools: Tools) -> ProviderAdapter:
-    settings = tools.settings
-    assert isinstance(settings, WhatsAppSettings)
-    graph = GraphCalls(
-        http=tools.http,
-        live_base_url=settings.base_url,
-        sandbox_base_url=tools.sandbox_url,
-        graph_version=settings.graph_version,
-    )
-    gateway = WhatsAppCloudGateway(http=tools.http, graph=graph)
-    return ProviderAdapter(
-        gateway=gateway,
-        webhooks=WhatsAppWebhookReader(),
-        lookup=gateway if settings.message_history else None,
-        templates=gateway,
-        numbers=gateway,
-        setup=WhatsAppCloudSetup(graph=graph, gateway=gateway),
-    )
+def build(tools: "Tools") -> "ProviderAdapter":
+    """The adapter. Its libraries load slowly, and many commands need the description alone."""
+    from messaging.adapters.providers.whatsapp_cloud.adapter import build_adapter
+
+    return build_adapter(tools)
 
 
 PROVIDER: Final = Provider(
@@ -47,6 +32,7 @@ PROVIDER: Final = Provider(
     kept_credentials=frozenset({"app_secrets", "verify_token"}),
     settings=WhatsAppSettings,
     settings_prefix="WHATSAPP",
+    secret_patterns=(r"\bEAA[A-Za-z0-9]{16,}",),  # access tokens
     capabilities=Capabilities(
         echoes_reference=True, can_look_up=True, reviews_templates=True, confirms_delivery=True, holds_media=True
     ),

@@ -5,12 +5,12 @@ import os
 import rich_click as click
 from msgspec.structs import replace
 
-from messaging.domain.channels.address import Channel
 from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.surroundings import provider_settings
+from messaging.entrypoints.composition.providers import CHANNELS
 from messaging.entrypoints.settings.settings import Settings, load
 
-_CHANNELS = tuple(channel.value for channel in Channel)
+_CHANNELS = tuple(channel.value for channel in CHANNELS)
 _PRIORITIES = ("critical", "high", "default", "low")
 
 

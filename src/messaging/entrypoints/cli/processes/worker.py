@@ -9,7 +9,7 @@ from messaging.entrypoints.cli.processes.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.health.logins import refuse_excess
 from messaging.entrypoints.composition.http_bounds import http_bounds
-from messaging.entrypoints.composition.providers import CARRIED
+from messaging.entrypoints.composition.providers import CHANNELS
 from messaging.entrypoints.composition.resources import open_resources
 from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
@@ -42,9 +42,8 @@ def run_worker(settings: Settings, scope: WorkerScope) -> int:
 
 
 def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
-    carried = tuple(sorted(frozenset[Channel]().union(*CARRIED.values())))
     return WorkerTerms(
-        channels=carried if scope.channels is None else tuple(map(Channel, scope.channels)),
+        channels=CHANNELS if scope.channels is None else tuple(map(Channel, scope.channels)),
         priorities=tuple(Priority(name) for name in scope.priorities),
         webhooks=scope.webhooks,
         host=scope.host,

@@ -1,15 +1,14 @@
-"""Connects a provider account until its sender works, over the HTTP API: `app connect whatsapp`, `app accounts`."""
+"""Connects a WhatsApp account until its sender works, over the HTTP API: `app connect whatsapp`."""
 
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import rich_click as click
 from msgspec import Struct
 
 from messaging.entrypoints.cli.failures import Failed, say
-from messaging.entrypoints.cli.printing import json_option, print_fields, print_rows
+from messaging.entrypoints.cli.printing import json_option, print_fields
 from messaging.entrypoints.cli.through_api.calling import Api
 
 _PROVIDER: Final = "whatsapp_cloud"
@@ -154,28 +153,4 @@ def _sync(api: Api, account: Mapping[str, Any]) -> None:
     say(f"ok    templates: {known}")
 
 
-@click.group()
-def accounts() -> None:
-    """List and disconnect provider accounts."""
-
-
-@accounts.command("list")
-@json_option
-def list_accounts(as_json: bool) -> None:
-    """List the accounts of the key's mode, newest first."""
-    rows = Api().pages(_ACCOUNTS, limit=_PAGE)
-    print_rows(rows, ("id", "provider", "mode", "name", "external_id", "status"), as_json=as_json)
-
-
-@accounts.command("delete")
-@click.argument("account_id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@json_option
-def delete_account(account_id: str, yes: bool, as_json: bool) -> None:
-    """Disconnect an account (acc_…): hidden with its senders and templates; messages and late receipts stay."""
-    if not yes and not click.confirm(f"Disconnect {account_id}? Nothing is sent by its senders any more.", err=True):
-        raise Failed("nothing was deleted", next_step="run it again with --yes")
-    print_fields(Api().call("DELETE", f"{_ACCOUNTS}/{quote(account_id, safe='')}"), as_json=as_json)
-
-
-COMMANDS = (connect, accounts)
+COMMANDS = (connect,)

@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from messaging.entrypoints.api.edge.edge import Edge
 from messaging.entrypoints.observability.access_log import AccessLog
+from messaging.entrypoints.observability.redaction import Redaction
 
 
 class Recorded:
@@ -51,7 +52,7 @@ async def ask(telemetry: Recorded, method: str, path: str) -> httpx.Response:
     app: ASGIApp = Edge(
         Litestar([find, ready], openapi_config=None, logging_config=None),
         express={("POST", "/fast"): express},
-        log=AccessLog(process="api"),
+        log=AccessLog(process="api", redaction=Redaction()),
         telemetry=telemetry,
     )
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar's scopes are stricter than httpx's

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
-from messaging.application.ports.providers.descriptor import Provider
+from messaging.application.ports.providers.descriptor import Provider, description_of
+from messaging.application.ports.providers.descriptor import example_of as example_in
 from messaging.application.tenants.accounts.connect_account import AccountChanges, NewAccount
 from messaging.application.tenants.accounts.set_up_account import Candidate
 from messaging.domain.tenants.tenant import AccountStatus
@@ -145,14 +146,8 @@ def _of_any(users: Sequence[tuple[Provider, FieldInfo]]) -> Any:
     types = [field.type for _, field in users]
     plain = [get_type_hints(provider.credentials)[field.name] for provider, field in users]
     joined = types[0] if all(it == types[0] for it in types) else Union[tuple(plain)]  # noqa: UP007
-    text = " ".join(f"`{provider.name}`: {_description(field.type)}" for provider, field in users)
+    text = " ".join(f"`{provider.name}`: {description_of(field.type)}" for provider, field in users)
     return Union[Annotated[joined, Meta(description=text)], UnsetType]  # noqa: UP007
-
-
-def _description(type_: Any) -> str:
-    schema = msgspec.json.schema(type_)
-    texts = [schema.get("description"), *(option.get("description") for option in schema.get("anyOf", ()))]
-    return next((text for text in texts if text), "")
 
 
 def _in_title_case(name: str) -> str:
@@ -169,16 +164,8 @@ def example_of(shape: type[_OfOneProvider]) -> dict[str, Any]:
     """A made-up body, with an example for every field that has one."""
     provider = shape.of
     general = {_TAG: provider.name, "name": "Main account", "external_id": provider.account_id.example}
-    own = {field.name: found for field in fields(provider.credentials) if (found := _example(field)) is not None}
+    own = {field.name: found for field in fields(provider.credentials) if (found := example_in(field.type)) is not None}
     return {name: value for name, value in (general | own).items() if name == _TAG or name in shape.__struct_fields__}
-
-
-def _example(field: FieldInfo) -> Any:
-    schema = msgspec.json.schema(field.type)
-    for part in (schema, *schema.get("anyOf", ())):
-        if part.get("examples"):
-            return part["examples"][0]
-    return None
 
 
 CONNECTING: Final = shapes_of(ConnectAccountBody, "New{}Account", PROVIDERS)

@@ -7,13 +7,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from messaging.application.tenants.accounts.connections import webhook_path
 from messaging.domain.content.links import host_problem
 from messaging.entrypoints.composition.doctor.finding import Finding, Kind, failed, fine, warning
+from messaging.entrypoints.composition.providers import PROVIDERS
 from messaging.entrypoints.settings.settings import Settings
 
 _SECONDS: Final = 5.0
 # No account has this token, so the answer is a refusal, and its form tells whether it comes from `app webhooks`.
-_PATH: Final = "/webhooks/whatsapp_cloud/doctor"
+_PATH: Final = webhook_path(PROVIDERS[0].name, "doctor")
 _REFUSAL: Final = {"type": "about:blank", "title": "Not Found", "status": 404}
 _SET: Final = "set APP_WEBHOOKS_PUBLIC_URL to the https address under which `app webhooks` is reached from outside"
 _SERVE: Final = "app webhooks, and the proxy in front of it; then: app doctor"
