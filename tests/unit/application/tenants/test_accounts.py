@@ -345,6 +345,21 @@ async def test_a_number_of_the_account_is_registered() -> None:
     assert len(office.provider.registered) == 1
 
 
+async def test_a_provider_without_subscriptions_or_numbers_says_what_to_do_instead() -> None:
+    office = Office(a_sealed_account())
+    office.setups = {}
+    register = RegisterNumber(
+        open_uow=office.open, open_account=office.open_account, setups=office.setups, directories=office.directories
+    )
+
+    subscribed = await refusal(subscribe(office, override=True))
+    registered = await refusal(register(office.principal, ACCOUNT, external_id=PHONE_NUMBER_ID, pin="123456"))
+
+    assert subscribed.code == registered.code == "provider_refused"
+    assert "enter the account's webhook_url there" in subscribed.detail
+    assert "can send as soon as they are added" in registered.detail
+
+
 @pytest.mark.parametrize("use", [lambda office: subscribe(office, override=False), delete])
 async def test_nothing_is_done_with_an_account_that_is_not_there(use: Callable[[Office], Any]) -> None:
     assert (await refusal(use(Office()))).code == "not_found"

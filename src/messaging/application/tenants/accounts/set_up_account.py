@@ -149,7 +149,7 @@ class SubscribeAccount:
         account = await stored_account(self._open, principal, id)
         connection = await self._open_account(account)
         view = AccountView.of(account, self._webhooks_url, principal.role)
-        await _offered(self._setups, account, "subscription to make").subscribe(
+        await _offered(self._setups, account, _NO_SUBSCRIPTION).subscribe(
             connection, webhook_url=view.webhook_url if override else None
         )
         return view
@@ -175,8 +175,8 @@ class RegisterNumber:
         """Raises DomainError: not_found, validation_failed, provider_refused, provider_unavailable."""
         account = await stored_account(self._open, principal, id)
         connection = await self._open_account(account)
-        setup = _offered(self._setups, account, "numbers to register")
-        directory = _offered(self._directories, account, "numbers to register")
+        setup = _offered(self._setups, account, _NO_NUMBERS)
+        directory = _offered(self._directories, account, _NO_NUMBERS)
         _named(external_id, await directory.list_numbers(connection), pointer="/phone_number_id")
         await setup.register_number(connection, external_id, pin)
         return NumberView.of(_named(external_id, await directory.list_numbers(connection), pointer="/phone_number_id"))
@@ -211,10 +211,16 @@ class CheckNumber:
         return []
 
 
-def _offered(parts: Mapping[str, T], account: ProviderAccount, what: str) -> T:
+_NO_SUBSCRIPTION: Final = (
+    "takes no subscription over its API. If it posts webhooks, enter the account's webhook_url there."
+)
+_NO_NUMBERS: Final = "has no numbers to register. Its senders can send as soon as they are added."
+
+
+def _offered(parts: Mapping[str, T], account: ProviderAccount, otherwise: str) -> T:
     """The provider's part. Raises ProviderRefused if it has no such part."""
     if (part := parts.get(account.provider)) is None:
-        raise ProviderRefused("provider_refused", f"An account of {account.provider} has no {what}: it needs none.")
+        raise ProviderRefused("provider_refused", f"The provider {account.provider} {otherwise}")
     return part
 
 
