@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from messaging.application.ports.providers.descriptor import formats_of, metas_in
+from messaging.application.ports.providers.descriptor import descriptions_in, formats_of
 from messaging.entrypoints.settings.settings import GROUPS, PREFIX, ProviderGroup, Settings, env_name, fields_of
 from messaging.entrypoints.settings.values import HttpUrl, MasterKey, Secret, Url
 
@@ -27,9 +27,10 @@ def describe(providers: Mapping[str, ProviderGroup]) -> tuple[Described, ...]:
 
 def _described(group: type[Struct], prefix: str, field: msgspec.structs.FieldInfo) -> Described:
     annotated = get_type_hints(group, include_extras=True)[field.name]
-    texts = [meta.description for meta in metas_in(annotated) if meta.description]
     default = "required" if field.required else _show(annotated, field.default)
-    return Described(name=prefix + field.name.upper(), default=default, description=" ".join(texts))
+    return Described(
+        name=prefix + field.name.upper(), default=default, description=" ".join(descriptions_in(annotated))
+    )
 
 
 def show(value: object) -> str:

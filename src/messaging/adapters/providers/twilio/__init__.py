@@ -1,41 +1,26 @@
 """Twilio Programmable Messaging: SMS and MMS."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from messaging.adapters.providers.tools import Tools
 from messaging.adapters.providers.twilio.bodies import SENDER
-from messaging.adapters.providers.twilio.client import TwilioGateway
 from messaging.adapters.providers.twilio.credentials import Credentials
-from messaging.adapters.providers.twilio.lookup import TwilioLookup
-from messaging.adapters.providers.twilio.numbers import LONG_CODE, TwilioNumbers
 from messaging.adapters.providers.twilio.settings import TwilioSettings
-from messaging.adapters.providers.twilio.setup import TwilioSetup
-from messaging.adapters.providers.twilio.webhooks.reader import TwilioWebhookReader
-from messaging.adapters.providers.twilio.wire.rest import TwilioCalls
-from messaging.application.ports.providers.adapter import ProviderAdapter
+from messaging.adapters.providers.twilio.throughput import LONG_CODE
 from messaging.application.ports.providers.descriptor import IdShape, Provider
 from messaging.domain.channels.address import Channel
 from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.channels.limits import SendLimits
 
+if TYPE_CHECKING:
+    from messaging.adapters.providers.tools import Tools
+    from messaging.application.ports.providers.adapter import ProviderAdapter
 
-def build(tools: Tools) -> ProviderAdapter:
-    settings = tools.settings
-    assert isinstance(settings, TwilioSettings)
-    calls = TwilioCalls(
-        http=tools.http,
-        live_base_url=settings.base_url,
-        live_messaging_url=settings.messaging_base_url,
-        sandbox_base_url=tools.sandbox_url,
-    )
-    numbers = TwilioNumbers(calls)
-    return ProviderAdapter(
-        gateway=TwilioGateway(http=tools.http, calls=calls, webhooks_url=tools.webhooks_url),
-        webhooks=TwilioWebhookReader(),
-        lookup=TwilioLookup(calls),
-        numbers=numbers,
-        setup=TwilioSetup(calls=calls, numbers=numbers, webhooks_url=tools.webhooks_url),
-    )
+
+def build(tools: "Tools") -> "ProviderAdapter":
+    """The adapter. Its libraries load slowly, and many commands need the description alone."""
+    from messaging.adapters.providers.twilio.adapter import build_adapter
+
+    return build_adapter(tools)
 
 
 PROVIDER: Final = Provider(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from messaging.adapters.providers.twilio.throughput import LONG_CODE, SHORT_CODE, TOLL_FREE
 from messaging.adapters.providers.twilio.wire.fields import Json, mapping, text
 from messaging.adapters.providers.twilio.wire.rest import TwilioCalls
 from messaging.application.ports.providers.numbers import ProviderNumber
@@ -10,8 +11,6 @@ from messaging.application.ports.providers.sending import Connection
 
 _MOST_PAGES = 50
 _TOLL_FREE: Final = ("+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888")
-# Segments per second (Twilio, "Understanding rate limits", 2026): a registered number may have more.
-LONG_CODE, TOLL_FREE, SHORT_CODE = 1, 3, 100
 # What `ProviderNumber.status` is called for a number that can send.
 CONNECTED: Final = "CONNECTED"
 

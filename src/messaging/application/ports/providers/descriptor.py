@@ -82,13 +82,13 @@ def formats_of(type_: Any) -> frozenset[str]:
     return frozenset(part["format"] for part in _parts(type_) if "format" in part)
 
 
-def metas_in(type_: Any) -> Iterator[Meta]:
-    """Everything that is said about the type, or about the members of a union."""
-    for part in get_args(type_):
-        if isinstance(part, Meta):
-            yield part
-        else:
-            yield from metas_in(part)
+def descriptions_in(type_: Any) -> Iterator[str]:
+    """Every description of the type, and of the members of a union."""
+    for meta in get_args(type_):
+        if not isinstance(meta, Meta):
+            yield from descriptions_in(meta)
+        elif meta.description:
+            yield meta.description
 
 
 def _parts(type_: Any) -> Iterator[dict[str, Any]]:
