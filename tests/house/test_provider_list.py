@@ -9,6 +9,7 @@ import pytest
 from rich_click import Option
 
 from messaging.application.tenants.accounts.connect_account import NewAccount
+from messaging.application.tenants.accounts.connections import AccountCredentials, seal_credentials
 from messaging.domain.shared.errors import DomainError
 from messaging.entrypoints.api.decoding.bodies import Body
 from messaging.entrypoints.api.v1.accounts.bodies import (
@@ -26,7 +27,9 @@ from messaging.entrypoints.observability.redaction import Redaction, redaction_o
 from messaging.entrypoints.settings.settings import BadSettings, ClientSettings, ProviderGroup, Settings, load
 from messaging.entrypoints.settings.shown import describe, effective
 from messaging.entrypoints.worker.app import WorkerTerms
+from tests.builders import ACCOUNT, an_account
 from tests.fakes.pigeon_post import PIGEON_POST, PigeonCredentials, PigeonSettings
+from tests.unit.application.webhooks.doubles import CIPHER
 
 LIST = (*PROVIDERS, PIGEON_POST)
 CONNECTING = shapes_of(ConnectAccountBody, "New{}Account", LIST)
@@ -115,6 +118,21 @@ def test_a_credential_may_not_be_called_as_something_that_every_account_has() ->
 
     with pytest.raises(TypeError, match="name"):
         shapes_of(ConnectAccountBody, "New{}Account", (msgspec.structs.replace(PIGEON_POST, credentials=Named),))
+
+
+# --- stored credentials -----------------------------------------------------------------------------------------------
+
+
+def test_credentials_are_stored_and_opened_as_the_provider_s_own_and_without_its_bounds() -> None:
+    opened = AccountCredentials({provider.name: provider for provider in LIST})
+    whole = PigeonCredentials(ring_code="R-77", loft=7)
+
+    def stored(credentials: PigeonCredentials | dict[str, Any]) -> Any:
+        sealed = seal_credentials(ACCOUNT, credentials, CIPHER)
+        return opened.open(an_account(provider="pigeon_post", sealed_credentials=sealed), CIPHER)
+
+    assert stored(whole) == whole
+    assert stored({"loft": 99}) == PigeonCredentials(ring_code="", loft=99)
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------

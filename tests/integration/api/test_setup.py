@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from messaging.domain.channels.address import Channel
 from messaging.entrypoints.composition.providers import BY_NAME
 from tests.integration.api.answers import problem, violations
 from tests.integration.api.callers import Platform, Shop, account_body, sender_body, template_body
@@ -98,6 +99,15 @@ async def test_an_unknown_provider_is_refused_with_the_list_of_the_known(platfor
 
     assert violations(response) == {"/provider": "invalid_value", "/name": "invalid_value"}
     assert all(name in response.text for name in BY_NAME)
+
+
+async def test_an_unknown_channel_is_refused_with_the_list_of_the_known(shop: Shop) -> None:
+    sender = await shop.post("/v1/senders", sender_body(shop.account, channel="fax"))
+    message = await shop.post("/v1/messages", {"to": "+14155550100", "channel": "fax", "content": {"type": "text"}})
+
+    for response in (sender, message):
+        assert violations(response)["/channel"] == "invalid_value"
+        assert all(channel in response.text for channel in Channel)
 
 
 async def test_a_credential_of_another_provider_is_refused_with_the_list_of_the_right_ones(platform: Platform) -> None:

@@ -13,7 +13,7 @@ from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.channels.limits import SendLimits
 
 # Types of an operator's settings: the URL of an HTTP API, whose password is not shown, and a text that is not shown.
-HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]", extra_json_schema={"format": "uri"})]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^/\s]\S*$", extra_json_schema={"format": "uri"})]
 Secret = Annotated[str, Meta(extra_json_schema={"format": "password"})]
 
 
