@@ -31,7 +31,7 @@ HOMES: Final[Mapping[str, str]] = {
 LINES: Final[Mapping[str, int]] = {
     "domain/channels/address.py": 1,
     "domain/channels/table.py": 2,
-    "entrypoints/composition/providers.py": 2,
+    "entrypoints/composition/providers.py": 3,
     "entrypoints/sandbox/__init__.py": 3,
     "entrypoints/api/v1/accounts/senders.py": 2,
     "entrypoints/api/v1/messages/messages.py": 1,
@@ -40,7 +40,6 @@ LINES: Final[Mapping[str, int]] = {
 }
 # Still to be moved or reworded: files, with how many lines.
 LEFT: Final[Mapping[str, int]] = {
-    "application/messages/pacing/rate_limiting.py": 2,
     "entrypoints/cli/through_api/connecting.py": 17,
 }
 

@@ -52,14 +52,15 @@ REGISTER = Body(RegisterNumberBody)
 PAGE = Query(PageQuery)
 
 _CONNECTING = """\
-In live mode the provider is asked first: whether the token is valid, has the scopes it needs and sees the account, and
-whether the app secret is that of the token's app. What is wrong is in `errors`, and nothing is stored. Then have the
+`provider` tells which credentials are asked for. In live mode the provider is asked first: whether the credentials are
+valid, allow what is needed and see the account. What is wrong is in `errors`, and nothing is stored. Then have the
 webhooks delivered with `subscribe`, or enter the returned `webhook_url` at the provider as callback URL.\
 """
 _DELETING = """\
-It disappears with its senders and templates, routing rules to its senders are removed, and its access token is
-forgotten. Nothing else is lost: messages stay, and receipts that come later are still taken. Refused (`state_conflict`)
-while messages are under way. Connecting the same account again brings back all but the rules, under the same ids.\
+It disappears with its senders and templates, routing rules to its senders are removed, and the credentials for
+calls are forgotten. Nothing else is lost: messages stay, and receipts that come later are still taken. Refused
+(`state_conflict`) while messages are under way. Connecting the same account again brings back all but the rules, under
+the same ids.\
 """
 _SUBSCRIBING = """\
 With `override` (the default) the provider delivers this account's messages and receipts to its own `webhook_url`, which
