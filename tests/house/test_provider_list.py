@@ -221,7 +221,13 @@ def test_logs_show_no_credential_of_any_provider() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "secret"),
-    [(r"\bab[0-9]{3}", "ab123"), (r"abc?[0-9]{3}", "ab123"), (r"[a-f]{2}[0-9]{3}", "ab123"), ("ab1|cd2", "cd2")],
+    [
+        (r"\bAB[0-9]{3}", "AB123"),
+        (r"(?i)\bAB [0-9]{3}", "ab 123"),
+        (r"abc?[0-9]{3}", "ab123"),
+        (r"[a-f]{2}[0-9]{3}", "ab123"),
+        ("ab1|cd2", "cd2"),
+    ],
 )
 def test_a_secret_is_found_however_its_pattern_begins(pattern: str, secret: str) -> None:
     redaction = Redaction(patterns=(pattern,))

@@ -27,7 +27,7 @@ _LOOKS_SECRET: Final = re.compile(
 # Whatever looks secret contains one of these in lower case. Nearly every text has none, which is found sooner.
 _SIGNS: Final = ("mpk_", "bearer", "/webhooks/", "://", "+")
 # The literal text that a pattern begins with.
-_BEGINS: Final = re.compile(r"(?:\\b)?([A-Za-z0-9_-]{2,})(?![?*{|])")
+_BEGINS: Final = re.compile(r"(?:\(\?i\))?(?:\\b)?([A-Za-z0-9_ -]{2,})(?![?*{|])")
 
 
 class Redaction:
@@ -35,7 +35,8 @@ class Redaction:
 
     def __init__(self, *, names: Iterable[str] = (), patterns: Collection[str] = ()) -> None:
         self._names = _NAMES.union(names)
-        self._patterns = tuple((_sign(pattern), re.compile(pattern)) for pattern in patterns)
+        self._patterns = (_LOOKS_SECRET, *map(re.compile, patterns))
+        self._signs = (*_SIGNS, *map(_sign, patterns))
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         """The event without what must not be read: fields are judged by name, texts by their look."""
@@ -47,14 +48,13 @@ class Redaction:
 
     def may_hide(self, text: str) -> bool:
         """Whether something in the text may have to be blanked."""
-        return _has_signs(text) or any(sign in text for sign, _ in self._patterns)
+        lower = text.lower()
+        return any(map(lower.__contains__, self._signs))
 
     def text(self, text: str) -> str:
         """The text without what looks like a secret or a person."""
-        if _has_signs(text):
-            text = _LOOKS_SECRET.sub(BLANK, text)
-        for sign, pattern in self._patterns:
-            if sign in text:
+        if self.may_hide(text):
+            for pattern in self._patterns:
                 text = pattern.sub(BLANK, text)
         return text
 
@@ -99,11 +99,7 @@ def _members(hint: Any) -> Iterator[Any]:
         yield from _members(part)
 
 
-def _has_signs(text: str) -> bool:
-    return any(map(text.lower().__contains__, _SIGNS))
-
-
 def _sign(pattern: str) -> str:
-    """A text that everything has that the pattern finds; empty if the pattern does not begin with one."""
+    """What is in every text that the pattern finds, in lower case; empty if it does not begin with a plain text."""
     found = _BEGINS.match(pattern)
-    return "" if found is None or "|" in pattern else found[1]
+    return "" if found is None or "|" in pattern else found[1].lower()

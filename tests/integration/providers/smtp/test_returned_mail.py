@@ -11,7 +11,7 @@ import pytest
 from aiosmtplib.response import SMTPResponse
 from msgspec.structs import replace
 
-from messaging.adapters.providers.smtp import door_terms
+from messaging.adapters.providers.smtp.adapter import door_terms
 from messaging.adapters.providers.smtp.bounces.door import DoorTerms, ReturnedMailDoor
 from messaging.adapters.providers.smtp.bounces.listener import LARGEST
 from messaging.adapters.providers.smtp.bounces.return_path import VALID_FOR, return_address

@@ -1,23 +1,18 @@
 """E-mail through any mail server that takes it by SMTP, each account through its own."""
 
-import socket
-import ssl
-from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from messaging.adapters.providers.smtp.bounces.door import DoorTerms, ReturnedMailDoor
-from messaging.adapters.providers.smtp.bounces.reader import SmtpWebhookReader
-from messaging.adapters.providers.smtp.client import SmtpGateway
 from messaging.adapters.providers.smtp.credentials import SmtpCredentials
-from messaging.adapters.providers.smtp.sandbox import SandboxServer
 from messaging.adapters.providers.smtp.settings import SmtpSettings
-from messaging.adapters.providers.smtp.wire.pool import PoolTerms
-from messaging.adapters.providers.tools import Tools
-from messaging.application.ports.providers.adapter import ProviderAdapter
 from messaging.application.ports.providers.descriptor import IdShape, Provider
 from messaging.domain.channels.address import Channel
 from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.channels.limits import SendLimits
+
+if TYPE_CHECKING:
+    from messaging.adapters.providers.smtp.wire.pool import PoolTerms
+    from messaging.adapters.providers.tools import Tools
+    from messaging.application.ports.providers.adapter import ProviderAdapter
 
 _HOST: Final = IdShape(
     pattern=r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
@@ -31,51 +26,13 @@ _ADDRESS: Final = IdShape(
 )
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def build(tools: "Tools", terms: "PoolTerms | None" = None) -> "ProviderAdapter":
+    """The adapter; `terms` are those of its connections in place of the usual ones. Its libraries load slowly, and many
+    commands need the description alone.
+    """
+    from messaging.adapters.providers.smtp.adapter import build_adapter
 
-
-def build(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapter:
-    """The adapter; `terms` are those of its connections in place of the usual ones."""
-    settings = tools.settings
-    assert isinstance(settings, SmtpSettings)
-    gateway = SmtpGateway(
-        settings=settings,
-        sandbox=SandboxServer(tools.http, tools.sandbox_url),
-        now=_now,
-        terms=terms
-        or PoolTerms(
-            connections=settings.connections,
-            most_uses=settings.messages_per_connection,
-            idle=settings.idle_seconds,
-        ),
-    )
-    tools.on_close(gateway.aclose)
-    return ProviderAdapter(gateway=gateway, webhooks=SmtpWebhookReader(), door=_door(settings))
-
-
-def _door(settings: SmtpSettings) -> ReturnedMailDoor | None:
-    return None if settings.inbound_port is None else ReturnedMailDoor(door_terms(settings), now=_now)
-
-
-def door_terms(settings: SmtpSettings) -> DoorTerms:
-    """The terms of the door for returned mail; `inbound_port` is set."""
-    assert settings.inbound_port is not None
-    return DoorTerms(
-        host=settings.inbound_host,
-        port=settings.inbound_port,
-        name=settings.helo_name or socket.gethostname(),
-        connections=settings.inbound_connections,
-        tls=_certificate(settings.inbound_certificate),
-    )
-
-
-def _certificate(path: str | None) -> ssl.SSLContext | None:
-    if path is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
-    return context
+    return build_adapter(tools, terms)
 
 
 PROVIDER: Final = Provider(

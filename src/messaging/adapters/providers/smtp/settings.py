@@ -1,12 +1,11 @@
 """The settings of SMTP, which only the operator can set: `APP_SMTP_…`."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from messaging.adapters.providers.smtp.credentials import DOMAIN
-from messaging.adapters.providers.smtp.wire.egress import Network
 
 _NETWORKS = r"^[0-9a-fA-F.:]+/[0-9]{1,3}(,[0-9a-fA-F.:]+/[0-9]{1,3})*$"
 _PORTS = r"^[0-9]{1,5}(,[0-9]{1,5})*$"
@@ -75,7 +74,7 @@ class SmtpSettings(Struct, frozen=True, kw_only=True):
         return frozenset(map(int, self.allowed_ports.split(",")))
 
     @property
-    def networks(self) -> tuple[Network, ...]:
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Raises ValueError for something that looks like a network and is none."""
         texts = [text for text in (self.allowed_networks or "").split(",") if text]
         try:
