@@ -40,6 +40,8 @@ _SETTINGS: Final = {
     "APP_ECHO_GRACE_SECONDS": str(ECHO_GRACE_SECONDS),
     "APP_RESEND_MIN_LATER_RECEIPTS": "5",
     "APP_RESEND_CLOCK_MARGIN_SECONDS": "1",
+    # A storm leaves more sends unclear within minutes than an account otherwise does in hours.
+    "APP_UNCLEAR_REQUESTS_PER_HOUR": "10000",
 }
 
 
