@@ -1,4 +1,6 @@
-"""Text messages through the whole API: whom they reach, from whom, and what they cost."""
+"""Text messages and mails through the whole API: whom they reach, from whom, what they say and what they cost."""
+
+from base64 import b64encode
 
 import pytest
 
@@ -10,6 +12,7 @@ ACCOUNT = {
     "external_id": "ACb1d0f3a7c94e4d2f8a6c5e7b90123456",
     "auth_tokens": ["3f9a1c5e7b90123456b1d0f3a7c94e4d"],
 }
+MAIL_ACCOUNT = {"provider": "smtp", "name": "Mail", "external_id": "smtp.shop.example"}
 ABROAD, AT_HOME = "+447700900123", "+14155550199"
 
 
@@ -70,4 +73,59 @@ async def test_everything_wrong_with_a_text_message_is_listed(texts: Shop) -> No
     ]
     assert [(error["pointer"], error["code"]) for error in mail.json()["errors"]] == [
         ("/content/type", "content_not_carried")
+    ]
+
+
+# --- e-mail -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def mails(shop: Shop) -> Shop:
+    """A shop that also has a mailbox to send from."""
+    account = await _made(shop, "/v1/provider-accounts", MAIL_ACCOUNT)
+    sender = {"account_id": account["id"], "channel": "email", "external_id": "orders@shop.example", "name": "Mail"}
+    made = await _made(shop, "/v1/senders", sender | {"address": '"Northwind" <orders@Shop.example>'})
+    assert made["address"] == "Northwind <orders@shop.example>"
+    return shop
+
+
+def a_mail(to: str = "ana.silva@example.com", **content: object) -> Json:
+    return {
+        "to": to,
+        "channel": "email",
+        "content": {"type": "email", "subject": "Invoice", "text": "Hello", **content},
+    }
+
+
+async def test_a_mail_is_found_by_any_spelling_of_its_address_and_shown_without_the_bytes_of_its_files(
+    mails: Shop,
+) -> None:
+    file = {"filename": "a.pdf", "content_type": "application/pdf", "content": b64encode(b"%PDF-1.7").decode()}
+
+    sent = await mails.post("/v1/messages", a_mail("Ana+x@B\u00fccher.example", attachments=[file]))
+    listed = await mails.get("/v1/messages?to=ana+x@xn--bcher-kva.example")
+
+    assert sent.status_code == 202, sent.text
+    assert sent.json()["to"] == "Ana+x@xn--bcher-kva.example"
+    [message] = listed.json()["data"]
+    assert message["id"] == sent.json()["id"]
+    assert message["content"]["attachments"] == [{"filename": "a.pdf", "content_type": "application/pdf", "bytes": 8}]
+
+
+async def test_everything_wrong_with_a_mail_is_listed(mails: Shop) -> None:
+    refused = await mails.post(
+        "/v1/messages",
+        a_mail(
+            "+14155550100",
+            subject="Hello\r\nBcc: eve@example.com",
+            html="<p onclick=x>Hello</p>",
+            attachments=[{"filename": "../a", "content_type": "a/b", "content": "AA=="}],
+        ),
+    )
+
+    assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [
+        ("/to", "recipient_channel_mismatch"),
+        ("/content/subject", "header_injection"),
+        ("/content/html", "html_unsafe"),
+        ("/content/attachments/0/filename", "filename_invalid"),
     ]
