@@ -23,9 +23,11 @@ _LOOKS_SECRET: Final = re.compile(
     r"|(?<=/webhooks/)[a-z_]+/[A-Za-z0-9_-]{16,}"  # webhook paths are secrets
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # credentials in a URL
     r"|\+[1-9][0-9]{6,14}\b"  # phone numbers
+    # E-mail addresses, also as they stand in a URL.
+    r"|[^\s\"'<>()\[\],;:=/?&@]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})+"
 )
 # Whatever looks secret contains one of these in lower case. Nearly every text has none, which is found sooner.
-_SIGNS: Final = ("mpk_", "bearer", "/webhooks/", "://", "+")
+_SIGNS: Final = ("mpk_", "bearer", "/webhooks/", "://", "+", "@", "%40")
 # The literal text that a pattern begins with.
 _BEGINS: Final = re.compile(r"(?:\(\?i\))?(?:\\b)?([A-Za-z0-9_ -]{2,})(?![?*{|])")
 

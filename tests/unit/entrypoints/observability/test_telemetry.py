@@ -125,11 +125,13 @@ def test_an_exception_is_logged_without_what_it_quotes(written: io.StringIO) -> 
         "postgresql://shop:hush@db/messaging",
         "EAAGm0PX4ZCpsBAIZAs5zZ",
         "/webhooks/whatsapp_cloud/AbCdEfGhIjKlMnOpQrSt",
+        "550 5.1.1 <ana.silva@example.com>: no such user",
+        "GET /v1/messages?to=ana.silva%40example.com",
         "to +4930231250123 please",
     ],
 )
 def test_what_looks_like_a_secret_or_a_person_is_blanked_in_any_text(secret: str) -> None:
-    kept = ("hush", "mpk_live_abc", "abcdef", "EAAGm0", "AbCdEfGhIj", "4930231250123")
+    kept = ("hush", "mpk_live_abc", "abcdef", "EAAGm0", "AbCdEfGhIj", "4930231250123", "ana.silva")
 
     event = REDACTION(None, "info", {"event": "x", "detail": secret, "list": [secret], "nested": {"deep": secret}})
 
