@@ -13,6 +13,8 @@ from tests.integration.api.callers import Platform, Shop
 UNKNOWN = {
     "message_id": "msg_01kaf8v3e5f8k9m2n4p6q8r0st",
     "template_id": "tpl_01kaf8v3e5f8k9m2n4p6q8r0st",
+    "own_template_id": "own_01kaf8v3e5f8k9m2n4p6q8r0st",
+    "version": "1",
     "sender_id": "snd_01kaf8v3e5f8k9m2n4p6q8r0st",
     "account_id": "acc_01kaf8v3e5f8k9m2n4p6q8r0st",
     "event_id": "evt_01kaf8v3e5f8k9m2n4p6q8r0st",

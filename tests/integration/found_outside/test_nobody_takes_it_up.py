@@ -74,5 +74,6 @@ async def test_a_worker_is_live_while_it_tells_so_and_missed_until_it_leaves(eng
     told = workers_check(frozen, LANES)
     assert (told.ok, told.tolerable) == (False, True)
     assert "gone without leaving: all (silent for" in told.detail
-    assert "nobody takes whatsapp/high, whatsapp/default, whatsapp/low, stored webhooks" in told.detail
+    assert "nobody takes email/critical," in told.detail
+    assert "whatsapp/high, whatsapp/default, whatsapp/low, stored webhooks" in told.detail
     assert left == ["new"]

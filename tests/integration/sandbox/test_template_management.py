@@ -1,10 +1,14 @@
 """Are templates created, reviewed, listed, edited and deleted as the management API would?"""
 
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from messaging.entrypoints.sandbox import SandboxConfig, Settings, serving
 from tests.integration.sandbox.business import Business, a_definition, a_template_message
+from tests.integration.sandbox.receiver import Receiver
 
 Json = dict[str, Any]
 BODY = {
@@ -30,14 +34,17 @@ async def create(business: Business, definition: Json) -> Json:
     return created
 
 
-async def test_a_new_template_is_pending_until_its_review_ends(business: Business) -> None:
-    await business.control("settings", {"review_delay_ms": 60_000})
-
-    created = await create(business, a_definition())
+async def test_a_new_template_is_pending_until_its_review_ends(receiver: Receiver, tmp_path: Path) -> None:
+    """In a sandbox of its own, because others wait until no news is on its way."""
+    config = SandboxConfig(state_dir=tmp_path, settings=Settings(review_delay_ms=60_000))
+    async with serving(config) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        business = Business(http, 1, receiver.inbox("reviewed-late"))
+        await business.join()
+        created = await create(business, a_definition())
+        refused = await business.post_message(a_template_message("Ana", "A-1"))
 
     assert created["status"] == "PENDING"
     assert created["category"] == "UTILITY"
-    refused = await business.post_message(a_template_message("Ana", "A-1"))
     assert refused.status_code == 404
     assert refused.json()["error"]["code"] == 132001
 

@@ -66,7 +66,8 @@ def negative_evidence_rule(settings: Settings) -> NegativeEvidenceRule:
 
 def unclear(settings: Settings) -> UnclearTerms:
     rule, every = negative_evidence_rule(settings), check_every(settings)
-    return UnclearTerms(grace=grace(settings), rule=rule, check_every=every)
+    lease = timedelta(seconds=settings.sending_lease_seconds)
+    return UnclearTerms(grace=grace(settings), sending_lease=lease, rule=rule, check_every=every)
 
 
 def retention(settings: Settings) -> Retention:

@@ -34,18 +34,26 @@ from messaging.domain.messages.unclear_sends import Recourse, recourse
 from messaging.domain.shared.ids import AccountId, SenderId
 
 _BATCH: Final = 200
-# Longer than a provider may be asked, and than a request may take.
-LOOK_LEASE: Final = timedelta(minutes=5)
+# By how much the lease of a look is longer than that of a send: looks of one batch begin for 20 seconds, and finding a
+# message may take a second request.
+_LONGER_BY: Final = timedelta(seconds=30)
 
 
 class UnclearTerms(Struct, frozen=True, kw_only=True):
     """`grace` is how long an unclear send may stay so, `rule` how much evidence a resend needs; `check_every` overrides
-    the interval at which policies check the status of accepted messages.
+    the interval at which policies check the status of accepted messages. `sending_lease` is longer than any request to
+    a provider.
     """
 
     grace: lifecycle.EchoGrace
+    sending_lease: timedelta = timedelta(seconds=60)
     rule: NegativeEvidenceRule = NEGATIVE_EVIDENCE_RULE
     check_every: timedelta | None = None
+
+    @property
+    def look_lease(self) -> timedelta:
+        """How long a look may take; after that, another worker looks."""
+        return 2 * self.sending_lease + _LONGER_BY
 
 
 class _Looked(Struct, frozen=True):
@@ -127,12 +135,12 @@ class ResolveUnknown:
             return ()
         repeats = [each for each in asking if each.recourse is Recourse.REPEAT]
         begun = [
-            unclear.begin_repeat(each.message, can=each.can, lease=LOOK_LEASE, grace=self._terms.grace)
+            unclear.begin_repeat(each.message, can=each.can, lease=self._terms.look_lease, grace=self._terms.grace)
             for each in repeats
         ]
         await uow.lifecycles.apply([change for change in begun if change is not None])
         asked = [each.message.key for each in asking if each.recourse is Recourse.ASK]
-        await uow.dispatches.postpone(dict.fromkeys(asked, LOOK_LEASE), kind=DispatchKind.RESOLVE_UNKNOWN)
+        await uow.dispatches.postpone(dict.fromkeys(asked, self._terms.look_lease), kind=DispatchKind.RESOLVE_UNKNOWN)
         sealed = await uow.awaited_messages.sealed([each.message.key for each in asking])
         return [
             Question(message=each.message, recourse=each.recourse, sealed=sealed.get(each.message.key))

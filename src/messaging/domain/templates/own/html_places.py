@@ -17,7 +17,11 @@ _LINK: Final = re.compile(
     re.IGNORECASE,
 )
 _BLOCK_IN_LINK: Final = re.compile(r"(?:href|src|action)\s*=\s*[\"']\s*\{%", re.IGNORECASE)
-_BARE: Final = re.compile(r"</?(?:[A-Za-z!](?:\"[^\"]*+\"|'[^']*+'|[^\"'<>{]|\{(?!\{))*+)?+(?P<bare>\{\{)")
+# The beginning of a tag, of a comment, or of a value where a tag's name would be.
+_OPENS: Final = re.compile(r"<(?:!--|[/!]?(?=[A-Za-z]|\{\{))")
+# What a tag holds besides plain characters, read as browsers do: only what follows `=` is quoted.
+_INSIDE: Final = re.compile(r"=\s*(?:\"[^\"]*\"|'[^']*')|\{%.*?%\}|\{#.*?#\}|(?P<bare>\{\{)|(?P<end>>)", re.DOTALL)
+_IN_COMMENT: Final = re.compile(r"(?P<bare>\{\{)|(?P<end>-->)")
 
 
 def value_problems(html: str, links: Collection[str]) -> Iterator[Problem]:
@@ -32,10 +36,22 @@ def value_problems(html: str, links: Collection[str]) -> Iterator[Problem]:
             )
     for found in _BLOCK_IN_LINK.finditer(html):
         yield _at(html, found.start(), "A link begins with a block. Put the whole attribute into each branch.")
-    for found in _BARE.finditer(html):
-        yield _at(
-            html, found.start("bare"), "A value stands bare in a tag. Put it between quotes, as an attribute's value."
-        )
+    for at in _bare_values(html):
+        yield _at(html, at, "A value stands bare in a tag. Put it between quotes, as an attribute's value.")
+
+
+def _bare_values(html: str) -> Iterator[int]:
+    """Where values stand in tags and comments outside of quotes: the first of each. Takes one pass."""
+    start = 0
+    while (opened := _OPENS.search(html, start)) is not None:
+        start = opened.end()
+        inside = _IN_COMMENT if opened[0] == "<!--" else _INSIDE
+        for found in inside.finditer(html, start):
+            start = found.end()
+            if found["bare"]:
+                yield found.start()
+            if found["bare"] or found["end"]:
+                break
 
 
 def _at(html: str, at: int, detail: str) -> Problem:

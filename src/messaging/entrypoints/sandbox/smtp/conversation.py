@@ -59,7 +59,8 @@ class Misbehaving(SMTP):
     def end(self) -> None:
         """End the connection, if there still is one."""
         transport: Any = self.transport
-        if transport is not None:
+        # Closed before, a TLS transport of Python 3.11.2 has nothing left to abort.
+        if transport is not None and not transport.is_closing():
             transport.abort()
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:

@@ -137,6 +137,13 @@ def test_a_templates_name_is_lower_case(name: str, fine: bool) -> None:
         "<p {{ name }}>x</p>",
         "<p title='a' {{ name }}>x</p>",
         "<{{ name }}>",
+        "</{{ name }}>",
+        "<p {% if name > 'a' %}{{ name }}{% endif %}>x</p>",
+        "<p {# > #}{{ name }}>x</p>",
+        '<a "><p {{ name }}>" >x</a>',
+        '<!-- a="> --><p {{ name }}>"</p>',
+        "<!-- {{ name }} -->",
+        "<p\nclass=a {{ name }}>x</p>",
     ],
 )
 def test_a_value_stands_in_html_only_where_escaping_makes_it_harmless(html: str) -> None:

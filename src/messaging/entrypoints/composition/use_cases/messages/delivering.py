@@ -14,7 +14,7 @@ from messaging.application.messages.delivering.recover_crashed_sends import Reco
 from messaging.application.messages.pacing.fair_share import FairShare
 from messaging.application.messages.reading.own_content import RenderPinned
 from messaging.application.messages.resolving.inquire import Inquire
-from messaging.application.messages.resolving.resolve_unknown import LOOK_LEASE, ResolveUnknown
+from messaging.application.messages.resolving.resolve_unknown import ResolveUnknown
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.composition.send_journal import send_journal
 from messaging.entrypoints.settings.settings import Settings
@@ -70,6 +70,7 @@ class DeliveringUseCases(DeclarativeContainer):
         learn_alias=contacts.learn_aliases,
     )
     recover_crashed_sends = Singleton(RecoverCrashedSends, journal=journal, record=record_outcomes)
+    unclear_terms = Singleton(terms.unclear, settings)
     resolve_unknown = Singleton(
         ResolveUnknown,
         open_uow=adapters.open_system_uow,
@@ -80,9 +81,9 @@ class DeliveringUseCases(DeclarativeContainer):
             render=render,
             lookups=adapters.lookups,
             more_slots=pacing.rate_limiting.provided.again,
-            within=LOOK_LEASE / 2,
+            within=unclear_terms.provided.sending_lease,
             per_hour=settings.provided.unclear_requests_per_hour,
         ),
         reconcile=tracking.reconcile,
-        terms=Singleton(terms.unclear, settings),
+        terms=unclear_terms,
     )
