@@ -60,7 +60,7 @@ def test_the_grammar_of_mail_is_known_to_one_module(graph: grimp.ImportGraph) ->
 
 
 def test_the_template_engine_is_known_to_one_module(graph: grimp.ImportGraph) -> None:
-    # Decision 36: a pure function from source and values to text; everybody else sees `render` and `Fault`.
+    # Decision 34: a pure function from source and values to text; everybody else sees `render` and `Fault`.
     imported = foreign_imports(graph, "messaging")
 
     assert imported["minijinja"] == {"messaging.domain.templates.own.engine"}

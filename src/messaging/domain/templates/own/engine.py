@@ -2,7 +2,7 @@
 
 A template is a stranger's program. It reaches nothing: there is no loader, so nothing is included; values are plain
 data (texts, numbers, truth values, lists of them); of the engine's filters and functions only those listed here are
-left. Rendering is a pure function: decision 36 tells why the domain knows the engine, and only this module does.
+left. Rendering is a pure function: decision 34 tells why the domain knows the engine, and only this module does.
 """
 
 import re
