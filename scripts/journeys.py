@@ -56,12 +56,13 @@ NO_FUNCTIONS: Final = frozenset({"<module>", "<listcomp>", "<dictcomp>", "<setco
 # Functions, files and chain of one warm delivery, at most (docs/decisions/0031).
 BOUNDS: Final = (260, 59, 13)
 BOUNDED: Final = "deliver"
-# What the worker's tasks begin with tells what they are for; None is what runs beside the journeys.
+# What the worker's tasks begin with tells what they are for; None is what runs beside the journeys. The runner's first
+# argument after itself is the wakeup.
 JOBS: Final[Mapping[type[Wakeup], str]] = {DeliverLane: "deliver", ProcessWebhooks: "process"}
 DOORS: Final[Mapping[CodeType, Callable[[FrameType], str | None]]] = {
     WorkerProcess._relay_for_ever.__code__: lambda _: "relay",
     WorkerProcess._keep_up.__code__: lambda _: None,
-    WakeupRunner._run.__code__: lambda frame: JOBS.get(type(frame.f_locals["job"])),
+    WakeupRunner._run.__code__: lambda frame: JOBS.get(type(frame.f_locals[frame.f_code.co_varnames[1]])),
 }
 WARM_UPS: Final = 2
 AREAS: Final = (202, 206, 212, 213, 214, 303, 305, 310, 312, 404, 415, 503, 512, 602, 617, 702, 713, 718, 773, 808)
