@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from messaging.adapters.providers.error_codes import Kind
 from messaging.adapters.providers.whatsapp_cloud.wire import errors
 from messaging.entrypoints.api.reference.openapi import openapi_document
 from messaging.entrypoints.cli import app
@@ -34,7 +35,7 @@ def test_examples_look_for_dead_letters_by_codes_that_make_dead_letters() -> Non
     found = {code: errors.find(int(code)) for code in examples_about_dead_letters()}
 
     # Others end a message as failed at once, or leave it unclear.
-    assert {code: entry.kind for code, entry in found.items() if entry} == dict.fromkeys(found, errors.Kind.TRANSIENT)
+    assert {code: entry.kind for code, entry in found.items() if entry} == dict.fromkeys(found, Kind.TRANSIENT)
     assert len(found) >= 1
 
 

@@ -6,7 +6,8 @@ builds its connections, and asks for permission before a request is written to o
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
+from typing import assert_never
 
 import aiohttp
 import httpx
@@ -26,6 +27,8 @@ from messaging.adapters.providers.transport import (
     at_once,
     parse,
 )
+from messaging.application.ports.providers.sending import NotStarted
+from messaging.domain.messages.retry import SendResult, Uncertain, Unreachable
 
 REPLY_LIMIT = 256 * 1024
 _REASON_LENGTH = 200
@@ -79,6 +82,21 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 
 Exchange = Withheld | NotSent | NoReply | Reply
+
+
+def settled(exchange: Exchange, judge: Callable[[Reply], SendResult]) -> SendResult | NotStarted:
+    """The result of a send, by how far its request came; `judge` classifies a reply."""
+    match exchange:
+        case Reply():
+            return judge(exchange)
+        case NotSent(code=code, reason=reason):
+            return Unreachable(code=code, reason=reason)
+        case NoReply(reason=reason):
+            return Uncertain(code="no_reply", reason=f"The request was sent, but no answer came: {reason}")
+        case Withheld():
+            return NotStarted()
+        case _:
+            assert_never(exchange)
 
 
 class ProviderHttp:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import respx
 
+from messaging.adapters.providers.error_codes import Kind
 from messaging.adapters.providers.http import ProviderHttp, Reply
 from messaging.adapters.providers.twilio.credentials import Credentials
 from messaging.adapters.providers.twilio.wire import errors
@@ -326,4 +327,4 @@ def test_the_table_names_each_code_once_with_words_for_people() -> None:
         assert entry.title
         assert not entry.title.endswith(".")
         assert entry.advice.endswith(".")
-        assert (entry.wait is not None) == (entry.kind in (errors.Kind.TRANSIENT, errors.Kind.THROTTLED))
+        assert (entry.wait is not None) == (entry.kind in (Kind.TRANSIENT, Kind.THROTTLED))

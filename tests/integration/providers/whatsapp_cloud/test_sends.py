@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import respx
 
+from messaging.adapters.providers.error_codes import Kind
 from messaging.adapters.providers.http import ProviderHttp, Reply
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.wire import errors
@@ -505,7 +506,7 @@ def test_every_line_of_the_table_says_what_it_means_and_what_to_do() -> None:
         assert not entry.title.endswith("."), entry.codes
         assert entry.advice.endswith("."), entry.codes
         assert entry.codes[0] <= entry.codes[1]
-        waits = entry.kind in (errors.Kind.TRANSIENT, errors.Kind.THROTTLED)
+        waits = entry.kind in (Kind.TRANSIENT, Kind.THROTTLED)
         assert (entry.wait is not None) is waits, entry.codes
 
 

@@ -1,14 +1,13 @@
 """The client that sends messages through Twilio."""
 
 from collections.abc import Awaitable, Callable
-from typing import assert_never
 
-from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
+from messaging.adapters.providers.http import ProviderHttp, settled
 from messaging.adapters.providers.twilio import bodies, credentials
 from messaging.adapters.providers.twilio.wire import verdicts
 from messaging.adapters.providers.twilio.wire.rest import TwilioCalls, fits_a_header, headers
 from messaging.application.ports.providers.sending import NotStarted, Outgoing
-from messaging.domain.messages.retry import Rejected, SendResult, Uncertain, Unreachable
+from messaging.domain.messages.retry import Rejected, SendResult, Unreachable
 
 CONTENT_UNSUPPORTED = "content_unsupported"
 _REFERENCE_BYTES = 256
@@ -42,17 +41,7 @@ class TwilioGateway:
             body=body,
             may_start=may_start,
         )
-        match exchange:
-            case Reply():
-                return verdicts.judge(exchange)
-            case NotSent(code=code, reason=reason):
-                return Unreachable(code=code, reason=reason)
-            case NoReply(reason=reason):
-                return Uncertain(code="no_reply", reason=f"The request was sent, but no answer came: {reason}")
-            case Withheld():
-                return NotStarted()
-            case _:
-                assert_never(exchange)
+        return settled(exchange, verdicts.judge)
 
     def _form(self, outgoing: Outgoing) -> bytes | bodies.Unsendable:
         if not outgoing.reference.isascii() or len(outgoing.reference) > _REFERENCE_BYTES:

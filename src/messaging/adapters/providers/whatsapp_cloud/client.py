@@ -1,12 +1,12 @@
 """The Cloud API client: sends messages, and keeps templates and phone numbers in step with Meta."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, assert_never
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
+from messaging.adapters.providers.http import ProviderHttp, settled
 from messaging.adapters.providers.whatsapp_cloud import credentials
 from messaging.adapters.providers.whatsapp_cloud.bodies import send_body
 from messaging.adapters.providers.whatsapp_cloud.history import read_history
@@ -19,7 +19,7 @@ from messaging.application.ports.providers.outcomes import ProviderRefused, Prov
 from messaging.application.ports.providers.sending import Connection, NotStarted, Outgoing
 from messaging.application.ports.providers.templates import ProviderTemplate
 from messaging.domain.messages.receipts import Receipt
-from messaging.domain.messages.retry import Rejected, SendResult, Uncertain, Unreachable
+from messaging.domain.messages.retry import Rejected, SendResult, Unreachable
 from messaging.domain.templates.template import Template
 
 _REFERENCE_BYTES = 256
@@ -60,17 +60,7 @@ class WhatsAppCloudGateway:
             body=body,
             may_start=may_start,
         )
-        match exchange:
-            case Reply():
-                return verdicts.judge(exchange)
-            case NotSent(code=code, reason=reason):
-                return Unreachable(code=code, reason=reason)
-            case NoReply(reason=reason):
-                return Uncertain(code="no_reply", reason=f"The request was sent, but no answer came: {reason}")
-            case Withheld():
-                return NotStarted()
-            case _:
-                assert_never(exchange)
+        return settled(exchange, verdicts.judge)
 
     async def history(
         self, connection: Connection, sender_external_id: str, provider_message_id: str

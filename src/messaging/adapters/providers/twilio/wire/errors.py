@@ -6,38 +6,9 @@ advice are ours.
 """
 
 from datetime import timedelta
-from enum import StrEnum
 
-from msgspec import Struct
-
+from messaging.adapters.providers.error_codes import CodeEntry, ErrorCodes, Kind
 from messaging.domain.messages.retry import Scope
-
-
-class Kind(StrEnum):
-    """What to do after a refusal with the code."""
-
-    # The request was not accepted; the same request may succeed later.
-    TRANSIENT = "transient"
-    # The request was not accepted, because its scope (such as a sender) exceeded a rate.
-    THROTTLED = "throttled"
-    # This message can never be sent.
-    MESSAGE = "message"
-    # No such message can be sent until a person changes the configuration of the scope.
-    CONFIGURATION = "configuration"
-    # The message may have been sent: Twilio does not exclude it.
-    UNCLEAR = "unclear"
-
-
-class CodeEntry(Struct, frozen=True, kw_only=True):
-    """A line of the table. `codes` includes both ends; `wait` is the time to wait when Twilio states none."""
-
-    codes: tuple[int, int]
-    kind: Kind
-    scope: Scope
-    title: str
-    advice: str
-    wait: timedelta | None = None
-
 
 _CREDENTIALS = "Take the account's SID and auth token from the Twilio console and store them in the provider account."
 _SLOW_DOWN = "Nothing to do: the message waits and goes by itself. If it happens often, spread the load."
@@ -165,12 +136,4 @@ _DELIVERY = (
 TABLE: tuple[CodeEntry, ...] = (*_API, *_SENDING, *_DELIVERY)
 OPTED_OUT = 21610
 
-_SINGLES: dict[int, CodeEntry] = {entry.codes[0]: entry for entry in TABLE if entry.codes[0] == entry.codes[1]}
-_RANGES: tuple[CodeEntry, ...] = tuple(entry for entry in TABLE if entry.codes[0] != entry.codes[1])
-
-
-def find(code: int) -> CodeEntry | None:
-    """The table's line for a code; None for an unknown code."""
-    if (single := _SINGLES.get(code)) is not None:
-        return single
-    return next((entry for entry in _RANGES if entry.codes[0] <= code <= entry.codes[1]), None)
+find = ErrorCodes(TABLE).find

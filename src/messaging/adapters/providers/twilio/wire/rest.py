@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from messaging.adapters.providers.error_codes import Kind
 from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
 from messaging.adapters.providers.transport import Headers
 from messaging.adapters.providers.twilio import credentials
@@ -20,7 +21,7 @@ from messaging.domain.shared.mode import Mode
 VERSION = "2010-04-01"
 _PAGE = 100
 _LIST_LIMIT = 4 * 1024 * 1024
-_FOR_NOW = frozenset({errors.Kind.UNCLEAR, errors.Kind.TRANSIENT, errors.Kind.THROTTLED})
+_FOR_NOW = frozenset({Kind.UNCLEAR, Kind.TRANSIENT, Kind.THROTTLED})
 
 
 class TwilioCalls:

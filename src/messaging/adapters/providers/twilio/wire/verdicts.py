@@ -7,22 +7,20 @@ The classification follows the error code where there is one. An answer without 
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import assert_never
+from datetime import timedelta
 
 import msgspec
 from msgspec import Struct
 
+from messaging.adapters.providers.error_codes import DEFAULT_WAIT, refusal
 from messaging.adapters.providers.http import Reply
+from messaging.adapters.providers.replies import acceptance_unreadable, bounded_wait, incomplete, retry_after
 from messaging.adapters.providers.twilio.wire import errors
 from messaging.adapters.providers.twilio.wire.fields import bounded, explained, whole
 from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, Throttled, Unavailable, Uncertain
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_WAIT = timedelta(days=1)
-_DEFAULT_WAIT = timedelta(seconds=5)
 _SID = re.compile(r"[SM]M[0-9a-fA-F]{32}")
 
 
@@ -47,11 +45,7 @@ def judge(reply: Reply) -> SendResult:
     if 200 <= reply.status < 300:
         return _judge_success(reply)
     if reply.body is None:
-        return Uncertain(
-            code=f"http_{reply.status}",
-            reason=f"The provider's answer was incomplete: {reply.flaw}",
-            http_status=reply.status,
-        )
+        return incomplete(reply)
     error = read_error(reply.body)
     return _judge_status(reply) if error is None else _judge_error(error, reply)
 
@@ -68,12 +62,7 @@ def _judge_success(reply: Reply) -> SendResult:
             if _SID.fullmatch(taken.sid):
                 return Sent(provider_message_id=bounded(taken.sid))
             flaw = "it does not name the message"
-    return Uncertain(
-        code="acceptance_unreadable",
-        reason=f"The provider answered {reply.status}, but the answer could not be read: {flaw}",
-        likely_sent=True,
-        http_status=reply.status,
-    )
+    return acceptance_unreadable(reply, flaw)
 
 
 def _judge_status(reply: Reply) -> SendResult:
@@ -83,7 +72,7 @@ def _judge_status(reply: Reply) -> SendResult:
     if reply.status == 401:
         return Unavailable(code=code, reason=reason, scope=Scope.CREDENTIAL, http_status=reply.status)
     if reply.status == 429:
-        wait = told or _DEFAULT_WAIT
+        wait = told or DEFAULT_WAIT
         return Throttled(code=code, reason=reason, scope=Scope.ACCOUNT, retry_after=wait, http_status=reply.status)
     if reply.status == 503 and told is not None:
         return Unavailable(code=code, reason=reason, retry_after=told, http_status=reply.status)
@@ -94,24 +83,13 @@ def _judge_error(error: TwilioError, reply: Reply) -> SendResult:
     entry = errors.find(error.code)
     if entry is None:
         return _judge_unlisted(error, reply)
-    code, status = str(error.code), reply.status
-    reason = f"{entry.title}. {error.reason}".strip()
-    match entry.kind:
-        case errors.Kind.UNCLEAR:
-            return Uncertain(code=code, reason=reason, http_status=status)
-        case errors.Kind.TRANSIENT:
-            wait = told_to_wait(reply.headers) or entry.wait
-            return Unavailable(code=code, reason=reason, scope=entry.scope, retry_after=wait, http_status=status)
-        case errors.Kind.THROTTLED:
-            wait = told_to_wait(reply.headers) or entry.wait or _DEFAULT_WAIT
-            return Throttled(code=code, reason=reason, scope=entry.scope, retry_after=wait, http_status=status)
-        case errors.Kind.MESSAGE | errors.Kind.CONFIGURATION:
-            if entry.scope is Scope.CREDENTIAL:
-                # The message is not at fault: it waits until the account has working credentials.
-                return Unavailable(code=code, reason=reason, scope=entry.scope, http_status=status)
-            return Rejected(code=code, reason=reason, scope=entry.scope, http_status=status)
-        case _:
-            assert_never(entry.kind)
+    return refusal(
+        entry,
+        code=str(error.code),
+        reason=f"{entry.title}. {error.reason}".strip(),
+        status=reply.status,
+        told=told_to_wait(reply.headers),
+    )
 
 
 def _judge_unlisted(error: TwilioError, reply: Reply) -> SendResult:
@@ -119,7 +97,7 @@ def _judge_unlisted(error: TwilioError, reply: Reply) -> SendResult:
     logger.warning("twilio.unlisted_error", extra={"code": code, "http_status": status})
     reason = f"An error code we do not know. {error.reason}".strip()
     if status == 429:
-        wait = told_to_wait(reply.headers) or _DEFAULT_WAIT
+        wait = told_to_wait(reply.headers) or DEFAULT_WAIT
         return Throttled(code=code, reason=reason, scope=Scope.ACCOUNT, retry_after=wait, http_status=status)
     if status in (401, 403):
         return Unavailable(code=code, reason=reason, scope=Scope.CREDENTIAL, http_status=status)
@@ -141,13 +119,4 @@ def read_error(body: bytes) -> TwilioError | None:
 
 def told_to_wait(headers: Mapping[str, str]) -> timedelta | None:
     """The wait that the answer asks for, limited to between a second and a day; None if it states none."""
-    value = headers.get("retry-after", "")
-    if value.isascii() and value.isdigit():
-        told = timedelta(seconds=int(value[:9]))
-    else:
-        try:
-            until = parsedate_to_datetime(value)
-        except (ValueError, TypeError, IndexError):
-            return None
-        told = (until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)
-    return min(max(told, timedelta(seconds=1)), _LONGEST_WAIT)
+    return bounded_wait(retry_after(headers))

@@ -6,38 +6,9 @@ published OpenAPI document (v23.0) and from captures of open-source clients. The
 """
 
 from datetime import timedelta
-from enum import StrEnum
 
-from msgspec import Struct
-
+from messaging.adapters.providers.error_codes import CodeEntry, ErrorCodes, Kind
 from messaging.domain.messages.retry import Scope
-
-
-class Kind(StrEnum):
-    """What to do after a refusal with the code."""
-
-    # The request was not accepted; the same request may succeed later.
-    TRANSIENT = "transient"
-    # The request was not accepted, because its scope (such as a sender or a recipient) exceeded a rate.
-    THROTTLED = "throttled"
-    # This message can never be sent.
-    MESSAGE = "message"
-    # No such message can be sent until a person changes the configuration of the scope.
-    CONFIGURATION = "configuration"
-    # The message may have been sent: Meta does not exclude it.
-    UNCLEAR = "unclear"
-
-
-class CodeEntry(Struct, frozen=True, kw_only=True):
-    """A line of the table. `codes` includes both ends; `wait` is the time to wait when Meta states none."""
-
-    codes: tuple[int, int]
-    kind: Kind
-    scope: Scope
-    title: str
-    advice: str
-    wait: timedelta | None = None
-
 
 _RENEW = "Create a new system-user token with the WhatsApp permissions and store it in the provider account."
 _GRANT = (
@@ -264,15 +235,7 @@ _OTHER_PRODUCTS = (
 
 TABLE: tuple[CodeEntry, ...] = (*_GRAPH, *_DELIVERY, *_TEMPLATES, *_NUMBERS, *_OTHER_PRODUCTS)
 
-_SINGLES: dict[int, CodeEntry] = {entry.codes[0]: entry for entry in TABLE if entry.codes[0] == entry.codes[1]}
-_RANGES: tuple[CodeEntry, ...] = tuple(entry for entry in TABLE if entry.codes[0] != entry.codes[1])
-
-
-def find(code: int) -> CodeEntry | None:
-    """The table's line for a code; None for an unknown code."""
-    if (single := _SINGLES.get(code)) is not None:
-        return single
-    return next((entry for entry in _RANGES if entry.codes[0] <= code <= entry.codes[1]), None)
+find = ErrorCodes(TABLE).find
 
 
 def title(code: str) -> str | None:

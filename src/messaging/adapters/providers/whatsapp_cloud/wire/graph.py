@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from messaging.adapters.providers.error_codes import Kind
 from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
 from messaging.adapters.providers.transport import Headers
 from messaging.adapters.providers.whatsapp_cloud import credentials
-from messaging.adapters.providers.whatsapp_cloud.wire import errors, verdicts
+from messaging.adapters.providers.whatsapp_cloud.wire import verdicts
 from messaging.adapters.providers.whatsapp_cloud.wire.versions import DEFAULT_VERSION, is_version
 from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.application.ports.providers.sending import Connection
@@ -128,7 +129,7 @@ def _refusal(status: int, body: bytes) -> ProviderRefused | ProviderUnavailable:
     entry = error.entry()
     parts = (f"Error {error.code}:", f"{entry.title}." if entry else "", error.reason, entry.advice if entry else "")
     detail = " ".join(part for part in parts if part)
-    for_now = (errors.Kind.UNCLEAR, errors.Kind.TRANSIENT, errors.Kind.THROTTLED)
+    for_now = (Kind.UNCLEAR, Kind.TRANSIENT, Kind.THROTTLED)
     if (entry.kind in for_now) if entry else (status >= 500 or status == 429):
         return ProviderUnavailable("provider_unavailable", detail)
     return ProviderRefused("provider_refused", detail)

@@ -9,14 +9,15 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any, assert_never
+from datetime import timedelta
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from messaging.adapters.providers.error_codes import DEFAULT_WAIT, CodeEntry, refusal
 from messaging.adapters.providers.http import Reply
+from messaging.adapters.providers.replies import acceptance_unreadable, bounded_wait, incomplete, retry_after
 from messaging.adapters.providers.whatsapp_cloud.wire import errors
 from messaging.adapters.providers.whatsapp_cloud.wire.fields import bounded
 from messaging.domain.messages.receipts import ProviderError
@@ -24,8 +25,6 @@ from messaging.domain.messages.retry import Rejected, Scope, SendResult, Sent, T
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_WAIT = timedelta(days=1)
-_DEFAULT_WAIT = timedelta(seconds=5)
 _REASON_LENGTH = 300
 # Meta's explanations sometimes quote a phone number, which must not be kept.
 _LOOKS_LIKE_A_NUMBER = re.compile(r"\+?[0-9][0-9 ()-]{6,}[0-9]")
@@ -59,7 +58,7 @@ class GraphError(Struct, frozen=True, kw_only=True):
     details: str
     transient: bool
 
-    def entry(self) -> errors.CodeEntry | None:
+    def entry(self) -> CodeEntry | None:
         """The table's line for this error; a general code is refined by its subcode and details."""
         if self.code in _GENERAL_CODES and self.subcode is not None:
             refined = errors.find(self.subcode)
@@ -73,11 +72,7 @@ def judge(reply: Reply) -> SendResult:
     if 200 <= reply.status < 300:
         return _judge_success(reply)
     if reply.body is None:
-        return Uncertain(
-            code=f"http_{reply.status}",
-            reason=f"The provider's answer was incomplete: {reply.flaw}",
-            http_status=reply.status,
-        )
+        return incomplete(reply)
     error = read_error(reply.body)
     return _judge_status(reply) if error is None else _judge_error(error, reply)
 
@@ -94,12 +89,7 @@ def _judge_success(reply: Reply) -> SendResult:
             if len(accepted.messages) == 1 and _usable(accepted.messages[0].id):
                 return _sent(accepted)
             flaw = "it does not name exactly one message"
-    return Uncertain(
-        code="acceptance_unreadable",
-        reason=f"The provider answered {reply.status}, but the answer could not be read: {flaw}",
-        likely_sent=True,
-        http_status=reply.status,
-    )
+    return acceptance_unreadable(reply, flaw)
 
 
 def _usable(provider_message_id: str) -> bool:
@@ -124,7 +114,7 @@ def _judge_status(reply: Reply) -> SendResult:
     if reply.status == 401:
         return Unavailable(code=code, reason=reason, scope=Scope.CREDENTIAL, http_status=reply.status)
     if reply.status == 429:
-        wait = _told_to_wait(reply.headers) or _DEFAULT_WAIT
+        wait = _told_to_wait(reply.headers) or DEFAULT_WAIT
         return Throttled(code=code, reason=reason, scope=Scope.SENDER, retry_after=wait, http_status=reply.status)
     return Uncertain(code=code, reason=reason, http_status=reply.status)
 
@@ -135,30 +125,16 @@ def _judge_error(error: GraphError, reply: Reply) -> SendResult:
         return _judge_unlisted(error, reply)
     # A refined entry is reported with its own code, by which its title and advice can be found.
     code = str(error.code) if entry.codes[0] <= error.code <= entry.codes[1] else str(entry.codes[0])
-    reason, status = f"{entry.title}. {error.reason}".strip(), reply.status
-    match entry.kind:
-        case errors.Kind.UNCLEAR:
-            return Uncertain(code=code, reason=reason, http_status=status)
-        case errors.Kind.TRANSIENT:
-            wait = _told_to_wait(reply.headers) or entry.wait
-            return Unavailable(code=code, reason=reason, scope=entry.scope, retry_after=wait, http_status=status)
-        case errors.Kind.THROTTLED:
-            wait = _told_to_wait(reply.headers) or entry.wait or _DEFAULT_WAIT
-            return Throttled(code=code, reason=reason, scope=entry.scope, retry_after=wait, http_status=status)
-        case errors.Kind.MESSAGE | errors.Kind.CONFIGURATION:
-            return _refused(error, entry, code, reason, status)
-        case _:
-            assert_never(entry.kind)
-
-
-def _refused(error: GraphError, entry: errors.CodeEntry, code: str, reason: str, status: int) -> SendResult:
-    if entry.scope is Scope.CREDENTIAL:
-        # The message is not at fault: it waits until the account has a working token.
-        return Unavailable(code=code, reason=reason, scope=entry.scope, http_status=status)
-    scope = entry.scope
-    if error.code == 100 and scope is Scope.MESSAGE and _NAMES_THE_SETUP.search(error.details):
-        scope = Scope.SENDER
-    return Rejected(code=code, reason=reason, scope=scope, http_status=status)
+    # A general code is about the sender where its details name the token or the number's id.
+    setup = error.code == 100 and entry.scope is Scope.MESSAGE and _NAMES_THE_SETUP.search(error.details)
+    return refusal(
+        entry,
+        code=code,
+        reason=f"{entry.title}. {error.reason}".strip(),
+        status=reply.status,
+        told=_told_to_wait(reply.headers),
+        scope=Scope.SENDER if setup else None,
+    )
 
 
 def _judge_unlisted(error: GraphError, reply: Reply) -> SendResult:
@@ -166,7 +142,7 @@ def _judge_unlisted(error: GraphError, reply: Reply) -> SendResult:
     logger.warning("whatsapp_cloud.unlisted_error", extra={"code": code, "http_status": status})
     reason = f"An error code we do not know. {error.reason}".strip()
     if status == 429:
-        wait = _told_to_wait(reply.headers) or _DEFAULT_WAIT
+        wait = _told_to_wait(reply.headers) or DEFAULT_WAIT
         return Throttled(code=code, reason=reason, scope=Scope.SENDER, retry_after=wait, http_status=status)
     if status == 401:
         return Unavailable(code=code, reason=reason, scope=Scope.CREDENTIAL, http_status=status)
@@ -227,20 +203,10 @@ def _explain(error: dict[str, Any], details: str) -> str:
 
 def _told_to_wait(headers: Mapping[str, str]) -> timedelta | None:
     """The wait that Meta asks for, limited to between a second and a day; None if it states none."""
-    told = _retry_after(headers.get("retry-after", ""))
+    told = retry_after(headers)
     if told is None:
         told = _usage(headers.get("x-business-use-case-usage", ""))
-    return None if told is None else min(max(told, timedelta(seconds=1)), _LONGEST_WAIT)
-
-
-def _retry_after(value: str) -> timedelta | None:
-    if value.isascii() and value.isdigit():
-        return timedelta(seconds=min(int(value[:9]), 10**6))
-    try:
-        until = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
-        return None
-    return (until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)
+    return bounded_wait(told)
 
 
 def _usage(value: str) -> timedelta | None:
