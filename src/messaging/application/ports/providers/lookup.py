@@ -39,9 +39,8 @@ class StatusLookup(Protocol):
         ...
 
     async def find(self, connection: Connection, sought: Sought) -> Sequence[Receipt]:
-        """The receipts of a message whose id at the provider is not known, oldest first; empty if there is none, or
-        more than one that could be it.
+        """The receipts of a message whose id at the provider is not known, oldest first; empty if there is none.
 
-        Raises ProviderRefused or ProviderUnavailable.
+        Raises ProviderRefused or ProviderUnavailable, the latter also if more than one message could be it.
         """
         ...
