@@ -1,8 +1,9 @@
 """Reads a message that a person wrote from the fields of a webhook."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from messaging.adapters.providers.twilio.webhooks.long_texts import as_written
 from messaging.adapters.providers.twilio.wire.fields import bounded, text, whole
 from messaging.domain.channels.address import parse_provider_phone
 from messaging.domain.conversations.inbound import InboundKind, InboundMessage, Oddity
@@ -15,15 +16,15 @@ _HELP: Final = frozenset({"help", "info"})
 _OPT_OUT_TYPES: Final = frozenset({"stop", "start", "help"})
 
 
-def read_message(fields: dict[str, str], received_at: datetime) -> InboundMessage:
+def read_message(fields: dict[str, str], payload: dict[str, Any], received_at: datetime) -> InboundMessage:
     """An inbound message. `provider_kind` is `stop`, `start` or `help` for a word about consent, else `sms` or `mms`.
 
-    Twilio does not tell when the person wrote; the message is dated `received_at`.
+    Twilio does not tell when the person wrote; the message is dated `received_at`. `payload` is the form as it came.
     """
     author = text(fields, "From")
     phone = parse_provider_phone(author) if author else None
     is_media = bool(whole(fields.get("NumMedia")))
-    body = text(fields, "Body")
+    body = as_written(text(fields, "Body"))
     to, service = bounded(text(fields, "To")), bounded(text(fields, "MessagingServiceSid"))
     return InboundMessage(
         sender_external_id=to or service,
@@ -36,7 +37,7 @@ def read_message(fields: dict[str, str], received_at: datetime) -> InboundMessag
         user_id=None,
         profile_name=None,
         text=body or None,
-        payload={name: value.replace("\x00", "") for name, value in fields.items()},
+        payload=payload,
         in_reply_to=bounded(text(fields, "OriginalRepliedMessageSid")) or None,
         oddities=() if phone is not None else (Oddity.AUTHOR_UNREADABLE if author else Oddity.AUTHOR_MISSING,),
     )

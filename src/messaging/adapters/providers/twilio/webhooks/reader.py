@@ -4,6 +4,7 @@ Twilio posts a form for each status of a message and for each message that a per
 without notice.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -52,21 +53,38 @@ class TwilioWebhookReader:
         if not signature.is_form(request):
             return [OtherEvent(kind="json", payload=_json(request.body))]
         try:
-            fields = dict(signature.fields(request))
+            pairs = signature.fields(request)
             reference = dict(signature.query(request)).get(REFERENCE)
         except ValueError as error:
             raise MalformedWebhook("the body is not a form") from error
-        return [_event(fields, reference, received_at)]
+        return [_event(_read_once(pairs), _as_it_came(pairs), reference, received_at)]
 
 
-def _event(fields: dict[str, str], reference: str | None, received_at: datetime) -> WebhookEvent:
+def _read_once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The fields by name. A signature does not cover the order of a repeated field, so nothing may follow from it: of
+    several values the one that sorts first is read.
+    """
+    return dict(sorted(pairs, reverse=True))
+
+
+def _as_it_came(pairs: Sequence[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """The form without NUL, which PostgreSQL cannot store; a list for a field that comes with several values."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for name, value in pairs:
+        values[name.replace("\x00", "")].add(value.replace("\x00", ""))
+    return {name: sorted(found) if len(found) > 1 else min(found) for name, found in values.items()}
+
+
+def _event(
+    fields: dict[str, str], payload: dict[str, str | list[str]], reference: str | None, received_at: datetime
+) -> WebhookEvent:
     sid = text(fields, "MessageSid") or text(fields, "SmsSid")
     status = text(fields, "MessageStatus") or text(fields, "SmsStatus")
     if sid and (status.lower() in _RECEIVED or (not status and "Body" in fields)):
-        return read_message({**fields, "MessageSid": sid}, received_at)
+        return read_message({**fields, "MessageSid": sid}, payload, received_at)
     if not sid or not status:
         sender = text(fields, "To") or None
-        return OtherEvent(kind="call" if "CallSid" in fields else "unknown", payload=fields, sender_external_id=sender)
+        return OtherEvent(kind="call" if "CallSid" in fields else "unknown", payload=payload, sender_external_id=sender)
     return statuses.receipt(
         statuses.Told(
             sid=sid,
