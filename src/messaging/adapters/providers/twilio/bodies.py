@@ -1,6 +1,7 @@
 """Builds the form of `POST /Messages.json` from a message, and compares a message at Twilio with what was sent."""
 
 import re
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -11,6 +12,8 @@ from messaging.domain.content.content import Content, Document, Image, Text
 
 # Twilio puts this before the texts of trial accounts.
 TRIAL_PREFIX = "Sent from your Twilio trial account - "
+# What waits at Twilio for longer is not sent; the most that can be asked for, and what holds if nothing is.
+_LONGEST_VALIDITY: Final = timedelta(seconds=36_000)
 _NUMBER, _SHORT_CODE, _SERVICE = r"\+[1-9][0-9]{6,14}", "[0-9]{3,8}", "MG[0-9a-fA-F]{32}"
 _NAME = "(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}"
 SENDER: Final = f"{_NUMBER}|{_SHORT_CODE}|{_SERVICE}|{_NAME}"
@@ -57,7 +60,7 @@ def to(recipient: Recipient) -> str | Unsendable:
     return recipient.value if isinstance(recipient, Phone) else Unsendable("An SMS goes to a phone number.")
 
 
-def form(said: Said, *, to: str, sender: str, webhook: str) -> bytes:
+def form(said: Said, *, to: str, sender: str, webhook: str, valid_for: timedelta | None) -> bytes:
     """The body of the request. `webhook` is where statuses are reported; empty for nowhere."""
     fields = [("To", to), ("MessagingServiceSid" if is_service(sender) else "From", sender)]
     if said.body:
@@ -65,6 +68,8 @@ def form(said: Said, *, to: str, sender: str, webhook: str) -> bytes:
     fields += [("MediaUrl", link) for link in said.media]
     if webhook:
         fields.append(("StatusCallback", webhook))
+    if valid_for is not None and valid_for < _LONGEST_VALIDITY:
+        fields.append(("ValidityPeriod", str(max(int(valid_for.total_seconds()), 1))))
     return urlencode(fields, quote_via=quote, safe="").encode()
 
 

@@ -52,4 +52,6 @@ class TwilioGateway:
         if isinstance(to, bodies.Unsendable):
             return to
         webhook = bodies.webhook_url(self._webhooks_url, outgoing.connection.webhook_path, outgoing.reference)
-        return bodies.form(said, to=to, sender=outgoing.sender_external_id, webhook=webhook)
+        return bodies.form(
+            said, to=to, sender=outgoing.sender_external_id, webhook=webhook, valid_for=outgoing.valid_for
+        )

@@ -149,6 +149,7 @@ class RenderOutgoing:
                 content=opened.content,
                 template=template,
                 reference=reference.write(message.key.message_id, epoch, cipher.tag),
+                valid_for=None if message.expires_at is None else message.expires_at - message.now,
             ),
         )
 

@@ -1,6 +1,7 @@
 """The port through which one message is sent, in the platform's own types; vendors' formats stay in the adapter."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -33,6 +34,8 @@ class Outgoing(Struct, frozen=True, kw_only=True):
 
     `sender_address` is the sender as recipients see it, `sender_name` its name for people. `template` is set for a
     template that the provider has reviewed; templates of the platform's own arrive here rendered.
+    `valid_for` is how long the message is worth delivering, counted from its claim; None for one that does not expire.
+    A provider that drops what it could not deliver in time is told so, in its own units and never more than this.
     """
 
     connection: Connection
@@ -43,6 +46,7 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     content: Content
     template: Template | None
     reference: str
+    valid_for: timedelta | None = None
 
     @property
     def idempotency_key(self) -> str:

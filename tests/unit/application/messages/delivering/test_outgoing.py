@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from messaging.application.messages.delivering.outgoing import Prepared, RenderOutgoing, Unrenderable
@@ -108,6 +109,15 @@ async def test_all_that_a_send_needs_is_put_together() -> None:
     echoed = reference.verify(outgoing.reference, CIPHER.tag)
     assert echoed is not None
     assert (echoed.message_id, echoed.epoch) == (MESSAGE, 1)
+
+
+async def test_a_message_is_of_use_from_its_claim_to_its_expiry() -> None:
+    ends = msgspec.structs.replace(a_state(), now=NOON, expires_at=NOON + timedelta(seconds=90))
+    lasting, passing = await rendered(facts()), await rendered(facts(), msgspec.structs.replace(due(), message=ends))
+
+    assert isinstance(lasting, Prepared)
+    assert isinstance(passing, Prepared)
+    assert (lasting.outgoing.valid_for, passing.outgoing.valid_for) == (None, timedelta(seconds=90))
 
 
 async def test_free_text_has_no_template() -> None:
