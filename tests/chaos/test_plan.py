@@ -4,7 +4,7 @@ from messaging.entrypoints.lab.chaos.storm.links import WORKERS, Links
 from messaging.entrypoints.lab.chaos.storm.plan import Planned, Storm, draw
 from messaging.entrypoints.lab.chaos.storm.recipients import tail_of
 from messaging.entrypoints.lab.dev.processes.ports import Ports
-from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC
+from messaging.entrypoints.sandbox.core.fates.outcomes import MAGIC
 
 _PORTS = Ports(api=1, webhooks=2, sandbox=3, worker=4, postgres=5, redis=6)
 _LINKS = sorted(Links(_PORTS).proxies)

@@ -5,6 +5,7 @@ payloads. Everything that is checked is in the suite, and is the same for every 
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
@@ -64,17 +65,19 @@ class Codes(Struct, frozen=True, kw_only=True):
 
 
 class Signed(Struct, frozen=True, kw_only=True):
-    """How webhooks are signed. `sign` signs a request with a secret, and `trusting` are an account's credentials with
-    these secrets, the newest first; without one, nothing is authentic.
+    """How webhooks are signed. `sign` signs a request with a secret at a time, and `trusting` are an account's
+    credentials with these secrets, the newest first; without one, nothing is authentic.
 
     `headers` are the lower-case names of the headers that hold the signature. `covers_url` tells whether the URL is
-    signed besides the body.
+    signed besides the body. `lasts` is how long a signature is good for if its time is signed too: an older one is of a
+    webhook that somebody recorded. None for a vendor that signs no time.
     """
 
-    sign: Callable[[WebhookRequest, str], WebhookRequest]
+    sign: Callable[[WebhookRequest, str, datetime], WebhookRequest]
     trusting: Callable[..., Struct]
     headers: frozenset[str]
     covers_url: bool
+    lasts: timedelta | None = None
 
 
 class Webhooks(Struct, frozen=True, kw_only=True):
@@ -117,6 +120,9 @@ class Subject(Struct, frozen=True, kw_only=True):
     `settings` are the operator's settings that lead to an endpoint, `connection` is a live account there. `secrets` are
     the texts in its credentials that nobody may ever see. `content` to `recipient` is an ordinary send; `carries` and
     `reaches` are all kinds of content and recipients that the adapter takes.
+
+    `validity` reads from a request how long the provider may try to deliver the message, None where the request does
+    not say; without it the provider cannot be told.
     """
 
     page: str
@@ -133,6 +139,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     codes: Codes
     webhooks: Webhooks
     sandbox: SandboxUse
+    validity: Callable[[bytes], timedelta | None] | None = None
     # Builds the adapter where the provider's own `build` does not do, from the tools and, if it takes them, the time
     # limits of the test.
     build: Callable[..., ProviderAdapter] | None = None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,11 +11,16 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace
 
+from messaging.application.ports.providers.lookup import Sought
 from messaging.application.ports.providers.sending import Connection
 from messaging.application.ports.providers.webhooks import Referred, WebhookReader, WebhookRequest
+from messaging.domain.content.content import Text
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.retry import Sent
 from messaging.domain.shared.ids import AccountId
+from messaging.domain.shared.mode import Mode
+from messaging.entrypoints.composition.providers import prefix_of
+from messaging.entrypoints.lab.dev.stack import provider_urls
 from messaging.entrypoints.sandbox import SandboxConfig, Settings, serving
 from tests.conformance.subject import REFERENCE, Endpoint
 from tests.conformance.trying import Asking, Candidate, an_adapter
@@ -88,10 +93,95 @@ async def test_a_send_to_the_sandbox_is_in_the_ledger_and_its_receipts_come(cand
         result = await adapter.gateway.send(outgoing, may_start=Asking())
 
         assert isinstance(result, Sent), result
-        (entry,) = await _entries(control, candidate)
+        entry = (await _entries(control, candidate))[-1]
         assert (entry["message_id"], entry["reference"]) == (result.provider_message_id, REFERENCE)
         assert set(entry) >= {"to", "sender", "received_at", "body"}
         await _told(candidate, adapter.webhooks, receiver, connection, result)
+
+
+async def test_under_app_dev_a_live_account_reaches_the_sandbox_and_nobody_outside(
+    candidate: Candidate, sandbox: str
+) -> None:
+    nowhere = Endpoint(host="live.invalid", port=1)
+    prefix = f"APP_{prefix_of(candidate.provider)}_"
+    given = {name.removeprefix(prefix).lower(): url for name, url in provider_urls(sandbox).items() if prefix in name}
+    async with (
+        httpx.AsyncClient(base_url=sandbox, trust_env=False) as control,
+        an_adapter(candidate, nowhere, settings=candidate.provider.settings(**given)) as adapter,
+    ):
+        use = candidate.subject.sandbox
+        connection = replace(await use.open(control, "http://127.0.0.1:9"), mode=Mode.LIVE)
+        outgoing = replace(candidate.outgoing(nowhere, recipient=use.recipient), connection=connection)
+        before = await _entries(control, candidate)
+
+        result = await adapter.gateway.send(outgoing, may_start=Asking())
+
+        assert isinstance(result, Sent), result
+        *others, entry = await _entries(control, candidate)
+        assert others == before
+        assert entry["message_id"] == result.provider_message_id
+
+
+async def test_what_it_claims_to_tell_of_a_message_the_sandbox_tells(candidate: Candidate, sandbox: str) -> None:
+    can = candidate.provider.capabilities
+    if not can.can_look_up and not can.can_find:
+        pytest.skip("the provider cannot be asked about a message")
+    nowhere, started_at = Endpoint(host="live.invalid", port=1), datetime.now(UTC)
+    async with (
+        httpx.AsyncClient(base_url=sandbox, trust_env=False) as control,
+        an_adapter(candidate, nowhere, sandbox_url=sandbox) as adapter,
+    ):
+        if adapter.lookup is None:
+            pytest.skip("it is asked only if the operator says so")
+        connection = await candidate.subject.sandbox.open(control, "http://127.0.0.1:9")
+        # Told apart from all others by its text, as a message to be found has to be.
+        content = Text(body="Told apart by these words") if isinstance(candidate.subject.content, Text) else None
+        outgoing = replace(candidate.outgoing(nowhere, content=content), connection=connection)
+        sent = await adapter.gateway.send(outgoing, may_start=Asking())
+        assert isinstance(sent, Sent), sent
+        sender = outgoing.sender_external_id
+        sought = Sought(
+            sender_external_id=sender,
+            sender_address=outgoing.sender_address,
+            recipient=outgoing.recipient,
+            content=outgoing.content,
+            reference=REFERENCE,
+            started_at=started_at,
+        )
+        async with asyncio.timeout(60):
+            while can.can_look_up:
+                if told := await adapter.lookup.history(connection, sender, sent.provider_message_id):
+                    assert {receipt.provider_message_id for receipt in told} == {sent.provider_message_id}
+                    break
+                await asyncio.sleep(0.01)
+        if can.can_find:
+            found = await adapter.lookup.find(connection, sought)
+            assert {receipt.provider_message_id for receipt in found} == {sent.provider_message_id}
+            other = replace(sought, started_at=started_at - timedelta(days=2))
+            assert await adapter.lookup.find(connection, other) == []
+
+
+async def test_a_provider_that_takes_idempotency_keys_takes_a_repeated_send_once(
+    candidate: Candidate, sandbox: str
+) -> None:
+    if not candidate.provider.capabilities.takes_idempotency_key:
+        pytest.skip("the provider takes no idempotency keys")
+    nowhere = Endpoint(host="live.invalid", port=1)
+    async with (
+        httpx.AsyncClient(base_url=sandbox, trust_env=False) as control,
+        an_adapter(candidate, nowhere, sandbox_url=sandbox) as adapter,
+    ):
+        connection = await candidate.subject.sandbox.open(control, "http://127.0.0.1:9")
+        one, next_ = (
+            replace(candidate.outgoing(nowhere), connection=connection, reference=f"{REFERENCE[:-1]}{digit}")
+            for digit in "12"
+        )
+        results = [await adapter.gateway.send(each, may_start=Asking()) for each in (one, one, next_)]
+
+        first, again, other = (each.provider_message_id for each in results if isinstance(each, Sent))
+        assert first == again != other
+        ids = [entry["message_id"] for entry in await _entries(control, candidate)]
+        assert (ids.count(first), ids.count(other)) == (1, 1)
 
 
 async def _entries(control: httpx.AsyncClient, candidate: Candidate) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -137,6 +138,28 @@ async def test_a_senders_id_of_another_form_leads_nowhere_else(candidate: Candid
                 assert (asking.asked, server.requests) == (0, []), id
             else:
                 assert _head(server.requests.pop()) == ordinary, id
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1, 89.9, 36_000, 30 * 86_400])
+async def test_a_provider_that_can_drop_what_comes_late_is_told_how_long_a_message_is_of_use(
+    candidate: Candidate, seconds: float
+) -> None:
+    """Never longer than that, and at least something: 0 means no limit with some. Another is told nothing."""
+    valid_for = timedelta(seconds=seconds)
+    async with _accepting(candidate) as server, an_adapter(candidate, endpoint_of(server)) as adapter:
+        for limit in (None, valid_for):
+            outgoing = candidate.outgoing(endpoint_of(server), valid_for=limit)
+            assert isinstance(await adapter.gateway.send(outgoing, may_start=Asking()), Sent)
+        without, limited = server.requests
+
+    read = candidate.subject.validity
+    if read is None:
+        assert len(limited) == len(without), "the subject does not tell how the validity is read from a request"
+        return
+    told = read(limited)
+    assert read(without) is None
+    assert told is None or timedelta(0) < told <= max(valid_for, timedelta(seconds=1))
+    assert told is not None or seconds > 3_600, "a short validity is kept"
 
 
 def _head(request: bytes) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec import Struct
@@ -177,8 +177,11 @@ class Trust(Struct, frozen=True):
     signed: Signed
     request: WebhookRequest
 
-    async def believes(self, request: WebhookRequest, *secrets: str) -> bool:
-        return await self.reader.verify(request, self.signed.trusting(*secrets), now=RECEIVED)
+    async def believes(self, request: WebhookRequest, *secrets: str, at: datetime = RECEIVED) -> bool:
+        return await self.reader.verify(request, self.signed.trusting(*secrets), now=at)
+
+    def sign(self, request: WebhookRequest, secret: str, *, at: datetime = RECEIVED) -> WebhookRequest:
+        return self.signed.sign(request, secret, at)
 
 
 @pytest.fixture
@@ -202,23 +205,38 @@ async def test_a_provider_that_signs_nothing_is_believed_nothing_that_comes_by_h
 async def test_every_payload_is_believed_when_it_is_signed(trust: Trust, samples: Webhooks, cases: Cases) -> None:
     for name, request in every(samples):
         cases.add()
-        assert await trust.believes(trust.signed.sign(request, NEW), NEW), name
+        assert await trust.believes(trust.sign(request, NEW), NEW), name
 
 
 async def test_both_secrets_are_believed_while_one_is_rotated(trust: Trust) -> None:
     for secret in (NEW, OLD):
-        assert await trust.believes(trust.signed.sign(trust.request, secret), NEW, OLD)
+        assert await trust.believes(trust.sign(trust.request, secret), NEW, OLD)
 
 
 async def test_nobody_elses_secret_is_believed_and_no_empty_one(trust: Trust) -> None:
-    assert not await trust.believes(trust.signed.sign(trust.request, OTHER), NEW, OLD)
-    assert not await trust.believes(trust.signed.sign(trust.request, OTHER))
-    assert not await trust.believes(trust.signed.sign(trust.request, ""), "")
-    assert not await trust.believes(trust.signed.sign(trust.request, ""))
+    assert not await trust.believes(trust.sign(trust.request, OTHER), NEW, OLD)
+    assert not await trust.believes(trust.sign(trust.request, OTHER))
+    assert not await trust.believes(trust.sign(trust.request, ""), "")
+    assert not await trust.believes(trust.sign(trust.request, ""))
+
+
+async def test_a_signature_with_a_time_is_believed_for_as_long_as_the_vendor_has_it_and_no_longer(trust: Trust) -> None:
+    """Neither long afterwards nor long before: the vendor's clock is about right."""
+    lasts = trust.signed.lasts
+    if lasts is None:
+        pytest.skip("the provider signs no time")
+    signed, second = trust.sign(trust.request, NEW), timedelta(seconds=1)
+
+    for apart in (timedelta(0), lasts - second):
+        assert await trust.believes(signed, NEW, at=RECEIVED + apart)
+        assert await trust.believes(signed, NEW, at=RECEIVED - apart)
+    for apart in (lasts + second, timedelta(days=1), timedelta(days=3650)):
+        assert not await trust.believes(signed, NEW, at=RECEIVED + apart)
+        assert not await trust.believes(signed, NEW, at=RECEIVED - apart)
 
 
 async def test_a_request_without_its_signature_is_not_believed(trust: Trust) -> None:
-    signed = trust.signed.sign(trust.request, NEW)
+    signed = trust.sign(trust.request, NEW)
 
     assert trust.signed.headers <= signed.headers.keys()
     for name in trust.signed.headers:
@@ -230,7 +248,7 @@ async def test_a_request_without_its_signature_is_not_believed(trust: Trust) -> 
 async def test_one_byte_of_a_signed_part_changed_is_not_believed(trust: Trust, samples: Webhooks, cases: Cases) -> None:
     """Of the body, of the signature, and of the URL where it is signed."""
     for _, request in every(samples):
-        signed = trust.signed.sign(request, NEW)
+        signed = trust.sign(request, NEW)
         for changed in _changed(signed, trust.signed):
             cases.add()
             assert not await trust.believes(changed, NEW), changed

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from inspect import signature
 from typing import Final
 
@@ -35,7 +36,12 @@ class Candidate(Struct, frozen=True):
     subject: Subject
 
     def outgoing(
-        self, endpoint: Endpoint, *, content: Content | None = None, recipient: Recipient | None = None
+        self,
+        endpoint: Endpoint,
+        *,
+        content: Content | None = None,
+        recipient: Recipient | None = None,
+        valid_for: timedelta | None = None,
     ) -> Outgoing:
         subject = self.subject
         return Outgoing(
@@ -46,6 +52,7 @@ class Candidate(Struct, frozen=True):
             content=content or subject.content,
             template=None,
             reference=REFERENCE,
+            valid_for=valid_for,
         )
 
 
@@ -80,13 +87,16 @@ async def an_adapter(
     timeouts: Timeouts = PATIENT,
     sandbox_url: str = "http://sandbox.invalid",
     webhooks_url: str = PUBLIC_URL,
+    settings: Struct | None = None,
 ) -> AsyncIterator[ProviderAdapter]:
-    """The provider's adapter, built as a process builds it."""
+    """The provider's adapter, built as a process builds it; with `settings` of the operator that lead to `endpoint`, if
+    no others are given.
+    """
     http = ProviderHttp(timeouts=timeouts)
     closing: list[Callable[[], Awaitable[None]]] = [http.aclose]
     tools = Tools(
         http=http,
-        settings=candidate.subject.settings(endpoint),
+        settings=settings or candidate.subject.settings(endpoint),
         sandbox_url=sandbox_url,
         webhooks_url=webhooks_url,
         on_close=closing.append,

@@ -1,6 +1,7 @@
 """Twilio in the conformance suite."""
 
-from urllib.parse import urlencode
+from datetime import datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 import msgspec
@@ -67,13 +68,18 @@ def _refusal(code: str) -> Script:
     )
 
 
-def _sign(request: WebhookRequest, secret: str) -> WebhookRequest:
+def _sign(request: WebhookRequest, secret: str, at: datetime) -> WebhookRequest:
     text = request.url + "".join(name + value for name, value in sorted(set(fields(request))))
     return replace(request, headers={**request.headers, HEADER: signature(secret, text)})
 
 
 def _trusting(*secrets: str) -> Credentials:
     return Credentials(auth_tokens=secrets)
+
+
+def _validity(request: bytes) -> timedelta | None:
+    form = dict(parse_qsl(request.partition(b"\r\n\r\n")[2].decode()))
+    return timedelta(seconds=int(form["ValidityPeriod"])) if "ValidityPeriod" in form else None
 
 
 async def _open(control: httpx.AsyncClient, webhooks_url: str) -> Connection:
@@ -131,5 +137,6 @@ SUBJECT = Subject(
         untimed=_status("delivered"),
         signed=Signed(sign=_sign, trusting=_trusting, headers=frozenset({HEADER}), covers_url=True),
     ),
+    validity=_validity,
     sandbox=SandboxUse(open=_open, reaches=frozenset({ReceiptKind.SENT, ReceiptKind.DELIVERED})),
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -77,7 +78,7 @@ def _refusal(code: str) -> Script:
     )
 
 
-def _sign(request: WebhookRequest, secret: str) -> WebhookRequest:
+def _sign(request: WebhookRequest, secret: str, at: datetime) -> WebhookRequest:
     signature = hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
     return replace(request, headers={**request.headers, _SIGNATURE: f"sha256={signature}"})
 

@@ -26,12 +26,15 @@ class Postbox:
     def __init__(self) -> None:
         self.open = True
         self.refused = asyncio.Event()
+        self.refusal = "451 4.3.0 later"
+        self.asked = 0
         self.mails: asyncio.Queue[tuple[str, str, bytes]] = asyncio.Queue()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.asked += 1
         if not self.open:
             self.refused.set()
-            return "451 4.3.0 later"
+            return self.refusal
         content = envelope.original_content or b""
         self.mails.put_nowait(((envelope.mail_from or "").strip("<>"), envelope.rcpt_tos[0], content))
         return "250 OK"
@@ -42,8 +45,8 @@ class Postbox:
 
 
 @asynccontextmanager
-async def a_postbox() -> AsyncIterator[tuple[Postbox, str]]:
-    box = Postbox()
+async def a_postbox(box: Postbox | None = None) -> AsyncIterator[tuple[Postbox, str]]:
+    box = box or Postbox()
     server = await asyncio.get_running_loop().create_server(lambda: SMTP(box, hostname="mx.test"), "127.0.0.1", 0)
     try:
         yield box, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -144,6 +147,31 @@ async def test_what_comes_back_comes_to_the_return_path_until_it_is_taken(tmp_pa
     assert report.get_content_type() == "multipart/report"
     assert "delivery-status" in [part.get_content_subtype() for part in report.walk()]
     assert b"Status: 5.1.1" in mail
+
+
+@pytest.mark.parametrize("at", ["recipient", "content"])
+async def test_what_is_refused_for_good_is_not_mailed_back_again(at: str, tmp_path: Path) -> None:
+    class Strict(Postbox):
+        async def handle_RCPT(
+            self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+        ) -> str:
+            if at == "recipient":
+                self.asked += 1
+                return "550 5.1.1 No such address"
+            envelope.rcpt_tos.append(address)
+            return "250 OK"
+
+    async with a_postbox(Strict()) as (box, address), a_sandbox(tmp_path) as control:
+        box.open, box.refusal = False, "554 5.7.1 No"
+        await control.post("/_control/smtp", json={"exchangers": {"*": address}})
+        await send(control, "bounce@mail.test")
+        async with asyncio.timeout(60):
+            while (told := (await control.get("/_webhooks")).json())["pending"] or not told["data"]:
+                await asyncio.sleep(0.01)
+
+    (only,) = told["data"]
+    assert (only["final"], only["acked"], only["status"]) == (True, False, 550 if at == "recipient" else 554)
+    assert box.asked == 1
 
 
 async def test_what_did_not_come_back_yet_comes_after_a_restart(tmp_path: Path) -> None:

@@ -28,15 +28,23 @@ class Kind(StrEnum):
     UNCLEAR = "unclear"
 
 
-class CodeEntry(Struct, frozen=True, kw_only=True):
-    """A line of the table. `codes` includes both ends; `wait` is the time to wait when the provider states none."""
+class Meaning(Struct, frozen=True, kw_only=True):
+    """What a code says. `wait` is the time to wait when the provider states none.
 
-    codes: tuple[int, int]
+    The table of a provider whose codes are words is a mapping from code to this.
+    """
+
     kind: Kind
     scope: Scope
     title: str
     advice: str
     wait: timedelta | None = None
+
+
+class CodeEntry(Meaning, frozen=True, kw_only=True):
+    """A line of the table of a provider whose codes are numbers. `codes` includes both ends."""
+
+    codes: tuple[int, int]
 
 
 class ErrorCodes:
@@ -54,7 +62,7 @@ class ErrorCodes:
 
 
 def refusal(
-    entry: CodeEntry, *, code: str, reason: str, status: int, told: timedelta | None, scope: Scope | None = None
+    entry: Meaning, *, code: str, reason: str, status: int, told: timedelta | None, scope: Scope | None = None
 ) -> Failure:
     """The outcome of a send that was refused. `told` is the wait that the provider asked for, and `scope` replaces
     the entry's.

@@ -1,5 +1,6 @@
 """The sandbox: look-alikes of providers' APIs in one process, with one ledger."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -10,8 +11,12 @@ from messaging.entrypoints.sandbox.smtp.app import Smtp
 from messaging.entrypoints.sandbox.twilio.app import Twilio
 from messaging.entrypoints.sandbox.whatsapp_cloud.app import WhatsAppCloud
 
-# A line for each provider, in the order in which they are asked: the last one serves paths of every kind.
-LOOK_ALIKES: Final[tuple[BuildLookAlike, ...]] = (Twilio, Smtp, WhatsAppCloud)
+# A line for each provider, by its name, in the order in which they are asked: the last one serves paths of every kind.
+LOOK_ALIKES: Final[Mapping[str, BuildLookAlike]] = {
+    "twilio": Twilio,
+    "smtp": Smtp,
+    "whatsapp_cloud": WhatsAppCloud,
+}
 
 
 def create_app(config: SandboxConfig) -> Sandbox:

@@ -97,7 +97,7 @@ async def a_gateway(
     }
     gateway = SmtpGateway(
         settings=SmtpSettings(**(given | settings)),
-        sandbox=SandboxServer(http, "http://127.0.0.1:9"),
+        sandboxes={Mode.TEST: SandboxServer(http, "http://127.0.0.1:9")},
         now=lambda: NOON,
         terms=PoolTerms(answer=answer, before=20.0, connections=connections),
     )

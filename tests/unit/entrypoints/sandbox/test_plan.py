@@ -1,33 +1,23 @@
-"""Is a plan of statuses the same after a restart, whatever was tuned meanwhile?"""
+"""A plan of statuses is the same after a restart, whatever was tuned meanwhile."""
 
-import msgspec
-
+from messaging.entrypoints.sandbox.core.fates.planning import plan_steps
 from messaging.entrypoints.sandbox.core.settings import Settings
-from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import DELIVERED, READ, SENT, Outcome
-from messaging.entrypoints.sandbox.whatsapp_cloud.sent import Sent
-from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.statuses import plan
 
-ENTRY = Sent(
-    n=7,
-    message_id="wamid.7",
-    to="+14155550100",
-    sender="1",
-    reference=None,
-    received_at=1_000.0,
-    waba_id="2",
-    wa_id="14155550100",
-    user_id="US.1",
-    category="utility",
-    in_window=False,
-    body=msgspec.Raw(b"{}"),
-)
-OUTCOME = Outcome(summary="read", script=(SENT, DELIVERED, READ))
+SCRIPT = ("sent", "delivered", "read")
 
 
 def test_a_step_keeps_its_index_when_the_order_is_reversed() -> None:
-    ordinary = plan(ENTRY, OUTCOME, Settings())
-    reversed_ = plan(ENTRY, OUTCOME, Settings(reorder_probability=1.0))
+    ordinary = plan_steps(7, SCRIPT, Settings(), start=1_000.0)
+    reversed_ = plan_steps(7, SCRIPT, Settings(reorder_probability=1.0), start=1_000.0)
 
-    assert [it.step for it in reversed_] == [READ, DELIVERED, SENT]
+    assert [it.step for it in reversed_] == ["read", "delivered", "sent"]
     assert {it.index: it.step for it in reversed_} == {it.index: it.step for it in ordinary}
     assert [it.at for it in reversed_] == [it.at for it in ordinary]
+
+
+def test_an_answer_comes_last_in_any_order() -> None:
+    for settings in (Settings(), Settings(reorder_probability=1.0)):
+        planned = plan_steps(7, SCRIPT, settings, start=1_000.0, last="answer")
+
+        assert (planned[-1].step, planned[-1].index) == ("answer", 3)
+        assert planned[-1].at == max(it.at for it in planned)

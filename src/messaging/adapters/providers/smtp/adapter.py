@@ -12,6 +12,7 @@ from messaging.adapters.providers.smtp.settings import SmtpSettings
 from messaging.adapters.providers.smtp.wire.pool import PoolTerms
 from messaging.adapters.providers.tools import Tools
 from messaging.application.ports.providers.adapter import ProviderAdapter
+from messaging.domain.shared.mode import Mode
 
 
 def _now() -> datetime:
@@ -24,7 +25,7 @@ def build_adapter(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapt
     assert isinstance(settings, SmtpSettings)
     gateway = SmtpGateway(
         settings=settings,
-        sandbox=SandboxServer(tools.http, tools.sandbox_url),
+        sandboxes=_sandboxes(tools, settings),
         now=_now,
         terms=terms
         or PoolTerms(
@@ -35,6 +36,12 @@ def build_adapter(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapt
     )
     tools.on_close(gateway.aclose)
     return ProviderAdapter(gateway=gateway, webhooks=SmtpWebhookReader(), door=_door(settings))
+
+
+def _sandboxes(tools: Tools, settings: SmtpSettings) -> dict[Mode, SandboxServer]:
+    """The sandbox's mail server for each mode whose mail goes there."""
+    urls = {Mode.TEST: tools.sandbox_url, Mode.LIVE: settings.base_url}
+    return {mode: SandboxServer(tools.http, url) for mode, url in urls.items() if url is not None}
 
 
 def _door(settings: SmtpSettings) -> ReturnedMailDoor | None:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from time import monotonic
@@ -44,13 +44,18 @@ class _Account(Struct, frozen=True):
 
 
 class SmtpGateway:
-    """SMTP behind `ProviderGateway`. Test connections go to the sandbox; live ones to the account's host."""
+    """SMTP behind `ProviderGateway`. Accounts of a mode in `sandboxes` send there, others through their own host."""
 
     def __init__(
-        self, *, settings: SmtpSettings, sandbox: SandboxServer, now: Callable[[], datetime], terms: PoolTerms
+        self,
+        *,
+        settings: SmtpSettings,
+        sandboxes: Mapping[Mode, SandboxServer],
+        now: Callable[[], datetime],
+        terms: PoolTerms,
     ) -> None:
         self._settings = settings
-        self._sandbox = sandbox
+        self._sandboxes = sandboxes
         self._now = now
         self._terms = terms
         self._egress = Egress(networks=settings.networks, ports=settings.ports)
@@ -123,19 +128,19 @@ class SmtpGateway:
             task.add_done_callback(self._closing.discard)
 
     async def _open(self, account: _Account) -> Conversation:
-        if account.mode is Mode.TEST:
-            return await self._open_sandbox(account.credentials)
+        if (sandbox := self._sandboxes.get(account.mode)) is not None:
+            return await self._open_sandbox(sandbox, account.credentials)
         manner = self._manner(account.host, account.credentials, account.credentials.security)
         return await Conversation.open(manner, lambda: self._connect(account))
 
-    async def _open_sandbox(self, credentials: SmtpCredentials) -> Conversation:
+    async def _open_sandbox(self, sandbox: SandboxServer, credentials: SmtpCredentials) -> Conversation:
         """The sandbox is the operator's own, and its conversations are not encrypted."""
-        port = await self._sandbox.port()
-        manner = self._manner(self._sandbox.host, credentials, "none")
+        port = await sandbox.port()
+        manner = self._manner(sandbox.host, credentials, "none")
         try:
-            return await Conversation.open(manner, lambda: self._egress.connect_freely(self._sandbox.host, port))
+            return await Conversation.open(manner, lambda: self._egress.connect_freely(sandbox.host, port))
         except Interrupted:
-            self._sandbox.forget()
+            sandbox.forget()
             raise
 
     async def _connect(self, account: _Account) -> socket.socket:

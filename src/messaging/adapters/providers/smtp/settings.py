@@ -6,12 +6,20 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from messaging.adapters.providers.smtp.credentials import DOMAIN
+from messaging.application.ports.providers.descriptor import HttpUrl
 
 _NETWORKS = r"^[0-9a-fA-F.:]+/[0-9]{1,3}(,[0-9a-fA-F.:]+/[0-9]{1,3})*$"
 _PORTS = r"^[0-9]{1,5}(,[0-9]{1,5})*$"
 
 
 class SmtpSettings(Struct, frozen=True, kw_only=True):
+    base_url: Annotated[
+        HttpUrl | None,
+        Meta(
+            description="An `app sandbox` whose mail server takes the mail of accounts in live mode too, for trying"
+            " them out. Unset: each account's own mail server."
+        ),
+    ] = None
     allowed_ports: Annotated[
         str,
         Meta(pattern=_PORTS, description="Ports of mail servers that accounts may name, separated by commas."),

@@ -359,13 +359,12 @@ __all__ = ["APP", "Adjust", "ChildFailed", "CommandFailed", "Given", "Launch", "
 
 
 def provider_urls(sandbox: str) -> dict[str, str]:
-    """Settings that lead every provider's base URLs to the sandbox: no message leaves this machine, whatever the mode
-    of a key.
+    """Settings that lead every provider's base URLs to its look-alike: no message leaves this machine, whatever the
+    mode of a key.
     """
-    groups = settings_groups().values()
     return {
-        f"{group.prefix}{field.name.upper()}": sandbox
-        for group in groups
+        f"{group.prefix}{field.name.upper()}": f"{sandbox}/{name}"
+        for name, group in settings_groups().items()
         for field in fields_of(group.kind)
         if field.name.endswith("base_url")
     }

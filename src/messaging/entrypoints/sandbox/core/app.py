@@ -3,14 +3,15 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from messaging.entrypoints.sandbox.core.control import Control, Handler
-from messaging.entrypoints.sandbox.core.faults import Faults
+from messaging.entrypoints.sandbox.core.fates.faults import Faults
 from messaging.entrypoints.sandbox.core.settings import SandboxConfig, Tuning
 from messaging.entrypoints.sandbox.core.storage.append_log import AppendLog
 from messaging.entrypoints.sandbox.core.storage.events import EventLog
@@ -53,8 +54,8 @@ class LookAlike(Protocol):
     """One provider's look-alike."""
 
     @property
-    def codes(self) -> Collection[int]:
-        """The error codes that the provider knows: a fault may answer with any of them."""
+    def codes(self) -> Collection[int] | Collection[str]:
+        """The error codes that the provider knows, numbers or words: a fault may answer with any of them."""
 
     def serves(self, request: Request) -> bool:
         """Whether the request is for this provider, by its path."""
@@ -78,16 +79,18 @@ BuildLookAlike = Callable[[Shared], LookAlike]
 class Sandbox:
     """The ASGI application; from `open` to `close` it owns its state directory.
 
-    The first look-alike that serves a request answers it.
+    A path that begins with a look-alike's name is for that one, with what follows: vendors' paths may be the same. Any
+    other request is answered by the first look-alike that serves it.
     """
 
-    def __init__(self, config: SandboxConfig, look_alikes: Sequence[BuildLookAlike]) -> None:
+    def __init__(self, config: SandboxConfig, look_alikes: Mapping[str, BuildLookAlike]) -> None:
         config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _lock(config.state_dir / "lock")
         self._stopping = asyncio.Event()
         self._instance = config.instance
         self._webhook_log, self._shared = _open_state(config)
-        self._look_alikes = [build(self._shared) for build in look_alikes]
+        self._by_name = {name: build(self._shared) for name, build in look_alikes.items()}
+        self._look_alikes = list(self._by_name.values())
         self._control = Control(
             ledger=self._shared.ledger,
             webhooks=self._shared.webhooks,
@@ -121,6 +124,10 @@ class Sandbox:
             return self._health()
         if first.startswith("_"):
             return await self._control.handle(request)
+        if (named := self._by_name.get(first)) is not None:
+            own = replace(request, parts=request.parts[1:])
+            if named.serves(own):
+                return await named.answer(own)
         served = next((each for each in self._look_alikes if each.serves(request)), None)
         return (
             json_reply(404, {"detail": "no provider has this path"}) if served is None else await served.answer(request)

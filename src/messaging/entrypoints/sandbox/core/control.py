@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.faults import Faults, FaultSpec
+from messaging.entrypoints.sandbox.core.fates.faults import Faults, FaultSpec
 from messaging.entrypoints.sandbox.core.settings import Tuning
 from messaging.entrypoints.sandbox.core.storage.append_log import AppendLog
 from messaging.entrypoints.sandbox.core.storage.journal import Journal
@@ -36,7 +36,7 @@ class Control:
         faults: Faults,
         tuning: Tuning,
         journal: Journal,
-        codes: Collection[int],
+        codes: Collection[int | str],
         own: Sequence[Callable[[Request], Handler | None]],
         token: str | None,
     ) -> None:

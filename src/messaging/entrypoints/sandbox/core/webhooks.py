@@ -42,6 +42,8 @@ class Packing(msgspec.Struct, Generic[UpdateT], frozen=True):
     carry: Callable[[str, Parcel], Awaitable[int]] | None = None
     """Hands a parcel over to its URL where that is not done by a POST; the answer is as an HTTP status, 200 for taken.
     Raises OSError if nobody was reached."""
+    is_refusal: Callable[[int], bool] | None = None
+    """Whether an answer is a refusal for good, after which the vendor does not try again; None: no answer is."""
 
 
 class Item(msgspec.Struct, Generic[UpdateT], frozen=True, kw_only=True):
@@ -222,7 +224,12 @@ class Webhooks:
             status, error = await self._send(batch, settings.webhook_timeout_ms / 1000)
         finally:
             target.in_flight -= 1
-        final = status == 200 or batch.attempt >= settings.webhook_retry_attempts
+        refused = batch.items[0].packing.is_refusal
+        final = (
+            status == 200
+            or batch.attempt >= settings.webhook_retry_attempts
+            or (refused is not None and refused(status))
+        )
         self._record(batch, status, error, final=final)
         if final:
             self._unsettled -= len(batch.items)

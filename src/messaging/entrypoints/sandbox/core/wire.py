@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, assert_never
 from urllib.parse import parse_qsl
 
@@ -48,6 +48,13 @@ class Request(msgspec.Struct, kw_only=True):
     body: bytes
     received_at: float
     """Epoch seconds at which the last body byte was read."""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """As they came, with names in lower case."""
+
+    def header(self, name: str) -> str:
+        """The header of this name, in any case; empty without one."""
+        wanted = name.lower().encode()
+        return next((value.decode("latin-1") for known, value in self.headers if known == wanted), "")
 
     @property
     def path(self) -> str:
@@ -134,6 +141,7 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
         form=form,
         body=body,
         received_at=time.time(),
+        headers=scope["headers"],
     )
 
 

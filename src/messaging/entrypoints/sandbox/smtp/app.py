@@ -11,9 +11,9 @@ import msgspec
 
 from messaging.entrypoints.sandbox.core.app import Shared
 from messaging.entrypoints.sandbox.core.control import BadControl, Handler
-from messaging.entrypoints.sandbox.core.damage import FirstSends
-from messaging.entrypoints.sandbox.core.faults import FaultSpec
-from messaging.entrypoints.sandbox.core.faults import Mode as Fault
+from messaging.entrypoints.sandbox.core.fates.damage import FirstSends
+from messaging.entrypoints.sandbox.core.fates.faults import FaultSpec
+from messaging.entrypoints.sandbox.core.fates.faults import Mode as Fault
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.wire import Effect, Reply, Request, json_reply
 from messaging.entrypoints.sandbox.smtp.conversation import Conversing, Mail, Plan

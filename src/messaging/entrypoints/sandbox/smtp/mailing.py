@@ -5,9 +5,9 @@ from functools import partial
 from typing import Final
 
 import msgspec
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from messaging.entrypoints.sandbox.core.planning import plan_steps
+from messaging.entrypoints.sandbox.core.fates.planning import plan_steps
 from messaging.entrypoints.sandbox.core.settings import Tuning
 from messaging.entrypoints.sandbox.core.storage.journal import Journal
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
@@ -45,7 +45,7 @@ class Mailing:
         self._webhooks = webhooks
         self._exchangers = exchangers
         self._tuning = tuning
-        self._packing = Packing[bytes](_pack, most=1, carry=self._carry)
+        self._packing = Packing[bytes](_pack, most=1, carry=self._carry, is_refusal=_is_refusal)
 
     def schedule(self, entry: Sent) -> None:
         """Mail back what the recipient's outcome says, one after the other."""
@@ -93,6 +93,8 @@ class Mailing:
             await client.connect()
             await client.sendmail(parcel.headers[_ENVELOPE_SENDER], [address], parcel.body)
             await client.quit()
+        except SMTPRecipientsRefused as error:
+            return error.recipients[0].code
         except SMTPResponseException as error:
             return error.code
         except SMTPException as error:
@@ -100,6 +102,11 @@ class Mailing:
         finally:
             client.close()
         return 200
+
+
+def _is_refusal(code: int) -> bool:
+    """A reply that begins with 5 is final (RFC 5321, 4.2.1)."""
+    return 500 <= code < 600
 
 
 def _pack(items: Sequence[Item[bytes]]) -> Parcel:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-MAGIC: Final = "55501"
+from messaging.entrypoints.sandbox.core.fates.outcomes import magic_digits
 
 
 class Point(StrEnum):
@@ -160,8 +160,8 @@ def outcome_for(recipient: str) -> Outcome:
     name = recipient.partition("@")[0].partition("+")[0].lower()
     if name in _BY_NAME:
         return _BY_NAME[name]
-    if name[-7:-2] == MAGIC and name[-2:].isdecimal():
-        return OUTCOMES.get(int(name[-2:]), ORDINARY)
+    if (digits := magic_digits(name)) is not None:
+        return OUTCOMES.get(digits, ORDINARY)
     if (spelled := _SPELLED.fullmatch(name)) is not None:
         return _refused(name, int(spelled[1]), spelled[2], "Refused as asked for")
     return ORDINARY

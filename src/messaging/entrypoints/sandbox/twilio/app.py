@@ -4,8 +4,8 @@ from typing import Final
 
 from messaging.entrypoints.sandbox.core.app import Shared
 from messaging.entrypoints.sandbox.core.control import Handler
-from messaging.entrypoints.sandbox.core.damage import accepted_effect, refused_effect
-from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES
+from messaging.entrypoints.sandbox.core.fates.damage import accepted_effect, refused_effect
+from messaging.entrypoints.sandbox.core.fates.faults import REFUSED_MODES
 from messaging.entrypoints.sandbox.core.storage.append_log import LogBroken
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.wire import Effect, Reply, Request
@@ -94,10 +94,10 @@ class Twilio:
     async def open(self) -> None:
         self._messages.resume()
         self._inbound.resume()
-        self._statuses.resume()
+        self._statuses.reports.resume()
 
     async def close(self) -> None:
-        await self._statuses.close()
+        await self._statuses.reports.close()
 
 
 def _resource(request: Request) -> tuple[str, tuple[str, ...]]:

@@ -3,9 +3,10 @@
 import msgspec
 
 from messaging.entrypoints.sandbox.core.control import Handler
+from messaging.entrypoints.sandbox.core.fates.outcomes import MAGIC
 from messaging.entrypoints.sandbox.core.wire import Reply, Request, json_reply
 from messaging.entrypoints.sandbox.twilio.accounts import Account, Accounts
-from messaging.entrypoints.sandbox.twilio.recipients import MAGIC, OUTCOMES
+from messaging.entrypoints.sandbox.twilio.recipients import OUTCOMES
 from messaging.entrypoints.sandbox.twilio.webhooks.inbound import Inbound, InboundSpec
 
 

@@ -8,15 +8,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.damage import FirstSends, accepted_effect, refused_effect
-from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES, Faults, FaultSpec, Mode, Parameters
+from messaging.entrypoints.sandbox.core.fates.damage import FirstSends, accepted_effect, refused_effect
+from messaging.entrypoints.sandbox.core.fates.faults import REFUSED_MODES, Faults, FaultSpec, Mode, Parameters
 from messaging.entrypoints.sandbox.core.settings import Tuning
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.wire import Effect, Json, Reply, Request, json_reply
 from messaging.entrypoints.sandbox.twilio import segments
 from messaging.entrypoints.sandbox.twilio.accounts import Account
 from messaging.entrypoints.sandbox.twilio.recipients import Outcome, outcome_for
-from messaging.entrypoints.sandbox.twilio.rest_errors import RestError
+from messaging.entrypoints.sandbox.twilio.rest_errors import REFUSALS, RestError
 from messaging.entrypoints.sandbox.twilio.sent import NAME, Sent, Sids, reference_in
 from messaging.entrypoints.sandbox.twilio.webhooks.statuses import Statuses
 
@@ -131,9 +131,9 @@ class Messages:
         await self._ledger.record(entry)
         self._by_recipient[entry.account_sid, entry.to].append(entry.message_id)
         if outcome.first_status_before_answer:
-            await self._statuses.first_now(entry)
+            await self._statuses.reports.first_now(entry)
         else:
-            self._statuses.schedule(entry)
+            self._statuses.reports.schedule(entry)
 
     def _answer(self, entry: Sent) -> Json:
         """The answer to a send. A service has not chosen a number yet, so neither it nor the segments are known."""
@@ -143,13 +143,14 @@ class Messages:
         return node | {"status": "accepted", "from": None, "num_segments": "0"}
 
 
-def refusal(mode: Mode, code: int | None) -> Reply:
+def refusal(mode: Mode, code: int | str | None) -> Reply:
     """Twilio's answer in one of the modes that refuse with an error code, or with the code asked for."""
+    asked = code if isinstance(code, int) and code in REFUSALS else None
     match mode:
         case "429":
-            return RestError(code or 20429, status=429).reply()
+            return RestError(asked or 20429, status=429).reply()
         case "503":
-            return RestError(code or 20503, status=503).reply()
+            return RestError(asked or 20503, status=503).reply()
         case _:
             return RestError(20003).reply()
 

@@ -4,20 +4,17 @@ from typing import Final
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.faults import Mode
-
-MAGIC: Final = "55501"
-"""A recipient ending in this and two more digits is magic; the 555-01XX block is reserved for fiction."""
+from messaging.entrypoints.sandbox.core.fates import outcomes
+from messaging.entrypoints.sandbox.core.fates.outcomes import magic_digits, refusal_summary
 
 REPLY_TEXT: Final = "Thanks!"
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One status as a webhook; `code` is the error code of a failure, `says` a text that the person sends instead."""
+    """One status as a webhook; `code` is the error code of a failure."""
 
     status: str
     code: int | None = None
-    says: str = ""
 
 
 Script = tuple[Step, ...]
@@ -26,22 +23,12 @@ QUEUED, SENDING, SENT, DELIVERED = Step("queued"), Step("sending"), Step("sent")
 EVERYTHING: Script = (SENT, DELIVERED)
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(outcomes.Outcome[Step, int], frozen=True, kw_only=True):
     """A recipient's fate."""
 
-    summary: str
-    refuse: int | None = None
-    """Error code the send is refused with."""
-    refusals: int | None = None
-    """How many sends in a row are refused before one is accepted; None: every one."""
-    mode: Mode | None = None
-    """A damaged answer, as a scripted fault of that name gives it."""
     script: Script = EVERYTHING
-    duplicated: bool = False
-    """Every webhook comes twice."""
-    first_status_before_answer: bool = False
-    late: bool = False
-    """Webhooks are held back by `webhook_late_ms`."""
+    says: str = ""
+    """What the person writes after the last status."""
     hidden: bool = False
     """Twilio has no record of the message when it is asked."""
 
@@ -51,8 +38,7 @@ def _fails(code: int, summary: str, status: str = "undelivered") -> Outcome:
 
 
 def _refuses(code: int, summary: str, times: int | None = None) -> Outcome:
-    how_often = "" if times is None else f", the first {'time' if times == 1 else f'{times} times'} only"
-    return Outcome(summary=f"refused with {code}: {summary}{how_often}", refuse=code, refusals=times)
+    return Outcome(summary=refusal_summary(code, summary, times), refuse=code, refusals=times)
 
 
 ORDINARY: Final = Outcome(summary="sent, delivered")
@@ -62,9 +48,9 @@ OUTCOMES: Final[dict[int, Outcome]] = {
     1: Outcome(summary="queued, sending, sent, delivered: a webhook for each", script=(QUEUED, SENDING, *EVERYTHING)),
     2: Outcome(summary="sent, never delivered", script=(SENT,)),
     3: Outcome(summary="accepted, then silence", script=()),
-    5: Outcome(summary="sent, delivered, and the person replies", script=(*EVERYTHING, Step("", says=REPLY_TEXT))),
+    5: Outcome(summary="sent, delivered, and the person replies", says=REPLY_TEXT),
     6: Outcome(summary="failed, and delivered after all", script=(Step("failed", 30008), DELIVERED)),
-    7: Outcome(summary="sent, delivered, and the person replies STOP", script=(*EVERYTHING, Step("", says="STOP"))),
+    7: Outcome(summary="sent, delivered, and the person replies STOP", says="STOP"),
     10: _fails(30003, "unreachable handset"),
     11: _fails(30004, "blocked"),
     12: _fails(30005, "unknown handset"),
@@ -74,6 +60,7 @@ OUTCOMES: Final[dict[int, Outcome]] = {
     16: Outcome(summary="failed with 30034: unregistered number", script=(Step("failed", 30034),)),
     17: Outcome(summary="failed with 21610: opted out", script=(Step("failed", 21610),)),
     18: Outcome(summary="failed without an error code", script=(Step("failed"),)),
+    19: Outcome(summary="failed with 30036: not delivered within its validity", script=(Step("failed", 30036),)),
     20: _refuses(21211, "invalid number"),
     21: _refuses(21614, "not a mobile number"),
     22: _refuses(21612, "not reachable from this sender"),
@@ -118,6 +105,5 @@ OUTCOMES: Final[dict[int, Outcome]] = {
 
 def outcome_for(to: str) -> Outcome:
     """The fate of a message to this number."""
-    if to[-7:-2] != MAGIC or not to[-2:].isdecimal():
-        return ORDINARY
-    return OUTCOMES.get(int(to[-2:]), ORDINARY)
+    digits = magic_digits(to)
+    return ORDINARY if digits is None else OUTCOMES.get(digits, ORDINARY)

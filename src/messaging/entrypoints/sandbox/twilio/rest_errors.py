@@ -48,6 +48,7 @@ REFUSALS: Final[dict[int, Refusal]] = {
     30008: Refusal(400, "Unknown error"),
     30022: Refusal(429, "Exceeded carrier's messaging rate"),
     30034: Refusal(400, "Message from an unregistered number"),
+    30036: Refusal(400, "Validity Period Expired"),
 }
 
 

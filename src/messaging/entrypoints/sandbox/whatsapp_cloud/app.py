@@ -2,8 +2,8 @@
 
 from messaging.entrypoints.sandbox.core.app import Shared
 from messaging.entrypoints.sandbox.core.control import Handler
-from messaging.entrypoints.sandbox.core.damage import accepted_effect, refused_effect
-from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES
+from messaging.entrypoints.sandbox.core.fates.damage import accepted_effect, refused_effect
+from messaging.entrypoints.sandbox.core.fates.faults import REFUSED_MODES
 from messaging.entrypoints.sandbox.core.storage.append_log import LogBroken
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.wire import Effect, Reply, Request, with_headers
@@ -108,12 +108,12 @@ class WhatsAppCloud:
 
     async def open(self) -> None:
         self._events.resume()
-        self._statuses.resume()
+        self._statuses.reports.resume()
         self._reviews.resume()
 
     async def close(self) -> None:
         await self._reviews.close()
-        await self._statuses.close()
+        await self._statuses.reports.close()
 
 
 _BUSINESS_USAGE = (

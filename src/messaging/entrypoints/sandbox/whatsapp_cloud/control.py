@@ -6,12 +6,13 @@ import time
 import msgspec
 
 from messaging.entrypoints.sandbox.core.control import BadControl, Handler, problem
+from messaging.entrypoints.sandbox.core.fates.outcomes import MAGIC
 from messaging.entrypoints.sandbox.core.settings import Tuning
 from messaging.entrypoints.sandbox.core.wire import Reply, Request, json_reply
 from messaging.entrypoints.sandbox.former_names import refuse
 from messaging.entrypoints.sandbox.whatsapp_cloud.accounts import Account, Accounts, NumberTaken
 from messaging.entrypoints.sandbox.whatsapp_cloud.limits import Throughput
-from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC, OUTCOMES
+from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import OUTCOMES
 from messaging.entrypoints.sandbox.whatsapp_cloud.sending.sends import throughput_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Templates
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.events import Events

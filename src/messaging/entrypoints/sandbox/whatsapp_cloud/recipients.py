@@ -2,10 +2,8 @@
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.faults import Mode
-
-MAGIC = "55501"
-"""A recipient ending in this and two more digits is magic; the 555-01XX block is reserved for fiction."""
+from messaging.entrypoints.sandbox.core.fates import outcomes
+from messaging.entrypoints.sandbox.core.fates.outcomes import magic_digits, refusal_summary
 
 REPLY_TEXT = "Thanks!"
 """What the replying user writes."""
@@ -24,22 +22,10 @@ SENT, DELIVERED, READ = Step("sent"), Step("delivered"), Step("read")
 EVERYTHING: Script = (SENT, DELIVERED, READ)
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(outcomes.Outcome[Step, int], frozen=True, kw_only=True):
     """A recipient's fate."""
 
-    summary: str
-    refuse: int | None = None
-    """Graph error code the send is refused with."""
-    refusals: int | None = None
-    """How many sends in a row are refused before one is accepted; None: every one."""
-    mode: Mode | None = None
-    """A damaged answer, as a scripted fault of that name gives it."""
     script: Script = EVERYTHING
-    duplicated: bool = False
-    """Every webhook arrives twice."""
-    first_status_before_answer: bool = False
-    late: bool = False
-    """Webhooks are held back by `webhook_late_ms`."""
     echo: bool = True
     """Whether webhooks repeat `biz_opaque_callback_data`."""
     replies: bool = False
@@ -55,8 +41,7 @@ def _fails(code: int, summary: str) -> Outcome:
 
 
 def _refuses(code: int, summary: str, times: int | None = None) -> Outcome:
-    how_often = "" if times is None else f", the first {'time' if times == 1 else f'{times} times'} only"
-    return Outcome(summary=f"refused with {code}: {summary}{how_often}", refuse=code, refusals=times)
+    return Outcome(summary=refusal_summary(code, summary, times), refuse=code, refusals=times)
 
 
 ORDINARY = Outcome(summary="sent, delivered, read")
@@ -142,6 +127,5 @@ OUTCOMES: dict[int, Outcome] = {
 
 def outcome_for(recipient: str) -> Outcome:
     """The fate of a message to these digits (or to a business-scoped id ending in them)."""
-    if recipient[-7:-2] != MAGIC or not recipient[-2:].isdecimal():
-        return ORDINARY
-    return OUTCOMES.get(int(recipient[-2:]), ORDINARY)
+    digits = magic_digits(recipient)
+    return ORDINARY if digits is None else OUTCOMES.get(digits, ORDINARY)

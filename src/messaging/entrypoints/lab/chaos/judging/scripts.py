@@ -55,7 +55,6 @@ _TEXT_STATES: Final = {
 
 
 def _text(entry: Text) -> Script:
-    """What a person writes after the last status is a step without a status."""
     outcome = phones.outcome_for(entry.to)
     ranks = [RANK[_TEXT_STATES.get(step.status, State.SUBMITTED)] for step in outcome.script]
     return Script(steps=len(outcome.script), echoes=True, best=max(ranks, default=0))

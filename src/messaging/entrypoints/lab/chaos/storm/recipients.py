@@ -6,7 +6,7 @@ The same digits mean much the same at every look-alike; docs/sandbox.md has thei
 from collections.abc import Mapping
 from typing import Final
 
-from messaging.entrypoints.sandbox.whatsapp_cloud.recipients import MAGIC
+from messaging.entrypoints.sandbox.core.fates.outcomes import MAGIC
 
 # Outcomes in per mille; the rest is ordinary: sent, and delivered and read where the provider tells.
 _ACCEPTED_BUT: Final = (46, 47, 51, 52, 54, 55, 56)

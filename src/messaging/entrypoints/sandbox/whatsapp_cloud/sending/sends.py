@@ -4,8 +4,8 @@ import re
 
 import msgspec
 
-from messaging.entrypoints.sandbox.core.damage import FirstSends, accepted_effect, refused_effect
-from messaging.entrypoints.sandbox.core.faults import REFUSED_MODES, Faults, FaultSpec, Mode, Parameters
+from messaging.entrypoints.sandbox.core.fates.damage import FirstSends, accepted_effect, refused_effect
+from messaging.entrypoints.sandbox.core.fates.faults import REFUSED_MODES, Faults, FaultSpec, Mode, Parameters
 from messaging.entrypoints.sandbox.core.settings import Settings, Tuning
 from messaging.entrypoints.sandbox.core.storage.ledger import Section
 from messaging.entrypoints.sandbox.core.wire import Effect, Json, NotJson, Reply, Request, json_reply
@@ -18,7 +18,7 @@ from messaging.entrypoints.sandbox.whatsapp_cloud.sent import NAME, Sent
 from messaging.entrypoints.sandbox.whatsapp_cloud.templates.templates import Template, Templates
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.envelopes import user_id_of
 from messaging.entrypoints.sandbox.whatsapp_cloud.webhooks.statuses import Statuses
-from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import GraphError, missing
+from messaging.entrypoints.sandbox.whatsapp_cloud.wire.graph_errors import REFUSALS, GraphError, missing
 from messaging.entrypoints.sandbox.whatsapp_cloud.wire.wa_ids import wa_id_of
 
 _FORMATTING = str.maketrans("", "", " -()")
@@ -169,9 +169,9 @@ class Sends:
     async def _accept(self, entry: Sent, outcome: Outcome) -> None:
         await self._ledger.record(entry)
         if outcome.first_status_before_answer:
-            await self._statuses.first_now(entry)
+            await self._statuses.reports.first_now(entry)
         else:
-            self._statuses.schedule(entry)
+            self._statuses.reports.schedule(entry)
 
 
 def throughput_of(phone: PhoneNumber, settings: Settings) -> float | None:
@@ -179,13 +179,14 @@ def throughput_of(phone: PhoneNumber, settings: Settings) -> float | None:
     return settings.throughput_mps if phone.throughput_mps is msgspec.UNSET else phone.throughput_mps
 
 
-def refusal(mode: Mode, code: int | None) -> Reply:
+def refusal(mode: Mode, code: int | str | None) -> Reply:
     """Meta's answer in one of the modes that refuse with an error code, or with the code asked for."""
+    asked = code if isinstance(code, int) and code in REFUSALS else None
     match mode:
         case "429":
-            return GraphError(code or 130429, status=429).reply()
+            return GraphError(asked or 130429, status=429).reply()
         case "503":
-            return GraphError(code or 131016, status=503).reply()
+            return GraphError(asked or 131016, status=503).reply()
         case _:
             return GraphError(190).reply()
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-from messaging.entrypoints.sandbox.core.faults import Mode, Parameters
+from messaging.entrypoints.sandbox.core.fates.faults import Mode, Parameters
 from messaging.entrypoints.sandbox.core.settings import Settings
 from messaging.entrypoints.sandbox.core.wire import Effect, Hang, Late, Reply, Reset, Truncated
 
-Refuse = Callable[[Mode, int | None], Reply]
+Refuse = Callable[[Mode, int | str | None], Reply]
 
 
 def refused_effect(mode: Mode, params: Parameters, settings: Settings, refuse: Refuse) -> Effect:
     """The answer of a mode in which nothing was accepted. `refuse` gives the provider's own refusals: for the modes
-    `429`, `503` and `invalid_token`, and the error code asked for, if any.
+    `429`, `503` and `invalid_token`, and the error code asked for, if any. A code of another provider counts as none.
     """
     match mode:
         case "429" | "503" | "invalid_token":

@@ -52,7 +52,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] | None = None
     """Wait of `slow`, or bound of a hang."""
-    code: int | None = None
+    code: int | str | None = None
     """The provider's error code instead of the mode's own; for `429` and `503`."""
 
 
