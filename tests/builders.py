@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging.application.ports.outbox import ClaimedJob
 from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.domain.callbacks.endpoint import CallbackEndpoint, EndpointStatus, Ordering
 from messaging.domain.channels.address import Channel, Phone, Recipient
 from messaging.domain.content.content import Content, TemplateMessage, Text
 from messaging.domain.conversations.inbound import InboundKind, InboundMessage
@@ -20,6 +21,7 @@ from messaging.domain.messages.retry import DURABLE
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import (
     AccountId,
+    CallbackEndpointId,
     JobId,
     KeyId,
     MessageId,
@@ -73,6 +75,7 @@ OTHER_TENANT = TenantId(UUID("019df2d9-4c00-7000-8000-000000000002"))
 ACCOUNT = AccountId(UUID("019df2d9-4c00-7000-8000-000000000011"))
 SENDER = SenderId(UUID("019df2d9-4c00-7000-8000-000000000021"))
 OWN_TEMPLATE = OwnTemplateId(UUID("019df2d9-4c00-7000-8000-000000000061"))
+ENDPOINT = CallbackEndpointId(UUID("019df2d9-4c00-7000-8000-000000000071"))
 TEMPLATE = TemplateId(UUID("019df2d9-4c00-7000-8000-000000000031"))
 KEY = KeyId(UUID("019df2d9-4c00-7000-8000-000000000041"))
 RULE = RuleId(UUID("019df2d9-4c00-7000-8000-000000000051"))
@@ -361,6 +364,31 @@ def a_version(**changes: Any) -> Version:
 def a_published_template(definition: Definition | None = None, version: int = 1, **changes: Any) -> Published:
     template = an_own_template(published=version, **changes)
     return Published(template=template, version=version, definition=definition or a_definition())
+
+
+def an_endpoint(**changes: Any) -> CallbackEndpoint:
+    """Hears of everything in live mode; its address is not really encrypted."""
+    fields: dict[str, Any] = {
+        "id": ENDPOINT,
+        "tenant_id": TENANT,
+        "mode": Mode.LIVE,
+        "url_encrypted": b"https://hooks.example/m",
+        "url_host": "hooks.example",
+        "description": "",
+        "event_types": ("*",),
+        "filters": {},
+        "include": (),
+        "ordering": Ordering.PER_SUBJECT,
+        "status": EndpointStatus.ENABLED,
+        "disabled_reason": None,
+        "max_in_flight": 4,
+        "rate": None,
+        "headers_encrypted": None,
+        "api_version": "2026-11",
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return CallbackEndpoint(**(fields | changes))
 
 
 def a_snapshot(

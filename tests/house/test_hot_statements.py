@@ -15,6 +15,7 @@ from tests.integration.postgres.plans.statements import SOME, Facts, statements
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
 # These run seldom, or look at tables that stay small.
 NOT_HOT = {
+    "configuration.snapshots": {"LISTENING"},
     "dispatches.awaited_messages": {"SEALED"},
     "configuration.template_work": {"CARRY_OVER", "UNSCHEDULED"},
     "messages.apply_changes": {"ADD_DEAD_LETTERS"},
@@ -25,7 +26,7 @@ NOT_HOT = {
     "outbox.statements": {"LOCK_KEYS"},
     "operations.health": {"LANE_DEPTHS", "WEEKS_AHEAD", "ONLY_READS", "IDENTITY"},
     "operations.survey": {"LAST_WEBHOOKS", "SET_ASIDE", "OPEN_DEAD_LETTERS"},
-    "operations.upkeep": {"ADOPT", "DROP_WEEK"},
+    "operations.upkeep": {"ADOPT", "DROP_WEEK", "PURGE_SECRETS"},
     "operations.vitals": {"HEARD"},
     "operations.workers": {"TELL", "SEEN"},
     "reading.selections": {"UNDER_WAY"},

@@ -32,9 +32,19 @@ _OF_ITS_SENDER: Final = (
     "(EXISTS ( SELECT FROM senders s WHERE ((s.tenant_id = {0}.tenant_id) AND (s.id = {0}.sender_id)"
     " AND in_mode(s.mode))))"
 )
+_OF_ITS_ENDPOINT: Final = (
+    "(EXISTS ( SELECT FROM callback_endpoints e WHERE ((e.tenant_id = {0}.tenant_id) AND (e.id = {0}.endpoint_id)"
+    " AND in_mode(e.mode))))"
+)
 # Every table of tenants: how its policy knows a row's mode.
 BY_POLICY: Final[Mapping[str, str]] = {
     "api_keys": "in_mode(mode)",
+    **{
+        table: _OF_ITS_ENDPOINT.format(table)
+        for table in ("callback_attempts", "callback_ends", "callback_lanes", "callback_queue", "callback_secrets")
+    },
+    "callback_endpoints": "in_mode(mode)",
+    "callback_events": "in_mode(mode)",
     "contact_aliases": "in_mode(mode)",
     "idempotency_keys": "in_mode(mode_of_key(key))",
     "inbound_messages": _OF_ITS_SENDER.format("inbound_messages"),
@@ -44,6 +54,7 @@ BY_POLICY: Final[Mapping[str, str]] = {
     " WHERE ((t.tenant_id = own_template_versions.tenant_id) AND (t.id = own_template_versions.template_id)"
     " AND in_mode(t.mode))))",
     "own_templates": "in_mode(mode)",
+    "pending_events": "in_mode(mode)",
     "provider_accounts": "in_mode(mode)",
     "provider_events": "in_mode(mode)",
     "routing_rules": _OF_ITS_SENDER.format("routing_rules"),

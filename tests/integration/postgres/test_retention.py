@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -11,9 +12,12 @@ import pytest
 from messaging.adapters.postgres.operations.upkeep import PostgresUpkeep
 from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.adapters.postgres.session.transactions import transaction
+from messaging.adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from messaging.application.ports.health import Retention
+from messaging.domain.callbacks.endpoint import CallbackSecret
+from messaging.domain.shared.ids import CallbackSecretId
 from messaging.domain.shared.mode import Mode, TenantScope
-from tests.builders import ACCOUNT, TENANT
+from tests.builders import ACCOUNT, ENDPOINT, TENANT, an_endpoint
 from tests.integration.postgres.adding_weeks import OF_MESSAGES, add_week, an_id, week_of
 from tests.seeding import a_new_message, accept, seed_other_tenant, seed_tenant
 from tests.unit.application.webhooks.doubles import Counts
@@ -250,3 +254,46 @@ async def test_what_people_wrote_is_kept_as_long_as_messages(
     kept = await owner.fetch("SELECT received_at FROM inbound_messages")
     assert [row["received_at"] for row in kept] == [today, today]
     assert gone == 4
+
+
+async def test_what_tenants_were_told_is_kept_for_30_days_whatever_else_is_kept(
+    engines: Engines, owner: Owner, upkeep: MakeUpkeep
+) -> None:
+    tables = ("callback_events", "callback_attempts", "callback_ends")
+    recent = datetime.now(UTC) - timedelta(days=30)
+    for table in tables:
+        for at in (OLD, recent):
+            await add_week(owner, table, at)
+        await owner.execute(f"ALTER TABLE {week_of(table, OLD)} OWNER TO ordinary_owner")
+    await owner.execute(
+        "INSERT INTO dispatches (tenant_id, subject_id, due_at, kind) VALUES ($1, $2, now(), 'poll_status')",
+        TENANT,
+        an_id(OLD),
+    )
+
+    dropped = await upkeep().drop_old_partitions()
+
+    assert set(dropped) == {week_of(table, OLD) for table in tables}
+
+
+async def test_secrets_of_callbacks_go_when_they_sign_nothing_any_more(
+    engines: Engines, owner: Owner, upkeep: MakeUpkeep
+) -> None:
+    soon = datetime.now(UTC) + timedelta(days=1)
+    async with PostgresUnitOfWorkFactory(engines.app)(TENANT, Mode.LIVE) as uow:
+        await uow.callback_endpoints.add(an_endpoint())
+        for number, until in enumerate((None, soon, OLD)):
+            secret = CallbackSecret(
+                endpoint_id=ENDPOINT,
+                id=CallbackSecretId(UUID(int=number)),
+                secret_encrypted=b"s",
+                created_at=OLDER,
+                expires_at=until,
+            )
+            await uow.callback_secrets.add(secret)
+        await uow.commit()
+
+    await upkeep().purge_idempotency()
+
+    left = await owner.fetch("SELECT expires_at FROM callback_secrets ORDER BY id")
+    assert [row["expires_at"] for row in left] == [None, soon]

@@ -30,6 +30,7 @@ from tests.builders import (
     a_tenant,
     an_account,
     an_api_key,
+    an_endpoint,
 )
 from tests.conftest import Stoppable
 from tests.seeding import seed_other_tenant, seed_tenant
@@ -115,6 +116,29 @@ async def test_every_change_of_configuration_is_seen(
         return await snapshots.tenant(TENANT) != before
 
     await soon(seen)
+
+
+async def test_a_new_endpoint_is_seen_and_asked_for_without_waiting(
+    engines: Engines, snapshots: PostgresSnapshots
+) -> None:
+    async def heard() -> bool:
+        return not snapshots.listening(TENANT, Mode.LIVE)
+
+    await soon(heard)
+    await change(engines, lambda uow: uow.callback_endpoints.add(an_endpoint()))
+
+    async def seen() -> bool:
+        return snapshots.listening(TENANT, Mode.LIVE)
+
+    await soon(seen)
+    assert not snapshots.listening(TENANT, Mode.TEST)
+    found = await snapshots.tenant(TENANT)
+    assert found is not None
+    assert found.endpoints == (an_endpoint(),)
+
+
+async def test_while_nobody_looks_everybody_is_taken_to_listen(engines: Engines) -> None:
+    assert PostgresSnapshots(engines.system).listening(OTHER_TENANT, Mode.TEST)
 
 
 async def test_a_revoked_key_is_seen(engines: Engines, snapshots: PostgresSnapshots) -> None:

@@ -21,7 +21,8 @@ from tests.builders import ACCOUNT, NOON, TENANT
 from tests.seeding import a_claim, a_new_message, accept, an_acceptance, seed_tenant
 from tests.unit.application.webhooks.doubles import Counts
 
-PARTITIONED = {"messages", "contents", "attempts", "events", "raw_webhooks"}
+OF_CALLBACKS = {"callback_events", "callback_attempts", "callback_ends"}
+PARTITIONED = {"messages", "contents", "attempts", "events", "raw_webhooks", *OF_CALLBACKS}
 
 
 def an_upkeep(engines: Engines) -> PostgresUpkeep:

@@ -7,6 +7,7 @@ from functools import cached_property
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messaging.adapters.postgres.callbacks.endpoints import PostgresCallbackEndpoints, PostgresCallbackSecrets
 from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKeys
 from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
 from messaging.adapters.postgres.configuration.own_templates import PostgresOwnTemplates
@@ -118,6 +119,14 @@ class PostgresUnitOfWork:
     @property
     def own_versions(self) -> PostgresOwnTemplates:
         return self.own_templates
+
+    @cached_property
+    def callback_endpoints(self) -> PostgresCallbackEndpoints:
+        return PostgresCallbackEndpoints(self._opened.core, self._scope, self._change.note)
+
+    @cached_property
+    def callback_secrets(self) -> PostgresCallbackSecrets:
+        return PostgresCallbackSecrets(self._opened.core, self._scope)
 
     @cached_property
     def records(self) -> PostgresRecords:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from messaging.application.ports.platform import WrappedKey
 from messaging.application.ports.providers.descriptor import CarriedChannels
+from messaging.domain.callbacks.endpoint import CallbackEndpoint
 from messaging.domain.channels.address import Channel
 from messaging.domain.content.parameters import Pin
 from messaging.domain.shared.ids import AccountId, OwnTemplateId, SenderId, TenantId
@@ -43,7 +44,7 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
 
     Work on behalf of an API key uses `in_mode`. `by_account` holds each account's templates by name and language, `own`
     the published templates of the tenant's own. `carried` holds the channels that each provider's accounts can carry;
-    if it is None, all senders can send.
+    if it is None, all senders can send. `endpoints` are those for callbacks, except deleted ones, oldest first.
     """
 
     version: int
@@ -55,6 +56,7 @@ class TenantSnapshot(Struct, frozen=True, kw_only=True, dict=True):
     data_keys: tuple[WrappedKey, ...]
     carried: CarriedChannels | None = None
     own: tuple[Published, ...] = ()
+    endpoints: tuple[CallbackEndpoint, ...] = ()
 
     def in_mode(self, mode: Mode) -> ModeSnapshot:
         """The part of the configuration that a key of this mode can use."""

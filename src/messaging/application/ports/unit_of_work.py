@@ -7,6 +7,7 @@ from typing import Protocol
 from messaging.application.ports.admin_keys import AdminKeys
 from messaging.application.ports.attempts import Attempts
 from messaging.application.ports.awaited_messages import AwaitedMessages
+from messaging.application.ports.callbacks.endpoints import CallbackEndpoints, CallbackSecrets
 from messaging.application.ports.configuration import (
     Accounts,
     ApiKeys,
@@ -101,6 +102,15 @@ class OwnTemplateRoles(Protocol):
     def own_versions(self) -> OwnVersions: ...
 
 
+class CallbackRoles(Protocol):
+    """Roles of a tenant's transaction for callbacks."""
+
+    @property
+    def callback_endpoints(self) -> CallbackEndpoints: ...
+    @property
+    def callback_secrets(self) -> CallbackSecrets: ...
+
+
 class AccessRoles(Protocol):
     """Roles of a tenant's transaction for API keys, quotas, requests for work, and the tenant's condition."""
 
@@ -120,6 +130,7 @@ class UnitOfWork(
     ConversationRoles,
     ConfigurationRoles,
     OwnTemplateRoles,
+    CallbackRoles,
     AccessRoles,
     Protocol,
 ):

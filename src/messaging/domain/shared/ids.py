@@ -20,6 +20,10 @@ WebhookId = NewType("WebhookId", UUID)
 InboundId = NewType("InboundId", UUID)
 EventId = NewType("EventId", UUID)
 JobId = NewType("JobId", UUID)
+CallbackEndpointId = NewType("CallbackEndpointId", UUID)
+CallbackSecretId = NewType("CallbackSecretId", UUID)
+CallbackEventId = NewType("CallbackEventId", UUID)
+CallbackAttemptId = NewType("CallbackAttemptId", UUID)
 
 
 class Prefix(StrEnum):
@@ -35,6 +39,8 @@ class Prefix(StrEnum):
     INBOUND = "inb"
     EVENT = "evt"
     JOB = "job"
+    CALLBACK_ENDPOINT = "cbe"
+    CALLBACK_ATTEMPT = "cbd"
 
 
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"

@@ -16,6 +16,7 @@ from messaging.adapters.postgres.schema import rows
 from messaging.adapters.postgres.schema.tables import (
     admin_keys,
     api_keys,
+    callback_endpoints,
     config_versions,
     data_keys,
     own_template_versions,
@@ -28,6 +29,7 @@ from messaging.adapters.postgres.schema.tables import (
 )
 from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
+from messaging.domain.callbacks.endpoint import CallbackEndpoint, EndpointStatus
 from messaging.domain.shared.ids import AccountId, TenantId
 from messaging.domain.templates.own.definition import Definition, Published
 from messaging.domain.templates.template import Template
@@ -54,6 +56,7 @@ async def tenant(core: AsyncConnection, id: TenantId, carried: CarriedChannels |
         data_keys=tuple(map(rows.to_data_key, await _all(core, data_keys, id))),
         carried=carried,
         own=tuple(await _own_templates(core, id)),
+        endpoints=tuple(await _endpoints(core, id)),
     )
 
 
@@ -103,6 +106,13 @@ async def _own_templates(core: AsyncConnection, tenant_id: TenantId) -> list[Pub
         )
         for row in await core.execute(query)
     ]
+
+
+async def _endpoints(core: AsyncConnection, id: TenantId) -> list[CallbackEndpoint]:
+    """All but deleted ones, oldest first. Index: callback_endpoints_pkey."""
+    e = callback_endpoints.c
+    query = sa.select(callback_endpoints).where(e.tenant_id == id, e.status != EndpointStatus.DELETED).order_by(e.id)
+    return [rows.to_endpoint(row) for row in await core.execute(query)]
 
 
 async def _version(core: AsyncConnection, owner: UUID) -> int:

@@ -9,11 +9,11 @@ used: every answer is then read again, or refused with StoreUnavailable.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +24,7 @@ from messaging.application.ports.providers.descriptor import CarriedChannels
 from messaging.application.ports.snapshots import TenantSnapshot
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.shared.ids import AccountId, TenantId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 
@@ -42,6 +43,11 @@ CHANGED: Final = """
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS looked_at, v.tenant_id, v.version
 FROM (SELECT) AS always
 LEFT JOIN config_versions v ON v.changed_xid >= $1
+"""
+
+# Index: callback_endpoints_pkey.
+LISTENING: Final = """
+SELECT DISTINCT tenant_id, mode FROM callback_endpoints WHERE tenant_id = ANY($1) AND status <> 'deleted'
 """
 
 K = TypeVar("K", bound=Hashable)
@@ -144,6 +150,7 @@ class PostgresSnapshots:
         self._poll_seconds = poll_seconds
         self._looked_at = 0
         self._last_look = -inf
+        self._listening: dict[TenantId, frozenset[str]] = {}
         self._tenants: _Memory[TenantId, TenantSnapshot] = _Memory(self._read_tenant)
         self._api_keys: _Memory[str, ApiKey] = _Memory(self._read_api_key)
         self._admin_keys: _Memory[str, AdminKey] = _Memory(self._read_admin_key)
@@ -166,6 +173,10 @@ class PostgresSnapshots:
 
     def remembers_key(self, public_id: str) -> bool:
         return self._api_keys.remembers(public_id) or self._admin_keys.remembers(public_id)
+
+    def listening(self, tenant_id: TenantId, mode: Mode) -> bool:
+        """As the port `Listening` says; without a look in the last three seconds, everybody is taken to listen."""
+        return mode in self._listening.get(tenant_id, ()) or monotonic() - self._last_look >= _TRUST_SECONDS
 
     async def watch(self) -> None:
         """Look for changes until cancelled, also while Postgres is away. Each process that keeps snapshots runs one."""
@@ -199,12 +210,25 @@ class PostgresSnapshots:
         began = monotonic()
         async with transaction(self._engine) as opened:
             rows = await opened.driver.fetch(CHANGED, self._looked_at)
-        for row in rows:
-            if row["tenant_id"] is not None:
-                for memory in (self._tenants, self._api_keys, self._admin_keys, self._accounts):
-                    memory.forget(TenantId(row["tenant_id"]), row["version"])
+            versions = {TenantId(row["tenant_id"]): row["version"] for row in rows if row["tenant_id"] is not None}
+            if versions:
+                self._heard(versions, await opened.driver.fetch(LISTENING, list(versions)))
+        for tenant_id, version in versions.items():
+            for memory in (self._tenants, self._api_keys, self._admin_keys, self._accounts):
+                memory.forget(tenant_id, version)
         self._looked_at = rows[0]["looked_at"]
         self._last_look = began
+
+    def _heard(self, changed: Iterable[TenantId], rows: Iterable[Any]) -> None:
+        """Remember in which modes the changed tenants have an endpoint; `rows` are of LISTENING.
+
+        The first look finds every tenant changed.
+        """
+        for tenant_id in changed:
+            self._listening.pop(tenant_id, None)
+        for row in rows:
+            tenant_id = TenantId(row["tenant_id"])
+            self._listening[tenant_id] = self._listening.get(tenant_id, frozenset()) | {row["mode"]}
 
     def _trusted_since(self) -> float:
         """The moment before which nothing is used. While looks succeed, everything kept is current, however old."""

@@ -51,6 +51,17 @@ DELETE FROM provider_events e USING (
 ) AS old WHERE e.tenant_id = old.tenant_id AND e.id = old.id
 """
 
+# Index: callback_secrets_expires_idx.
+PURGE_SECRETS: Final = """
+DELETE FROM callback_secrets s USING (
+    SELECT tenant_id, endpoint_id, id FROM callback_secrets WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT $1
+) AS old WHERE s.tenant_id = old.tenant_id AND s.endpoint_id = old.endpoint_id AND s.id = old.id
+"""
+
+# Events with their attempts and ends stay readable for 30 days; a week is dropped when all of it is older.
+_EVENTS_KEPT: Final = timedelta(days=30)
+
 ADOPT: Final = "SELECT adopt_former_dispatches($1)"
 
 DROP_WEEK: Final = "SELECT drop_oldest_week($1, $2)"
@@ -79,6 +90,7 @@ class PostgresUpkeep:
         dropped = [
             *await self._drop("messages", self._retention.messages),
             *await self._drop("raw_webhooks", self._retention.raw_webhooks),
+            *await self._drop("callback_events", _EVENTS_KEPT),
         ]
         for partition in dropped:
             log.info("partition.dropped", extra={"partition": partition})
@@ -86,8 +98,11 @@ class PostgresUpkeep:
         return dropped
 
     async def purge_idempotency(self) -> int:
-        """Delete expired keys, and digests of webhooks too old to be repeated; return the number of keys deleted."""
+        """Delete expired idempotency keys, digests of webhooks too old to be repeated, and secrets of callbacks that
+        sign nothing any more; return the number of keys deleted.
+        """
         await self._purge(PURGE_DIGESTS)
+        await self._purge(PURGE_SECRETS)
         return await self._purge(PURGE_KEYS)
 
     async def purge_inbound(self) -> int:

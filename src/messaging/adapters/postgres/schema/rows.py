@@ -8,8 +8,26 @@ import sqlalchemy as sa
 from sqlalchemy import Row
 
 from messaging.application.ports.platform import WrappedKey
+from messaging.domain.callbacks.endpoint import (
+    CallbackEndpoint,
+    CallbackSecret,
+    DisabledReason,
+    EndpointStatus,
+    Include,
+    Ordering,
+)
 from messaging.domain.channels.address import Channel
-from messaging.domain.shared.ids import AccountId, KeyId, OwnTemplateId, RuleId, SenderId, TemplateId, TenantId
+from messaging.domain.shared.ids import (
+    AccountId,
+    CallbackEndpointId,
+    CallbackSecretId,
+    KeyId,
+    OwnTemplateId,
+    RuleId,
+    SenderId,
+    TemplateId,
+    TenantId,
+)
 from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import OnUnknown, UnclearByMode
 from messaging.domain.templates.own.definition import Definition, OwnStatus, OwnTemplate, Version
@@ -211,6 +229,48 @@ def to_rule(row: AnyRow) -> RoutingRule:
 
 def from_rule(rule: RoutingRule, tenant_id: UUID) -> dict[str, object]:
     return _columns(rule) | {"tenant_id": tenant_id, "prefixes": list(rule.prefixes)}
+
+
+def to_endpoint(row: AnyRow) -> CallbackEndpoint:
+    return CallbackEndpoint(
+        id=CallbackEndpointId(row.id),
+        tenant_id=TenantId(row.tenant_id),
+        mode=Mode(row.mode),
+        url_encrypted=row.url_encrypted,
+        url_host=row.url_host,
+        description=row.description,
+        event_types=tuple(row.event_types),
+        filters=row.filters,
+        include=tuple(map(Include, row.include)),
+        ordering=Ordering(row.ordering),
+        status=EndpointStatus(row.status),
+        disabled_reason=None if row.disabled_reason is None else DisabledReason(row.disabled_reason),
+        max_in_flight=row.max_in_flight,
+        rate=row.rate,
+        headers_encrypted=row.headers_encrypted,
+        api_version=row.api_version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def from_endpoint(endpoint: CallbackEndpoint) -> dict[str, object]:
+    lists = {"event_types": list(endpoint.event_types), "include": list(endpoint.include)}
+    return _columns(endpoint) | lists | {"filters": dict(endpoint.filters)}
+
+
+def to_secret(row: AnyRow) -> CallbackSecret:
+    return CallbackSecret(
+        endpoint_id=CallbackEndpointId(row.endpoint_id),
+        id=CallbackSecretId(row.id),
+        secret_encrypted=row.secret_encrypted,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+def from_secret(secret: CallbackSecret) -> dict[str, object]:
+    return _columns(secret)
 
 
 def _columns(value: msgspec.Struct) -> dict[str, object]:

@@ -241,6 +241,58 @@ routing_rules = sa.Table(
     _one_of("routing_rules", "channel", *Channel),
 )
 
+callback_endpoints = sa.Table(
+    "callback_endpoints",
+    metadata,
+    _required("tenant_id", UUID()),
+    _required("id", UUID()),
+    _required("mode", sa.Text()),
+    _optional("url_encrypted", BYTEA()),
+    _optional("url_host", sa.Text()),
+    _required("description", sa.Text()),
+    _required("event_types", ARRAY(sa.Text())),
+    _required("filters", JSONB()),
+    _required("include", ARRAY(sa.Text())),
+    _required("ordering", sa.Text()),
+    _required("status", sa.Text()),
+    _optional("disabled_reason", sa.Text()),
+    _required("max_in_flight", sa.Integer()),
+    _optional("rate", sa.Integer()),
+    _optional("headers_encrypted", BYTEA()),
+    _required("api_version", sa.Text()),
+    _required("created_at", _AT),
+    _required("updated_at", _AT),
+    _key("callback_endpoints", "tenant_id", "id"),
+    _refers("callback_endpoints_tenant_fkey", ("tenant_id",), "tenants", ("id",)),
+    _one_of("callback_endpoints", "mode", "live", "test"),
+    _one_of("callback_endpoints", "ordering", "per_subject", "none"),
+    _one_of("callback_endpoints", "status", "enabled", "paused", "disabled", "deleted"),
+    _one_of("callback_endpoints", "disabled_reason", "failing", "gone", "policy"),
+    sa.CheckConstraint("(url_encrypted IS NULL) = (url_host IS NULL)", name="callback_endpoints_url_check"),
+    sa.CheckConstraint("(status = 'disabled') = (disabled_reason IS NOT NULL)", name="callback_endpoints_reason_check"),
+    sa.CheckConstraint("max_in_flight BETWEEN 1 AND 32", name="callback_endpoints_max_in_flight_check"),
+    sa.CheckConstraint("rate > 0", name="callback_endpoints_rate_check"),
+)
+
+callback_secrets = sa.Table(
+    "callback_secrets",
+    metadata,
+    _required("tenant_id", UUID()),
+    _required("endpoint_id", UUID()),
+    _required("id", UUID()),
+    _required("secret_encrypted", BYTEA()),
+    _required("created_at", _AT),
+    _optional("expires_at", _AT),
+    _key("callback_secrets", "tenant_id", "endpoint_id", "id"),
+    _refers("callback_secrets_endpoint_fkey", ("tenant_id", "endpoint_id"), "callback_endpoints", ("tenant_id", "id")),
+    sa.Index(
+        *("callback_secrets_current_key", "tenant_id", "endpoint_id"),
+        unique=True,
+        postgresql_where=sa.text("expires_at IS NULL"),
+    ),
+    sa.Index("callback_secrets_expires_idx", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
+)
+
 config_versions = sa.Table(
     "config_versions",
     metadata,
