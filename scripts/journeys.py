@@ -48,7 +48,7 @@ from messaging.entrypoints.observability.redaction import redaction_of
 from messaging.entrypoints.settings.settings import Settings, load
 from messaging.entrypoints.webhooks.app import create_app as create_webhooks
 from messaging.entrypoints.worker.app import WorkerProcess
-from messaging.entrypoints.worker.runner import WakeupRunner
+from messaging.entrypoints.worker.handlers import WakeupRunner
 
 SOURCES: Final = str(Path(messaging.__file__).parent)
 # Python 3.12 runs comprehensions without a call of their own.

@@ -6,8 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
-from messaging.adapters.postgres.messages.message_states import MessageStates
+from messaging.adapters.postgres.messages.lifecycles import MessageStates, PostgresLifecycles
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory

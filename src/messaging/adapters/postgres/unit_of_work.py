@@ -22,8 +22,7 @@ from messaging.adapters.postgres.dispatches.due_messages import PostgresDueMessa
 from messaging.adapters.postgres.dispatches.unserved_messages import PostgresUnservedMessages
 from messaging.adapters.postgres.messages.attempts import PostgresAttempts
 from messaging.adapters.postgres.messages.failovers import PostgresFailovers
-from messaging.adapters.postgres.messages.lifecycles import PostgresLifecycles
-from messaging.adapters.postgres.messages.message_states import MessageStates
+from messaging.adapters.postgres.messages.lifecycles import MessageStates, PostgresLifecycles
 from messaging.adapters.postgres.operations.vitals import PostgresVitals
 from messaging.adapters.postgres.outbox.due_jobs import PostgresDueJobs
 from messaging.adapters.postgres.outbox.job_records import PostgresJobRecords

@@ -176,7 +176,10 @@ class RedisRateLimits:
             answer = await self._patience.run(self._take, keys=[_SINCE, *map(_key, buckets)], args=[given, _CALM_AHEAD])
         except RedisAway:
             return self._alone.take(wanted)
-        return [_verdict(*each) for each in zip(answer[::3], answer[1::3], answer[2::3], strict=True)]
+        return [
+            Verdict(denied_by - 1 if denied_by else None, timedelta(microseconds=wait), calm=bool(calm))
+            for denied_by, wait, calm in zip(answer[::3], answer[1::3], answer[2::3], strict=True)
+        ]
 
     async def charge(self, bucket: Bucket, tokens: int) -> None:
         try:
@@ -187,7 +190,3 @@ class RedisRateLimits:
 
 def _key(bucket: str) -> str:
     return f"messaging:rate:{bucket}"
-
-
-def _verdict(denied_by: int, wait: int, calm: int) -> Verdict:
-    return Verdict(denied_by - 1 if denied_by else None, timedelta(microseconds=wait), calm=bool(calm))

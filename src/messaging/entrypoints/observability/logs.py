@@ -5,19 +5,20 @@ fields that name secrets or people, and anything inside a text that looks like a
 password. It is a net under the rule, not a licence to log such things.
 """
 
+import asyncio
 import logging
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time
-from typing import Final
+from typing import Final, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from messaging.entrypoints.observability.log_condenser import Condenser
-from messaging.entrypoints.observability.log_handler import WrittenByTurns
 from messaging.entrypoints.observability.redaction import Redaction
 
 _QUIET: Final = ("arq", "uvicorn", "httpx", "httpcore", "aiohttp", "sqlalchemy", "asyncio", "alembic", "asyncpg")
@@ -100,6 +101,42 @@ class _PlainRecords(logging.Formatter):
             if not self._redaction.may_hide(line.decode()):
                 return line
         return encode(self._redaction(None, "", event))
+
+
+class WrittenByTurns(logging.StreamHandler[TextIO]):
+    """Writes at the end of a turn of the event loop. A warning or worse, or a line logged outside of a loop, is written
+    at once with all that waits.
+
+    A process that is killed loses the lines of its last turn; one that ends writes them (`logging.shutdown`).
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record))
+            if record.levelno >= logging.WARNING or not self._is_written_later():
+                self.flush()
+        except Exception:  # noqa: BLE001 - told on stderr, as the standard library does
+            self.handleError(record)
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            lines, self._lines = self._lines, []
+            if lines:
+                self.stream.write("\n".join((*lines, "")))
+            super().flush()
+
+    def _is_written_later(self) -> bool:
+        if len(self._lines) > 1:
+            return True
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:
+            return False
+        return True
 
 
 _OF_EVERY_RECORD: Final = frozenset(logging.makeLogRecord({}).__dict__)

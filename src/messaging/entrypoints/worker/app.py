@@ -25,8 +25,7 @@ from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.observability.asgi import AsgiApp
 from messaging.entrypoints.worker.duties import Chore, Duties
-from messaging.entrypoints.worker.handlers import Handlers, pause
-from messaging.entrypoints.worker.runner import WakeupRunner
+from messaging.entrypoints.worker.handlers import Handlers, WakeupRunner, pause
 
 log = logging.getLogger(__name__)
 

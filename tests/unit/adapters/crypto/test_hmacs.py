@@ -5,7 +5,7 @@ import hmac
 from hypothesis import given
 from hypothesis.strategies import binary
 
-from messaging.adapters.crypto.hmacs import Hmac
+from messaging.adapters.crypto.keyring import Hmac
 
 
 @given(key=binary(max_size=100), texts=binary(max_size=200))

@@ -7,8 +7,8 @@ from typing import Final
 
 from asyncpg import Record
 
+from messaging.adapters.postgres.messages.lifecycles import MessageStates
 from messaging.adapters.postgres.messages.locks import LOCK_OTHERS
-from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.schema.weeks import bounds, within
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.domain.messages.message_state import DispatchKind, MessageKey, MessageState

@@ -5,8 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from messaging.adapters.postgres.dispatches.due import FLOWS_DUE, PICK_DUE
+from messaging.adapters.postgres.messages.lifecycles import MessageStates
 from messaging.adapters.postgres.messages.locks import LOCK_PICKED
-from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.ports.due_messages import Due, View

@@ -6,8 +6,8 @@ from asyncpg import Record
 from msgspec.structs import astuple
 
 from messaging.adapters.postgres.dispatches.due import LANES
+from messaging.adapters.postgres.messages.lifecycles import MessageStates
 from messaging.adapters.postgres.messages.locks import LOCK_EXPIRED, LOCK_EXPIRED_OF, LOCK_LOST, NEXT_DUE
-from messaging.adapters.postgres.messages.message_states import MessageStates
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.ports.unserved_messages import ExpiredPage, Place
 from messaging.application.wakeups import DeliverLane

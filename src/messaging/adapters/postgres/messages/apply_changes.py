@@ -209,7 +209,8 @@ async def apply_changes(driver: Driver, changes: Sequence[Change], week: str = A
     # Sorted, so that two batches lock in the same order and cannot deadlock.
     ordered = sorted(changes, key=_BY_KEY)
     await _write(driver, ordered, week)
-    await _dead_letters(driver, ordered)
+    if any(State.DEAD in (change.previous, change.state) for change in ordered):
+        await _dead_letters(driver, ordered)
 
 
 async def write_each(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> AbstractSet[MessageKey]:
@@ -234,7 +235,9 @@ async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
     assert done is not None
     # A start whose attempt was not found is refused, as the request would go unrecorded. Any other update of an attempt
     # without a row (lost with a restored backup) must not keep the message itself from moving.
-    if done["moved"] != len(changes) or done["started"] != sum(len(_started(change)) for change in changes):
+    news = [each for change in changes for each in change.attempt]
+    started = sum(isinstance(each, AttemptUpdated) and each.phase is Phase.STARTED for each in news)
+    if done["moved"] != len(changes) or done["started"] != started:
         raise StaleChange
     if done["postponed"] != sum(isinstance(change.dispatch, Schedule) for change in changes):
         await driver.execute(SCHEDULE, [_row(change) for change in changes])
@@ -313,10 +316,6 @@ def _events(changes: Sequence[Change]) -> list[tuple[Any, ...]]:
         for change in changes
         for number, entry in enumerate(change.entries, start=1)
     ]
-
-
-def _started(change: Change) -> list[int]:
-    return [news.epoch for news in change.attempt if isinstance(news, AttemptUpdated) and news.phase is Phase.STARTED]
 
 
 def _attempt_rows(change: Change) -> list[tuple[Any, ...]]:

@@ -67,7 +67,7 @@ class Weeks:
 
         `ids` are ids of messages, at least one.
         """
-        week, last = (_number(id.int >> 80) for id in bounds(ids))
+        week, last = (_number(id.int >> 80) for id in (min(ids), max(ids)))
         if week != last:
             return ALL_WEEKS
         until, suffix = self._seen.get(week, (0.0, ALL_WEEKS))

@@ -76,7 +76,8 @@ def _media(media: MediaRef) -> Json:
 
 
 def _template(message: TemplateMessage, template: Template | None) -> Json:
-    components = [*_header(message.header, template), *_body(message, template), *_buttons(message, template)]
+    header = [] if message.header is None else [_header(message.header, template)]
+    components = [*header, *_body(message, template), *_buttons(message, template)]
     sent: Json = {"name": message.name, "language": {"policy": "deterministic", "code": message.language}}
     return sent | {"components": components} if components else sent
 
@@ -98,14 +99,12 @@ def _body(message: TemplateMessage, template: Template | None) -> list[Json]:
         named = [{"type": "text", "parameter_name": name, "text": value} for name, value in message.variables.items()]
         return [{"type": "body", "parameters": named}]
     # Meta matches positional values by their order, so they are sorted as numbers: "10" after "9".
-    ordered = sorted(message.variables.items(), key=lambda item: (len(item[0]), item[0]))
-    return [{"type": "body", "parameters": [{"type": "text", "text": value} for _, value in ordered]}]
+    ordered = sorted(sorted(message.variables), key=len)
+    return [{"type": "body", "parameters": [{"type": "text", "text": message.variables[name]} for name in ordered]}]
 
 
-def _header(header: HeaderValue | None, template: Template | None) -> list[Json]:
+def _header(header: HeaderValue, template: Template | None) -> Json:
     match header:
-        case None:
-            return []
         case HeaderText(text=text):
             parameter = {"type": "text", "text": text, **_header_name(template)}
         case HeaderImage():
@@ -116,7 +115,7 @@ def _header(header: HeaderValue | None, template: Template | None) -> list[Json]
             parameter = {"type": "document", "document": _media(header) | _given(filename=header.filename)}
         case _:
             assert_never(header)
-    return [{"type": "header", "parameters": [parameter]}]
+    return {"type": "header", "parameters": [parameter]}
 
 
 def _header_name(template: Template | None) -> Json:

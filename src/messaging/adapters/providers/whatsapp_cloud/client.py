@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from messaging.adapters.providers.http import ProviderHttp, settled
-from messaging.adapters.providers.whatsapp_cloud import credentials
 from messaging.adapters.providers.whatsapp_cloud.bodies import send_body
+from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.adapters.providers.whatsapp_cloud.history import read_history
 from messaging.adapters.providers.whatsapp_cloud.templates import definitions
 from messaging.adapters.providers.whatsapp_cloud.wire import verdicts
@@ -44,7 +44,9 @@ class WhatsAppCloudGateway:
 
     async def send(self, outgoing: Outgoing, *, may_start: Callable[[], Awaitable[bool]]) -> SendResult | NotStarted:
         """See `ProviderGateway.send`. `may_start` is not awaited if no request can be built from the message."""
-        token = credentials.of(outgoing.connection.credentials).access_token
+        secrets = outgoing.connection.credentials
+        assert isinstance(secrets, Credentials)
+        token = secrets.access_token
         if not fits_a_header(token):
             return Unreachable(code="credential_malformed", reason="The access token has characters that no token has.")
         if not is_id(outgoing.sender_external_id):

@@ -69,16 +69,14 @@ class Claimed(Struct, frozen=True):
 
 
 class _Locked(Struct, frozen=True):
-    """A locked message and its change; `change` is None for a message that may be poison and for a stale dispatch."""
+    """A locked message and its change; `change` is None for a message that may be poison and for a stale dispatch. One
+    that `leaves` is about to be sent, for which it needs tokens.
+    """
 
     due: Due
     maybe_poison: bool
     change: Change | None
-
-    @property
-    def leaves(self) -> bool:
-        """Whether the message is about to be sent, for which it needs tokens."""
-        return self.maybe_poison or (self.change is not None and self.change.epoch > self.due.message.epoch)
+    leaves: bool
 
 
 class ClaimDue:
@@ -141,8 +139,10 @@ class ClaimDue:
     async def _take_up(self, uow: DeliveryUnitOfWork, lane: DeliverLane, quotas: Mapping[Flow, int]) -> Claimed:
         at = monotonic()
         dues = await uow.due_messages.lock_due(lane, quotas)
-        # Asked only where it matters: of a message whose worker was lost.
-        lost = {due.message.key: await self._capabilities(due.message) for due in dues if _is_lost(due)}
+        # Asked only where it matters: of a message whose worker was lost after it may have begun the request.
+        lost = {
+            due.message.key: await self._capabilities(due.message) for due in dues if due.message.state is State.SENDING
+        }
         locked = [self._decide(due, lost.get(due.message.key, NOT_KNOWN)) for due in dues]
         admitted = await self._gate.admit(lane, [each.due for each in locked if each.leaves])
         leaving = [each for each in locked if each.due.message.key in admitted.granted]
@@ -164,15 +164,11 @@ class ClaimDue:
 
     def _decide(self, due: Due, can: Capabilities) -> _Locked:
         if lifecycle.is_suspect(due.message):
-            return _Locked(due, maybe_poison=True, change=None)
+            return _Locked(due, maybe_poison=True, change=None, leaves=True)
         terms = self._terms
         change = lifecycle.take_up(due.message, worker=terms.worker, lease=terms.lease, grace=terms.grace, can=can)
-        return _Locked(due, maybe_poison=False, change=change)
-
-
-def _is_lost(due: Due) -> bool:
-    """Whether its worker was lost after it may have begun the request."""
-    return due.message.state is State.SENDING
+        leaves = change is not None and change.epoch > due.message.epoch
+        return _Locked(due, maybe_poison=False, change=change, leaves=leaves)
 
 
 def observe(message: MessageState, change: Change, at: float) -> Observed:

@@ -28,10 +28,12 @@ from messaging.application.messages.delivering.record_outcomes import (
     attempt_ids,
 )
 from messaging.application.messages.pacing.send_gate import Permit, SendGate
+from messaging.application.ports.due_messages import Due
 from messaging.application.ports.providers.sending import NotStarted
 from messaging.application.ports.send_journal import JournalEntry, SendJournal
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.wakeups import DeliverLane
+from messaging.domain.content.content import Text
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.retry import Rejected, SendResult, Sent, Uncertain, Unreachable
 
@@ -124,9 +126,8 @@ class DeliverMessages:
                 if isinstance(prepared, Unrenderable):
                     await self._record(Undeliverable(claim.key, claim.epoch, prepared))
                     return
-                units = self._gate.units(prepared.provider, claim.due.message.channel, prepared.outgoing.content)
-                if units > 1:
-                    await self._gate.charge(claim.due, units)
+                if isinstance(prepared.outgoing.content, Text):
+                    await self._charge(claim.due, prepared.provider, prepared.outgoing.content)
                 entry = self._journal.open(claim.key, claim.epoch, claim.due.message.account_id)
                 try:
                     await permit.begin()
@@ -139,6 +140,11 @@ class DeliverMessages:
                     entry.close()
         finally:
             claim_over.set()
+
+    async def _charge(self, due: Due, provider: str, text: Text) -> None:
+        """Take tokens for the further units of a text that counts as several, such as the segments of an SMS."""
+        if (units := self._gate.units(provider, due.message.channel, text)) > 1:
+            await self._gate.charge(due, units)
 
     async def _send(self, send: _Send) -> SendResult | NotStarted | Unrenderable:
         """Call the provider. The result is what is certain about the send."""

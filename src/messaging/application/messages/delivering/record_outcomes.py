@@ -25,6 +25,7 @@ from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.retry import SendResult, Sent, Unreachable
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.unclear_sends import NOT_KNOWN
 from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class RecordOutcomes:
         """
         if not isinstance(outcome, Concluded) or outcome.started is None:
             return None
-        can = self._capabilities.of_provider(outcome.provider)
+        can = self._capabilities.of_provider.get(outcome.provider, NOT_KNOWN)
         change = self._decide(outcome, outcome.started.by_now(), can)
         return None if change is None else _Decided(outcome, change)
 
@@ -153,14 +154,11 @@ class RecordOutcomes:
         # No caller waits for this, and receipts missed here are matched again later: the outcomes themselves are
         # committed.
         with suppress(StoreUnavailable):
-            await self._match_parked(learnt)
+            if learnt and await self._optimistic_writes.any_parked(learnt):
+                async with self._open_uow() as uow:
+                    await self._reconcile.match_parked(uow, learnt)
+                    await uow.commit()
         return [decided.change.key in written for decided in batch]
-
-    async def _match_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> None:
-        if learnt and await self._optimistic_writes.any_parked(learnt):
-            async with self._open_uow() as uow:
-                await self._reconcile.match_parked(uow, learnt)
-                await uow.commit()
 
     async def _write_many(self, batch: Sequence[Outcome]) -> Sequence[None]:
         async with self._open_uow() as uow:

@@ -73,13 +73,14 @@ class CircuitBreakers:
         await self._health.look({subject for pair in subjects.values() for subject in pair})
         moves = self._renewals(account for account in accounts.values() if account is not None)
         admitted = {sender: self._decide(pair, moves) for sender, pair in subjects.items()}
-        made = await self._health.change(
-            [HealthChange(subject, self._health.of(subject), health) for subject, health in moves.items()]
-        )
-        overtaken = moves.keys() - made
-        for sender, pair in subjects.items():
-            if not overtaken.isdisjoint(pair):
-                admitted[sender] = _NOT_NOW
+        if moves:
+            made = await self._health.change(
+                [HealthChange(subject, self._health.of(subject), health) for subject, health in moves.items()]
+            )
+            overtaken = moves.keys() - made
+            for sender, pair in subjects.items():
+                if not overtaken.isdisjoint(pair):
+                    admitted[sender] = _NOT_NOW
         self._note_held(waiting, admitted)
         return admitted
 

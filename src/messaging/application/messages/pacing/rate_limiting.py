@@ -22,7 +22,7 @@ from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
 from messaging.domain.channels.limits import PairLimit, SendLimits
 from messaging.domain.channels.table import CHANNELS
-from messaging.domain.content.content import Content, Text
+from messaging.domain.content.content import Text
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
@@ -127,7 +127,10 @@ class RateLimiting:
                 short.add(due.message.sender_id)
                 self._throttle(lane, denied_by.throttles, verdict.wait.total_seconds(), denied_by.bucket)
         for sender in {due.message.sender_id for due in leaving}:
-            self._record_got(lane, sender, got[sender] if sender in short else None)
+            if sender in short:
+                self._record_got(lane, sender, got[sender])
+            else:
+                self._got.pop((lane, sender), None)
         return Admitted(granted, waits)
 
     async def again(self, late: Sequence[Due]) -> Sequence[Slot | AskAgainAt]:
@@ -135,12 +138,12 @@ class RateLimiting:
         rates = [await self._rates(due, _REACH_OF_THE_LATE) for due in late]
         return [slot for _, slot in await self._take(rates)]
 
-    def units(self, provider: str, channel: Channel, content: Content) -> int:
-        """How many of the units that the provider's limit is counted in a message is: a text's segments, or one."""
-        if self._of_provider.get(provider, _NO_LIMITS).unit == "message" or not isinstance(content, Text):
-            return 1
+    def units(self, provider: str, channel: Channel, text: Text) -> int:
+        """How many of the units that the provider's limit is counted in a text is: its segments, or one."""
         count = CHANNELS[channel].segments
-        return 1 if count is None else count(content.body).segments
+        if self._of_provider.get(provider, _NO_LIMITS).unit == "message" or count is None:
+            return 1
+        return count(text.body).segments
 
     async def charge(self, due: Due, units: int) -> None:
         """Take the tokens of a rendered message that is `units` long, of which it has one.
@@ -188,13 +191,11 @@ class RateLimiting:
         """Throttle senders that may send nothing now for other reasons than their limits."""
         self._throttled_until.update(((lane, sender), monotonic() + _HOLD) for sender in senders)
 
-    def _record_got(self, lane: DeliverLane, sender: SenderId, got: int | None) -> None:
-        """Remember how many tokens a sender got when there were too few; None forgets it."""
-        self._got.pop((lane, sender), None)
+    def _record_got(self, lane: DeliverLane, sender: SenderId, got: int) -> None:
+        """Remember how many tokens a sender got when there were too few."""
         if len(self._got) >= _MEMORY:
             self._got.clear()
-        if got is not None:
-            self._got[lane, sender] = got
+        self._got[lane, sender] = got
 
     def throttled(self) -> Sequence[tuple[DeliverLane, UUID]]:
         """Tenants, senders and flows that have no token in that lane yet."""
@@ -224,7 +225,9 @@ class RateLimiting:
             flow = (message.key.tenant_id, message.account_id, message.sender_id, due.flow_id)
             if (known := of_flow.get(flow)) is None:
                 provided = await self._provided(due)
-                rates = [*await self._rates(due, _REACH[lane.priority]), *self._day(due, provided)]
+                rates = await self._rates(due, _REACH[lane.priority])
+                if provided.per_day is not None:
+                    rates.append(self._day(due, provided.per_day))
                 known = of_flow[flow] = (rates, provided.per_pair)
             rates, pair = known
             limits.append(rates if pair is None else [*rates, self._pair_limit(due, pair)])
@@ -246,13 +249,11 @@ class RateLimiting:
         )
         return _Limit("pair", bucket, None)
 
-    def _day(self, due: Due, provided: SendLimits) -> Sequence[_Limit]:
+    def _day(self, due: Due, per_day: int) -> _Limit:
         """The account's limit for any 24 hours. Dispatches do not name the account, so the sender is throttled."""
-        if provided.per_day is None:
-            return ()
-        most = max(1, int(provided.per_day * self._terms.share))
+        most = max(1, int(per_day * self._terms.share))
         bucket = Bucket(key=f"day:{due.message.account_id}", interval=_DAY / most, burst=most, period=_DAY)
-        return (_Limit("day", bucket, due.message.sender_id),)
+        return _Limit("day", bucket, due.message.sender_id)
 
     async def _rates(self, due: Due, reach: float) -> list[_Limit]:
         key, account, sender = due.message.key, due.message.account_id, due.message.sender_id

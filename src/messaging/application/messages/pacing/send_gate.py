@@ -76,7 +76,8 @@ class SendGate:
         for sender, clearance in clearances.items():
             left = await self._rate_limiting.left(lane, senders[sender], rate_factor=clearance.rate_factor)
             most[sender] = left if clearance.concurrency is None else min(left, clearance.concurrency)
-        self._rate_limiting.hold(lane, [sender for sender, count in most.items() if count == 0])
+        if none := [sender for sender, count in most.items() if count == 0]:
+            self._rate_limiting.hold(lane, none)
         return most
 
     @asynccontextmanager

@@ -18,6 +18,7 @@ class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pin: Pin | None = None
 
 
+_CONTEXT = "messages.contents:"
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Payload] = msgspec.msgpack.Decoder(Payload)
 
@@ -33,9 +34,9 @@ def decode(packed: bytes) -> Payload:
 
 def context(message_id: MessageId) -> str:
     """The encryption context of a message's payload: sealed under it, the ciphertext opens for no other message."""
-    return context_of(typeid(Prefix.MESSAGE, message_id))
+    return _CONTEXT + typeid(Prefix.MESSAGE, message_id)
 
 
 def context_of(public_id: str) -> str:
     """The encryption context of a message whose public id is given."""
-    return f"messages.contents:{public_id}"
+    return _CONTEXT + public_id

@@ -26,6 +26,7 @@ from messaging.domain.messages.message_state import DispatchKind, MessageKey, Me
 from messaging.domain.messages.receipts import Receipt
 from messaging.domain.messages.state import AWAITING_NEWS
 from messaging.domain.messages.transitions.status_polling import Asked, poll_status
+from messaging.domain.messages.unclear_sends import NOT_KNOWN
 from messaging.domain.shared.ids import Prefix, typeid
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,8 @@ class PollStatus:
         return _Answer(Asked.YES, found)
 
     def _lookup(self, provider: str) -> StatusLookup | None:
-        return self._lookups.get(provider) if self._capabilities.of_provider(provider).can_look_up else None
+        can = self._capabilities.of_provider.get(provider, NOT_KNOWN)
+        return self._lookups.get(provider) if can.can_look_up else None
 
     async def _write(self, answers: Mapping[MessageKey, _Answer]) -> None:
         async with self._open_uow() as uow:

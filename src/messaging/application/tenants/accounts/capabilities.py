@@ -8,17 +8,16 @@ from messaging.domain.messages.unclear_sends import NOT_KNOWN
 
 
 class AccountCapabilities:
-    """What a message's provider can prove; `NOT_KNOWN` where its account or provider is gone."""
+    """What a message's provider can prove; `NOT_KNOWN` where its account or provider is gone. `of_provider` holds the
+    capabilities of each by name.
+    """
 
     def __init__(self, *, snapshots: Snapshots, providers: Providers) -> None:
         self._snapshots = snapshots
-        self._of = {name: provider.capabilities for name, provider in providers.items()}
+        self.of_provider = {name: provider.capabilities for name, provider in providers.items()}
 
     async def __call__(self, message: MessageState) -> Capabilities:
         """Raises StoreUnavailable where the tenant is not in memory and cannot be read."""
         facts = await self._snapshots.tenant(message.key.tenant_id)
         account = None if facts is None else facts.accounts.get(message.account_id)
-        return NOT_KNOWN if account is None else self.of_provider(account.provider)
-
-    def of_provider(self, name: str) -> Capabilities:
-        return self._of.get(name, NOT_KNOWN)
+        return NOT_KNOWN if account is None else self.of_provider.get(account.provider, NOT_KNOWN)

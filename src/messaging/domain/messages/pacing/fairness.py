@@ -88,7 +88,7 @@ def _max_min(wants: Mapping[Child, int], concurrency: int) -> dict[Child, float]
     """Equal parts; what children with few messages leave unused is divided among the others."""
     left = float(concurrency)
     parts: dict[Child, float] = {}
-    for number, (child, want) in enumerate(sorted(wants.items(), key=lambda item: item[1])):
-        parts[child] = min(float(want), left / (len(wants) - number))
+    for number, child in enumerate(sorted(wants, key=wants.__getitem__)):
+        parts[child] = min(float(wants[child]), left / (len(wants) - number))
         left -= parts[child]
     return parts

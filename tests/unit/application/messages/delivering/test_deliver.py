@@ -33,7 +33,7 @@ from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.mode import Mode
 from messaging.domain.tenants.tenant import AccountStatus
-from tests.builders import ACCOUNT, ANA, NOON, PHONE_NUMBER_ID, SENDER, TENANT, a_receipt, a_sender
+from tests.builders import ACCOUNT, ANA, NOON, PHONE_NUMBER_ID, SENDER, TENANT, a_receipt, a_sender, a_text
 from tests.fakes.gateway import MayStart
 from tests.unit.application.messages.delivering.delivering import LANE, Delivery
 from tests.unit.application.webhooks.doubles import CREDENTIALS
@@ -88,8 +88,8 @@ async def test_a_message_that_counts_as_several_is_charged_for_before_it_leaves(
     delivery.gate.charge = charge
     single = delivery.submit()
     await delivery.run()
-    delivery.gate.units = lambda provider, channel, content: 3
-    several = delivery.submit()
+    delivery.gate.units = lambda provider, channel, text: 3
+    several = delivery.submit(content=a_text())
     await delivery.run()
 
     assert charged == [(several, 3, 1)]
