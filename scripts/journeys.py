@@ -54,7 +54,7 @@ SOURCES: Final = str(Path(messaging.__file__).parent)
 # Python 3.12 runs comprehensions without a call of their own.
 NO_FUNCTIONS: Final = frozenset({"<module>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"})
 # Functions, files and chain of one warm delivery, at most (docs/decisions/0031).
-BOUNDS: Final = (260, 59, 13)
+BOUNDS: Final = (260, 56, 13)
 BOUNDED: Final = "deliver"
 # What the worker's tasks begin with tells what they are for; None is what runs beside the journeys. The runner's first
 # argument after itself is the wakeup.
