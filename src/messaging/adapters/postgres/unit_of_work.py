@@ -8,6 +8,8 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.callbacks.endpoints import PostgresCallbackEndpoints, PostgresCallbackSecrets
+from messaging.adapters.postgres.callbacks.held_callbacks import PostgresHeldCallbacks
+from messaging.adapters.postgres.callbacks.lanes import PostgresLanes
 from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKeys
 from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
 from messaging.adapters.postgres.configuration.own_templates import PostgresOwnTemplates
@@ -192,6 +194,14 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def due_messages(self) -> PostgresDueMessages:
         return PostgresDueMessages(self._opened.driver, self._states)
+
+    @cached_property
+    def lanes(self) -> PostgresLanes:
+        return PostgresLanes(self._opened.driver)
+
+    @cached_property
+    def held_callbacks(self) -> PostgresHeldCallbacks:
+        return PostgresHeldCallbacks(self._opened.driver)
 
     @cached_property
     def dispatches(self) -> PostgresDispatches:

@@ -8,6 +8,7 @@ from messaging.application.ports.admin_keys import AdminKeys
 from messaging.application.ports.attempts import Attempts
 from messaging.application.ports.awaited_messages import AwaitedMessages
 from messaging.application.ports.callbacks.endpoints import CallbackEndpoints, CallbackSecrets
+from messaging.application.ports.callbacks.lanes import HeldCallbacks, Lanes
 from messaging.application.ports.configuration import (
     Accounts,
     ApiKeys,
@@ -215,8 +216,24 @@ class JobsUnitOfWork(SystemTransaction, Protocol):
     def due_jobs(self) -> DueJobs: ...
 
 
+class CallbackQueueRoles(SystemTransaction, Protocol):
+    """The platform's transaction as whoever posts callbacks to endpoints needs it."""
+
+    @property
+    def lanes(self) -> Lanes: ...
+    @property
+    def held_callbacks(self) -> HeldCallbacks: ...
+
+
 class SystemUnitOfWork(
-    DeliveryUnitOfWork, JobsUnitOfWork, SweepRoles, WebhookRoles, PlatformRoles, TemplateRoles, Protocol
+    DeliveryUnitOfWork,
+    JobsUnitOfWork,
+    CallbackQueueRoles,
+    SweepRoles,
+    WebhookRoles,
+    PlatformRoles,
+    TemplateRoles,
+    Protocol,
 ):
     """The platform's transaction with every role; a use case that needs few of them names those instead."""
 
@@ -226,6 +243,7 @@ OpenOwnTemplates = Callable[[TenantId, Reach], AbstractAsyncContextManager[OwnTe
 OpenUnitOfWork = Callable[[TenantId, Reach], AbstractAsyncContextManager[UnitOfWork]]
 OpenDeliveryUnitOfWork = Callable[[], AbstractAsyncContextManager[DeliveryUnitOfWork]]
 OpenJobsUnitOfWork = Callable[[], AbstractAsyncContextManager[JobsUnitOfWork]]
+OpenCallbackQueue = Callable[[], AbstractAsyncContextManager[CallbackQueueRoles]]
 OpenSystemUnitOfWork = Callable[[], AbstractAsyncContextManager[SystemUnitOfWork]]
 
 

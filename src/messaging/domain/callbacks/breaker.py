@@ -78,7 +78,7 @@ def allowance(health: Health, *, max_in_flight: int, now: datetime) -> int:
     if health.breaker is BreakerState.OPEN or health.opened_at is None:
         return 1
     seconds = max(int((now - health.opened_at).total_seconds()), 0)
-    return min(max_in_flight, 2 ** min(seconds, 10))
+    return min(max_in_flight, 1 << min(seconds, 10))
 
 
 def recovered(health: Health, *, max_in_flight: int, now: datetime) -> Health:

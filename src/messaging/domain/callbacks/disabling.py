@@ -1,20 +1,11 @@
 """Notices about a failing endpoint, and when it is disabled by itself."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
 from messaging.domain.callbacks.breaker import Health
-
-
-class DisabledReason(StrEnum):
-    """Why the platform disabled an endpoint."""
-
-    FAILING = "failing"
-    GONE = "gone"
-    POLICY = "policy"
 
 
 class FailureRecord(Struct, frozen=True, kw_only=True):
