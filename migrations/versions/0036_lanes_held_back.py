@@ -18,7 +18,6 @@ ALTER TABLE callback_lanes
     """
 CREATE INDEX callback_queue_held_idx ON callback_queue (tenant_id, endpoint_id, key, sequence, event_id) WHERE held
 """,
-    "CREATE INDEX callback_queue_held_since_idx ON callback_queue (created_at) WHERE held",
 )
 
 

@@ -15,6 +15,8 @@ from tests.integration.postgres.plans.statements import SOME, Facts, statements
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
 # These run seldom, or look at tables that stay small.
 NOT_HOT = {
+    "callbacks.held_statements": {"HOLD", "RELEASE", "DUE_NOW", "DROP", "DROP_OLD"},
+    "callbacks.lane_statements": {"ADD_LANES", "MARK_REPEATS"},
     "configuration.snapshots": {"LISTENING"},
     "dispatches.awaited_messages": {"SEALED"},
     "configuration.template_work": {"CARRY_OVER", "UNSCHEDULED"},

@@ -35,6 +35,7 @@ NO_SUITE: Final = {
 LONGER_FAKES: Final = {
     "InMemoryConfiguration": "eight small ports over the same dicts",
     "StoredMessage": "the message itself, with all that is written of it",
+    "InMemoryLanes": "the order within keys, which is what the port is for",
     "InMemoryTransaction": "the locks and the visibility that all fakes of messages share",
 }
 

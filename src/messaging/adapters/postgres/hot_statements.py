@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from messaging.adapters.postgres.callbacks import lane_statements as lanes
 from messaging.adapters.postgres.configuration import snapshots, template_work
 from messaging.adapters.postgres.conversations import contact_aliases, conversations
 from messaging.adapters.postgres.dispatches import awaited_messages, dispatches, due
@@ -105,6 +106,16 @@ _OF_THE_SYSTEM: Final = (
     ("lock-claimed-jobs", "Locks jobs whose claims still hold.", jobs.LOCK_CLAIMED),
     ("settle-jobs", "Writes how jobs ended: deletes those that are done.", jobs.SETTLE),
     ("unblock-jobs", "Lets the first job run that waited for an ended one of its key.", jobs.UNBLOCK),
+    ("lock-lanes", "Locks lanes of endpoints before callbacks are enqueued.", lanes.LOCK_LANES),
+    ("enqueue-callbacks", "Writes callbacks, the first of each key as its head, and wakes lanes.", lanes.ENQUEUE),
+    ("claim-lanes", "Claims lanes of endpoints that are due, with the heads that are.", lanes.CLAIM),
+    ("lock-claimed-lanes", "Locks lanes whose claims still hold.", lanes.LOCK_CLAIMED),
+    ("end-callbacks", "Deletes callbacks that are not tried again.", lanes.END),
+    ("promote-callbacks", "Makes the next callback of each key its head.", lanes.PROMOTE),
+    ("retry-callbacks", "Writes when callbacks are tried again.", lanes.RETRY),
+    ("take-callbacks", "Takes more heads of claimed lanes.", lanes.TAKE),
+    ("write-lanes", "Writes endpoints' health and when their lanes are due.", lanes.WRITE_LANES),
+    ("overdue-callbacks", "Finds heads whose window is over.", lanes.OVERDUE),
     ("release-held", "Makes messages due that waited for their template.", template_work.RELEASE),
     ("urgent-lag", "Tells how long the oldest urgent message of a channel has been due.", health.LAG),
     ("changed", "Finds tenants whose configuration has changed since a version.", snapshots.CHANGED),

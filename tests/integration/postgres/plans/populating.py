@@ -8,6 +8,7 @@ import asyncpg
 
 from messaging.adapters.postgres.session.engine import Engines, create_engines
 from tests.integration.postgres.adding_weeks import OF_MESSAGES, add_week
+from tests.integration.postgres.plans.lanes import POPULATE_LANES
 
 # A week whose tables are as they are made: never analyzed.
 NEW_WEEK_AT = datetime(2098, 12, 31, tzinfo=UTC)
@@ -79,7 +80,7 @@ FUNCTIONS = (
 async def populated_with(messages: int, database: str) -> AsyncIterator[Engines]:
     """The pools as the processes have them, over analyzed tables; the partitions of the coming weeks are empty."""
     owner = await asyncpg.connect(database)
-    for statement in (*FUNCTIONS, _so_many(messages), "VACUUM ANALYZE"):
+    for statement in (*FUNCTIONS, _so_many(messages), POPULATE_LANES, "VACUUM ANALYZE"):
         await owner.execute(statement, timeout=300)
     for table in OF_MESSAGES:
         await add_week(owner, table, NEW_WEEK_AT)

@@ -10,6 +10,7 @@ from messaging.adapters.postgres.session.transactions import Driver
 from messaging.domain.messages.message import Priority
 from messaging.domain.shared.ids import MessageId
 from tests.integration.postgres.adding_weeks import week_of
+from tests.integration.postgres.plans.lanes import of_lanes
 from tests.integration.postgres.plans.lists import lists
 from tests.integration.postgres.plans.populating import NEW_WEEK_AT
 from tests.integration.postgres.plans.statement import SCOPE, TENANT, Statement, named
@@ -57,7 +58,7 @@ def statements(facts: Facts) -> dict[str, Statement]:
 
 
 def _of_the_system(facts: Facts) -> Cases:
-    return {**_outbox(facts), **_jobs(facts), **_changing(facts), **_webhooks(facts), **_keeping()}
+    return {**_outbox(facts), **_jobs(facts), **_changing(facts), **_webhooks(facts), **_keeping(), **of_lanes()}
 
 
 def _outbox(facts: Facts) -> Cases:

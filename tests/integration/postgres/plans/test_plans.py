@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from messaging.adapters.postgres.callbacks import lane_statements
 from messaging.adapters.postgres.dispatches import due
 from messaging.adapters.postgres.messages import locks
 from messaging.adapters.postgres.reading import message_lists
@@ -25,7 +27,7 @@ from tests.integration.postgres.plans.statements import hot_statements_and_lists
 BIG = (
     *("messages", "contents", "attempts", "events", "raw_webhooks", "dispatches", "webhook_digests"),
     *("parked_receipts", "inbound_messages", "service_windows", "dead_letters", "idempotency_keys", "config_versions"),
-    *("provider_events", "jobs"),
+    *("provider_events", "jobs", "callback_lanes", "callback_queue"),
 )
 
 WHOLESALE = ("Sort", "Hash Join", "Merge Join", "Bitmap Heap Scan")
@@ -158,6 +160,24 @@ async def test_looking_for_lanes_with_work_does_not_read_their_backlogs(populate
     # A join could be turned round to begin with what is due; a look at each flow could not.
     assert "Semi" not in {node.get("Join Type") for node in nodes}
     assert "Aggregate" not in {node["Node Type"] for node in nodes}
+
+
+async def test_claiming_lanes_looks_at_neither_dead_endpoints_nor_what_waits(populated: Engines) -> None:
+    """A thousand dead endpoints with a hundred callbacks each cost nothing beside ten live ones."""
+    claim: tuple[Any, ...] = (False, 50, 4, timedelta(seconds=40), [])
+    async with transaction(populated.system) as opened:
+        explained = await opened.driver.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {lane_statements.CLAIM}", *claim)
+        found = await opened.driver.fetchval("SELECT count(*) FROM callback_lanes WHERE leased")
+
+    nodes = list(_nodes(explained[0]["Plan"]))
+    read = {
+        table: sum(it["Actual Rows"] * it["Actual Loops"] for it in nodes if it.get("Relation Name") == table)
+        for table in ("callback_lanes", "callback_queue")
+    }
+    assert found == 10
+    assert read["callback_queue"] <= 10 * 4
+    assert read["callback_lanes"] <= 4 * 10
+    assert sum(node.get("Rows Removed by Filter", 0) for node in nodes) == 0
 
 
 async def test_messages_to_a_number_that_was_connected_are_found_by_the_number(populated: Engines) -> None:

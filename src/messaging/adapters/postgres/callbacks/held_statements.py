@@ -54,13 +54,13 @@ WHERE q.tenant_id = $1 AND q.endpoint_id = $2 AND q.key = n.key AND q.sequence =
 RETURNING q.tenant_id, q.endpoint_id, q.event_id, q.attempts
 """
 
-# Index: callback_queue_held_since_idx.
+# Index: callback_queue_held_idx, all of it: it holds only what is held, and this runs once an hour.
 DROP_OLD: Final = """
 DELETE FROM callback_queue q
 USING (
     SELECT n.tenant_id, n.endpoint_id, n.key, n.sequence, n.event_id FROM callback_queue n
     WHERE n.held AND n.created_at < statement_timestamp() - $1::interval
-    ORDER BY n.created_at LIMIT $2
+    LIMIT $2
     FOR UPDATE SKIP LOCKED
 ) n
 WHERE q.tenant_id = n.tenant_id AND q.endpoint_id = n.endpoint_id AND q.key = n.key AND q.sequence = n.sequence
