@@ -1,4 +1,4 @@
-"""Every check of the suite runs once for each provider of the list."""
+"""Every check of the suite runs once for each provider of the list, and for a made-up one."""
 
 import pytest
 
@@ -11,6 +11,14 @@ from tests.conformance.trying import Candidate
 def _given(request: pytest.FixtureRequest) -> Candidate:
     given: Candidate = request.param
     return given
+
+
+@pytest.fixture
+def listed(candidate: Candidate) -> Candidate:
+    """A provider that has its places in the product; the made-up one has them in the tests."""
+    if candidate not in candidates.LISTED:
+        pytest.skip("the provider is made up")
+    return candidate
 
 
 @pytest.fixture

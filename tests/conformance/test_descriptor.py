@@ -21,13 +21,13 @@ SOURCES = ROOT / "src" / "messaging"
 ENDPOINT = Endpoint(host="127.0.0.1", port=9)
 
 
-def test_it_is_named_as_its_folders_are(candidate: Candidate) -> None:
-    name = candidate.provider.name
+def test_it_is_named_as_its_folders_are(listed: Candidate) -> None:
+    name = listed.provider.name
 
     assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
     assert (SOURCES / "adapters" / "providers" / name / "__init__.py").is_file()
     assert (SOURCES / "entrypoints" / "sandbox" / name).is_dir()
-    assert candidate.provider.title
+    assert listed.provider.title
 
 
 def test_nothing_of_it_is_anothers(candidate: Candidate) -> None:
@@ -43,14 +43,14 @@ def _prefix(provider: Provider) -> str:
     return (provider.settings_prefix or provider.name).upper()
 
 
-def test_its_page_tells_how_to_connect_it(candidate: Candidate) -> None:
-    page = ROOT / "docs" / candidate.subject.page
+def test_its_page_tells_how_to_connect_it(listed: Candidate) -> None:
+    page = ROOT / "docs" / listed.subject.page
 
     assert page.name.startswith("connect-")
     text = page.read_text()
-    required = [field.name for field in msgspec.structs.fields(candidate.provider.credentials) if field.required]
+    required = [field.name for field in msgspec.structs.fields(listed.provider.credentials) if field.required]
     assert [name for name in required if name not in text] == [], "the page tells where each of these is found"
-    assert candidate.subject.page in (ROOT / "README.md").read_text(), "README.md leads to the page"
+    assert listed.subject.page in (ROOT / "README.md").read_text(), "README.md leads to the page"
 
 
 def test_the_channels_it_carries_have_content_and_recipients_that_it_takes(candidate: Candidate) -> None:
@@ -124,5 +124,5 @@ async def test_its_adapter_has_the_parts_that_its_capabilities_promise(candidate
         assert all(name == name.lower() for name in adapter.webhooks.kept_headers)
 
 
-def test_the_sandbox_has_a_look_alike_of_it(candidate: Candidate) -> None:
-    assert candidate.provider.name in sandbox.LOOK_ALIKES
+def test_the_sandbox_has_a_look_alike_of_it(listed: Candidate) -> None:
+    assert listed.provider.name in sandbox.LOOK_ALIKES

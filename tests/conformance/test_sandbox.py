@@ -21,7 +21,10 @@ from messaging.domain.shared.ids import AccountId
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.composition.providers import prefix_of
 from messaging.entrypoints.lab.dev.stack import provider_urls
-from messaging.entrypoints.sandbox import SandboxConfig, Settings, serving
+from messaging.entrypoints.sandbox import LOOK_ALIKES, Sandbox, SandboxConfig, Settings
+from messaging.entrypoints.sandbox.core import server
+from tests.conformance.parrot.adapter import PROVIDER as PARROT
+from tests.conformance.parrot.look_alike.app import Parrot
 from tests.conformance.subject import REFERENCE, Endpoint
 from tests.conformance.trying import Asking, Candidate, an_adapter
 
@@ -72,7 +75,8 @@ async def receiving() -> AsyncIterator[Receiver]:
 @pytest.fixture(scope="module")
 async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     config = SandboxConfig(state_dir=tmp_path_factory.mktemp("conformance"), settings=_QUICK)
-    async with serving(config) as url:
+    look_alikes = {PARROT.name: Parrot, **LOOK_ALIKES}
+    async with server.serving(lambda config: Sandbox(config, look_alikes), config) as url:
         yield url
 
 
@@ -104,14 +108,16 @@ async def test_under_app_dev_a_live_account_reaches_the_sandbox_and_nobody_outsi
 ) -> None:
     nowhere = Endpoint(host="live.invalid", port=1)
     prefix = f"APP_{prefix_of(candidate.provider)}_"
-    given = {name.removeprefix(prefix).lower(): url for name, url in provider_urls(sandbox).items() if prefix in name}
+    urls = provider_urls(sandbox, [candidate.provider])
+    given = {name.removeprefix(prefix).lower(): url for name, url in urls.items()}
     async with (
         httpx.AsyncClient(base_url=sandbox, trust_env=False) as control,
         an_adapter(candidate, nowhere, settings=candidate.provider.settings(**given)) as adapter,
     ):
         use = candidate.subject.sandbox
         connection = replace(await use.open(control, "http://127.0.0.1:9"), mode=Mode.LIVE)
-        outgoing = replace(candidate.outgoing(nowhere, recipient=use.recipient), connection=connection)
+        ordinary = candidate.outgoing(nowhere, recipient=use.recipient)
+        outgoing = replace(ordinary, connection=connection, reference=f"{REFERENCE[:-1]}0")
         before = await _entries(control, candidate)
 
         result = await adapter.gateway.send(outgoing, may_start=Asking())

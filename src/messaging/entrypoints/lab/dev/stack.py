@@ -5,7 +5,7 @@ import fcntl
 import os
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -14,7 +14,8 @@ from typing import IO, Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from messaging.entrypoints.composition.providers import settings_groups
+from messaging.application.ports.providers.descriptor import Provider
+from messaging.entrypoints.composition.providers import PROVIDERS, settings_groups
 from messaging.entrypoints.lab.dev import returned_mail
 from messaging.entrypoints.lab.dev.processes.children import ChildFailed, ChildProcess
 from messaging.entrypoints.lab.dev.processes.keeper import Keeper, Say
@@ -358,13 +359,13 @@ async def _own_database(server: EmbeddedPostgres) -> tuple[str, str, str]:
 __all__ = ["APP", "Adjust", "ChildFailed", "CommandFailed", "Given", "Launch", "Stack", "StateInUse"]
 
 
-def provider_urls(sandbox: str) -> dict[str, str]:
+def provider_urls(sandbox: str, providers: Iterable[Provider] = PROVIDERS) -> dict[str, str]:
     """Settings that lead every provider's base URLs to its look-alike: no message leaves this machine, whatever the
     mode of a key.
     """
     return {
         f"{group.prefix}{field.name.upper()}": f"{sandbox}/{name}"
-        for name, group in settings_groups().items()
+        for name, group in settings_groups(providers).items()
         for field in fields_of(group.kind)
         if field.name.endswith("base_url")
     }
