@@ -34,7 +34,13 @@ class InMemoryDueMessages:
             locked += await self._transaction.lock_unlocked(self._due(lane, flow), quota)
         now = self._transaction.now
         return tuple(
-            Due(message=it.at(now), sealed=it.sealed, flow_id=it.flow_id, recipient_index=it.recipient_index)
+            Due(
+                message=it.at(now),
+                sealed=it.sealed,
+                flow_id=it.flow_id,
+                recipient_index=it.recipient_index,
+                due_at=it.due_at,
+            )
             for it in sorted(locked, key=lambda stored: stored.due_at)
         )
 

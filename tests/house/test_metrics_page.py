@@ -9,6 +9,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 # Built per scrape from the outbox and the pools; see entrypoints/observability/operations.py.
 PER_SCRAPE = {
     "database_connections_in_use": 1,
+    "postgres_answers": 0,
     "lane_due": 2,
     "lane_waiting": 2,
     "lane_oldest_due_seconds": 2,
@@ -18,6 +19,8 @@ PER_SCRAPE = {
     "jobs_waiting": 1,
     "jobs_dead": 1,
     "jobs_oldest_due_seconds": 1,
+    "tenant_messages": 4,
+    "tenant_metrics_here": 0,
 }
 
 

@@ -12,12 +12,35 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _NAMESPACE: Final = "messaging"
 # Upper bounds in seconds, from a local commit (1 ms) to a slow provider (60 s).
-_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BUCKETS: Final[tuple[float, ...]] = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
+
+
+# Of waits, which are short or as long as a backlog; an objective's limit is one of the bounds.
+_WAITS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 
 class Declared(Struct, frozen=True):
+    """`buckets` are the upper bounds of a histogram, in seconds."""
+
     help: str
     labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = _BUCKETS
 
 
 COUNTERS: Final[dict[str, Declared]] = {
@@ -47,6 +70,7 @@ COUNTERS: Final[dict[str, Declared]] = {
 }
 HISTOGRAMS: Final[dict[str, Declared]] = {
     "attempt_seconds": Declared("From taking a message up to the provider's answer.", ("provider",)),
+    "stage_seconds": Declared("How long a stage of a message's way took.", ("stage", "priority"), _WAITS),
     "http_request_seconds": Declared("From the request's head to the answer's end.", ("method", "route")),
 }
 GAUGES: Final[dict[str, Declared]] = {
@@ -75,7 +99,7 @@ class PrometheusTelemetry:
             for name, it in COUNTERS.items()
         }
         self._histograms = {
-            name: Histogram(name, it.help, it.labels, namespace=_NAMESPACE, registry=registry, buckets=_BUCKETS)
+            name: Histogram(name, it.help, it.labels, namespace=_NAMESPACE, registry=registry, buckets=it.buckets)
             for name, it in HISTOGRAMS.items()
         }
         self._gauges = {

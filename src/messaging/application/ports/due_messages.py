@@ -1,6 +1,7 @@
 """Port for due messages of a lane: counted for each flow without locks, then locked up to a quota."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -16,13 +17,14 @@ class Due(Struct, frozen=True, kw_only=True):
     """A locked message whose dispatch is due. `sealed` is its encrypted payload.
 
     `recipient_index` is the blind index of the recipient's address, or of the address by which the provider knows the
-    recipient, where it told one.
+    recipient, where it told one. `due_at` is when the dispatch fell due; None where that is not known.
     """
 
     message: MessageState
     sealed: bytes
     flow_id: UUID
     recipient_index: bytes
+    due_at: datetime | None = None
 
 
 class View(Struct, frozen=True):

@@ -198,8 +198,14 @@ class StoreWebhook:
         )
 
     def count(self, provider: str, outcome: Unknown | Forged | Stored | Duplicate) -> None:
-        label = self._endpoints.label(provider)
-        self._telemetry.count("webhooks_received", provider=label, outcome=_name(outcome))
+        self._count(provider, _name(outcome))
+
+    def count_not_stored(self, provider: str) -> None:
+        """Count a webhook that the provider has to post again, because it could not be verified or stored."""
+        self._count(provider, "not_stored")
+
+    def _count(self, provider: str, outcome: str) -> None:
+        self._telemetry.count("webhooks_received", provider=self._endpoints.label(provider), outcome=outcome)
 
 
 def _who(endpoint: Endpoint) -> dict[str, str]:

@@ -82,13 +82,16 @@ class Operations:
         depths: Sequence[LaneDepth] = ()
         workers: Mapping[DeliverLane, int] = {}
         jobs: Sequence[JobCount] = ()
+        answers = True
         try:
             depths = await self._health.lane_depths()
             workers = await self._health.lane_workers()
             jobs = await self._health.job_counts()
         except StoreUnavailable:
+            answers = False
             log.warning("metrics.lanes_not_read", extra={"store": "postgres"})
-        registries = (self._registry, _Lanes(self._with_empty(depths), workers), JobMetrics(jobs))
+        counted = (_Postgres(answers), _Lanes(self._with_empty(depths), workers), JobMetrics(jobs))
+        registries = (self._registry, *counted)
         body = b"".join(map(generate_latest, registries))
         return Answer(status=200, content_type=CONTENT_TYPE_LATEST, body=body)
 
@@ -133,6 +136,18 @@ class PoolUse(Collector):
         for name, count in self._pools.items():
             taken.add_metric((name,), count())
         return (taken,)
+
+
+class _Postgres(CollectorRegistry):
+    """Whether PostgreSQL answered this scrape; without it the depth of lanes is shown as zero."""
+
+    def __init__(self, answers: bool) -> None:
+        super().__init__()
+        self._answers = answers
+
+    def collect(self) -> Iterable[Metric]:
+        text = "1 if PostgreSQL answered this scrape, else 0."
+        return (GaugeMetricFamily("messaging_postgres_answers", text, value=float(self._answers)),)
 
 
 class _Lanes(CollectorRegistry):

@@ -77,9 +77,11 @@ class ReceiveWebhook:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, (b"connection", b"close"))
         except (StoreUnavailable, Overloaded, TimeoutError) as error:
             log.warning("webhook.not_stored", extra={"error": type(error).__name__, "store": "postgres"})
+            self._accept.count_not_stored(provider)
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", _RETRY_AFTER))
         except Exception:
             log.exception("webhook.not_stored")
+            self._accept.count_not_stored(provider)
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _post(self, scope: Scope, receive: Receive, provider: str, token: str) -> Answer:

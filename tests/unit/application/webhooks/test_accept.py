@@ -127,6 +127,14 @@ async def test_the_same_bytes_again_are_a_duplicate(accept: StoreWebhook, door: 
     assert counts.seen["webhooks_received{outcome=duplicate,provider=whatsapp_cloud}"] == 1
 
 
+async def test_what_could_not_be_stored_is_counted_by_provider(accept: StoreWebhook, counts: Counts) -> None:
+    accept.count_not_stored("whatsapp_cloud")
+    accept.count_not_stored("somebody_else")
+
+    assert counts.seen["webhooks_received{outcome=not_stored,provider=whatsapp_cloud}"] == 1
+    assert not any("somebody_else" in name for name in counts.seen)
+
+
 @pytest.mark.parametrize("signature", [None, "", "S3CRET", "s3cret "])
 async def test_without_the_right_signature_nothing_is_stored(
     accept: StoreWebhook, door: Door, signature: str | None

@@ -237,6 +237,13 @@ async def test_metrics_of_the_process_are_there_without_the_database() -> None:
     answer = await Operations(Stub(depths=None), CollectorRegistry()).answer("/metrics")
 
     assert answer.status == 200
+    assert b"messaging_postgres_answers 0.0" in answer.body
+
+
+async def test_metrics_tell_that_the_database_answers() -> None:
+    answer = await Operations(Stub(), CollectorRegistry()).answer("/metrics")
+
+    assert b"messaging_postgres_answers 1.0" in answer.body
 
 
 async def test_any_other_path_is_not_found() -> None:

@@ -51,12 +51,13 @@ class PostgresDueMessages:
         locked = await self._driver.fetch(LOCK_PICKED.format(week=await self._states.week_of(ids)), tenants, ids)
         by_id = {row["id"]: row for row in locked}
         rows = [by_id[id] for id in ids if id in by_id]
-        flows = {row["subject_id"]: row["flow_id"] for row in picked}
+        dispatches = {row["subject_id"]: row for row in picked}
         return tuple(
             Due(
                 message=message,
                 sealed=row["sealed"],
-                flow_id=flows[row["id"]],
+                flow_id=dispatches[row["id"]]["flow_id"],
+                due_at=dispatches[row["id"]]["due_at"],
                 recipient_index=row["canonical_index"] or row["recipient_index"],
             )
             for row, message in zip(rows, await self._states.read(rows), strict=True)

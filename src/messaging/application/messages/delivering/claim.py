@@ -46,7 +46,8 @@ class Observed(Struct, frozen=True):
 
 class Claim(Struct, frozen=True):
     """A message that this process has claimed for one send, with the number of the attempt. `slot` is the slot it was
-    claimed with, and `observed` its state after the claim; both are None where it was claimed alone.
+    claimed with, and `observed` its state after the claim; both are None where it was claimed alone. `ready_at` is the
+    time of this process's clock since which the message was due and nothing held its sender, None if not known.
     """
 
     key: MessageKey
@@ -54,6 +55,7 @@ class Claim(Struct, frozen=True):
     due: Due
     slot: Slot | None = None
     observed: Observed | None = None
+    ready_at: float | None = None
 
 
 class Claimed(Struct, frozen=True):
@@ -144,6 +146,7 @@ class ClaimDue:
             due.message.key: await self._capabilities(due.message) for due in dues if due.message.state is State.SENDING
         }
         locked = [self._decide(due, lost.get(due.message.key, NOT_KNOWN)) for due in dues]
+        ready = {due.message.key: self._ready_at(lane, due, at) for due in dues}
         admitted = await self._gate.admit(lane, [each.due for each in locked if each.leaves])
         leaving = [each for each in locked if each.due.message.key in admitted.granted]
         moving = [each for each in locked if not each.leaves] + leaving
@@ -156,11 +159,21 @@ class ClaimDue:
             isolated = {due.message.key: isolation_lease(self._terms.lease) for due in maybe_poison}
             await uow.dispatches.postpone({**admitted.waits, **isolated})
         claims = (
-            Claim(change.key, change.epoch, due, admitted.granted[change.key], observe(due.message, change, at))
+            Claim(
+                *(change.key, change.epoch, due, admitted.granted[change.key]),
+                observed=observe(due.message, change, at),
+                ready_at=ready[change.key],
+            )
             for due, change in ((each.due, each.change) for each in leaving)
             if change is not None
         )
         return Claimed(tuple(claims), maybe_poison, moved=len(changes))
+
+    def _ready_at(self, lane: DeliverLane, due: Due, at: float) -> float | None:
+        """Asked before tokens are taken: what this very claim gets too few of holds later messages, not these."""
+        if due.due_at is None:
+            return None
+        return max(at - (due.message.now - due.due_at).total_seconds(), self._gate.held_until(lane, due))
 
     def _decide(self, due: Due, can: Capabilities) -> _Locked:
         if lifecycle.is_suspect(due.message):

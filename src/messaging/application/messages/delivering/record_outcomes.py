@@ -44,7 +44,7 @@ _START_IN_DOUBT = Unreachable(
 
 class Concluded(Struct, frozen=True):
     """A send with a result; `started` is the state after its start was recorded, if this process recorded it. `seconds`
-    run from the first byte to the answer.
+    run from the first byte to the answer; for `waited` seconds the message had been ready to leave before.
     """
 
     key: MessageKey
@@ -54,6 +54,7 @@ class Concluded(Struct, frozen=True):
     started: Observed | None = None
     seconds: float | None = None
     provider: str = ""
+    waited: float | None = None
 
 
 class Released(Struct, frozen=True):
@@ -219,6 +220,11 @@ class RecordOutcomes:
         kind = type(result).__name__.lower()
         self._telemetry.count("attempts", provider=provider, outcome=kind)
         self._telemetry.observe("attempt_seconds", seconds, provider=provider)
+        if outcome.waited is not None and outcome.started is not None:
+            priority = outcome.started.message.priority.value
+            self._telemetry.observe(
+                "stage_seconds", max(0.0, outcome.waited), stage="due_to_attempt", priority=priority
+            )
         code = None if isinstance(result, Sent) else result.code
         about = {"provider": provider, "outcome": kind, "code": code, "ms": int(seconds * 1000)}
         log.info("message.attempted", extra=attempt_ids(outcome.key, outcome.epoch) | about)

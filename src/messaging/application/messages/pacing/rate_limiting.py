@@ -101,6 +101,7 @@ class RateLimiting:
         self._terms = terms or LimitTerms()
         self._factors: dict[SenderId, float] = {}
         self._throttled_until: dict[tuple[DeliverLane, UUID], float] = {}
+        self._held_until: dict[tuple[DeliverLane, UUID], float] = {}
         self._given_until: dict[SenderId, float] = {}
         self._got: dict[tuple[DeliverLane, SenderId], int] = {}
         self._open = max((1 / self._terms.share - 1) * _OPEN, _OPEN_AT_LEAST)
@@ -189,7 +190,20 @@ class RateLimiting:
 
     def hold(self, lane: DeliverLane, senders: Iterable[SenderId]) -> None:
         """Throttle senders that may send nothing now for other reasons than their limits."""
-        self._throttled_until.update(((lane, sender), monotonic() + _HOLD) for sender in senders)
+        for sender in senders:
+            self._hold_until(lane, sender, monotonic() + _HOLD)
+
+    def held_until(self, lane: DeliverLane, due: Due) -> float:
+        """When the message's tenant, sender or flow was last throttled until, by this process's clock; 0 if never."""
+        if not self._held_until:
+            return 0.0
+        ids = (due.message.key.tenant_id, due.message.sender_id, due.flow_id)
+        return max(self._held_until.get((lane, id), 0.0) for id in ids)
+
+    def _hold_until(self, lane: DeliverLane, id: UUID, until: float) -> None:
+        if len(self._held_until) >= _MEMORY:
+            self._held_until.clear()
+        self._throttled_until[lane, id] = self._held_until[lane, id] = until
 
     def _record_got(self, lane: DeliverLane, sender: SenderId, got: int) -> None:
         """Remember how many tokens a sender got when there were too few."""
@@ -214,7 +228,7 @@ class RateLimiting:
         enough ahead.
         """
         rest = min(wait, _LONGEST_REST) if bucket.period else wait + bucket.interval * (bucket.burst // 3)
-        self._throttled_until[lane, id] = monotonic() + rest
+        self._hold_until(lane, id, monotonic() + rest)
 
     async def _limits_of(self, lane: DeliverLane, leaving: Sequence[Due]) -> Sequence[Sequence[_Limit]]:
         """The limits of each message; except for the recipient's they are the same for all messages of a flow."""

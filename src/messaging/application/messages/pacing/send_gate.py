@@ -56,6 +56,7 @@ class SendGate:
         self.admit = rate_limiting.admit
         self.units = rate_limiting.units
         self.charge = rate_limiting.charge
+        self.held_until = rate_limiting.held_until
         self.throttled = rate_limiting.throttled
         self.throttled_for = rate_limiting.throttled_for
 

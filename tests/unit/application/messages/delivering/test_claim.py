@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from messaging.application.messages.delivering import claim as claim_module
 from messaging.application.messages.delivering.claim import ClaimDue, Claimed
 from messaging.application.messages.delivering.delivery_terms import DeliveryTerms
 from messaging.application.messages.pacing.fair_share import FairShare
@@ -41,6 +42,7 @@ class World:
         self.asked: list[int] = []
         self.most: dict[SenderId, int] = {}
         self.rests: list[tuple[DeliverLane, UUID]] = []
+        self.held = 0.0
         doubles: Any = {"open_uow": self.stored.open_uow, "gate": self, "fair_share": FairShare(at_once=self.at_once)}
         terms = DeliveryTerms(worker="w1", lease=timedelta(seconds=30))
         self._claim = ClaimDue(terms=terms, capabilities=capabilities, **doubles)
@@ -56,6 +58,9 @@ class World:
 
     async def at_once(self, lane: DeliverLane, flows: Iterable[Flow]) -> Mapping[SenderId, int]:
         return {flow.sender_id: self.most.get(flow.sender_id, 1_000) for flow in flows}
+
+    def held_until(self, lane: DeliverLane, due: Due) -> float:
+        return self.held
 
     def throttled(self) -> Sequence[tuple[DeliverLane, UUID]]:
         return self.rests
@@ -94,6 +99,19 @@ async def test_what_is_due_is_claimed_for_this_worker_and_leaves_in_its_slot(wor
     assert world.stored.waits(1) == (DELIVER, in_seconds(30))
     assert claim.observed is not None
     assert (claim.epoch, claim.observed.by_now().epoch) == (1, 1)
+
+
+@pytest.mark.parametrize(("held_for", "ready_since"), [(0.0, 99.0), (60.0, 60.0), (200.0, 99.0)])
+async def test_a_message_is_ready_since_it_was_due_and_nothing_held_its_sender(
+    world: World, monkeypatch: pytest.MonkeyPatch, held_for: float, ready_since: float
+) -> None:
+    monkeypatch.setattr(claim_module, "monotonic", lambda: 1_000.0)
+    world.put(1)
+    world.held = 1_000.0 - held_for if held_for else 0.0
+
+    [claim] = (await world.claim()).claims
+
+    assert claim.ready_at == 1_000.0 - ready_since
 
 
 async def test_no_more_is_claimed_than_there_are_places_the_longest_due_first(world: World) -> None:

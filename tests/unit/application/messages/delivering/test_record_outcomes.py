@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from messaging.application.messages.delivering import record_outcomes as record_outcomes_module
 from messaging.application.messages.delivering.claim import Observed
@@ -137,6 +138,12 @@ async def test_a_result_is_told_to_metrics_log_and_timeline_with_its_delay(
     [told] = [vars(record) for record in caplog.records if record.message == "message.attempted"]
     assert (told["outcome"], told["code"], told["attempt"], told["ms"]) == ("rejected", "131026", 1, 2500)
     assert world.stored.of(1).entries[-1].detail["latency_ms"] == 2500
+
+
+async def test_how_long_a_message_waited_before_its_first_byte_is_told(world: World) -> None:
+    await world.record(replace(world.concluded(1), waited=0.7))
+
+    assert world.counts.seen["stage_seconds"] == 1
 
 
 async def test_an_acceptance_has_no_code_and_a_claim_without_a_send_is_no_attempt(

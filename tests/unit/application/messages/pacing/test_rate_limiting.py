@@ -97,6 +97,19 @@ async def test_a_sender_gets_the_slots_of_half_a_second_and_then_rests() -> None
     assert world.counts.seen["sends_held_back{limit=sender}"] == 14
 
 
+async def test_it_is_remembered_until_when_a_sender_was_held(clock: Callable[[float], None]) -> None:
+    world = World()
+    before = world.rate_limiting.held_until(URGENT, due(1))
+    await world.admit([due(number) for number in range(50)])
+    ends = 1_000.0 + world.rate_limiting.throttled_for(URGENT)
+    clock(60.0)
+
+    assert before == 0.0
+    assert world.rate_limiting.throttled() == []
+    assert world.rate_limiting.held_until(URGENT, due(100)) == ends
+    assert world.rate_limiting.held_until(BULK, due(100)) == 0.0
+
+
 async def test_slots_follow_each_other_at_the_pace_and_are_open_for_half_of_what_the_share_leaves() -> None:
     world = World()
 
