@@ -28,6 +28,7 @@ NOT_HOT = {
     "outbox.statements": {"LOCK_KEYS"},
     "operations.health": {"LANE_DEPTHS", "WEEKS_AHEAD", "ONLY_READS", "IDENTITY"},
     "operations.survey": {"LAST_WEBHOOKS", "SET_ASIDE", "OPEN_DEAD_LETTERS"},
+    "operations.tenant_totals": {"LEAD", "COUNT", "COUNTED", "TOTALS"},
     "operations.upkeep": {"ADOPT", "DROP_WEEK", "PURGE_SECRETS"},
     "operations.vitals": {"HEARD"},
     "operations.workers": {"TELL", "SEEN"},

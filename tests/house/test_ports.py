@@ -29,6 +29,7 @@ NO_SUITE: Final = {
     "Health": "no use case asks: readiness checks do, and are tested with Postgres",
     "ProcessState": "no use case asks: the metrics endpoint does, and is tested with Postgres",
     "Upkeep": "no use case asks: the worker's housekeeping does, and it is the tables' own",
+    "TenantTotals": "no use case asks: the worker's exporter does, and is tested with Postgres",
     "Survey": "no use case asks: the doctor's checks do, and are tested with Postgres",
 }
 # Fakes that are longer, and why.

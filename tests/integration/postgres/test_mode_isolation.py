@@ -59,6 +59,7 @@ BY_POLICY: Final[Mapping[str, str]] = {
     "provider_events": "in_mode(mode)",
     "routing_rules": _OF_ITS_SENDER.format("routing_rules"),
     "senders": "in_mode(mode)",
+    "tenant_totals": "in_mode(mode)",
     "templates": "(EXISTS ( SELECT FROM provider_accounts a WHERE ((a.tenant_id = templates.tenant_id)"
     " AND (a.id = templates.account_id) AND in_mode(a.mode))))",
 }

@@ -80,6 +80,8 @@ SYSTEM_GRANTS: Final[Mapping[str, str]] = {
     "senders": "S",
     "service_windows": "ISu",
     "templates": "SU",
+    "tenant_counting": "ISU",
+    "tenant_totals": "ISU",
     "tenants": "ISU",
     "webhook_digests": "DIS",
     "workers": "DISU",

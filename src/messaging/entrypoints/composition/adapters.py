@@ -12,6 +12,7 @@ from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptim
 from messaging.adapters.postgres.messages.submissions import PostgresSubmissions
 from messaging.adapters.postgres.operations.health import PostgresHealth
 from messaging.adapters.postgres.operations.survey import PostgresSurvey
+from messaging.adapters.postgres.operations.tenant_totals import PostgresTenantTotals
 from messaging.adapters.postgres.operations.upkeep import PostgresUpkeep
 from messaging.adapters.postgres.operations.vitals import PostgresWebhooksHeard
 from messaging.adapters.postgres.operations.workers import PostgresWorkers
@@ -68,6 +69,7 @@ class Adapters(DeclarativeContainer):
     workers = Singleton(PostgresWorkers, resources.provided.engines.system)
     webhooks_heard = Singleton(PostgresWebhooksHeard, resources.provided.engines.system)
     survey = Singleton(PostgresSurvey, resources.provided.engines.system)
+    tenant_totals = Singleton(PostgresTenantTotals, resources.provided.engines.system)
     logins = Singleton(PostgresLogins, resources.provided.engines)
     login_check = Singleton(LoginCheck, logins, settings)
     store_health = Singleton(PostgresHealth, engine=resources.provided.engines.system)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Container, Dependency
+from dependency_injector.providers import Container, Dependency, Singleton
 
 from messaging.entrypoints.composition.adapters import Adapters
 from messaging.entrypoints.composition.resources import Resources
@@ -19,6 +19,7 @@ from messaging.entrypoints.composition.use_cases.outbox import OutboxUseCases
 from messaging.entrypoints.composition.use_cases.templates import TemplateUseCases
 from messaging.entrypoints.composition.use_cases.tenants import TenantUseCases
 from messaging.entrypoints.composition.use_cases.webhooks import WebhookUseCases
+from messaging.entrypoints.observability.tenant_metrics import TenantMetrics
 from messaging.entrypoints.settings.settings import Settings
 
 
@@ -53,6 +54,9 @@ class Application(DeclarativeContainer):
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(
         WebhookUseCases, settings=settings, adapters=adapters, conversations=conversations, tracking=tracking
+    )
+    tenant_metrics: Any = Singleton(
+        TenantMetrics, adapters.tenant_totals, name=worker, most=settings.provided.tenant_metrics.most
     )
 
 

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from messaging.entrypoints.settings.values import Networks, Port, Positive, Seconds, Unlimited
+from messaging.entrypoints.settings.watching import WatchingSettings
 
 HeadBytes = Annotated[int, Meta(ge=8_192, le=1_048_576)]
 Connections = Annotated[int, Meta(ge=8, le=100_000)]
@@ -15,7 +16,7 @@ def _about(text: str) -> Meta:
     return Meta(description=text)
 
 
-class EdgeSettings(Struct, frozen=True, kw_only=True):
+class EdgeSettings(WatchingSettings, frozen=True, kw_only=True):
     """The settings of the listeners of `api`, `webhooks` and the worker."""
 
     http_connections: Annotated[

@@ -35,6 +35,7 @@ from messaging.entrypoints.settings.values import (
     Secret,
     Unlimited,
 )
+from messaging.entrypoints.settings.watching import TenantMetricsChoice
 
 PREFIX: Final = "APP_"
 _FILE: Final = "_FILE"
@@ -238,7 +239,17 @@ class ProviderGroup(Struct, frozen=True):
 
 T = TypeVar("T", bound=Struct)
 _OF_PROVIDERS: Final = "of_providers"
-_WRAPPERS: Final = {DatabaseUrl, RedisUrl, HttpUrl, Secret, MasterKey, CrashPoints, Networks, RetentionDays}
+_WRAPPERS: Final = {
+    DatabaseUrl,
+    RedisUrl,
+    HttpUrl,
+    Secret,
+    MasterKey,
+    CrashPoints,
+    Networks,
+    RetentionDays,
+    TenantMetricsChoice,
+}
 GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
 
 

@@ -77,8 +77,14 @@ def duties_of(has: Application) -> Duties:
             Chore("snapshots", has.adapters.snapshots().watch, every=0.0),
             Chore("dead_jobs", has.outbox.purge_dead(), every=_HOUR),
             *_upkeep_of_tables(has),
+            *_counting(has),
         ),
     )
+
+
+def _counting(has: Application) -> tuple[Chore, ...]:
+    on = has.settings().tenant_metrics.is_on
+    return (Chore("tenant_totals", has.tenant_metrics().count, every=30.0),) if on else ()
 
 
 def _upkeep_of_tables(has: Application) -> tuple[Chore, ...]:

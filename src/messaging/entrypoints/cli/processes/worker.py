@@ -1,5 +1,7 @@
 """Builds the process of `app worker`."""
 
+from contextlib import AbstractAsyncContextManager, nullcontext
+
 from msgspec import Struct
 
 from messaging.domain.channels.address import Channel
@@ -11,6 +13,7 @@ from messaging.entrypoints.composition.health.logins import refuse_excess
 from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.providers import CHANNELS
 from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms
 from messaging.entrypoints.worker.duties import duties_of
@@ -36,9 +39,20 @@ def run_worker(settings: Settings, scope: WorkerScope) -> int:
         async with open_resources(settings) as resources:
             application = build(settings, resources, worker=worker_name("worker"))
             await refuse_excess(application.adapters.logins(), settings)
-            return await WorkerProcess(worker_dependencies(application), _terms(settings, scope)).run()
+            async with _tenant_listener(application, host=scope.host):
+                return await WorkerProcess(worker_dependencies(application), _terms(settings, scope)).run()
 
     return run(main())
+
+
+def _tenant_listener(application: Application, *, host: str) -> AbstractAsyncContextManager[object]:
+    """The listener of the tenants' metrics, if there is to be one. Raises CannotListen."""
+    settings = application.settings()
+    if not settings.tenant_metrics.is_on:
+        return nullcontext()
+    telemetry, bounds = application.adapters.telemetry(), http_bounds(settings)
+    port, app = settings.tenant_metrics_port, application.tenant_metrics()
+    return listening(app, host=host, port=port, telemetry=telemetry, bounds=bounds)
 
 
 def _terms(settings: Settings, scope: WorkerScope) -> WorkerTerms:
