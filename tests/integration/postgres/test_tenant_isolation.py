@@ -65,6 +65,7 @@ SYSTEM_GRANTS: Final[Mapping[str, str]] = {
     "events": "IS",
     "idempotency_keys": "DISU",
     "inbound_messages": "DIS",
+    "incidents": "ISU",
     "jobs": "DISU",
     "messages": "Su",
     "own_template_versions": "S",

@@ -25,6 +25,7 @@ from messaging.adapters.postgres.dispatches.unserved_messages import PostgresUns
 from messaging.adapters.postgres.messages.attempts import PostgresAttempts
 from messaging.adapters.postgres.messages.failovers import PostgresFailovers
 from messaging.adapters.postgres.messages.lifecycles import MessageStates, PostgresLifecycles
+from messaging.adapters.postgres.operations.incidents import PostgresIncidents
 from messaging.adapters.postgres.operations.vitals import PostgresVitals
 from messaging.adapters.postgres.outbox.due_jobs import PostgresDueJobs
 from messaging.adapters.postgres.outbox.job_records import PostgresJobRecords
@@ -246,6 +247,10 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def admin_keys(self) -> PostgresAdminKeys:
         return PostgresAdminKeys(self._opened.core, self._change.note)
+
+    @cached_property
+    def incidents(self) -> PostgresIncidents:
+        return PostgresIncidents(self._opened.core)
 
     @cached_property
     def templates(self) -> PostgresProviderTemplates:

@@ -74,6 +74,7 @@ HISTOGRAMS: Final[dict[str, Declared]] = {
     "http_request_seconds": Declared("From the request's head to the answer's end.", ("method", "route")),
 }
 GAUGES: Final[dict[str, Declared]] = {
+    "post_mortems_overdue": Declared("Incidents that ended more than 48 hours ago and are not explained."),
     "breakers_open": Declared("Circuit breakers that are not closed, as far as this process knows.", ("scope",)),
 }
 _DECLARED: Final = COUNTERS | HISTOGRAMS | GAUGES

@@ -25,6 +25,7 @@ from messaging.application.ports.dead_letters import DeadLetters
 from messaging.application.ports.dispatches import Dispatches
 from messaging.application.ports.due_messages import DueMessages
 from messaging.application.ports.failovers import Failovers
+from messaging.application.ports.incidents import Incidents
 from messaging.application.ports.job_records import JobRecords
 from messaging.application.ports.lifecycles import Lifecycles
 from messaging.application.ports.outbox import DueJobs, Outbox
@@ -194,6 +195,8 @@ class PlatformRoles(Protocol):
     def admin_keys(self) -> AdminKeys: ...
     @property
     def job_records(self) -> JobRecords: ...
+    @property
+    def incidents(self) -> Incidents: ...
 
 
 class TemplateRoles(Protocol):

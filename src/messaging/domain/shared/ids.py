@@ -24,6 +24,7 @@ CallbackEndpointId = NewType("CallbackEndpointId", UUID)
 CallbackSecretId = NewType("CallbackSecretId", UUID)
 CallbackEventId = NewType("CallbackEventId", UUID)
 CallbackAttemptId = NewType("CallbackAttemptId", UUID)
+IncidentId = NewType("IncidentId", UUID)
 
 
 class Prefix(StrEnum):
@@ -41,6 +42,7 @@ class Prefix(StrEnum):
     JOB = "job"
     CALLBACK_ENDPOINT = "cbe"
     CALLBACK_ATTEMPT = "cbd"
+    INCIDENT = "inc"
 
 
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"

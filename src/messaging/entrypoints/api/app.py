@@ -63,7 +63,9 @@ def _litestar(has: Application, door: Door) -> Litestar:
     return Litestar(
         route_handlers=[
             _guarded(_tenants_routers(has), tenant_guard(door), shared),
-            _guarded([admin.router(has.tenants, has.access, has.outbox, has.adapters)], admin_guard(door), shared),
+            _guarded(
+                [admin.router(has.tenants, has.access, has.outbox, has.status, has.adapters)], admin_guard(door), shared
+            ),
             Router(
                 path="",
                 route_handlers=[ProbesController],

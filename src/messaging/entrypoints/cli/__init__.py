@@ -6,7 +6,7 @@ import rich_click as click
 
 from messaging.entrypoints.cli import reports, sql
 from messaging.entrypoints.cli.failures import exit_code_of
-from messaging.entrypoints.cli.in_database import admin_keys, administration, database, jobs, raw_webhooks
+from messaging.entrypoints.cli.in_database import admin_keys, administration, database, incidents, jobs, raw_webhooks
 from messaging.entrypoints.cli.lab import chaos, local
 from messaging.entrypoints.cli.processes import commands as processes
 from messaging.entrypoints.cli.through_api import (
@@ -41,6 +41,7 @@ _MODULES = (
     admin_keys,
     administration,
     jobs,
+    incidents,
     raw_webhooks,
     connecting,
     accounts,

@@ -16,6 +16,7 @@ from messaging.entrypoints.composition.use_cases.messages.messages import Messag
 from messaging.entrypoints.composition.use_cases.messages.pacing import PacingUseCases
 from messaging.entrypoints.composition.use_cases.messages.tracking import TrackingUseCases
 from messaging.entrypoints.composition.use_cases.outbox import OutboxUseCases
+from messaging.entrypoints.composition.use_cases.platform.status import StatusUseCases
 from messaging.entrypoints.composition.use_cases.templates import TemplateUseCases
 from messaging.entrypoints.composition.use_cases.tenants import TenantUseCases
 from messaging.entrypoints.composition.use_cases.webhooks import WebhookUseCases
@@ -55,6 +56,7 @@ class Application(DeclarativeContainer):
     webhooks: Any = Container(
         WebhookUseCases, settings=settings, adapters=adapters, conversations=conversations, tracking=tracking
     )
+    status: Any = Container(StatusUseCases, settings=settings, adapters=adapters)
     tenant_metrics: Any = Singleton(
         TenantMetrics, adapters.tenant_totals, name=worker, most=settings.provided.tenant_metrics.most
     )

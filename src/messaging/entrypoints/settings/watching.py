@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
-from messaging.entrypoints.settings.values import Port
+from messaging.entrypoints.settings.values import HttpUrl, Port
 
 
 def _about(text: str) -> Meta:
@@ -37,7 +37,7 @@ class TenantMetricsChoice(Struct, frozen=True):
 
 
 class WatchingSettings(Struct, frozen=True, kw_only=True):
-    """The settings of the exporter of tenants' metrics."""
+    """The settings of the exporter of tenants' metrics, and of the status page."""
 
     tenant_metrics: Annotated[
         TenantMetricsChoice,
@@ -49,3 +49,16 @@ class WatchingSettings(Struct, frozen=True, kw_only=True):
     tenant_metrics_port: Annotated[
         Port, _about("Port of the worker's listener for /metrics/tenants, on APP_WORKER_HOST.")
     ] = 8012
+    status_directory: Annotated[
+        str | None,
+        _about(
+            "Where `app worker` writes the public status page every 30 s: index.html, status.json and feed.atom, for"
+            " any web server. Unset: nowhere."
+        ),
+    ] = None
+    status_title: Annotated[str, _about("What the status page is called.")] = "Status"
+    status_api_url: Annotated[
+        HttpUrl | None,
+        _about("Where the status page asks whether `app api` runs. Unset: it is judged by the database alone."),
+    ] = None
+    status_webhooks_url: Annotated[HttpUrl | None, _about("The same for `app webhooks`.")] = None

@@ -9,6 +9,7 @@ from msgspec import Struct
 from messaging.application.jobs import JobLane
 from messaging.application.wakeups import DeliverLane
 from messaging.entrypoints.composition.containers import Application
+from messaging.entrypoints.worker.status_files import WriteStatusPage
 
 _HOUR: Final = 3600.0
 
@@ -78,6 +79,7 @@ def duties_of(has: Application) -> Duties:
             Chore("dead_jobs", has.outbox.purge_dead(), every=_HOUR),
             *_upkeep_of_tables(has),
             *_counting(has),
+            *_status_page(has),
         ),
     )
 
@@ -85,6 +87,14 @@ def duties_of(has: Application) -> Duties:
 def _counting(has: Application) -> tuple[Chore, ...]:
     on = has.settings().tenant_metrics.is_on
     return (Chore("tenant_totals", has.tenant_metrics().count, every=30.0),) if on else ()
+
+
+def _status_page(has: Application) -> tuple[Chore, ...]:
+    settings = has.settings()
+    if settings.status_directory is None:
+        return ()
+    write = WriteStatusPage(has.status.compose(), directory=settings.status_directory, title=settings.status_title)
+    return (Chore("status_page", write, every=30.0),)
 
 
 def _upkeep_of_tables(has: Application) -> tuple[Chore, ...]:

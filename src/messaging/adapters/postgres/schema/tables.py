@@ -119,6 +119,26 @@ provider_accounts = sa.Table(
     _one_of("provider_accounts", "status", "active", "disabled", "deleted"),
 )
 
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    _required("id", UUID()),
+    _required("title", sa.Text()),
+    _required("impact", sa.Text()),
+    _required("components", ARRAY(sa.Text())),
+    _required("updates", JSONB()),
+    _required("drafted_at", _AT),
+    _required("status", sa.Text()),
+    _optional("published_at", _AT),
+    _optional("resolved_at", _AT),
+    _optional("post_mortem", sa.Text()),
+    _optional("post_mortem_at", _AT),
+    _key("incidents", "id"),
+    _one_of("incidents", "impact", "degraded", "outage"),
+    _one_of("incidents", "status", "draft", "published", "resolved"),
+    sa.CheckConstraint("(status = 'resolved') = (resolved_at IS NOT NULL)", name="incidents_resolved_check"),
+)
+
 senders = sa.Table(
     "senders",
     metadata,

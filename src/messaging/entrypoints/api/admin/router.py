@@ -5,6 +5,7 @@ from typing import Final
 from litestar import Controller, Router
 
 from messaging.entrypoints.api.admin.admin_keys import AdminKeysController
+from messaging.entrypoints.api.admin.incidents import IncidentsController
 from messaging.entrypoints.api.admin.jobs import JobsController
 from messaging.entrypoints.api.admin.sealing import SealForPlatform, SealForTenant
 from messaging.entrypoints.api.admin.tenants import KeysController, TenantsController
@@ -15,10 +16,11 @@ CONTROLLERS: Final[tuple[type[Controller], ...]] = (
     KeysController,
     AdminKeysController,
     JobsController,
+    IncidentsController,
 )
 
 
-def router(tenants: UseCases, access: UseCases, outbox: UseCases, adapters: UseCases) -> Router:
+def router(tenants: UseCases, access: UseCases, outbox: UseCases, status: UseCases, adapters: UseCases) -> Router:
     seal_for_tenant = SealForTenant(snapshots=adapters.snapshots(), key_ring=adapters.key_ring())
     return Router(
         path="",
@@ -40,6 +42,9 @@ def router(tenants: UseCases, access: UseCases, outbox: UseCases, adapters: UseC
             "list_dead_jobs": use_case(outbox.list_dead()),
             "retry_dead_job": use_case(outbox.retry_dead()),
             "discard_dead_job": use_case(outbox.discard_dead()),
+            "draft_incident": use_case(status.draft_incident()),
+            "change_incident": use_case(status.change_incident()),
+            "list_incidents": use_case(status.list_incidents()),
             "seal_for_platform": use_case(SealForPlatform(key_ring=adapters.key_ring())),
         },
     )

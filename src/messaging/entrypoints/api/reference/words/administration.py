@@ -20,6 +20,21 @@ _KEY = {
     "hint": "The key's public beginning: enough to recognise it in a list or a leaked file.",
     "expires_at": "When it stops working; null where never.",
 }
+_INCIDENT = {
+    "id": "The incident's id.",
+    "title": "What is wrong, in a few words.",
+    "impact": "How bad it is for its components.",
+    "components": "What it concerns.",
+    "status": "How far it is.",
+    "updates": "What was told of it, oldest first.",
+    "drafted_at": "When it was written.",
+    "published_at": "When it was published; null for a draft.",
+    "resolved_at": "When it ended; null while it goes on.",
+    "post_mortem": "What happened, and what follows from it; null while nobody has written it.",
+    "post_mortem_at": "When it was explained first; null while it is not.",
+    "post_mortem_due_at": "When it is to be explained: 48 hours after its end; null before its end.",
+    "post_mortem_overdue": "Whether that time is over and it is not explained.",
+}
 _ADMIN_KEY = {name: text for name, text in _KEY.items() if name != "role"}
 
 ADMINISTRATION: Final = {
@@ -69,6 +84,12 @@ ADMINISTRATION: Final = {
     "DeadJob.died_at": "When it was given up.",
     "DeadJob.attempts": "How many of its runs failed.",
     "DeadJob.error": "Why its last run failed; null where no run ended.",
+    **{f"Incident.{name}": text for name, text in _INCIDENT.items()},
+    **{f"NewIncident.{name}": _INCIDENT[name] for name in ("title", "impact", "components")},
+    "NewIncident.text": "What is told of it when it is published. Public then: name no tenant.",
+    "IncidentText.text": "What is told. Public: name no tenant.",
+    "IncidentUpdate.at": "When it was told; of a draft: when it was written.",
+    "IncidentUpdate.text": "What was told.",
     "JobFailure.code": "Why, as a code: stable, for programs.",
     "JobFailure.reason": "Why, in words.",
     "JobSummary.kinds": "A count for each kind of which there are jobs.",
@@ -82,4 +103,25 @@ ADMINISTRATION: Final = {
     "NewKey.mode": "`live` keys reach people, `test` keys the sandbox provider.",
     "NewKey.role": "Which operations it opens.",
     "NewKey.expires_at": "When it stops working, RFC 3339 with an offset; left out: never.",
+}
+
+INCIDENT_EXAMPLES: Final = {
+    "Incident": {
+        "id": "inc_01kb6w8s4nf2a5c7e9g1h3j4k6",
+        "title": "SMS arrive late",
+        "impact": "degraded",
+        "components": ["delivery_sms"],
+        "status": "resolved",
+        "updates": [
+            {"at": "2026-11-29T09:30:00.125000Z", "text": "Messages by SMS take up to five minutes."},
+            {"at": "2026-11-29T10:20:00.480000Z", "text": "SMS arrive in time again."},
+        ],
+        "drafted_at": "2026-11-29T09:26:00.125000Z",
+        "published_at": "2026-11-29T09:30:00.125000Z",
+        "resolved_at": "2026-11-29T10:20:00.480000Z",
+        "post_mortem": None,
+        "post_mortem_at": None,
+        "post_mortem_due_at": "2026-12-01T10:20:00.480000Z",
+        "post_mortem_overdue": False,
+    }
 }

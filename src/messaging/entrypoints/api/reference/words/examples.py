@@ -3,6 +3,7 @@
 from typing import Any, Final, get_args, get_origin
 
 from messaging.entrypoints.api.decoding.cursors import ListView
+from messaging.entrypoints.api.reference.words.administration import INCIDENT_EXAMPLES
 from messaging.entrypoints.api.reference.words.names import public_name
 from messaging.entrypoints.api.reference.words.templates import OWN_EXAMPLES
 
@@ -312,6 +313,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "unconfirmed": 1,
     },
     **OWN_EXAMPLES,
+    **INCIDENT_EXAMPLES,
     "KeyIdentity": {
         "tenant_id": _TENANT,
         "tenant_name": "Acme",

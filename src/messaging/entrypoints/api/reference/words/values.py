@@ -48,6 +48,19 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "utility": "about something the recipient did: orders, appointments, bills",
     },
     "Channel": CHANNELS,
+    "IncidentImpact": {"degraded": "it works, but not as usual", "outage": "it does not work"},
+    "IncidentStatus": {
+        "draft": "only administrators see it",
+        "published": "it is on the status page, and is not over",
+        "resolved": "it is over",
+    },
+    "StatusComponent": {
+        "accept": "accepting messages",
+        "delivery_email": "delivery by e-mail",
+        "delivery_sms": "delivery by SMS",
+        "delivery_whatsapp": "delivery by WhatsApp",
+        "webhooks": "webhooks from providers",
+    },
     "InboundMessageOddity": {
         "author_from_contact": "only the contact beside it names its author",
         "author_missing": "nothing names its author",
