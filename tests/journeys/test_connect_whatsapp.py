@@ -1,48 +1,18 @@
 """docs/connect-whatsapp.md as written, with the sandbox in Meta's place: from an app to the first live message."""
 
-import asyncio
-import os
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.journeys import pages
+from tests.journeys.pages import shell
 from tests.journeys.platform import Platform, eventually
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/connect-whatsapp.md").read_text()
-APP = f'app() {{ {sys.executable} -P -m messaging.entrypoints.cli "$@"; }}'
-CURL = 'curl() { command curl --fail-with-body "$@"; echo; }'
 pytestmark = pytest.mark.slow
 
 
 def blocks(chapter: str) -> list[str]:
-    """The commands of one chapter, in order."""
-    text = PAGE.partition(f"\n## {chapter}")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-
-
-async def shell(platform: Platform, commands: list[str], **environ: str) -> tuple[int, str]:
-    """All of them pasted into one shell; its exit code and everything it printed."""
-    stack, business = platform.stack, platform.business
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("APP_", "WHATSAPP_"))}
-    settings = {
-        **stack.database_settings,
-        "APP_REDIS_URL": stack.redis_url,
-        "APP_MASTER_KEY": stack.master_key,
-        "API": stack.api,
-        "SANDBOX": stack.sandbox,
-        "ADMIN_KEY": business.admin_key,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *("timeout", "200", "bash", "-euo", "pipefail", "-c", "\n".join([APP, CURL, *commands])),
-        env=clean | settings | environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, printed.decode()
+    return pages.blocks("connect-whatsapp.md", chapter)
 
 
 async def test_the_page_about_connecting_whatsapp_works_as_it_is_written(platform: Platform) -> None:

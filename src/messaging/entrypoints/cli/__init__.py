@@ -11,13 +11,13 @@ from messaging.entrypoints.cli.lab import chaos, local
 from messaging.entrypoints.cli.processes import commands as processes
 from messaging.entrypoints.cli.through_api import (
     accounts,
-    connecting,
     listing,
     messages,
     own_templates,
     provider_events,
     senders,
 )
+from messaging.entrypoints.cli.through_api.connecting import command as connecting
 
 __all__ = ["app", "main"]
 

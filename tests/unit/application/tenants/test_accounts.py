@@ -379,7 +379,7 @@ async def test_a_number_is_compared_with_what_the_provider_lists(
 ) -> None:
     office = Office(a_sealed_account())
     office.provider.numbers = [replace(listed, external_id="1"), listed]
-    check = CheckNumber(open_account=office.open_account, directories=office.directories)
+    check = CheckNumber(open_account=office.open_account, directories=office.directories, providers=INSTALLED)
 
     wrong = await check(office.configuration.accounts_[ACCOUNT], external_id=external_id, address=address)
 
@@ -389,7 +389,7 @@ async def test_a_number_is_compared_with_what_the_provider_lists(
 async def test_of_many_numbers_only_some_are_told() -> None:
     office = Office(a_sealed_account())
     office.provider.numbers = [replace(NUMBER, external_id=f"no-{number}.") for number in range(30)]
-    check = CheckNumber(open_account=office.open_account, directories=office.directories)
+    check = CheckNumber(open_account=office.open_account, directories=office.directories, providers=INSTALLED)
 
     [wrong] = await check(office.configuration.accounts_[ACCOUNT], external_id="7", address="+15550783881")
 

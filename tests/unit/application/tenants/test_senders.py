@@ -45,7 +45,7 @@ async def add(office: Office, wanted: NewSender, *, providers: Providers = INSTA
         new_id=office.new_id,
         providers=providers,
         quotas=QUOTAS,
-        check_number=CheckNumber(open_account=office.open_account, directories=office.directories),
+        check_number=CheckNumber(open_account=office.open_account, directories=office.directories, providers=INSTALLED),
     )
     return await use_case(office.principal, wanted)
 

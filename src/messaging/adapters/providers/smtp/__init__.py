@@ -18,11 +18,15 @@ _HOST: Final = IdShape(
     pattern=r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
     words="The id of an SMTP account is the host name of its mail server",
     example="smtp.example.com",
+    called="host",
 )
+_MAILBOX: Final = r"[^@\s/\x00-\x1f<>]{1,64}@[A-Za-z0-9.-]{1,253}"
 _ADDRESS: Final = IdShape(
-    pattern=r"[^@\s/\x00-\x1f<>]{1,64}@[A-Za-z0-9.-]{1,253}",
+    pattern=_MAILBOX,
     words="The id of an SMTP sender is its e-mail address",
     example="orders@example.com",
+    called="sender",
+    unlisted=_MAILBOX,
 )
 
 

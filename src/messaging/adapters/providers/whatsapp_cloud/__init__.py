@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.adapters.providers.whatsapp_cloud.settings import WhatsAppSettings
-from messaging.application.ports.providers.descriptor import IdShape, Provider
+from messaging.application.ports.providers.descriptor import IdShape, Provider, Steps, Subscription
 from messaging.domain.channels.address import Channel
 from messaging.domain.channels.capabilities import Capabilities
 from messaging.domain.channels.limits import PairLimit, SendLimits
@@ -39,8 +39,21 @@ PROVIDER: Final = Provider(
     # One message every 6 seconds to one person, or up to 45 within 6 seconds borrowed from the time after.
     limits=SendLimits(per_second=80, per_pair=PairLimit(interval=timedelta(seconds=6), burst=45)),
     account_id=IdShape(
-        pattern=_DIGITS, words="The id of a WhatsApp Business Account is digits only", example="102290129340398"
+        pattern=_DIGITS,
+        words="The id of a WhatsApp Business Account is digits only",
+        example="102290129340398",
+        called="waba-id",
     ),
-    sender_id=IdShape(pattern=_DIGITS, words="The id of a phone number is digits only", example="106540352242922"),
+    sender_id=IdShape(
+        pattern=_DIGITS,
+        words="The id of a phone number is digits only",
+        example="106540352242922",
+        called="phone-number-id",
+    ),
+    steps=Steps(
+        subscription=Subscription(override=True, otherwise="where the app's settings say"),
+        registers_numbers=True,
+        chosen=frozenset({"verify_token"}),
+    ),
     build=build,
 )

@@ -21,15 +21,46 @@ class IdShape(Struct, frozen=True, kw_only=True):
     """The form of a provider's ids. They become parts of URLs, where `..` or `/` would lead elsewhere.
 
     `pattern` matches the whole id; `words` tells a person what it looks like, in one sentence without a full stop.
-    `example` is one, made up.
+    `example` is one, made up. `called` is what the provider's own pages call it, as the name of an option
+    (`account-sid`). `unlisted` matches the ids that the provider has in no list: it cannot be asked whose they are.
     """
 
     pattern: str
     words: str
     example: str = ""
+    called: str = ""
+    unlisted: str = ""
+
+    def listed(self, text: str) -> bool:
+        """Whether the provider lists it among the account's, if it is one."""
+        return re.fullmatch(self.unlisted, text, re.ASCII) is None
 
     def fits(self, text: str) -> bool:
         return re.fullmatch(self.pattern, text, re.ASCII) is not None
+
+
+class Subscription(Struct, frozen=True, kw_only=True):
+    """A subscription to an account's webhooks at its provider.
+
+    `override`: unless told otherwise, they go to the account's own URL whatever the provider was told before. Without
+    an override they go `otherwise`, words that follow "webhooks are delivered".
+    """
+
+    override: bool
+    otherwise: str
+
+
+class Steps(Struct, frozen=True, kw_only=True):
+    """The steps between an account's credentials and its first message, as far as providers differ in them.
+
+    `subscription` is None where there is nothing to subscribe to. `registers_numbers`: a number that is not connected
+    yet is registered with a PIN. `chosen` are the credentials that are words of the tenant's own choice: one that is
+    left out is made up.
+    """
+
+    subscription: Subscription | None = None
+    registers_numbers: bool = False
+    chosen: frozenset[str] = frozenset()
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -40,7 +71,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     descriptions and examples of their `Meta`; a field without a default must be given. Those of the second are
     settings of the operator, called `APP_<settings_prefix>_<FIELD>` (the prefix is the name, unless another is given).
     `kept_credentials` are the fields that verify webhooks: they are kept when an account is disconnected, because
-    receipts still arrive, and all others are forgotten. `account_id` and `sender_id` are the forms of its ids.
+    receipts still arrive, and all others are forgotten. `account_id` and `sender_id` are the forms of its ids, and
+    `steps` is what `app connect` does besides storing them.
     `secret_patterns` are regular expressions of texts that are secrets wherever they stand; logs never show them, nor
     fields called as a credential. One that begins with a plain text (`\\bEAA…`) costs next to nothing, any other some
     microseconds per line.
@@ -61,6 +93,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     kept_credentials: frozenset[str] = frozenset()
     settings_prefix: str = ""
     secret_patterns: tuple[str, ...] = ()
+    steps: Steps = Steps()
 
 
 # By provider's name.

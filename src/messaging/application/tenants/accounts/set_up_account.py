@@ -189,17 +189,20 @@ class CheckSender(Protocol):
 class CheckNumber:
     """Checks whether a number is one of the account's, as the provider lists them now."""
 
-    def __init__(self, *, open_account: OpenAccount, directories: Mapping[str, NumberDirectory]) -> None:
+    def __init__(
+        self, *, open_account: OpenAccount, directories: Mapping[str, NumberDirectory], providers: Providers
+    ) -> None:
         self._open_account = open_account
         self._directories = directories
+        self._providers = providers
 
     async def __call__(self, account: ProviderAccount, *, external_id: str, address: str) -> Sequence[Violation]:
-        """No violation where the provider lists no senders.
+        """No violation where the provider lists no senders, or none with such an id.
 
         Raises DomainError: provider_refused, provider_unavailable.
         """
         directory = self._directories.get(account.provider)
-        if directory is None:
+        if directory is None or not self._providers[account.provider].sender_id.listed(external_id):
             return []
         numbers = await directory.list_numbers(await self._open_account(account))
         number = next((number for number in numbers if number.external_id == external_id), None)

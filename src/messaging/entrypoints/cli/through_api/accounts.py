@@ -1,30 +1,31 @@
 """Connects, changes, lists and disconnects accounts of any provider, over the HTTP API: `app accounts`."""
 
 import json
-from collections.abc import Callable
-from typing import IO, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import IO, Any, Final
 from urllib.parse import quote
 
 import rich_click as click
-from msgspec.structs import FieldInfo, fields
 
-from messaging.application.ports.providers.descriptor import Provider, description_of
+from messaging.application.ports.providers.descriptor import Provider
 from messaging.entrypoints.cli.failures import Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, print_rows
 from messaging.entrypoints.cli.through_api.calling import Api
+from messaging.entrypoints.cli.through_api.connecting.credentials import (
+    Decorator,
+    credential_options,
+    credentials_in,
+    with_options,
+)
 from messaging.entrypoints.composition.providers import PROVIDERS, prefix_of
 
 _ACCOUNTS: Final = "/v1/provider-accounts"
 _PAGE: Final = 100
-_PLAIN: Final[dict[Any, Any]] = {int: click.INT, float: click.FLOAT, bool: click.BOOL}
 _CONNECTING: Final = """\
 Connect an account at {title}.
 
 Secrets are best given in the environment: other users of this machine can see options. What is required and not given
 is asked for, without an echo. With --check the provider is asked about the account, and nothing is stored.\
 """
-
-Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 @click.group()
@@ -44,45 +45,22 @@ def connecting(provider: Provider, prefix: str) -> click.Command:
     """
 
     def run(external_id: str, name: str, verify: bool | None, check: bool, as_json: bool, **given: Any) -> None:
-        own = {field: value for field, value in given.items() if value not in (None, ())}
-        body = {"provider": provider.name, "external_id": external_id, **own}
+        body = {"provider": provider.name, "external_id": external_id, **credentials_in(provider, given)}
         if check:
             _check(body, as_json=as_json)
         else:
             _connect({**body, "name": name} | ({} if verify is None else {"verify": verify}), as_json=as_json)
 
-    hints = get_type_hints(provider.credentials)
     options: list[Decorator] = [
         click.option("--external-id", required=True, help=f"The account's id. {provider.account_id.words}."),
         click.option("--name", default=provider.title, show_default=True, help="A name for people."),
-        *(_option(field, hints[field.name], prefix) for field in fields(provider.credentials)),
+        *credential_options(provider, prefix),
         click.option("--verify/--no-verify", default=None, help="Ask the provider first; default: in live mode."),
         click.option("--check", is_flag=True, help="Say what the provider says of the account, and store nothing."),
         json_option,
     ]
-    command: Callable[..., None] = run
-    for option in reversed(options):
-        command = option(command)
     text = _CONNECTING.format(title=provider.title)
-    return click.command(provider.name.replace("_", "-"), help=text)(command)
-
-
-def _option(field: FieldInfo, hint: Any, prefix: str) -> Decorator:
-    """The option of one credential. A credential that may have several values is an option that may be repeated."""
-    members = [member for member in (get_args(hint) if type(None) in get_args(hint) else (hint,)) if member]
-    kind = next(member for member in members if member is not type(None))
-    several = get_origin(kind) in (tuple, list, frozenset)
-    return click.option(
-        f"--{field.name.replace('_', '-')}",
-        type=click.Choice(get_args(kind)) if get_origin(kind) is Literal else _PLAIN.get(kind, click.STRING),
-        multiple=several,
-        required=field.required and several,
-        prompt=field.required and not several,
-        hide_input=field.required and not several,
-        envvar=f"{prefix}_{field.name.upper()}",
-        show_envvar=True,
-        help=description_of(field.type),
-    )
+    return click.command(provider.name.replace("_", "-"), help=text)(with_options(run, options))
 
 
 def _connect(body: dict[str, Any], *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import rich_click as click
 from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, table
 from messaging.entrypoints.cli.through_api.calling import Api, read_json
+from messaging.entrypoints.composition.providers import CHANNELS
 
 _EVENTS_PER_PAGE = 100
 _LONGEST = {"reference": 128, "provider_message_id": 512}
@@ -26,10 +27,10 @@ _LONGEST = {"reference": 128, "provider_message_id": 512}
     type=click.File(encoding="utf-8"),
     help="A JSON file with variables of all types, for your own templates.",
 )
-@click.option("--text", help="Free text instead of a template; by WhatsApp only within an open 24-hour window.")
+@click.option("--text", help="Free text instead of a template; on channels with a window, only within an open one.")
 @click.option("--subject", help="Subject of an e-mail; then --text, --html or both say what is in it.")
 @click.option("--html", type=click.File(encoding="utf-8"), help="File with the HTML of an e-mail.")
-@click.option("--channel", default="whatsapp", show_default=True, help="whatsapp, sms or email.")
+@click.option("--channel", default="whatsapp", show_default=True, help=f"Of: {', '.join(CHANNELS)}.")
 @click.option("--from", "sender", help="Sender to use (snd_…); default: the tenant's routing.")
 @click.option("--reference", help="Your own id for this message.")
 @click.option(

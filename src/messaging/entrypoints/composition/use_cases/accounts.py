@@ -88,7 +88,9 @@ class AccountUseCases(DeclarativeContainer):
         new_id=adapters.new_id,
         providers=adapters.installed,
         quotas=quotas,
-        check_number=Singleton(CheckNumber, open_account=open, directories=adapters.directories),
+        check_number=Singleton(
+            CheckNumber, open_account=open, directories=adapters.directories, providers=adapters.installed
+        ),
     )
     change_sender = Singleton(ChangeSender, open_uow=adapters.open_uow, tell_health=tell_health)
     find_sender = Singleton(FindSender, open_uow=adapters.open_uow, tell_health=tell_health)
