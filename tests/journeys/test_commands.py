@@ -181,6 +181,9 @@ async def test_the_demo_accounts_for_every_message_although_its_worker_is_killed
     assert sum(report["statuses"].values()) == report["accepted"]
     assert set(report["statuses"]) <= {"read", "delivered", "sent", "failed", "unconfirmed", "dead"}
     assert (report["verdict"]["lost"], report["verdict"]["twice"], report["verdict"]["unreported"]) == ([], [], [])
+    assert {(it["channel"], it["language"]) for it in report["own"]} >= {
+        (channel, language) for channel in ("sms", "email") for language in ("en", "de", "es")
+    }
     assert "worker is back" in (scratch / "talk").read_text()
     assert left_running(scratch) == []
 

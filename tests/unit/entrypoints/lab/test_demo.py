@@ -2,18 +2,32 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from messaging.domain.channels.address import Phone
+from messaging.domain.channels.address import Channel, Phone
 from messaging.domain.channels.table import parse_address
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
+from messaging.domain.templates.own.definition import Definition
+from messaging.domain.templates.own.rendering import Rendered, render
+from messaging.domain.templates.own.rules import definition_violations
+from messaging.entrypoints.lab.demo import orders as reading
 from messaging.entrypoints.lab.demo.accounts import compare
 from messaging.entrypoints.lab.demo.orders import SHIPPED, NotAnExport, Order, read_orders, submission_of
 from messaging.entrypoints.lab.demo.report import build, latency
 from messaging.entrypoints.lab.demo.submitting import Refusal, Submitted
+
+SEEDED: Final = Path(reading.__file__).parents[1] / "dev/own_templates.json"
+
+
+class Seeded(msgspec.Struct):
+    name: str
+    channel: str
+    category: str
+    content: Definition
 
 
 def an_order(**changes: str) -> Order:
@@ -76,14 +90,37 @@ def test_a_row_becomes_a_template_message_with_its_own_reference() -> None:
 
 def test_a_row_names_its_channel_and_whom_it_reaches_there() -> None:
     text = submission_of(an_order(channel="sms"))
-    mail = submission_of(an_order(channel="email", email="ana@mail.example", customer="A & B"))
+    mail = submission_of(an_order(channel="email", email="ana@mail.example", event="confirmed", total="£5"))
     nobody = submission_of(an_order(channel="email"))
 
-    assert (text["channel"], text["to"], text["content"]["type"]) == ("sms", "+14155550176", "text")
+    assert (text["channel"], text["to"], text["content"]["name"]) == ("sms", "+14155550176", "order_shipped")
+    assert text["content"]["variables"] == {"name": "Ana", "order": "A-1042", "carrier": "UPS", "day": "Monday"}
     assert (mail["channel"], mail["to"]) == ("email", "ana@mail.example")
-    assert mail["content"]["subject"] == "Your order A-1042"
-    assert "A &amp; B" in mail["content"]["html"]
+    assert mail["content"]["variables"] == {"name": "Ana", "order": "A-1042", "total": "£5"}
     assert nobody["to"] == "-"
+
+
+def test_what_a_row_says_by_a_template_of_the_tenants_own_can_be_rendered_in_every_language() -> None:
+    seeded = msgspec.json.decode(SEEDED.read_bytes(), type=list[Seeded])
+
+    assert {(it.channel, it.name) for it in seeded} == {
+        (channel, f"order_{event}") for channel in ("sms", "email") for event in ("confirmed", "shipped", "delivered")
+    }
+    for template in seeded:
+        order = an_order(event=template.name.removeprefix("order_"), channel=template.channel, total="£5")
+        assert definition_violations(Channel(template.channel), template.content) == ()
+        assert {"en", "de", "es"} <= set(template.content.variants)
+        for language in template.content.variants:
+            content = submission_of(order)["content"]
+            rendered = render(Channel(template.channel), template.content, language, content["variables"])
+            assert isinstance(rendered, Rendered)
+
+
+def test_the_rows_of_sms_and_email_are_in_several_languages() -> None:
+    orders = read_orders(SHIPPED)
+
+    for channel in ("sms", "email"):
+        assert {"en_GB", "de", "es_MX"} <= {order.language for order in orders[:150] if order.channel == channel}
 
 
 def test_the_shipped_export_goes_by_every_channel() -> None:
@@ -171,6 +208,34 @@ def test_the_report_counts_refusals_and_failures_by_code() -> None:
     assert report.refusals == {"variable_missing": 1, "recipient_invalid": 1}
     assert report.failures == {"failed 131026": 1}
     assert report.reasons == {"131026": "Undeliverable."}
+
+
+def test_the_report_shows_each_language_of_the_tenants_own_templates_as_it_was_sent() -> None:
+    texts = {}
+    messages = {}
+    for channel, language, said in (("sms", "de", "Hallo"), ("sms", "de", "Moin"), ("email", "es", "Hola")):
+        _, message = a_message("sent")
+        own = {"template_version": 1, "template_language": language, "content": {"name": "order_shipped"}}
+        messages[message["id"]] = {**message, "channel": channel, **own}
+        texts[message["id"]] = said
+    _, unsent = a_message("failed")
+    messages[unsent["id"]] = {**unsent, "template_version": 1}
+    nothing = Submitted(accepted={}, refused=(), seconds=())
+
+    report = build(
+        submitted=nothing,
+        messages=messages,
+        delays=[],
+        verdict=compare({}, {}, {}),
+        ledger={},
+        seconds=1,
+        said=texts,
+    )
+
+    assert [(it.channel, it.language, it.said) for it in report.own] == [
+        ("email", "es", "Hola"),
+        ("sms", "de", "Hallo"),
+    ]
 
 
 def test_percentiles_are_in_milliseconds() -> None:

@@ -51,19 +51,30 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class Ledger(Struct, frozen=True):
-    """The number of times the sandbox accepted each message of ours, and the number of its entries by provider."""
+    """The number of times the sandbox accepted each message of ours, and the number of its entries by provider.
+
+    `said` holds the text of an SMS, or the subject of an e-mail, as it got there.
+    """
 
     accepted: Counter[MessageId]
     entries: Counter[str]
+    said: dict[MessageId, str]
 
 
 async def read_ledger(sandbox: LocalClient) -> Ledger:
     ledger = await sandbox.get("/_ledger")
-    references = (parse(entry["reference"] or "") for entry in ledger["data"])
+    entries = [(parse(entry["reference"] or ""), entry) for entry in ledger["data"]]
+    ours = [(reference.message_id, entry) for reference, entry in entries if reference is not None]
     return Ledger(
-        accepted=Counter(reference.message_id for reference in references if reference is not None),
-        entries=Counter(entry["provider"] for entry in ledger["data"]),
+        accepted=Counter(id for id, _ in ours),
+        entries=Counter(entry["provider"] for _, entry in entries),
+        said={id: text for id, entry in ours if (text := _said(entry["body"]))},
     )
+
+
+def _said(body: Mapping[str, Any]) -> str | None:
+    """The look-alikes keep what each of them is sent: a form, or a mail."""
+    return body.get("Body") or body.get("subject")
 
 
 class Books:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from messaging.domain.shared.ids import Prefix, typeid
 from messaging.entrypoints.lab.demo import report as reporting
 from messaging.entrypoints.lab.demo.accounts import Books, compare, read_ledger, uuid_of
 from messaging.entrypoints.lab.demo.following import follow
@@ -127,6 +128,7 @@ class Run:
             delays=await books.report_delays(ids),
             verdict=compare(messages, ledger.accepted, await books.accepted(ids)),
             ledger=ledger.entries,
+            said={typeid(Prefix.MESSAGE, id): text for id, text in ledger.said.items()},
             seconds=time.monotonic() - self._began,
         )
 
@@ -135,6 +137,7 @@ class Run:
         console.print()
         per_second = sum(number.per_second for number in _PLAN.numbers)
         reporting.print_summary(report, console, batch=BATCH, per_second=per_second)
+        reporting.print_own(report.own, console)
         reporting.print_verdict(report.verdict, console)
         chosen = _most_told(messages)
         if chosen is not None:

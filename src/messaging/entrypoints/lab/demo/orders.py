@@ -5,7 +5,6 @@ Rows that cannot become a message are submitted like all others: refusing them, 
 
 import csv
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,13 +52,13 @@ def submission_of(order: Order) -> dict[str, Any]:
     return {
         "to": (order.email if channel == "email" else order.phone) or "-",
         "channel": channel,
-        "content": _CONTENTS.get(channel, _template)(order),
+        "content": _CONTENTS.get(channel, _reviewed)(order),
         "reference": order.order,
         "metadata": {"event": order.event},
     }
 
 
-def _template(order: Order) -> dict[str, Any]:
+def _reviewed(order: Order) -> dict[str, Any]:
     """A template that the provider has reviewed; an empty cell is a variable that is not there."""
     content: dict[str, Any] = {
         "type": "template",
@@ -74,31 +73,27 @@ def _template(order: Order) -> dict[str, Any]:
     return content
 
 
-def _text(order: Order) -> dict[str, Any]:
-    return {"type": "text", "body": f"Hi {order.customer}, {_news(order)} Example Shop"}
-
-
-def _email(order: Order) -> dict[str, Any]:
-    news = _news(order)
+def _own(order: Order) -> dict[str, Any]:
+    """A template of the tenant's own, which is rendered here in the language that comes nearest."""
+    variables = {_OWN_NAMES[column]: getattr(order, column) for column in _COLUMNS_OF.get(order.event, _ALWAYS)}
     return {
-        "type": "email",
-        "subject": f"Your order {order.order}",
-        "text": f"Hi {order.customer},\n\n{news}\n\nExample Shop\n",
-        "html": f"<p>Hi {escape(order.customer)},</p><p>{escape(news)}</p><p>Example Shop</p>",
+        "type": "template",
+        "name": f"order_{order.event}",
+        "language": order.language,
+        "variables": {name: value for name, value in variables.items() if value},
     }
 
 
-_CONTENTS: Final = {"sms": _text, "email": _email}
-
-
-def _news(order: Order) -> str:
-    match order.event:
-        case "confirmed":
-            return f"we have your order {order.order} of {order.total}."
-        case "shipped":
-            return f"your order {order.order} is on its way with {order.carrier}, due {order.delivery_day}."
-        case _:
-            return f"your order {order.order} has been delivered."
+_CONTENTS: Final = {"sms": _own, "email": _own}
+_OWN_NAMES: Final = {
+    "customer": "name",
+    "order": "order",
+    "total": "total",
+    "carrier": "carrier",
+    "delivery_day": "day",
+}
+_ALWAYS: Final = ("customer", "order")
+_COLUMNS_OF: Final = {"confirmed": (*_ALWAYS, "total"), "shipped": (*_ALWAYS, "carrier", "delivery_day")}
 
 
 def _variables(order: Order) -> Iterator[tuple[str, str]]:

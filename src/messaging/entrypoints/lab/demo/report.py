@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,12 +30,22 @@ def latency(seconds: Sequence[float]) -> Latency:
     return Latency(p50_ms=round(cuts[49] * 1000, 1), p99_ms=round(cuts[98] * 1000, 1))
 
 
+class OwnText(Struct, frozen=True, kw_only=True):
+    """One message by a template of the tenant's own. `said` is its text, or its subject, as it got to the provider."""
+
+    channel: str
+    template: str
+    version: int
+    language: str
+    said: str
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """The figures of a demo.
 
     `statuses` counts messages by where they ended, `failures` those that failed, by status and code. `reasons` has a
     provider's words for each code. `channels` counts the accepted messages by channel, and `ledger` what each provider
-    has accepted.
+    has accepted. `own` has an example of each language in which the tenant's own templates were sent.
     """
 
     rows: int
@@ -51,6 +61,7 @@ class Report(Struct, frozen=True, kw_only=True):
     delivery_report: Latency
     seconds: float
     verdict: Verdict
+    own: tuple[OwnText, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -65,8 +76,11 @@ def build(
     verdict: Verdict,
     ledger: Mapping[str, int],
     seconds: float,
+    said: Mapping[str, str] | None = None,
 ) -> Report:
-    """Builds the report. `seconds` is the length of the whole run, start-up included."""
+    """Builds the report. `seconds` is the length of the whole run, start-up included; `said` is what the providers got,
+    by message.
+    """
     failed = [message for message in messages.values() if message["error"] and message["status"] in _FAILURES]
     failures = Counter(f"{message['status']} {message['error']['code']}" for message in failed)
     return Report(
@@ -83,7 +97,24 @@ def build(
         delivery_report=latency([delay.total_seconds() for delay in delays]),
         seconds=round(seconds, 1),
         verdict=verdict,
+        own=tuple(_own_texts(messages, said or {})),
     )
+
+
+def _own_texts(messages: Mapping[str, Any], said: Mapping[str, str]) -> Iterator[OwnText]:
+    """One of each channel and language, in that order."""
+    found: dict[tuple[str, str], OwnText] = {}
+    for id, message in messages.items():
+        if message.get("template_version") is not None and id in said:
+            text = OwnText(
+                channel=message["channel"],
+                template=message["content"]["name"],
+                version=message["template_version"],
+                language=message["template_language"],
+                said=said[id],
+            )
+            found.setdefault((text.channel, text.language), text)
+    yield from (text for _, text in sorted(found.items()))
 
 
 _FAILURES = frozenset({"failed", "dead", "unconfirmed"})
@@ -140,6 +171,20 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     for what in ("lost", "twice", "unreported"):
         for id_ in getattr(verdict, what)[:10]:
             console.print(f"  {what}: {id_}")
+
+
+def print_own(texts: Sequence[OwnText], console: Console) -> None:
+    table = Table(
+        title="\nBy the tenant's own templates, as the providers got them",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    for column in ("channel", "template", "version", "language", "text, or subject"):
+        table.add_column(column, overflow="fold")
+    for text in texts:
+        table.add_row(text.channel, text.template, str(text.version), text.language, escape(text.said))
+    console.print(table)
 
 
 def print_timeline(message: Mapping[str, Any], events: Sequence[Mapping[str, Any]], console: Console) -> None:

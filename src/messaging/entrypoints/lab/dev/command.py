@@ -84,6 +84,11 @@ ready. In a second terminal, send a first message (the sandbox delivers and read
   .venv/bin/app send --to +14155550100 --template order_update --var 1=Ana --var 2=A-1042 --reference A-1042
   .venv/bin/app trace A-1042
 
+By SMS and e-mail a template is the tenant's own; some are published (app templates list):
+
+  .venv/bin/app send --channel sms --to +447700900123 --template order_delivered --language de \\
+    --var name=Ana --var order=A-1042
+
 Commands find this platform by themselves, while no APP_ setting says otherwise. For curl:
 
   eval "$(.venv/bin/app env)"

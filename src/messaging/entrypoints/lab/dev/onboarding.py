@@ -7,6 +7,7 @@ where it stopped instead of making a second tenant.
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from messaging.entrypoints.lab.dev.client import CallFailed, LocalClient
 from messaging.entrypoints.lab.dev.other_channels import Connected, OtherChannels
+from messaging.entrypoints.lab.dev.own_templates import publish_own_templates
 from messaging.entrypoints.lab.dev.processes.keeper import Say
 
 _TEMPLATES: Final = Path(__file__).with_name("templates.json")
@@ -115,6 +117,7 @@ class Onboarding:
             senders = await self._add_senders(client, account["id"], phone_number_ids)
             others = await self._connect_others(client)
             await self._create_templates(client, account["id"])
+            await self.publish_own_templates(client, others)
         return Business(
             seed=self._seed,
             tenant=tenant["id"],
@@ -203,6 +206,10 @@ class Onboarding:
         for other in others:
             self._say(f"{other.channel} account {other.account} ({other.provider} in the sandbox), {other.address}")
         return others
+
+    async def publish_own_templates(self, client: LocalClient, others: Sequence[Connected]) -> None:
+        """Those of the channels whose templates no provider reviews."""
+        await publish_own_templates(client, [other.channel for other in others], say=self._say)
 
     # --- templates --------------------------------------------------------------------------------------------------
 

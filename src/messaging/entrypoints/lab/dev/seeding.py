@@ -55,7 +55,9 @@ async def _still_there(stack: Stack, known: Business) -> bool:
 
 
 async def _register_again(stack: Stack, known: Business, plan: Plan, say: Say) -> None:
-    """Registers the addresses of the webhooks again: ports may differ from last time."""
+    """Registers the addresses of the webhooks again: ports may differ from last time. A tenant of an earlier release
+    gets the templates that it does not have.
+    """
     onboarding = Onboarding(api=stack.api, sandbox=stack.sandbox, plan=plan, seed=known.seed, say=say)
     async with LocalClient(stack.api, key=known.api_key) as client:
         account = await client.get(f"/v1/provider-accounts/{known.account}")
@@ -63,6 +65,7 @@ async def _register_again(stack: Stack, known: Business, plan: Plan, say: Say) -
         for other in known.others:
             account = await client.get(f"/v1/provider-accounts/{other.account}")
             await onboarding.other_channels.register(other, account["webhook_url"])
+        await onboarding.publish_own_templates(client, known.others)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
