@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_seed: int | None = None
     """Makes the three chances above repeatable: they depend on this and on the ledger position alone."""
     echo_on_failed: bool = True
-    """Whether a `failed` status repeats `biz_opaque_callback_data`; resellers report both."""
+    """Whether a `failed` status repeats the reference that the message was sent with; both are seen in the field."""
     conversation_in_statuses: bool = False
     """Webhook versions before v24.0 carried a `conversation` object in statuses."""
     review_delay_ms: Milliseconds = 300
