@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 # The chapters in the order in which the page tells to use them, and the parts that are told to be in order.
 PAGES: Final = {
     "connect-twilio.md": ("3.", "6.", "delivered", ("account", "auth_token", "number", "stored", "webhooks", "sender")),
-    "connect-smtp.md": ("2.", "3.", "sent", ("stored", "sender")),
+    "connect-smtp.md": ("2.", "3.", "sent", ("server", "login", "stored", "sender")),
 }
 
 

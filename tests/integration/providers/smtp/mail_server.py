@@ -13,6 +13,7 @@ import trustme
 from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.providers.smtp.client import SmtpGateway
 from messaging.adapters.providers.smtp.credentials import SmtpCredentials
+from messaging.adapters.providers.smtp.opening import Opening
 from messaging.adapters.providers.smtp.sandbox import SandboxServer
 from messaging.adapters.providers.smtp.settings import SmtpSettings
 from messaging.adapters.providers.smtp.wire.pool import PoolTerms
@@ -82,30 +83,44 @@ async def a_mail_server(*, security: str = "none", name: str = "localhost", **ho
 
 
 @asynccontextmanager
-async def a_gateway(
-    server: MailServer, directory: Path, *, answer: float = 20.0, connections: int = 4, **settings: Any
-) -> AsyncIterator[SmtpGateway]:
-    """A gateway that may reach this machine, and trusts the tests' authority."""
+async def an_opening(server: MailServer, directory: Path, **settings: Any) -> AsyncIterator[Opening]:
+    """It may reach this machine, and trusts the tests' authority; its sandbox is not there."""
+    http = ProviderHttp()
+    try:
+        sandboxes = {Mode.TEST: SandboxServer(http, "http://127.0.0.1:9")}
+        yield Opening(settings=_settings(server, directory, settings), sandboxes=sandboxes)
+    finally:
+        await http.aclose()
+
+
+def _settings(server: MailServer, directory: Path, changes: dict[str, Any]) -> SmtpSettings:
     bundle = directory / "authority.pem"
     AUTHORITY.cert_pem.write_to_path(str(bundle))
-    http = ProviderHttp()
     given: dict[str, Any] = {
         "allowed_networks": "127.0.0.0/8,::1/128",
         "allowed_ports": str(server.port),
         "ca_bundle": str(bundle),
         "helo_name": "worker.example.test",
     }
-    gateway = SmtpGateway(
-        settings=SmtpSettings(**(given | settings)),
-        sandboxes={Mode.TEST: SandboxServer(http, "http://127.0.0.1:9")},
-        now=lambda: NOON,
-        terms=PoolTerms(answer=answer, before=20.0, connections=connections),
-    )
-    try:
-        yield gateway
-    finally:
-        await gateway.aclose()
-        await http.aclose()
+    return SmtpSettings(**(given | changes))
+
+
+@asynccontextmanager
+async def a_gateway(
+    server: MailServer, directory: Path, *, answer: float = 20.0, connections: int = 4, **settings: Any
+) -> AsyncIterator[SmtpGateway]:
+    """A gateway that may reach this machine, and trusts the tests' authority."""
+    async with an_opening(server, directory, **settings) as opening:
+        gateway = SmtpGateway(
+            settings=_settings(server, directory, settings),
+            open=opening,
+            now=lambda: NOON,
+            terms=PoolTerms(answer=answer, before=20.0, connections=connections),
+        )
+        try:
+            yield gateway
+        finally:
+            await gateway.aclose()
 
 
 def credentials(server: MailServer, security: str, **changes: Any) -> SmtpCredentials:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from messaging.adapters.providers.smtp.bounces.door import DoorTerms, ReturnedMailDoor
 from messaging.adapters.providers.smtp.bounces.reader import SmtpWebhookReader
 from messaging.adapters.providers.smtp.client import SmtpGateway
+from messaging.adapters.providers.smtp.opening import Opening
 from messaging.adapters.providers.smtp.sandbox import SandboxServer
 from messaging.adapters.providers.smtp.settings import SmtpSettings
+from messaging.adapters.providers.smtp.setup import SmtpSetup
 from messaging.adapters.providers.smtp.wire.pool import PoolTerms
 from messaging.adapters.providers.tools import Tools
 from messaging.application.ports.providers.adapter import ProviderAdapter
@@ -23,9 +25,10 @@ def build_adapter(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapt
     """The adapter; `terms` are those of its connections in place of the usual ones."""
     settings = tools.settings
     assert isinstance(settings, SmtpSettings)
+    opening = Opening(settings=settings, sandboxes=_sandboxes(tools, settings))
     gateway = SmtpGateway(
         settings=settings,
-        sandboxes=_sandboxes(tools, settings),
+        open=opening,
         now=_now,
         terms=terms
         or PoolTerms(
@@ -35,7 +38,9 @@ def build_adapter(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapt
         ),
     )
     tools.on_close(gateway.aclose)
-    return ProviderAdapter(gateway=gateway, webhooks=SmtpWebhookReader(), door=_door(settings))
+    return ProviderAdapter(
+        gateway=gateway, webhooks=SmtpWebhookReader(), setup=SmtpSetup(opening), door=_door(settings)
+    )
 
 
 def _sandboxes(tools: Tools, settings: SmtpSettings) -> dict[Mode, SandboxServer]:

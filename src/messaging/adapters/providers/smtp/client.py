@@ -1,12 +1,9 @@
 """The SMTP client: sends one message to one recipient in one transaction, through the account's own mail server."""
 
 import asyncio
-import socket
-import ssl
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from ipaddress import ip_address
 from time import monotonic
 from typing import Final, cast
 
@@ -16,12 +13,9 @@ from messaging.adapters.providers.smtp import mime
 from messaging.adapters.providers.smtp.bounces.return_path import return_address
 from messaging.adapters.providers.smtp.credentials import SmtpCredentials
 from messaging.adapters.providers.smtp.header_lines import HeaderRefused
-from messaging.adapters.providers.smtp.sandbox import SandboxServer
+from messaging.adapters.providers.smtp.opening import Opening
 from messaging.adapters.providers.smtp.settings import SmtpSettings
 from messaging.adapters.providers.smtp.wire.addresses import for_envelope
-from messaging.adapters.providers.smtp.wire.conversation import Conversation, Login, Manner
-from messaging.adapters.providers.smtp.wire.egress import Egress
-from messaging.adapters.providers.smtp.wire.exchange import Interrupted, Unfit
 from messaging.adapters.providers.smtp.wire.pool import Pool, PoolTerms
 from messaging.adapters.providers.smtp.wire.transaction import Envelope
 from messaging.adapters.providers.smtp.wire.verdicts import judge
@@ -46,20 +40,11 @@ class _Account(Struct, frozen=True):
 class SmtpGateway:
     """SMTP behind `ProviderGateway`. Accounts of a mode in `sandboxes` send there, others through their own host."""
 
-    def __init__(
-        self,
-        *,
-        settings: SmtpSettings,
-        sandboxes: Mapping[Mode, SandboxServer],
-        now: Callable[[], datetime],
-        terms: PoolTerms,
-    ) -> None:
+    def __init__(self, *, settings: SmtpSettings, open: Opening, now: Callable[[], datetime], terms: PoolTerms) -> None:
         self._settings = settings
-        self._sandboxes = sandboxes
+        self._open = open
         self._now = now
         self._terms = terms
-        self._egress = Egress(networks=settings.networks, ports=settings.ports)
-        self._tls = _trust(settings.ca_bundle)
         self._pools: OrderedDict[_Account, Pool] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -111,7 +96,9 @@ class SmtpGateway:
 
     def _pool(self, account: _Account) -> Pool:
         if (pool := self._pools.get(account)) is None:
-            pool = self._pools[account] = Pool(lambda: self._open(account), self._terms)
+            pool = self._pools[account] = Pool(
+                lambda: self._open(account.mode, account.host, account.credentials), self._terms
+            )
         self._pools.move_to_end(account)
         self._drop_unused()
         return pool
@@ -127,48 +114,8 @@ class SmtpGateway:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def _open(self, account: _Account) -> Conversation:
-        if (sandbox := self._sandboxes.get(account.mode)) is not None:
-            return await self._open_sandbox(sandbox, account.credentials)
-        manner = self._manner(account.host, account.credentials, account.credentials.security)
-        return await Conversation.open(manner, lambda: self._connect(account))
-
-    async def _open_sandbox(self, sandbox: SandboxServer, credentials: SmtpCredentials) -> Conversation:
-        """The sandbox is the operator's own, and its conversations are not encrypted."""
-        port = await sandbox.port()
-        manner = self._manner(sandbox.host, credentials, "none")
-        try:
-            return await Conversation.open(manner, lambda: self._egress.connect_freely(sandbox.host, port))
-        except Interrupted:
-            sandbox.forget()
-            raise
-
-    async def _connect(self, account: _Account) -> socket.socket:
-        connected = await self._egress.connect(account.host, account.credentials.port)
-        if account.credentials.security == "none" and not ip_address(connected.getpeername()[0]).is_loopback:
-            connected.close()
-            reason = "The connection would not be encrypted. Set security to starttls or tls."
-            raise Interrupted(Unfit(code="not_encrypted", reason=reason, of_account=True))
-        return connected
-
-    def _manner(self, host: str, credentials: SmtpCredentials, security: str) -> Manner:
-        login = None
-        if credentials.username is not None:
-            login = Login(username=credentials.username, password=credentials.password or "")
-        ehlo = self._settings.helo_name or socket.gethostname()
-        return Manner(host=host, security=security, login=login, ehlo=ehlo, tls=self._tls)
-
     async def aclose(self) -> None:
         """Close all connections. No send may be under way."""
         pools = list(self._pools.values())
         self._pools.clear()
         await asyncio.gather(*(pool.aclose() for pool in pools), *self._closing)
-
-
-def _trust(bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 and later with certificates checked: public authorities, and those in the operator's file."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if bundle is not None:
-        context.load_verify_locations(cafile=bundle)
-    return context

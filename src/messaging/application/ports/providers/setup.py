@@ -12,7 +12,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     """The provider's answer about one part of an account. `detail` explains it to a person, also if `ok`.
 
     `pointer` leads to the field of the request that is at fault (`/external_id`, or a field of the credentials), and
-    `code` is the code of that violation.
+    `code` is the code of that violation. `may_pass`: nothing need be changed, it may be otherwise in a while.
     """
 
     part: str
@@ -20,6 +20,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     detail: str
     pointer: str
     code: str
+    may_pass: bool = False
 
 
 class Inspection(Struct, frozen=True, kw_only=True):

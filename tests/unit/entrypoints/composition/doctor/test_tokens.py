@@ -6,6 +6,8 @@ from uuid import UUID
 
 from messaging.application.ports.providers.adapter import ProviderAdapter
 from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
+from messaging.application.ports.providers.setup import Finding as Finding_
+from messaging.application.ports.providers.setup import Inspection
 from messaging.application.ports.secrets import CannotDecrypt
 from messaging.application.ports.survey import AccountSeen
 from messaging.domain.shared.ids import AccountId
@@ -81,3 +83,29 @@ async def test_good_tokens_are_counted_and_so_are_those_nobody_asked_about(monke
 
     assert list(found) == ["2 asked about at the provider, all good", "1 more were not asked about"]
     assert {finding.severity for finding in found.values()} == {Severity.OK}
+
+
+class Inspected:
+    """A provider that lists no senders: it finds what the account's name says."""
+
+    async def inspect(self, name: str) -> Inspection:
+        def found(part: str, *, may_pass: bool) -> Finding_:
+            ok = part not in name
+            return Finding_(part=part, ok=ok, detail=f"{part}.", pointer="/x", code="x", may_pass=may_pass)
+
+        return Inspection(findings=(found("busy", may_pass=True), found("wrong", may_pass=False)))
+
+
+async def test_what_may_pass_by_itself_is_only_warned_of() -> None:
+    provider: Any = Inspected()
+    adapters = {"whatsapp_cloud": ProviderAdapter(gateway=provider, webhooks=provider, setup=provider)}
+    survey: Any = Accounts(*named("good", "busy", "busy and wrong"))
+    open_account: Any = opened
+
+    found = await ExamineTokens(survey=survey, open_account=open_account, adapters=adapters)()
+
+    told = {finding.severity: finding.detail.split(") ", 1)[1] for finding in found}
+    assert told == {
+        Severity.WARNING: "cannot be used for now: busy.",
+        Severity.FAILED: "is refused: busy. wrong.",
+    }

@@ -145,6 +145,14 @@ class Conversation:
             # The server has gone first.
             self._client.close()
 
+    async def leave(self) -> None:
+        """The same; the server has a second to answer."""
+        try:
+            async with asyncio.timeout(1):
+                await self.quit()
+        except TimeoutError:
+            self.cut()
+
 
 async def _step(stage: Stage, doing: Awaitable[T]) -> T:
     """Do one step; whatever goes wrong with the network or the server becomes the end of the conversation."""

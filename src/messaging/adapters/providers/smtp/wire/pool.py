@@ -153,11 +153,7 @@ class Pool:
             self._trimming.cancel()
         idle, self._idle = list(self._idle), deque()
         for it in idle:
-            try:
-                async with asyncio.timeout(1):
-                    await it.quit()
-            except TimeoutError:
-                it.cut()
+            await it.leave()
 
 
 def _gone(ended: Exchange) -> bool:

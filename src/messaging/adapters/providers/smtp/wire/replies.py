@@ -71,6 +71,11 @@ class Reply(Struct, frozen=True, kw_only=True):
         """The code as the server spells it: the enhanced one where there is one."""
         return self.enhanced or str(self.code)
 
+    @property
+    def is_for_now(self) -> bool:
+        """Whether it refuses for now; the class of an enhanced code overrides that of the basic one."""
+        return self.shown.startswith("4")
+
 
 _ENHANCED: Final = re.compile(r"[45]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 

@@ -57,9 +57,13 @@ def without_addresses(text: str) -> str:
     return _LOOKS_LIKE_A_NUMBER.sub("…", masked)[:_REASON_LENGTH]
 
 
+def explained(reply: Reply, stage: Stage) -> str:
+    """What a refusal means, and the server's own words."""
+    return f"{find(reply, stage).title}. The server said: {without_addresses(f'{reply.code} {reply.text}')}"
+
+
 def _refusal(reply: Reply, stage: Stage) -> SendResult:
-    line = find(reply, stage)
-    reason = f"{line.title}. The server said: {without_addresses(f'{reply.code} {reply.text}')}"
+    line, reason = find(reply, stage), explained(reply, stage)
     match line.kind:
         case Kind.TRANSIENT:
             return Unavailable(code=reply.shown, reason=reason, scope=line.scope, retry_after=line.wait)

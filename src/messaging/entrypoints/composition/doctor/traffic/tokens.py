@@ -79,8 +79,11 @@ async def _refusal(adapter: ProviderAdapter, connection: Connection) -> tuple[_B
         await adapter.numbers.list_numbers(connection)
     elif adapter.setup is not None:
         inspection = await adapter.setup.inspect(connection)
-        if refused := [finding.detail for finding in inspection.findings if not finding.ok]:
-            return _Bad.REFUSED, f"is refused: {' '.join(refused)}"
+        if refused := [finding for finding in inspection.findings if not finding.ok]:
+            told = " ".join(finding.detail for finding in refused)
+            if all(finding.may_pass for finding in refused):
+                return _Bad.AWAY, f"cannot be used for now: {told}"
+            return _Bad.REFUSED, f"is refused: {told}"
     return None
 
 

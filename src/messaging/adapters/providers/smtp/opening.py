@@ -1,0 +1,67 @@
+"""Opens conversations with the mail server of an account, or with the sandbox in its place."""
+
+import socket
+import ssl
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from messaging.adapters.providers.smtp.credentials import SmtpCredentials
+from messaging.adapters.providers.smtp.sandbox import SandboxServer
+from messaging.adapters.providers.smtp.settings import SmtpSettings
+from messaging.adapters.providers.smtp.wire.conversation import Conversation, Login, Manner
+from messaging.adapters.providers.smtp.wire.egress import Egress
+from messaging.adapters.providers.smtp.wire.exchange import Interrupted, Unfit
+from messaging.domain.shared.mode import Mode
+
+
+class Opening:
+    """Conversations that are encrypted as the account asks for, and logged in. Those of a mode in `sandboxes` are held
+    there, others with the account's own host.
+    """
+
+    def __init__(self, *, settings: SmtpSettings, sandboxes: Mapping[Mode, SandboxServer]) -> None:
+        self._settings = settings
+        self._sandboxes = sandboxes
+        self._egress = Egress(networks=settings.networks, ports=settings.ports)
+        self._tls = _trust(settings.ca_bundle)
+
+    async def __call__(self, mode: Mode, host: str, credentials: SmtpCredentials) -> Conversation:
+        """Raises Interrupted."""
+        if (sandbox := self._sandboxes.get(mode)) is not None:
+            return await self._open_sandbox(sandbox, credentials)
+        manner = self._manner(host, credentials, credentials.security)
+        return await Conversation.open(manner, lambda: self._connect(host, credentials))
+
+    async def _open_sandbox(self, sandbox: SandboxServer, credentials: SmtpCredentials) -> Conversation:
+        """The sandbox is the operator's own, and its conversations are not encrypted."""
+        port = await sandbox.port()
+        manner = self._manner(sandbox.host, credentials, "none")
+        try:
+            return await Conversation.open(manner, lambda: self._egress.connect_freely(sandbox.host, port))
+        except Interrupted:
+            sandbox.forget()
+            raise
+
+    async def _connect(self, host: str, credentials: SmtpCredentials) -> socket.socket:
+        connected = await self._egress.connect(host, credentials.port)
+        if credentials.security == "none" and not ip_address(connected.getpeername()[0]).is_loopback:
+            connected.close()
+            reason = "The connection would not be encrypted. Set security to starttls or tls."
+            raise Interrupted(Unfit(code="not_encrypted", reason=reason, of_account=True))
+        return connected
+
+    def _manner(self, host: str, credentials: SmtpCredentials, security: str) -> Manner:
+        login = None
+        if credentials.username is not None:
+            login = Login(username=credentials.username, password=credentials.password or "")
+        ehlo = self._settings.helo_name or socket.gethostname()
+        return Manner(host=host, security=security, login=login, ehlo=ehlo, tls=self._tls)
+
+
+def _trust(bundle: str | None) -> ssl.SSLContext:
+    """TLS 1.2 and later with certificates checked: public authorities, and those in the operator's file."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if bundle is not None:
+        context.load_verify_locations(cafile=bundle)
+    return context
