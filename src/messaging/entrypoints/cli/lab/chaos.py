@@ -20,7 +20,7 @@ from messaging.entrypoints.cli.printing import json_option, print_json
     "channels",
     type=click.Choice(tuple(channel.value for channel in Channel)),
     multiple=True,
-    help="A channel that messages go by; several share them in equal parts. Default: the first, or the planted bug's.",
+    help="A channel that messages go by; several share them in equal parts. Default: all, or the planted bug's.",
 )
 @json_option
 def chaos(

@@ -16,7 +16,7 @@ _MEASUREMENTS = ("all", *_STANDARD, "memory", "scale", "fairness", "limits", "gr
 _SIZED_IN_MESSAGES = ("memory", "fairness", "growth")
 _CHANNELS = tuple(channel.value for channel in Channel)
 # The other measurements are of one channel, the first.
-_BY_CHANNEL = ("accept", "accept_batch", "deliver", "memory")
+_BY_CHANNEL = ("accept", "accept_batch", "deliver", "loop", "memory")
 
 
 @click.command()

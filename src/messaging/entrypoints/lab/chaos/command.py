@@ -58,7 +58,7 @@ class Order(Struct, frozen=True, kw_only=True):
     planted: str | None = None
     evidence: Path | None = None
     quiet_within: float = 120.0
-    channels: tuple[str, ...] = ("whatsapp",)
+    channels: tuple[str, ...] = ("whatsapp", "sms", "email")
 
 
 def usual_channels(planted: str | None) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ _REPORTS: Final = """
 SELECT count(*), min(created_at), max(reported_at),
        percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM reported_at - created_at))
 FROM (SELECT m.created_at, e.recorded_at AS reported_at
-      FROM messages m JOIN events e ON e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.state = 'delivered'
+      FROM messages m JOIN events e ON e.tenant_id = m.tenant_id AND e.message_id = m.id AND e.state = $3
       WHERE m.created_at BETWEEN $1 AND $2 AND m.id > uuid_floor($1 - interval '1 hour')
       AND e.message_id > uuid_floor($1 - interval '1 hour')) reports
 """
@@ -88,11 +88,11 @@ class Books:
         """Sends whose outcome was recorded in that time; latency is from the recorded start to the recorded outcome."""
         return _stretch(await self.connection.fetchrow(_ATTEMPTS, since, until))
 
-    async def reports(self, since: datetime, until: datetime) -> Stretch:
-        """Messages accepted in that time and delivered since; latency is from acceptance to the recorded delivery
+    async def reports(self, since: datetime, until: datetime, last_word: str) -> Stretch:
+        """Messages accepted in that time and reported in this state since; latency is from acceptance to the recorded
         report.
         """
-        return _stretch(await self.connection.fetchrow(_REPORTS, since, until))
+        return _stretch(await self.connection.fetchrow(_REPORTS, since, until, last_word))
 
     async def accepted(self, since: datetime) -> int:
         question = "SELECT count(*) FROM messages WHERE created_at >= $1 AND id > uuid_floor($1 - interval '1 hour')"

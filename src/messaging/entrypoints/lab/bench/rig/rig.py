@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from messaging.domain.shared.ids import Prefix, parse_typeid
+from messaging.entrypoints.composition.providers import PROVIDERS
 from messaging.entrypoints.lab.bench.report import Floor, MeasurementFailed
 from messaging.entrypoints.lab.bench.rig import bodies
 from messaging.entrypoints.lab.bench.rig.books import Books
@@ -179,6 +180,13 @@ class Rig:
                     raise MeasurementFailed("the sandbox still has webhooks to post")
                 await asyncio.sleep(0.1)
         await self.books.webhooks_processed(within=_SETTLE_SECONDS)
+
+    @property
+    def last_word(self) -> str:
+        """The state that a message of the first channel reaches when all goes well and nobody reads it."""
+        channel = self.order.channels[0]
+        carriers = [provider for provider in PROVIDERS if channel in provider.channels]
+        return "delivered" if any(provider.capabilities.confirms_delivery for provider in carriers) else "sent"
 
     def cpu(self) -> dict[str, float]:
         return seconds_by_process(self.stack.pids)
