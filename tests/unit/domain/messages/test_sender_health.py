@@ -97,3 +97,7 @@ def test_our_own_shortages_neither_open_nor_close() -> None:
     own = Unreachable(reason="busy", code="no_free_connection")
 
     assert record(failing, Scope.SENDER, Observation(result=own, began=NOW), now=NOW) == failing
+
+
+def test_nothing_holds_a_sender_in_good_health() -> None:
+    assert held_until(HEALTHY) == 0.0

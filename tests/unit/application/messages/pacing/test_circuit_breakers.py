@@ -171,6 +171,14 @@ async def test_a_complaint_about_an_account_slows_all_its_senders(one: Process, 
     assert await one.asks_for(SENDER, SIBLING) == [Clearance(rate_factor=LOWERED)] * 2
 
 
+async def test_a_sender_and_an_account_that_both_failed_hold_what_is_of_both(one: Process) -> None:
+    """The sender failed; the account's credentials are refused."""
+    await one.gets(*[NO_ANSWER] * 5)
+    await one.gets(TOKEN_REFUSED)
+
+    assert await one.concurrency(SENDER, SIBLING) == [0, 0]
+
+
 async def test_a_refused_message_holds_nobody(one: Process) -> None:
     await one.gets(*[Rejected(code="131026", reason="undeliverable")] * 50)
 

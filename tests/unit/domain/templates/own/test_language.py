@@ -20,6 +20,15 @@ def test_variables_are_those_that_no_loop_brings() -> None:
     assert reading.problems == []
 
 
+def test_a_test_is_no_variable_also_when_it_is_denied() -> None:
+    assert list(read("{{ a if b is not even else c }}").variables) == ["a", "b", "c"]
+    assert "no test 'nosuch'" in problems("{{ a if b is not nosuch }}")[0][2]
+
+
+def test_what_follows_a_note_at_once_is_read() -> None:
+    assert list(read("{# note #}{{ name }}").variables) == ["name"]
+
+
 def test_the_first_place_of_a_variable_is_kept() -> None:
     used = read("Hi\n  {{ name }} {{ name }}").variables["name"]
 
