@@ -1,6 +1,7 @@
 """What people wrote, in a list."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from messaging.application.ports.conversations import InboundRow, NewInbound
@@ -14,11 +15,14 @@ class InMemoryConversations:
         self.inbound: list[NewInbound] = []
         self._tenant_id = tenant_id
 
-    async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
+    async def add_inbound(self, messages: Sequence[NewInbound]) -> AbstractSet[InboundId]:
+        added = set()
         for new in messages:
             seen = {(known.tenant_id, known.sender_id, known.provider_message_id) for known in self.inbound}
             if (new.tenant_id, new.sender_id, new.provider_message_id) not in seen:
                 self.inbound.append(new)
+                added.add(new.id)
+        return added
 
     async def last_inbound(
         self, tenant_id: TenantId, contacts: Sequence[tuple[SenderId, bytes]]

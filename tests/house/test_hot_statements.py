@@ -17,6 +17,9 @@ SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
 NOT_HOT = {
     "callbacks.held_statements": {"HOLD", "RELEASE", "DUE_NOW", "DROP", "DROP_OLD"},
     "callbacks.lane_statements": {"ADD_LANES", "MARK_REPEATS"},
+    "callbacks.pending": {"LOCK"},
+    "callbacks.stored_events": {"ONE"},
+    "callbacks.subjects": {"PAYLOAD", "INBOUND"},
     "configuration.snapshots": {"LISTENING"},
     "dispatches.awaited_messages": {"SEALED"},
     "configuration.template_work": {"CARRY_OVER", "UNSCHEDULED"},

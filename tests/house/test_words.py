@@ -32,10 +32,11 @@ GONE: Final[Mapping[str, str]] = {
     "bury": "dead_letter",
 }
 
-# Names of libraries and of the provider's own API, and what the provider calls the address of a webhook.
+# Names of libraries and of the provider's own API, what the provider calls the address of a webhook, and the ports by
+# which what came in is announced to tenants.
 _FOREIGN: Final = re.compile(
     r"push_async_callback|add_done_callback|\.callback\(|biz_opaque_callback_data|override_callback_uri|StatusCallback"
-    r"|callback URL"
+    r"|callback URL|application\.ports\.callbacks\."
 )
 # Where what comes in is spoken of. Everywhere else a callback may be named, which is what we post to tenants.
 _OF_WHAT_COMES_IN: Final = re.compile(r"webhook|provider|sandbox|inbound|receipt")

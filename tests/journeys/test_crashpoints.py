@@ -18,10 +18,12 @@ pytestmark = pytest.mark.slow
 
 _API = [point for point in POINTS if point.startswith("accept.")]
 _WEBHOOKS = [point for point in POINTS if point.startswith("webhook_store.")]
-# Six hours of silence, a failover and jobs do not come up in these few seconds, and this provider can be asked nothing:
-# tests of their own bring them about.
+# Six hours of silence, a failover, jobs and callbacks do not come up in these few seconds, and this provider can be
+# asked nothing: tests of their own bring them about.
 _ASKING = ("resolve_unknown.after_repeat", "resolve_unknown.before_settling")
-_ELSEWHERE = [point for point in POINTS if point.startswith(("poll_status.", "recover_failover.", "job", *_ASKING))]
+_ELSEWHERE = [
+    point for point in POINTS if point.startswith(("poll_status.", "recover_failover.", "job", "fan_out.", *_ASKING))
+]
 
 # Workers die one after the other over the same messages, the second over what the first has left behind.
 _BEFORE_ANY_BYTE = {

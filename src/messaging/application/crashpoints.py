@@ -47,6 +47,8 @@ POINTS: Final[Mapping[str, str]] = {
     "job_settle.before_commit": "worker: jobs have run and their ends are written, nothing is committed",
     "job_settle.after_commit": "worker: the ends of jobs are committed",
     "recover_failover.before_commit": "worker: messages in doubt after a failover are unknown, nothing is committed",
+    "fan_out.before_commit": "callbacks: events are stored and queued for endpoints, nothing is committed",
+    "fan_out.after_commit": "callbacks: events are committed, nobody was told",
     "webhook_store.before_commit": "webhooks: webhooks are about to be inserted and committed in one statement",
     "webhook_store.after_commit": "webhooks: webhooks are committed, the provider has not been answered",
     "webhook_apply.before_commit": "worker: webhooks are applied, nothing is committed",

@@ -4,15 +4,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.application.templates.news import take_in_news
-from messaging.domain.shared.mode import BOTH_MODES
+from messaging.domain.shared.mode import BOTH_MODES, Mode
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template, TemplateStatus
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TEMPLATE, TENANT, a_template
+from tests.fakes.listening import InMemoryListening
 from tests.seeding import seed_other_tenant, seed_tenant
 
 PAUSED = TemplateStatus.PAUSED
@@ -64,6 +66,21 @@ async def test_a_review_changes_the_template_it_is_about(engines: Engines) -> No
         status=PAUSED, quality="RED", status_info={"title": "FIRST_PAUSE"}, status_at=NOON, quality_at=NOON
     )
     assert await jobs(engines) == []
+
+
+async def test_a_review_is_announced_once(engines: Engines, database: str) -> None:
+    listening = InMemoryListening((TENANT, Mode.LIVE))
+    for _ in range(2):
+        async with PostgresSystemUnitOfWorkFactory(engines.system, listening=listening)() as uow:
+            await take_in_news(uow, [news(status=PAUSED, quality="RED")])
+            await uow.commit()
+
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch("SELECT type, subject_id, occurred_at FROM pending_events")
+    finally:
+        await connection.close()
+    assert [tuple(row) for row in rows] == [("template.paused", TEMPLATE, NOON)]
 
 
 async def test_what_came_late_changes_nothing_in_one_transaction_or_in_two(engines: Engines) -> None:

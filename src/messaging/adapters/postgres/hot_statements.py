@@ -9,7 +9,9 @@ from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from messaging.adapters.postgres.announcing import announcements
 from messaging.adapters.postgres.callbacks import lane_statements as lanes
+from messaging.adapters.postgres.callbacks import pending, stored_events, subjects
 from messaging.adapters.postgres.configuration import snapshots, template_work
 from messaging.adapters.postgres.conversations import contact_aliases, conversations
 from messaging.adapters.postgres.dispatches import awaited_messages, dispatches, due
@@ -31,6 +33,7 @@ from messaging.adapters.postgres.reading.message_lists import PageQuery
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS
 from messaging.adapters.postgres.session.engine import APP_ROLE, SYSTEM_ROLE
 from messaging.adapters.postgres.webhooks import parked_receipts, provider_events, raw_webhooks
+from messaging.application.ports.callbacks.events import EventFilter
 from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.application.ports.records import MessageFilter
 from messaging.domain.messages.state import State
@@ -97,6 +100,13 @@ _OF_THE_SYSTEM: Final = (
     ("open-windows", "Writes when a person last wrote to a sender.", conversations.OPEN_WINDOWS),
     ("learn-aliases", "Writes which names are the same person's.", contact_aliases.LEARN),
     ("add-events", "Stores provider events not seen before.", provider_events.ADD),
+    ("announce", "Writes pending events of subjects other than messages.", announcements.ANNOUNCE),
+    ("events-waiting", "Finds the tenants whose pending events are to be fanned out.", pending.WAITING),
+    ("take-pending", "Reads the oldest pending events of a tenant.", pending.TAKE),
+    ("remove-pending", "Deletes pending events that were fanned out.", pending.REMOVE),
+    ("told-timeline", "Reads what events tell of messages.", subjects.TIMELINE),
+    ("last-event", "Finds the newest event of a tenant.", stored_events.LAST),
+    ("store-events", "Stores events with their bodies.", stored_events.ADD),
     ("enqueue-jobs", "Asks for jobs, or again for jobs that are waiting or running.", jobs.ENQUEUE),
     ("enqueue-jobs-once", "Asks for jobs that nobody has asked for.", jobs.ENQUEUE_ONCE),
     ("job-lanes-due", "Finds the lanes in which jobs are due.", jobs.LANES_DUE),
@@ -141,11 +151,17 @@ _CHANGES: Final = (
     ("changes", "Writes a set of decided changes as a whole.", Parts(True, True, True, True)),
     ("changes-without-news", "Writes a set of changes that ends no attempt.", Parts(False, True, True, False)),
     ("each-change", "Writes decided changes of messages nobody has locked.", Parts(True, True, True, True, each=True)),
+    (
+        "changes-announced",
+        "The same as `changes`, and announces them to tenants that listen.",
+        Parts(True, True, True, True, announced=True),
+    ),
 )
 
 # Work of one tenant in one mode, as the role `messaging_app`.
 _OF_A_TENANT: Final = (
     ("accept", "Stores accepted messages with keys, contents, events and dispatches.", submissions.ACCEPT),
+    ("accept-announced", "The same for a tenant that listens: announces them, too.", submissions.ACCEPT_ANNOUNCED),
     ("known-keys", "Finds what is kept under idempotency keys that were taken.", submissions.KNOWN_KEYS),
     ("still-known", "Finds the answer kept under an idempotency key that is valid.", submissions.STILL_KNOWN),
     ("known-messages", "Finds which messages of a batch are stored already.", submissions.KNOWN_MESSAGES),
@@ -193,6 +209,11 @@ _LISTS: Final = (
         "events-page",
         "Reads a page of provider events; here without a filter.",
         provider_events.page_query(_SCOPE, ProviderEventFilter(), before=None, limit=51, largest=0),
+    ),
+    (
+        "told-page",
+        "Reads a page of what callbacks tell; here events of one type.",
+        stored_events.page_query(_SCOPE, EventFilter(type="message.*"), after=UUID(int=0), limit=51),
     ),
 )
 

@@ -7,9 +7,12 @@ from functools import cached_property
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messaging.adapters.postgres.announcing.announcements import PostgresAnnouncements
+from messaging.adapters.postgres.announcing.of_messages import NOBODY
 from messaging.adapters.postgres.callbacks.endpoints import PostgresCallbackEndpoints, PostgresCallbackSecrets
 from messaging.adapters.postgres.callbacks.held_callbacks import PostgresHeldCallbacks
 from messaging.adapters.postgres.callbacks.lanes import PostgresLanes
+from messaging.adapters.postgres.callbacks.stored_events import PostgresCallbackEvents
 from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKeys
 from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
 from messaging.adapters.postgres.configuration.own_templates import PostgresOwnTemplates
@@ -38,6 +41,7 @@ from messaging.adapters.postgres.session.transactions import Transaction, transa
 from messaging.adapters.postgres.webhooks.parked_receipts import PostgresParkedReceipts
 from messaging.adapters.postgres.webhooks.provider_events import PostgresProviderEvents
 from messaging.adapters.postgres.webhooks.raw_webhooks import PostgresRawWebhooks
+from messaging.application.ports.callbacks.listening import Listening
 from messaging.application.ports.configuration import (
     Accounts,
     ApiKeys,
@@ -73,10 +77,11 @@ class _Change(Struct):
 class PostgresUnitOfWork:
     """A tenant's transaction. Its tenant and mode are enforced twice: by parameters, and by row-level security."""
 
-    def __init__(self, opened: Transaction, scope: TenantScope, changed: Changed) -> None:
+    def __init__(self, opened: Transaction, scope: TenantScope, changed: Changed, listening: Listening) -> None:
         self._opened = opened
         self._scope = scope
         self._change = _Change(changed)
+        self._listening = listening
 
     @cached_property
     def _configuration(self) -> PostgresConfiguration:
@@ -144,7 +149,7 @@ class PostgresUnitOfWork:
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
-        return PostgresLifecycles(self._opened.driver, MessageStates(self._opened.driver, None))
+        return PostgresLifecycles(self._opened.driver, MessageStates(self._opened.driver, None), self._listening)
 
     @cached_property
     def attempts(self) -> PostgresAttempts:
@@ -153,6 +158,14 @@ class PostgresUnitOfWork:
     @cached_property
     def conversations(self) -> PostgresConversations:
         return PostgresConversations(self._opened.driver, self._scope)
+
+    @cached_property
+    def callback_events(self) -> PostgresCallbackEvents:
+        return PostgresCallbackEvents(self._opened.driver, self._scope)
+
+    @cached_property
+    def announcements(self) -> PostgresAnnouncements:
+        return PostgresAnnouncements(self._opened.driver, self._listening)
 
     @cached_property
     def outbox(self) -> PostgresOutbox:
@@ -179,14 +192,15 @@ class PostgresUnitOfWork:
 class PostgresSystemUnitOfWork:
     """The platform's transaction, across tenants, within the grants of `messaging_system`."""
 
-    def __init__(self, opened: Transaction, weeks: Weeks, changed: Changed) -> None:
+    def __init__(self, opened: Transaction, weeks: Weeks, changed: Changed, listening: Listening) -> None:
         self._opened = opened
         self._states = MessageStates(opened.driver, weeks)
         self._change = _Change(changed)
+        self._listening = listening
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
-        return PostgresLifecycles(self._opened.driver, self._states)
+        return PostgresLifecycles(self._opened.driver, self._states, self._listening)
 
     @cached_property
     def attempts(self) -> PostgresAttempts:
@@ -257,6 +271,10 @@ class PostgresSystemUnitOfWork:
         return PostgresProviderTemplates(self._opened.core, self._change.note)
 
     @cached_property
+    def announcements(self) -> PostgresAnnouncements:
+        return PostgresAnnouncements(self._opened.driver, self._listening)
+
+    @cached_property
     def outbox(self) -> PostgresOutbox:
         return PostgresOutbox(self._opened.driver)
 
@@ -285,26 +303,28 @@ class PostgresSystemUnitOfWork:
 class PostgresUnitOfWorkFactory:
     """`open_uow(tenant_id, mode)`. Entering and leaving raise StoreUnavailable when Postgres is away."""
 
-    def __init__(self, engine: AsyncEngine, *, changed: Changed = _nobody) -> None:
+    def __init__(self, engine: AsyncEngine, *, changed: Changed = _nobody, listening: Listening = NOBODY) -> None:
         self._engine = engine
+        self._listening = listening
         self._changed = changed
 
     @asynccontextmanager
     async def __call__(self, tenant_id: TenantId, mode: Reach) -> AsyncIterator[UnitOfWork]:
         scope = TenantScope(tenant_id, mode)
         async with transaction(self._engine, scope=scope) as opened:
-            yield PostgresUnitOfWork(opened, scope, self._changed)
+            yield PostgresUnitOfWork(opened, scope, self._changed, self._listening)
 
 
 class PostgresSystemUnitOfWorkFactory:
     """`open_system_uow()`, over the system engine."""
 
-    def __init__(self, engine: AsyncEngine, *, changed: Changed = _nobody) -> None:
+    def __init__(self, engine: AsyncEngine, *, changed: Changed = _nobody, listening: Listening = NOBODY) -> None:
         self._engine = engine
+        self._listening = listening
         self._weeks = Weeks()
         self._changed = changed
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[SystemUnitOfWork]:
         async with transaction(self._engine) as opened:
-            yield PostgresSystemUnitOfWork(opened, self._weeks, self._changed)
+            yield PostgresSystemUnitOfWork(opened, self._weeks, self._changed, self._listening)

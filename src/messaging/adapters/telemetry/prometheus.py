@@ -72,10 +72,12 @@ HISTOGRAMS: Final[dict[str, Declared]] = {
     "attempt_seconds": Declared("From taking a message up to the provider's answer.", ("provider",)),
     "stage_seconds": Declared("How long a stage of a message's way took.", ("stage", "priority"), _WAITS),
     "http_request_seconds": Declared("From the request's head to the answer's end.", ("method", "route")),
+    "callback_fanout_seconds": Declared("From an event's announcement until it is queued for endpoints."),
 }
 GAUGES: Final[dict[str, Declared]] = {
     "post_mortems_overdue": Declared("Incidents that ended more than 48 hours ago and are not explained."),
     "breakers_open": Declared("Circuit breakers that are not closed, as far as this process knows.", ("scope",)),
+    "callback_fanout_waiting": Declared("Announced events of all tenants that wait to be queued for endpoints."),
 }
 _DECLARED: Final = COUNTERS | HISTOGRAMS | GAUGES
 

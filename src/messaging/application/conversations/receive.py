@@ -8,6 +8,7 @@ from typing import NamedTuple
 from messaging.application.contacts.indexes import index_of
 from messaging.application.contacts.learn_aliases import Told
 from messaging.application.conversations import inbound_payload
+from messaging.application.conversations.announcing import told_of
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.contact_aliases import AliasSource
 from messaging.application.ports.conversations import NewInbound
@@ -59,7 +60,7 @@ class ReceiveInbound:
         wanted = sorted({name for item in arrived for name in _sender_names(item)})
         senders = await uow.platform.senders_by_external_id(wanted)
         now = self._clock.now()
-        known: list[NewInbound] = []
+        known: list[tuple[NewInbound, InboundArrived]] = []
         unmatched_senders: list[InboundArrived] = []
         for item in arrived:
             sender_id = next((senders[name] for name in _sender_names(item) if name in senders), None)
@@ -67,14 +68,23 @@ class ReceiveInbound:
             if sender_id is None or cipher is None:
                 unmatched_senders.append(item)
             else:
-                known.append(_sealed(item, sender_id, cipher, id=InboundId(self._new_id()), now=now))
-        await uow.conversations.add_inbound(known)
+                known.append((_sealed(item, sender_id, cipher, id=InboundId(self._new_id()), now=now), item))
+        added = await uow.conversations.add_inbound([new for new, _ in known])
+        await self._announce(uow, [(new, item.message) for new, item in known if new.id in added])
         await self._learn_aliases(uow, await self._told(arrived))
-        for row in known:
-            self._telemetry.count("inbound_messages", kind=row.kind)
+        for new, _ in known:
+            self._telemetry.count("inbound_messages", kind=new.kind)
         for oddity, count in Counter(oddity for item in arrived for oddity in item.message.oddities).items():
             self._telemetry.count("inbound_oddities", count, oddity=oddity)
         return unmatched_senders
+
+    async def _announce(self, uow: SystemUnitOfWork, stored: Sequence[tuple[NewInbound, InboundMessage]]) -> None:
+        told = []
+        for new, message in stored:
+            facts = await self._snapshots.tenant(new.tenant_id)
+            if facts is not None and (announcement := told_of(new, message, facts)) is not None:
+                told.append(announcement)
+        await uow.announcements.announce(told)
 
     async def _told(self, arrived: Sequence[InboundArrived]) -> list[Told]:
         """Aliases of people whom a message names both by number and by business-scoped id."""

@@ -1,6 +1,7 @@
 """Port for inbound messages and the times at which people last wrote, which decide the 24-hour window."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Protocol
 
@@ -39,8 +40,10 @@ class InboundRow(Struct, frozen=True, kw_only=True):
 class Conversations(Protocol):
     """Inbound messages and open windows. Bound to an open transaction."""
 
-    async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
-        """Store messages and open their senders' 24-hour windows. A message that is stored already changes nothing."""
+    async def add_inbound(self, messages: Sequence[NewInbound]) -> AbstractSet[InboundId]:
+        """Store messages and open their senders' 24-hour windows; returns those that were not stored before. A message
+        that is stored already changes nothing.
+        """
         ...
 
     async def last_inbound(

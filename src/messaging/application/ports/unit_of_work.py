@@ -7,7 +7,9 @@ from typing import Protocol
 from messaging.application.ports.admin_keys import AdminKeys
 from messaging.application.ports.attempts import Attempts
 from messaging.application.ports.awaited_messages import AwaitedMessages
+from messaging.application.ports.callbacks.announcements import Announcements
 from messaging.application.ports.callbacks.endpoints import CallbackEndpoints, CallbackSecrets
+from messaging.application.ports.callbacks.events import CallbackEvents
 from messaging.application.ports.callbacks.lanes import HeldCallbacks, Lanes
 from messaging.application.ports.configuration import (
     Accounts,
@@ -104,6 +106,20 @@ class OwnTemplateRoles(Protocol):
     def own_versions(self) -> OwnVersions: ...
 
 
+class AnnouncingRoles(Protocol):
+    """The role of any transaction in which something happens that the tenant's endpoints are told of."""
+
+    @property
+    def announcements(self) -> Announcements: ...
+
+
+class EventRoles(Protocol):
+    """Roles of a tenant's transaction for the events that its endpoints were told of."""
+
+    @property
+    def callback_events(self) -> CallbackEvents: ...
+
+
 class CallbackRoles(Protocol):
     """Roles of a tenant's transaction for callbacks."""
 
@@ -134,6 +150,8 @@ class UnitOfWork(
     OwnTemplateRoles,
     CallbackRoles,
     AccessRoles,
+    AnnouncingRoles,
+    EventRoles,
     Protocol,
 ):
     """A tenant's transaction with every role; a use case that needs few of them may name those instead."""
@@ -236,6 +254,7 @@ class SystemUnitOfWork(
     WebhookRoles,
     PlatformRoles,
     TemplateRoles,
+    AnnouncingRoles,
     Protocol,
 ):
     """The platform's transaction with every role; a use case that needs few of them names those instead."""

@@ -13,6 +13,7 @@ from messaging.application.ports.providers.templates import ProviderTemplate, Te
 from messaging.application.ports.unit_of_work import OpenUnitOfWork, UnitOfWork
 from messaging.application.templates.create import OpenConnection, registry_of
 from messaging.application.templates.merge import gone, may_be_sent_again, merged
+from messaging.application.templates.news import told_of
 from messaging.application.templates.requests import listing, release
 from messaging.application.templates.views import SyncView
 from messaging.domain.shared.ids import AccountId, TemplateId
@@ -91,6 +92,7 @@ class SyncAccount:
         if any(template.changed_at is not None for template in after):
             asked.append(listing(account.tenant_id, account.mode, account.id, due_after=_STILL_CHANGING))
         await uow.outbox.enqueue(asked)
+        await uow.announcements.announce([it for old, new in changed for it in told_of(old, new, account.mode)])
 
     def _new(self, account: ProviderAccount, theirs: ProviderTemplate) -> Template:
         return Template(

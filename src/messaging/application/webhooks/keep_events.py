@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from messaging.application.ports.callbacks.announcements import Announcement, SubjectKind
 from messaging.application.ports.clock import NewId
 from messaging.application.ports.provider_events import NewProviderEvent
 from messaging.application.ports.providers.webhooks import OtherEvent
@@ -13,7 +14,8 @@ from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.application.webhooks import event_content
-from messaging.domain.shared.ids import EventId
+from messaging.domain.shared.ids import EventId, Prefix, typeid
+from messaging.domain.tenants.tenant import ProviderAccount
 
 # The kind of a message to a number of the account that is not a sender: it becomes an inbound message once it is.
 SENDER_UNKNOWN = "sender_unknown"
@@ -42,6 +44,7 @@ class KeepEvents:
             return
         labels: dict[EventId, str] = {}
         rows: list[NewProviderEvent] = []
+        told: dict[EventId, Announcement] = {}
         for item in arrived:
             facts = await self._snapshots.tenant(item.webhook.tenant_id)
             # A webhook of an unknown tenant is never read.
@@ -50,9 +53,31 @@ class KeepEvents:
             id = EventId(self._new_id())
             labels[id] = item.label
             rows.append(_sealed(item, cipher, id))
+            if (account := facts.accounts.get(item.webhook.account_id)) is not None:
+                told[id] = _announcement(item, account, id)
         added = await uow.provider_events.add(rows)
+        await uow.announcements.announce([announcement for id, announcement in told.items() if id in added])
         for label, count in Counter(labels[id] for id in added).items():
             self._telemetry.count("provider_events", count, kind=label)
+
+
+def _announcement(item: EventArrived, account: ProviderAccount, id: EventId) -> Announcement:
+    """What the tenant's endpoints are told: that there is an event, and where to read what it says."""
+    return Announcement(
+        tenant_id=account.tenant_id,
+        mode=account.mode,
+        kind=SubjectKind.ACCOUNT,
+        subject_id=account.id,
+        type="account.provider_event",
+        occurred_at=item.event.occurred_at,
+        data={
+            "id": typeid(Prefix.ACCOUNT, account.id),
+            "provider": account.provider,
+            "kind": item.event.kind,
+            "provider_event_id": typeid(Prefix.EVENT, id),
+            "links": {"provider_event": f"/v1/provider-events/{typeid(Prefix.EVENT, id)}"},
+        },
+    )
 
 
 def _sealed(item: EventArrived, cipher: TenantCipher, id: EventId) -> NewProviderEvent:

@@ -51,13 +51,21 @@ class Adapters(DeclarativeContainer):
     carried = Object(CARRIED)
     snapshots = Singleton(PostgresSnapshots, engine=resources.provided.engines.system, carried=carried)
     open_uow = Singleton(
-        PostgresUnitOfWorkFactory, engine=resources.provided.engines.app, changed=snapshots.provided.changed
+        PostgresUnitOfWorkFactory,
+        engine=resources.provided.engines.app,
+        changed=snapshots.provided.changed,
+        listening=snapshots,
     )
     open_system_uow = Singleton(
-        PostgresSystemUnitOfWorkFactory, engine=resources.provided.engines.system, changed=snapshots.provided.changed
+        PostgresSystemUnitOfWorkFactory,
+        engine=resources.provided.engines.system,
+        changed=snapshots.provided.changed,
+        listening=snapshots,
     )
-    optimistic_writes = Singleton(PostgresOptimisticWrites, engine=resources.provided.engines.system)
-    submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.accepting)
+    optimistic_writes = Singleton(
+        PostgresOptimisticWrites, engine=resources.provided.engines.system, listening=snapshots
+    )
+    submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.accepting, listening=snapshots)
     webhook_store = Singleton(PostgresWebhookStore, engine=resources.provided.engines.system)
     idempotency = Singleton(PostgresIdempotency, engine=resources.provided.engines.system)
     upkeep = Singleton(

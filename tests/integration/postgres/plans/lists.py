@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
+from messaging.adapters.postgres.callbacks import stored_events
 from messaging.adapters.postgres.reading import message_counts, message_lists
 from messaging.adapters.postgres.webhooks import provider_events
+from messaging.application.ports.callbacks.events import EventFilter
 from messaging.application.ports.provider_events import ProviderEventFilter
 from messaging.application.ports.records import CountedRange, MessageFilter
 from messaging.domain.messages.state import State
@@ -89,6 +92,7 @@ def lists(last: MessageId) -> Iterator[tuple[str, Statement]]:
             title = f"list {name}{' further on' if before else ''}"
             yield title, Statement(hot[form], "app", sql, arguments, [index, "contents_pkey"], is_list=True)
     yield from _events()
+    yield from _told()
     yield from _undecided()
     yield from _counts()
     yield from _ends_of_stretches(last)
@@ -102,6 +106,19 @@ def _events() -> Iterator[tuple[str, Statement]]:
     ):
         sql, *arguments = provider_events.page_query(SCOPE, wanted, before=None, limit=51, largest=10)
         yield title, Statement("events-page", "app", sql, arguments, [index], is_list=True)
+
+
+def _told() -> Iterator[tuple[str, Statement]]:
+    for title, wanted, index in (
+        ("what was told", EventFilter(), "callback_events_mode_idx"),
+        ("what was told of one type", EventFilter(type="message.failed"), "callback_events_mode_idx"),
+        ("what was told of a group", EventFilter(type="message.*"), "callback_events_mode_idx"),
+        ("what was told of a subject", EventFilter(subject_id=TENANT), "callback_events_subject_idx"),
+    ):
+        sql, *arguments = stored_events.page_query(SCOPE, wanted, after=UUID(int=0), limit=51)
+        # Those of one type come out of a stretch of bounded length, those of one subject are few.
+        is_list = wanted == EventFilter()
+        yield title, Statement("told-page", "app", sql, arguments, [index], is_list=is_list)
 
 
 def _undecided() -> Iterator[tuple[str, Statement]]:

@@ -65,6 +65,12 @@ SELECT tenant_id, id, created_at, created_at, CASE n % 4 WHEN 3 THEN created_at 
     '{}', CASE n % 400 WHEN 2 THEN 3 ELSE 0 END, ('{blocked,waiting,claimed,dead}'::text[])[n % 4 + 1] FROM seeds;
 INSERT INTO idempotency_keys (scope, key, fingerprint, status, body, expires_at)
 SELECT tenant_id, 'key-' || n, 'f', 202, '', created_at + interval '7 days' FROM seeds;
+INSERT INTO pending_events (tenant_id, subject_id, sequence, mode, subject_kind, type)
+SELECT tenant_id, id, 3, 'live', 'message', 'message.read' FROM seeds WHERE n % 5 = 1;
+INSERT INTO callback_events (tenant_id, id, subject_id, sequence, occurred_at, mode, subject_kind, type, body_encrypted,
+    body_sha256)
+SELECT tenant_id, id, id, 3, created_at, CASE n % 2 WHEN 0 THEN 'live' ELSE 'test' END, 'message',
+    'message.' || state, 'sealed', sha256(n::text::bytea) FROM seeds;
 DELETE FROM config_versions;
 INSERT INTO config_versions SELECT uuid_tail(n), 1, now(), n FROM generate_series(1, 20000) n;
 """

@@ -58,7 +58,15 @@ def statements(facts: Facts) -> dict[str, Statement]:
 
 
 def _of_the_system(facts: Facts) -> Cases:
-    return {**_outbox(facts), **_jobs(facts), **_changing(facts), **_webhooks(facts), **_keeping(), **of_lanes()}
+    return {
+        **_outbox(facts),
+        **_jobs(facts),
+        **_changing(facts),
+        **_webhooks(facts),
+        **_telling(facts),
+        **_keeping(),
+        **of_lanes(),
+    }
 
 
 def _outbox(facts: Facts) -> Cases:
@@ -151,6 +159,24 @@ def _webhooks(facts: Facts) -> Cases:
     }
 
 
+def _telling(facts: Facts) -> Cases:
+    tenants, ids = _keys(facts)
+    t, b, w, i = ["x"] * SOME, [b"x" * 32] * SOME, [_now()] * SOME, [1] * SOME
+    live = ["live"] * SOME
+    return {
+        "announce": ((tenants, live, t, ids, t, w, ["{}"] * SOME, t), []),
+        "events-waiting": ((None, 100), ["pending_events_pkey"]),
+        "take-pending": ((TENANT, 50), ["pending_events_pkey"]),
+        "remove-pending": ((TENANT, i), ["pending_events_pkey"]),
+        "told-timeline": (
+            (TENANT, ids, i, 16_384),
+            ["events_pkey", "messages_pkey", "contents_pkey", "attempts_pkey"],
+        ),
+        "last-event": ((TENANT,), ["callback_events_pkey"]),
+        "store-events": ((tenants, ids, live, t, ids, i, t, w, b, b, t), []),
+    }
+
+
 def _keeping() -> Cases:
     return {
         "changed": ((19_990,), ["config_versions_changed_idx"]),
@@ -177,6 +203,7 @@ def _by_week(facts: Facts) -> Cases:
         "last-attempts": ((tenants, ids, [1] * SOME, *_bounds(facts)), ["attempts_pkey"]),
         "changes": ((change, told, news), written),
         "each-change": ((change, told, news), written),
+        "changes-announced": ((change, told, news, *_announced(facts)), written),
         "changes-without-news": ((change, told), ["messages_pkey", "dispatches_pkey"]),
     }
 
@@ -186,6 +213,7 @@ def _of_a_tenant(facts: Facts, last: MessageId) -> Cases:
     keys, bounds = [f"key-{n}" for n in range(SOME)], _bounds(facts)
     return {
         "accept": ((TENANT, _claims(keys), _accepted(facts, keys), "live"), []),
+        "accept-announced": ((TENANT, _claims(keys), _accepted(facts, keys), "live"), []),
         "known-keys": ((TENANT, keys), ["idempotency_keys_pkey"]),
         "still-known": ((TENANT, keys), ["idempotency_keys_pkey"]),
         "known-messages": ((TENANT, ids), ["messages_pkey"]),
@@ -228,6 +256,11 @@ def _bounds(facts: Facts) -> tuple[UUID, UUID]:
 def _change(facts: Facts) -> list[tuple[Any, ...]]:
     opening, arrangement = ("x", timedelta(0), False, False), ("x", _now(), True)
     return [(*row, 1, "x", "x", 1, 1, 1, 1, 1, False, False, "x", "x", *opening, *arrangement) for row in facts.rows]
+
+
+def _announced(facts: Facts) -> tuple[Sequence[Any], ...]:
+    tenants, ids = _keys(facts)
+    return tenants, ["live"] * SOME, ids, [2] * SOME, ["message.read"] * SOME
 
 
 def _claims(keys: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ import pytest
 from messaging.application.conversations import inbound_payload
 from messaging.application.conversations.receive import InboundArrived, ReceiveInbound
 from messaging.application.ports.secrets import CannotDecrypt
-from messaging.domain.conversations.inbound import InboundMessage
+from messaging.domain.conversations.inbound import InboundKind, InboundMessage
 from messaging.domain.shared.ids import InboundId, WebhookId
 from messaging.domain.shared.mode import Mode
 from tests.builders import ACCOUNT, NOON, SENDER, TENANT, an_inbound_message
@@ -123,3 +123,32 @@ async def test_a_person_named_by_number_and_by_id_teaches_that_they_are_one(
 
     (told,) = learnt.told
     assert (told.alias, told.canonical, told.mode) == ("US.13491208655302741918", "+14155552671", Mode.LIVE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "type"), [(InboundKind.TEXT, "inbound.received"), (InboundKind.REACTION, "inbound.reaction")]
+)
+async def test_what_a_person_wrote_is_announced_without_who_and_what(
+    receive: ReceiveInbound, store: Store, kind: InboundKind, type: str
+) -> None:
+    message = an_inbound_message(kind=kind)
+
+    await received(receive, store, message)
+
+    (announced,) = store.announced
+    assert (announced.type, announced.subject_id, announced.mode) == (type, INBOUND, Mode.LIVE)
+    assert announced.data["provider_message_id"] == message.provider_message_id
+    assert announced.data["channel"] == "whatsapp"
+    told = str(announced.data)
+    assert message.phone is not None
+    assert message.text is not None
+    assert message.phone not in told
+    assert message.text not in told
+
+
+async def test_a_message_that_was_stored_before_is_not_announced_again(receive: ReceiveInbound, store: Store) -> None:
+    store.known_inbound.add(an_inbound_message().provider_message_id)
+
+    await received(receive, store, an_inbound_message())
+
+    assert store.announced == []

@@ -11,9 +11,11 @@ from messaging.application import jobs
 from messaging.application.ports.outbox import NewJob
 from messaging.application.templates.news import take_in_news
 from messaging.domain.shared.ids import AccountId, TemplateId
+from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template, TemplateStatus
 from tests.builders import ACCOUNT, NOON, OTHER_TENANT, TEMPLATE, TENANT, a_template, an_account
+from tests.fakes.announcements import InMemoryAnnouncements
 from tests.fakes.configuration import InMemoryConfiguration
 from tests.fakes.templates import InMemoryProviderTemplates
 
@@ -45,10 +47,13 @@ class Shelf:
             self.configuration.listed_[ACCOUNT] = listed_at
         self.configuration.accounts_[ACCOUNT] = an_account()
         self.jobs: list[jobs.Job] = []
+        self.announcements = InMemoryAnnouncements()
 
     async def hears(self, *items: TemplateNews) -> Template:
         """The first template afterwards."""
-        uow: Any = SimpleNamespace(templates=InMemoryProviderTemplates(self.configuration), outbox=self)
+        uow: Any = SimpleNamespace(
+            templates=InMemoryProviderTemplates(self.configuration), outbox=self, announcements=self.announcements
+        )
         await take_in_news(uow, items)
         return self.configuration.templates_[TEMPLATE]
 
@@ -62,6 +67,16 @@ class Shelf:
     @property
     def freed(self) -> list[TemplateId]:
         return [job.template_id for job in self.jobs if isinstance(job, jobs.ReleaseHeld)]
+
+
+async def test_a_report_that_changes_a_template_is_announced_with_what_was_before() -> None:
+    shelf = Shelf()
+    await shelf.hears(news(status=TemplateStatus.PAUSED))
+    await shelf.hears(news(status=TemplateStatus.PAUSED))
+
+    (told,) = shelf.announcements.announced
+    assert (told.type, told.subject_id, told.mode, told.occurred_at) == ("template.paused", TEMPLATE, Mode.LIVE, NOON)
+    assert (told.data["status"], told.data["previous"]["status"]) == ("paused", "approved")
 
 
 async def test_a_report_changes_the_template_it_is_about() -> None:

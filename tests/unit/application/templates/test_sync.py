@@ -23,6 +23,7 @@ from messaging.domain.shared.mode import Mode, Reach
 from messaging.domain.templates.template import Components, ParameterFormat, Template, TemplateCategory, TemplateStatus
 from messaging.domain.tenants.tenant import ProviderAccount
 from tests.builders import ACCOUNT, NOON, TEMPLATE, a_principal, a_template, an_account, components
+from tests.fakes.announcements import InMemoryAnnouncements
 from tests.fakes.clock import FixedClock
 from tests.fakes.configuration import InMemoryConfiguration
 
@@ -53,6 +54,7 @@ class World:
         self.configuration.accounts_[ACCOUNT] = an_account()
         self.configuration.templates_ = {template.id: template for template in ours}
         self.outbox = self
+        self.announcements = InMemoryAnnouncements()
         self.asked: list[tuple[str, Any]] = []
         self.listing: Sequence[ProviderTemplate] = ()
         gateways = cast(Mapping[str, TemplateRegistry], {"whatsapp_cloud": self})

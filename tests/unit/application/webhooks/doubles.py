@@ -13,6 +13,7 @@ from messaging.adapters.crypto.keyring import AesKeyRing
 from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application.contacts.learn_aliases import Told
 from messaging.application.jobs import SyncTemplates
+from messaging.application.ports.callbacks.announcements import Announcement
 from messaging.application.ports.conversations import NewInbound
 from messaging.application.ports.outbox import NewJob
 from messaging.application.ports.provider_events import NewProviderEvent
@@ -22,13 +23,14 @@ from messaging.application.ports.templates import LockedTemplates
 from messaging.application.ports.unit_of_work import SystemUnitOfWork
 from messaging.application.tenants.accounts.connections import seal_credentials
 from messaging.application.webhooks import raw
-from messaging.domain.shared.ids import AccountId, EventId, SenderId, TenantId, WebhookId
+from messaging.domain.shared.ids import AccountId, EventId, InboundId, SenderId, TenantId, WebhookId
 from messaging.domain.shared.mode import Mode
 from messaging.domain.templates.news import TemplateNews
 from messaging.domain.templates.template import Template
 from messaging.domain.tenants.admin_key import AdminKey
 from messaging.domain.tenants.tenant import ApiKey, ProviderAccount
 from tests.builders import ACCOUNT, NOON, PHONE_NUMBER_ID, SENDER, TENANT, a_snapshot, an_account
+from tests.fakes.announcements import InMemoryAnnouncements
 from tests.fakes.clock import FixedClock as FixedClock
 from tests.fakes.installed import a_webhook
 from tests.fakes.providers import JsonReader as JsonReader
@@ -91,6 +93,8 @@ class Store:
         self.events: list[NewProviderEvent] = []
         self.news: list[TemplateNews] = []
         self.unclear: set[tuple[TenantId, AccountId]] = set()
+        self.announced: list[Announcement] = []
+        self.known_inbound: set[str] = set()
 
     def add(self, *names: str, body: bytes | None = None, **changes: Any) -> RawWebhook:
         """A stored webhook that names these events."""
@@ -127,6 +131,7 @@ class _Transaction:
         self._unclear: set[tuple[TenantId, AccountId]] = set()
         self.raw_webhooks = self.conversations = self.platform = self.templates = self.outbox = self
         self.provider_events = self
+        self.announcements = InMemoryAnnouncements()
 
     async def lock_due(self, limit: int) -> Sequence[RawWebhook]:
         return self._store.due[:limit]
@@ -137,8 +142,9 @@ class _Transaction:
     async def set_aside(self, webhook: RawWebhook, *, problem: str) -> None:
         self._aside[webhook.id] = problem
 
-    async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
+    async def add_inbound(self, messages: Sequence[NewInbound]) -> AbstractSet[InboundId]:
         self._inbound += messages
+        return {it.id for it in messages if it.provider_message_id not in self._store.known_inbound}
 
     async def add(self, events: Sequence[NewProviderEvent]) -> AbstractSet[EventId]:
         self._events += events
@@ -172,3 +178,4 @@ class _Transaction:
         self._store.events += self._events
         self._store.news += self._news
         self._store.unclear |= self._unclear
+        self._store.announced += self.announcements.announced

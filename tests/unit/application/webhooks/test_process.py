@@ -187,6 +187,19 @@ async def test_a_message_to_an_unknown_number_is_kept_and_costs_its_neighbours_n
     assert counts.seen["provider_events{kind=sender_unknown}"] == 1
 
 
+async def test_what_has_no_meaning_here_is_announced_with_the_address_of_what_it_says(
+    process: ProcessWebhooks, store: Store
+) -> None:
+    store.add("flows")
+
+    await process()
+
+    (event,), (announced,) = store.events, store.announced
+    assert (announced.type, announced.subject_id) == ("account.provider_event", ACCOUNT)
+    assert announced.data["kind"] == "flows"
+    assert announced.data["provider_event_id"] == typeid(Prefix.EVENT, event.id)
+
+
 async def test_what_has_no_meaning_here_is_kept_and_counted_by_kind(
     process: ProcessWebhooks, store: Store, counts: Counts
 ) -> None:

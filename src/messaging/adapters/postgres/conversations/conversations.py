@@ -1,6 +1,7 @@
 """Inbound messages of people, and the time of each person's latest one per sender, in Postgres."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
@@ -68,9 +69,9 @@ class PostgresConversations:
         self._driver = driver
         self._scope = scope
 
-    async def add_inbound(self, messages: Sequence[NewInbound]) -> None:
+    async def add_inbound(self, messages: Sequence[NewInbound]) -> AbstractSet[InboundId]:
         if not messages:
-            return
+            return frozenset()
         # Sorted, so that two batches lock in the same order and cannot deadlock.
         ordered = sorted(messages, key=lambda new: (new.tenant_id, new.sender_id, new.provider_message_id))
         rows = [
@@ -86,8 +87,9 @@ class PostgresConversations:
             )
             for new in ordered
         ]
-        added = {row["id"] for row in await self._driver.fetch(ADD_INBOUND, *zip(*rows, strict=True))}
+        added = {InboundId(row["id"]) for row in await self._driver.fetch(ADD_INBOUND, *zip(*rows, strict=True))}
         await self._open_windows([new for new in ordered if new.id in added and new.opens_window])
+        return added
 
     async def _open_windows(self, messages: Sequence[NewInbound]) -> None:
         newest: dict[tuple[TenantId, SenderId, bytes], datetime] = {}

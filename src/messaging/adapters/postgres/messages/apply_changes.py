@@ -17,14 +17,18 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from messaging.adapters.postgres.announcing import of_messages as announcing
+from messaging.adapters.postgres.announcing.of_messages import NOBODY
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS
 from messaging.adapters.postgres.session.transactions import Driver
+from messaging.application.ports.callbacks.listening import Listening
 from messaging.application.ports.lifecycles import StaleChange
 from messaging.domain.messages.change import AttemptOpened, AttemptUpdated, Change, Schedule, Unschedule
 from messaging.domain.messages.message_state import MessageKey, Outcome, Phase
 from messaging.domain.messages.receipts import ProviderError
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import MessageId, TenantId
+from messaging.domain.shared.mode import Mode
 
 # Index: messages_pkey. The updated columns are in no index, so these are HOT updates.
 _MOVE: Final = """
@@ -38,7 +42,7 @@ FROM unnest($1::given_change[]) AS c
 WHERE m.tenant_id = c.tenant_id AND m.id = c.id
   AND m.seq = c.expected_seq AND m.state = c.previous AND {has_attempt}
 RETURNING m.tenant_id, m.id, m.account_id, m.epoch, c.lease_owner, c.lease, c.opened_duplicate, c.forgotten, c.kind,
-          c.due_at, c.withdrawn
+          c.due_at, c.withdrawn{mode}
 """
 
 # The condition of all other writes: every message of the set was updated, or this message was.
@@ -154,6 +158,7 @@ class Parts(NamedTuple):
     scheduled: bool
     withdrawn: bool
     each: bool = False
+    announced: bool = False
 
 
 @cache
@@ -166,7 +171,7 @@ def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
     """
     moved = _IT_MOVED if parts.each else _ALL_MOVED
     steps = {
-        "moved": _MOVE.format(week=week, has_attempt=_HAS_ATTEMPT.format(week=week) if parts.each else "true"),
+        "moved": _move(parts, week),
         "told": _TELL.format(week=week, moved=moved.format(key="e.tenant_id, e.message_id")),
     }
     if parts.news:
@@ -177,6 +182,8 @@ def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
         steps["postponed"] = _POSTPONE
     if parts.withdrawn:
         steps["withdrawn"] = _SETTLE
+    if parts.announced:
+        steps["announced"] = announcing.step(4 if parts.news else 3)
     if parts.each:
         columns = ["m.tenant_id", "m.id", f"{_DISPATCH_MISSING if parts.scheduled else 'false'} AS dispatch_missing"]
         source = "FROM moved m" + (_WITH_POSTPONED if parts.scheduled else "")
@@ -189,6 +196,11 @@ def statement(parts: Parts, week: str = ALL_WEEKS) -> str:
         source = "FROM news n" if parts.news else ""
     written = ", ".join(f"{name} AS ({step})" for name, step in steps.items())
     return f"WITH {written} SELECT {', '.join(columns)} {source}"
+
+
+def _move(parts: Parts, week: str) -> str:
+    has_attempt = _HAS_ATTEMPT.format(week=week) if parts.each else "true"
+    return _MOVE.format(week=week, has_attempt=has_attempt, mode=", m.mode" if parts.announced else "")
 
 
 # True where the message had no dispatch to update.
@@ -204,22 +216,26 @@ _OF_NEWS: Final = (
 _BY_KEY: Final = attrgetter("key")
 
 
-async def apply_changes(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> None:
+async def apply_changes(
+    driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS, listening: Listening = NOBODY
+) -> None:
     """Raises StaleChange if a message is not in the state its change expects; the caller must then roll back."""
     # Sorted, so that two batches lock in the same order and cannot deadlock.
     ordered = sorted(changes, key=_BY_KEY)
-    await _write(driver, ordered, week)
+    await _write(driver, ordered, week, listening)
     if any(State.DEAD in (change.previous, change.state) for change in ordered):
         await _dead_letters(driver, ordered)
 
 
-async def write_each(driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS) -> AbstractSet[MessageKey]:
+async def write_each(
+    driver: Driver, changes: Sequence[Change], week: str = ALL_WEEKS, listening: Listening = NOBODY
+) -> AbstractSet[MessageKey]:
     """Write changes of messages that are not locked, each wholly or not at all; return those that were written.
 
     `is_plain` must be true of every change.
     """
     ordered = sorted(changes, key=_BY_KEY)
-    rows = await driver.fetch(*_statement_for(ordered, week, each=True))
+    rows = await driver.fetch(*_statement_for(ordered, week, listening, each=True))
     if missing := {row["id"] for row in rows if row["dispatch_missing"]}:
         await driver.execute(SCHEDULE, [_row(change) for change in ordered if change.key.message_id in missing])
     return {MessageKey(TenantId(row["tenant_id"]), MessageId(row["id"])) for row in rows}
@@ -230,8 +246,8 @@ def is_plain(change: Change) -> bool:
     return change.epoch == 1 and State.DEAD not in (change.previous, change.state)
 
 
-async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
-    done = await driver.fetchrow(*_statement_for(changes, week, each=False))
+async def _write(driver: Driver, changes: Sequence[Change], week: str, listening: Listening) -> None:
+    done = await driver.fetchrow(*_statement_for(changes, week, listening, each=False))
     assert done is not None
     # A start whose attempt was not found is refused, as the request would go unrecorded. Any other update of an attempt
     # without a row (lost with a restored backup) must not keep the message itself from moving.
@@ -245,17 +261,22 @@ async def _write(driver: Driver, changes: Sequence[Change], week: str) -> None:
         await driver.execute(FLAG_DUPLICATES, done["flagged_tenants"], done["flagged"])
 
 
-def _statement_for(changes: Sequence[Change], week: str, *, each: bool) -> tuple[Any, ...]:
+def _statement_for(changes: Sequence[Change], week: str, listening: Listening, *, each: bool) -> tuple[Any, ...]:
     """The text of the statement and its arguments."""
     news = [row for change in changes for row in _attempt_rows(change)]
-    text = statement(_parts(changes, has_news=bool(news), each=each), week)
+    # Most tenants do not listen; nothing else is asked then.
+    tenants = {change.key.tenant_id for change in changes}
+    heard = any(listening.listening(tenant_id, mode) for tenant_id in tenants for mode in Mode)
+    told = announcing.rows(changes, listening) if heard else []
+    text = statement(_parts(changes, has_news=bool(news), each=each, announced=bool(told)), week)
     rows = [_row(change) for change in changes]
-    return text, rows, _events(changes), *([news] if news else [])
+    return text, rows, _events(changes), *([news] if news else []), *_transposed(told)
 
 
-def _parts(changes: Sequence[Change], *, has_news: bool, each: bool) -> Parts:
+def _parts(changes: Sequence[Change], *, has_news: bool, each: bool, announced: bool) -> Parts:
     return Parts(
         each=each,
+        announced=announced,
         news=has_news,
         opened=any(_opened(change) is not None for change in changes),
         scheduled=any(isinstance(change.dispatch, Schedule) for change in changes),

@@ -11,10 +11,12 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from messaging.adapters.postgres.announcing.of_messages import NOBODY
 from messaging.adapters.postgres.messages.apply_changes import apply_changes
 from messaging.adapters.postgres.messages.locks import LAST_ATTEMPTS, LOCK
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks, bounds
 from messaging.adapters.postgres.session.transactions import Driver
+from messaging.application.ports.callbacks.listening import Listening
 from messaging.domain.channels.address import Channel
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message import Category, Priority
@@ -53,9 +55,10 @@ class MessageStates:
 class PostgresLifecycles:
     """Messages, locked and changed in one open transaction; a tenant's transaction sees that tenant's messages only."""
 
-    def __init__(self, driver: Driver, states: MessageStates) -> None:
+    def __init__(self, driver: Driver, states: MessageStates, listening: Listening = NOBODY) -> None:
         self._driver = driver
         self._states = states
+        self._listening = listening
 
     async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, MessageState]:
         if not keys:
@@ -70,7 +73,7 @@ class PostgresLifecycles:
     async def apply(self, changes: Sequence[Change]) -> None:
         if changes:
             week = await self._states.week_of([change.key.message_id for change in changes])
-            await apply_changes(self._driver, changes, week)
+            await apply_changes(self._driver, changes, week, self._listening)
 
 
 def _by_value(members: type[E]) -> dict[str, E]:

@@ -6,9 +6,11 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messaging.adapters.postgres.announcing.of_messages import NOBODY
 from messaging.adapters.postgres.messages.apply_changes import is_plain, write_each
 from messaging.adapters.postgres.schema.weeks import Weeks
 from messaging.adapters.postgres.session.transactions import autocommit
+from messaging.application.ports.callbacks.listening import Listening
 from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey
 from messaging.domain.shared.ids import AccountId
@@ -29,16 +31,18 @@ SELECT EXISTS (
 class PostgresOptimisticWrites:
     """Writes starts and outcomes through the `system` engine; each write is a transaction of its own."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, listening: Listening = NOBODY) -> None:
         self._engine = engine
         self._weeks = Weeks()
+        self._listening = listening
 
     async def write(self, changes: Sequence[Change]) -> AbstractSet[MessageKey]:
         plain = [change for change in changes if is_plain(change)]
         if not plain:
             return frozenset()
         async with autocommit(self._engine) as driver:
-            return await write_each(driver, plain, await self._weeks.of(driver, [c.key.message_id for c in plain]))
+            week = await self._weeks.of(driver, [change.key.message_id for change in plain])
+            return await write_each(driver, plain, week, self._listening)
 
     async def any_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> bool:
         async with autocommit(self._engine) as driver:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messaging.adapters.postgres.announcing.of_messages import NOBODY
 from messaging.adapters.postgres.messages.idempotency import judge, stored_key
 from messaging.adapters.postgres.session.transactions import (
     LOCK_NOT_AVAILABLE,
@@ -15,6 +16,7 @@ from messaging.adapters.postgres.session.transactions import (
     transaction,
 )
 from messaging.application import crashpoints
+from messaging.application.ports.callbacks.listening import Listening
 from messaging.application.ports.submissions import (
     Acceptance,
     AcceptOutcome,
@@ -29,6 +31,7 @@ from messaging.application.ports.submissions import (
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.channels.address import mask
 from messaging.domain.content.content import TemplateMessage, summary
+from messaging.domain.messages.transitions.announced import ACCEPTED, SCHEDULED
 from messaging.domain.shared.ids import TenantId
 from messaging.domain.shared.mode import Mode, TenantScope
 
@@ -87,12 +90,24 @@ WITH tenant AS MATERIALIZED (
 SELECT key FROM claimed
 """
 
+# The same for a tenant that listens in this mode: a step more, which announces the messages.
+ACCEPT_ANNOUNCED: Final = ACCEPT.replace(
+    ")\nSELECT key FROM claimed",
+    f"""), announced AS (
+    INSERT INTO pending_events (tenant_id, mode, subject_kind, subject_id, sequence, type)
+    SELECT tenant_id, mode, 'message', id, 1, CASE state WHEN 'scheduled' THEN '{SCHEDULED}' ELSE '{ACCEPTED}' END
+    FROM given
+)
+SELECT key FROM claimed""",
+)
+
 
 class PostgresSubmissions:
     """Stores messages through the `app` engine: row-level security applies to each tenant's part of a batch in turn."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, listening: Listening = NOBODY) -> None:
         self._engine = engine
+        self._listening = listening
 
     async def accept_many(self, batch: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
         try:
@@ -131,7 +146,7 @@ class PostgresSubmissions:
         """
         order = sorted(batch, key=_key)
         async with autocommit(self._engine) as driver:
-            fresh = {id(member) for member in await _stored(driver, scope, order)}
+            fresh = {id(member) for member in await self._stored(driver, scope, order)}
         late = [member for member in batch if id(member) not in fresh]
         told = iter(await self._accept_together(late) if late else ())
         return [Stored() if id(member) in fresh else next(told) for member in batch]
@@ -143,7 +158,7 @@ class PostgresSubmissions:
         async with transaction(self._engine) as opened:
             for scope, group in groupby(order, key=lambda index: _scope(batch[index])):
                 indexes = list(group)
-                found = await _accept_slice(opened.driver, scope, [batch[index] for index in indexes])
+                found = await self._accept_slice(opened.driver, scope, [batch[index] for index in indexes])
                 for index, outcome in zip(indexes, found, strict=True):
                     outcomes[index] = outcome
             await opened.commit()
@@ -163,23 +178,24 @@ class PostgresSubmissions:
                 return Stored()
         return (await self._accept([member]))[0]
 
+    async def _accept_slice(
+        self, driver: Driver, scope: TenantScope, members: Sequence[Acceptance]
+    ) -> Sequence[AcceptOutcome]:
+        """Store the members of one tenant in one mode, given in key order."""
+        fresh = await self._stored(driver, scope, members)
+        if len(fresh) == len(members):
+            return [Stored()] * len(members)
+        return await _judged(driver, scope.tenant_id, members, {id(member) for member in fresh})
 
-async def _accept_slice(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> Sequence[AcceptOutcome]:
-    """Store the members of one tenant in one mode, given in key order."""
-    fresh = await _stored(driver, scope, members)
-    if len(fresh) == len(members):
-        return [Stored()] * len(members)
-    return await _judged(driver, scope.tenant_id, members, {id(member) for member in fresh})
-
-
-async def _stored(driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> list[Acceptance]:
-    """Store members of one tenant in one mode, given in key order; return those whose key was free or who have none."""
-    asking = _one_for_each_key(members)
-    claims = [_claim_row(member.idempotency, key) for key, member in asking if member.idempotency is not None]
-    rows = [_row(new, key or None) for key, member in asking for new in member.messages]
-    crashpoints.reach("accept.before_commit")
-    claimed = {row["key"] for row in await driver.fetch(ACCEPT, scope.tenant_id, claims, rows, scope.mode)}
-    return [member for key, member in asking if not key or key in claimed]
+    async def _stored(self, driver: Driver, scope: TenantScope, members: Sequence[Acceptance]) -> list[Acceptance]:
+        """Store members of one tenant in one mode, given in key order; return those whose key was free or not given."""
+        asking = _one_for_each_key(members)
+        claims = [_claim_row(member.idempotency, key) for key, member in asking if member.idempotency is not None]
+        rows = [_row(new, key or None) for key, member in asking for new in member.messages]
+        text = ACCEPT_ANNOUNCED if self._listening.listening(scope.tenant_id, Mode(scope.mode)) else ACCEPT
+        crashpoints.reach("accept.before_commit")
+        claimed = {row["key"] for row in await driver.fetch(text, scope.tenant_id, claims, rows, scope.mode)}
+        return [member for key, member in asking if not key or key in claimed]
 
 
 def _one_for_each_key(members: Sequence[Acceptance]) -> list[tuple[str, Acceptance]]:
