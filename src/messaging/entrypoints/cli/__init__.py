@@ -11,6 +11,7 @@ from messaging.entrypoints.cli.lab import chaos, local
 from messaging.entrypoints.cli.processes import commands as processes
 from messaging.entrypoints.cli.through_api import (
     accounts,
+    events,
     listing,
     messages,
     own_templates,
@@ -43,12 +44,12 @@ _MODULES = (
     jobs,
     incidents,
     raw_webhooks,
-    connecting,
     accounts,
     senders,
     messages,
     own_templates,
     provider_events,
+    events,
     reports,
     sql,
 )

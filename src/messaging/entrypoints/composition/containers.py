@@ -9,6 +9,7 @@ from messaging.entrypoints.composition.adapters import Adapters
 from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.composition.use_cases.access import AccessUseCases
 from messaging.entrypoints.composition.use_cases.accounts import AccountUseCases
+from messaging.entrypoints.composition.use_cases.callback_events import CallbackEventUseCases
 from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
 from messaging.entrypoints.composition.use_cases.messages.delivering import DeliveringUseCases
@@ -52,6 +53,7 @@ class Application(DeclarativeContainer):
     outbox: Any = Container(
         OutboxUseCases, settings=settings, adapters=adapters, messages=messages, templates=templates
     )
+    callback_events: Any = Container(CallbackEventUseCases, adapters=adapters)
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(
         WebhookUseCases, settings=settings, adapters=adapters, conversations=conversations, tracking=tracking

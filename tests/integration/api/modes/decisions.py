@@ -22,6 +22,7 @@ class Side(NamedTuple):
     inbound: str
     event: str
     own_template: str
+    callback_event: str
 
     def ids(self) -> set[str]:
         return {
@@ -30,6 +31,7 @@ class Side(NamedTuple):
             self.inbound,
             self.event,
             self.own_template,
+            self.callback_event,
             self.shop.account,
             self.shop.sender,
             self.shop.template,
@@ -139,6 +141,7 @@ DEAD: Final = {"message_id": lambda other: other.dead}
 SENDER: Final = {"sender_id": lambda other: other.shop.sender}
 ACCOUNT: Final = {"account_id": lambda other: other.shop.account}
 EVENT: Final = {"event_id": lambda other: other.event}
+CALLBACK_EVENT: Final = {"event_id": lambda other: other.callback_event}
 TEMPLATE: Final = {"template_id": lambda other: other.shop.template}
 
 OWN_TEMPLATE: Final = {"own_template_id": lambda other: other.own_template}
@@ -164,6 +167,8 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "list_inbound_messages": Asked(lists(lambda own: own.inbound)),
     "list_provider_events": Asked(lists(lambda own: own.event)),
     "get_provider_event": Asked(not_found, EVENT),
+    "list_events": Asked(lists(lambda own: own.callback_event)),
+    "get_event": Asked(not_found, CALLBACK_EVENT),
     "create_template": Asked(
         refused("/account_id", "account_unknown"), body=lambda other: template_body(other.shop.account, name="another")
     ),

@@ -10,11 +10,25 @@ import asyncpg
 import pytest
 from uuid_utils.compat import uuid7
 
+from messaging.adapters.postgres.callbacks.stored_events import PostgresStoredEvents
+from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.conversations.receive import InboundArrived
+from messaging.application.ports.callbacks.announcements import SubjectKind
+from messaging.application.ports.callbacks.events import NewCallbackEvent
 from messaging.application.ports.provider_events import NewProviderEvent
 from messaging.application.tenants.accounts.ciphers import cipher_of
 from messaging.application.webhooks import event_content
-from messaging.domain.shared.ids import AccountId, EventId, Prefix, TenantId, WebhookId, parse_typeid, typeid
+from messaging.domain.callbacks import body
+from messaging.domain.shared.ids import (
+    AccountId,
+    CallbackEventId,
+    EventId,
+    Prefix,
+    TenantId,
+    WebhookId,
+    parse_typeid,
+    typeid,
+)
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.api.reference.openapi import Route, routes
 from messaging.entrypoints.composition.containers import Application
@@ -56,8 +70,9 @@ async def furnished(platform: Platform, application: Application, tenant: str, m
     assert (await shop.patch("/v1/settings", settings)).status_code == 200
     own = await shop.post("/v1/own-templates", own_template_body())
     assert own.status_code == 201, own.text
-    event = await told_of(application, shop)
-    return Side(mode.value, shop, message, dead, inbound[0]["id"], event, own.json()["template"]["id"])
+    event, callback_event = await told_of(application, shop), await recorded(application, shop, mode)
+    own_template = own.json()["template"]["id"]
+    return Side(mode.value, shop, message, dead, inbound[0]["id"], event, own_template, callback_event)
 
 
 async def written_to(application: Application, shop: Shop) -> None:
@@ -95,6 +110,32 @@ async def told_of(application: Application, shop: Shop) -> str:
     async with adapters.open_system_uow()() as uow:
         assert await uow.provider_events.add([event]) == {id}
         await uow.commit()
+    return typeid(Prefix.EVENT, id)
+
+
+async def recorded(application: Application, shop: Shop, mode: Mode) -> str:
+    """The id of an event that was fanned out in this mode."""
+    tenant = parse_typeid(Prefix.TENANT, shop.tenant)
+    assert tenant is not None
+    adapters, id, now = application.adapters, CallbackEventId(uuid7()), datetime.now(UTC)
+    cipher = await cipher_of(adapters.snapshots(), adapters.key_ring(), TenantId(tenant))
+    told = body.Facts(type="endpoint.test", at=now, about={"mode": mode.value}, name="endpoint", subject={})
+    event = NewCallbackEvent(
+        tenant_id=TenantId(tenant),
+        id=id,
+        mode=mode,
+        kind=SubjectKind.ENDPOINT,
+        subject_id=id,
+        sequence=1,
+        type=told.type,
+        occurred_at=now,
+        sealed=cipher.seal(body.context(id), body.packed(body.bodies(told, ()))),
+        digest=bytes(32),
+        trace_id=None,
+    )
+    async with transaction(application.resources().engines.system) as opened:
+        await PostgresStoredEvents(opened.driver).add([event])
+        await opened.commit()
     return typeid(Prefix.EVENT, id)
 
 
@@ -155,9 +196,9 @@ async def test_one_idempotency_key_means_two_things_live_and_in_test(
         ("/v1/provider-accounts", account_body(verify=False)),
     )
 
-    for path, body in requests:
+    for path, asked in requests:
         headers = {"Idempotency-Key": f"order-1042{path}"}
-        answers = [await side.shop.post(path, body, headers=headers) for side in (test, live, test, live)]
+        answers = [await side.shop.post(path, asked, headers=headers) for side in (test, live, test, live)]
 
         assert [answer.headers.get("idempotent-replayed") for answer in answers] == [None, None, "true", "true"]
         contents = [answer.content for answer in answers]

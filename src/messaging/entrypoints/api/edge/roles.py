@@ -31,6 +31,8 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "list_inbound_messages": _READERS,
     "list_provider_events": _READERS,
     "get_provider_event": _READERS,
+    "list_events": _READERS,
+    "get_event": _READERS,
     "create_template": _OWNER,
     "list_templates": _EVERYONE,
     "get_template": _EVERYONE,

@@ -36,6 +36,35 @@ _ACCEPTED: Final = {
     "created_at": _AT,
     "links": _LINKS,
 }
+_CALLBACK_EVENT: Final = {
+    "id": _EVENT,
+    "type": "message.delivered",
+    "timestamp": _LATER,
+    "data": {
+        "event_id": _EVENT,
+        "sequence": 6,
+        "api_version": "2026-11",
+        "mode": "live",
+        "message": {
+            "id": _MESSAGE,
+            "channel": "whatsapp",
+            "status": "delivered",
+            "category": "utility",
+            "sender_id": _SENDER,
+            "reference": "order-1042",
+            "metadata": {"order": "1042"},
+            "attempt": 1,
+            "provider": "whatsapp_cloud",
+            "provider_message_id": "wamid.HBgLMTQxNTU1NTAxMDA",
+            "occurred_at": "2026-11-29T09:30:02.000Z",
+            "error": None,
+            "possible_duplicate": False,
+            "by": None,
+        },
+    },
+    "created_at": _LATER,
+    "trace_id": None,
+}
 _NUMBER_MISSING: Final = {
     "pointer": "/to",
     "code": "country_code_missing",
@@ -187,6 +216,8 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "occurred_at": _AT,
         "received_at": _LATER,
     },
+    "CallbackEvent": _CALLBACK_EVENT,
+    "CallbackEvents": {"data": [_CALLBACK_EVENT], "next_cursor": _EVENT, "has_more": False},
     "ProviderEvent": {
         "id": _EVENT,
         "account_id": _ACCOUNT,
