@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from messaging.adapters.providers.http import ProviderHttp, Timeouts
+from messaging.adapters.http.client import ProviderHttp, Timeouts
 from messaging.adapters.providers.tools import Tools
 from messaging.application.ports.providers.adapter import ProviderAdapter
 from messaging.application.ports.providers.descriptor import Provider

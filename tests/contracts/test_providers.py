@@ -10,7 +10,7 @@ import httpx
 import pytest
 import respx
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.adapters.providers.whatsapp_cloud.setup import WhatsAppCloudSetup

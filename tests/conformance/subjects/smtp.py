@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import httpx
 from msgspec.structs import replace
 
-from messaging.adapters.providers.http import Timeouts
+from messaging.adapters.http.client import Timeouts
 from messaging.adapters.providers.smtp import build
 from messaging.adapters.providers.smtp.bounces.door import DoorTerms, ReturnedMailDoor
 from messaging.adapters.providers.smtp.bounces.return_path import read_return_address, return_address

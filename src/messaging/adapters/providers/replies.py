@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from messaging.adapters.providers.http import Reply
+from messaging.adapters.http.client import Reply
 from messaging.domain.messages.retry import Uncertain
 
 _LONGEST_WAIT: Final = timedelta(days=1)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 
 
 class Tools(Struct, frozen=True, kw_only=True):

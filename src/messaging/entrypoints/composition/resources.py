@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.postgres.session.engine import Engines, create_engines
-from messaging.adapters.providers.http import ProviderHttp
 from messaging.adapters.redis.connections import pool_of
 from messaging.entrypoints.observability.operations import PoolUse
 from messaging.entrypoints.settings.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any
 
 import trustme
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.smtp.client import SmtpGateway
 from messaging.adapters.providers.smtp.credentials import SmtpCredentials
 from messaging.adapters.providers.smtp.opening import Opening

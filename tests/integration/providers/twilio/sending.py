@@ -1,6 +1,6 @@
 """Values that the adapter's tests send, and the adapter's parts."""
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.tools import Tools
 from messaging.adapters.providers.twilio import PROVIDER
 from messaging.adapters.providers.twilio.credentials import Credentials

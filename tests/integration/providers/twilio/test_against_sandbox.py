@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.twilio.credentials import Credentials
 from messaging.application.ports.providers.adapter import ProviderAdapter
 from messaging.application.ports.providers.lookup import Sought, StatusLookup

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import respx
 
+from messaging.adapters.http.client import ProviderHttp, Reply
 from messaging.adapters.providers.error_codes import Kind
-from messaging.adapters.providers.http import ProviderHttp, Reply
 from messaging.adapters.providers.twilio.credentials import Credentials
 from messaging.adapters.providers.twilio.wire import errors
 from messaging.adapters.providers.twilio.wire.verdicts import judge

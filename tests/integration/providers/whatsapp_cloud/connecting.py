@@ -1,6 +1,6 @@
 """Builds the adapter of the Cloud API as a process does, over given URLs."""
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.wire.graph import GraphCalls
 from messaging.adapters.providers.whatsapp_cloud.wire.versions import DEFAULT_VERSION

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from messaging.adapters.providers.http import ProviderHttp, Timeouts
+from messaging.adapters.http.client import ProviderHttp, Timeouts
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application.ports.providers.outcomes import ProviderRefused

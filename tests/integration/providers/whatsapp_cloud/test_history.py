@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import respx
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.tools import Tools
 from messaging.adapters.providers.whatsapp_cloud import build
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import respx
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.wire.versions import version_warning
 from messaging.application.ports.providers.numbers import ProviderNumber

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 import respx
 
+from messaging.adapters.http.client import ProviderHttp, Reply
 from messaging.adapters.providers.error_codes import Kind
-from messaging.adapters.providers.http import ProviderHttp, Reply
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.adapters.providers.whatsapp_cloud.wire import errors
 from messaging.adapters.providers.whatsapp_cloud.wire.verdicts import async_failure, judge

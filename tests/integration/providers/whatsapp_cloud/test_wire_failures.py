@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from messaging.adapters.providers.http import ProviderHttp, Timeouts
+from messaging.adapters.http.client import ProviderHttp, Timeouts
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.application.ports.providers.sending import NotStarted
 from messaging.domain.messages.retry import Rejected, Sent, Uncertain, Unreachable

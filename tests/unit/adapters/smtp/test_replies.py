@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.adapters.providers.http import Withheld
+from messaging.adapters.http.client import Withheld
 from messaging.adapters.providers.smtp.wire.exchange import Accepted, Lost, Refused, Unfit
 from messaging.adapters.providers.smtp.wire.replies import TABLE, Kind, Reply, Stage, find
 from messaging.adapters.providers.smtp.wire.verdicts import judge, without_addresses

@@ -5,7 +5,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from messaging.adapters.providers.http import ProviderHttp
+from messaging.adapters.http.client import ProviderHttp
 from messaging.adapters.providers.whatsapp_cloud.client import WhatsAppCloudGateway
 from messaging.application.ports.providers.outcomes import ProviderRefused
 from messaging.domain.messages.retry import Unreachable

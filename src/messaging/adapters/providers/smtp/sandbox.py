@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from messaging.adapters.providers.http import ProviderHttp, Reply
+from messaging.adapters.http.client import ProviderHttp, Reply
 from messaging.adapters.providers.smtp.wire.exchange import Interrupted, Lost
 from messaging.adapters.providers.smtp.wire.replies import Stage
 

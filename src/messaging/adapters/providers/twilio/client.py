@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from messaging.adapters.providers.http import ProviderHttp, settled
+from messaging.adapters.http.client import ProviderHttp, settled
 from messaging.adapters.providers.twilio import bodies, credentials
 from messaging.adapters.providers.twilio.wire import verdicts
 from messaging.adapters.providers.twilio.wire.rest import TwilioCalls, fits_a_header, headers

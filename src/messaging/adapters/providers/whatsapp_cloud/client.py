@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from messaging.adapters.providers.http import ProviderHttp, settled
+from messaging.adapters.http.client import ProviderHttp, settled
 from messaging.adapters.providers.whatsapp_cloud.bodies import send_body
 from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.adapters.providers.whatsapp_cloud.history import read_history

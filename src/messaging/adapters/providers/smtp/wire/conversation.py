@@ -12,9 +12,9 @@ from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 from msgspec import Struct
 
+from messaging.adapters.http.transport import has_ended
 from messaging.adapters.providers.smtp.wire.exchange import Interrupted, Lost, Refused, Unfit
 from messaging.adapters.providers.smtp.wire.replies import Reply, Stage
-from messaging.adapters.providers.transport import has_ended
 
 T = TypeVar("T")
 

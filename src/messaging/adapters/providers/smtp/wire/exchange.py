@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from messaging.adapters.providers.http import Withheld
+from messaging.adapters.http.client import Withheld
 from messaging.adapters.providers.smtp.wire.replies import Reply, Stage
 
 

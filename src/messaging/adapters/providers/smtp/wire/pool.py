@@ -12,11 +12,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from messaging.adapters.http.transport import AskingFailed, MayStart
 from messaging.adapters.providers.smtp.wire.conversation import Conversation
 from messaging.adapters.providers.smtp.wire.exchange import Accepted, Exchange, Interrupted, Lost, Refused
 from messaging.adapters.providers.smtp.wire.replies import Stage
 from messaging.adapters.providers.smtp.wire.transaction import Envelope, Progress, transact
-from messaging.adapters.providers.transport import AskingFailed, MayStart
 
 # A server closes idle connections after minutes; one asked a moment ago is not asked again.
 _ASK_AFTER: Final = 5.0

@@ -10,11 +10,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from messaging.adapters.providers.http import Withheld
+from messaging.adapters.http.client import Withheld
+from messaging.adapters.http.transport import AskingFailed, MayStart
 from messaging.adapters.providers.smtp.wire.conversation import Conversation
 from messaging.adapters.providers.smtp.wire.exchange import Accepted, Exchange, Interrupted, Lost, Refused, Unfit
 from messaging.adapters.providers.smtp.wire.replies import Stage
-from messaging.adapters.providers.transport import AskingFailed, MayStart
 
 _LINE_ENDS: Final = re.compile(rb"\r\n|\n|\r")
 _LEADING_DOT: Final = re.compile(rb"(?m)^\.")

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Final, assert_never
 
-from messaging.adapters.providers.http import Withheld
+from messaging.adapters.http.client import Withheld
 from messaging.adapters.providers.smtp.wire.exchange import Accepted, Exchange, Lost, Refused, Unfit
 from messaging.adapters.providers.smtp.wire.replies import Kind, Reply, Stage, find
 from messaging.application.ports.providers.sending import NotStarted

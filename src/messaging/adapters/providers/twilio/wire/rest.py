@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from messaging.adapters.http.client import NoReply, NotSent, ProviderHttp, Reply, Withheld
+from messaging.adapters.http.transport import Headers
 from messaging.adapters.providers.error_codes import Kind
-from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
-from messaging.adapters.providers.transport import Headers
 from messaging.adapters.providers.twilio import credentials
 from messaging.adapters.providers.twilio.wire import errors, verdicts
 from messaging.adapters.providers.twilio.wire.fields import Json, mapping, mappings, text

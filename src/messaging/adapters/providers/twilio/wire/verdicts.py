@@ -12,8 +12,8 @@ from datetime import timedelta
 import msgspec
 from msgspec import Struct
 
+from messaging.adapters.http.client import Reply
 from messaging.adapters.providers.error_codes import DEFAULT_WAIT, refusal
-from messaging.adapters.providers.http import Reply
 from messaging.adapters.providers.replies import acceptance_unreadable, bounded_wait, incomplete, retry_after
 from messaging.adapters.providers.twilio.wire import errors
 from messaging.adapters.providers.twilio.wire.fields import bounded, explained, whole

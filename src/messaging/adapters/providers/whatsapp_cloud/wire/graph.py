@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from messaging.adapters.http.client import NoReply, NotSent, ProviderHttp, Reply, Withheld
+from messaging.adapters.http.transport import Headers
 from messaging.adapters.providers.error_codes import Kind
-from messaging.adapters.providers.http import NoReply, NotSent, ProviderHttp, Reply, Withheld
-from messaging.adapters.providers.transport import Headers
 from messaging.adapters.providers.whatsapp_cloud import credentials
 from messaging.adapters.providers.whatsapp_cloud.wire import verdicts
 from messaging.adapters.providers.whatsapp_cloud.wire.versions import DEFAULT_VERSION, is_version

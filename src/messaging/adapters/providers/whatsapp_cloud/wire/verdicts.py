@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from messaging.adapters.http.client import Reply
 from messaging.adapters.providers.error_codes import DEFAULT_WAIT, CodeEntry, refusal
-from messaging.adapters.providers.http import Reply
 from messaging.adapters.providers.replies import acceptance_unreadable, bounded_wait, incomplete, retry_after
 from messaging.adapters.providers.whatsapp_cloud.wire import errors
 from messaging.adapters.providers.whatsapp_cloud.wire.fields import bounded

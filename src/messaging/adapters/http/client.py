@@ -14,7 +14,7 @@ import httpx
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
-from messaging.adapters.providers.transport import (
+from messaging.adapters.http.transport import (
     AskingFailed,
     Client,
     ConnectionGone,
