@@ -103,6 +103,8 @@ class Adapters(DeclarativeContainer):
         instance=settings.provided.instance,
     )
 
+    callback_exchange = resources.provided.exchange
+
     parts = Singleton(build_adapters, settings, resources)
     provider_adapters = parts.provided.adapters
     gateways = parts.provided.gateways

@@ -1,4 +1,4 @@
-"""The connections a process holds open (Postgres, Redis, HTTP to providers), and the order in which they close."""
+"""The connections a process holds open (Postgres, Redis, HTTP to others), and the order in which they close."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,10 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from messaging.adapters.http.client import ProviderHttp
+from messaging.adapters.http.safe_egress.addresses import AddressRule, Network
+from messaging.adapters.http.safe_egress.exchange import HttpCallbackExchange
 from messaging.adapters.postgres.session.engine import Engines, create_engines
 from messaging.adapters.redis.connections import pool_of
 from messaging.entrypoints.observability.operations import PoolUse
 from messaging.entrypoints.settings.settings import Settings
+from messaging.entrypoints.settings.values import Networks
 
 
 class Resources(Struct, frozen=True, kw_only=True):
@@ -25,6 +28,7 @@ class Resources(Struct, frozen=True, kw_only=True):
     engines: Engines
     redis: Redis
     http: ProviderHttp
+    exchange: HttpCallbackExchange
     registry: CollectorRegistry
     on_close: Callable[[Callable[[], Awaitable[None]]], object]
 
@@ -48,9 +52,38 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         # sending.
         http = ProviderHttp(connections=2 * settings.delivery_concurrency + 16)
         stack.push_async_callback(http.aclose)
+        exchange = _exchange(settings)
+        stack.push_async_callback(exchange.aclose)
         yield Resources(
-            engines=engines, redis=redis, http=http, registry=_registry(engines), on_close=stack.push_async_callback
+            engines=engines,
+            redis=redis,
+            http=http,
+            exchange=exchange,
+            registry=_registry(engines),
+            on_close=stack.push_async_callback,
         )
+
+
+def address_rule(settings: Settings) -> AddressRule:
+    """Which addresses of hosts that tenants name may be connected to."""
+    prefix = settings.outbound_nat64_prefix
+    return AddressRule(
+        allow=_networks(settings.outbound_allow_nets),
+        deny=_networks(settings.outbound_deny_nets),
+        nat64=None if prefix is None else prefix.network,
+    )
+
+
+def _networks(given: Networks | None) -> tuple[Network, ...]:
+    return () if given is None else given.networks
+
+
+def _exchange(settings: Settings) -> HttpCallbackExchange:
+    return HttpCallbackExchange(
+        address_rule(settings),
+        denied_ports=settings.outbound_denied_ports.ports,
+        ca_bundle=settings.outbound_ca_bundle,
+    )
 
 
 def _registry(engines: Engines) -> CollectorRegistry:

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from messaging.domain.channels.table import CHANNELS
 from messaging.domain.messages.transitions.negative_evidence import NegativeEvidenceRule
 from messaging.domain.shared.category import Category
-from messaging.entrypoints.settings.edge import EdgeSettings
+from messaging.entrypoints.settings.outbound import OutboundSettings
 from messaging.entrypoints.settings.renamed import RENAMED
 from messaging.entrypoints.settings.values import (
     CrashPoints,
@@ -26,8 +26,10 @@ from messaging.entrypoints.settings.values import (
     HttpUrl,
     LogLevel,
     MasterKey,
+    Nat64Prefix,
     Networks,
     Port,
+    Ports,
     Positive,
     RedisUrl,
     RetentionDays,
@@ -45,7 +47,7 @@ def _about(text: str) -> Meta:
     return Meta(description=text)
 
 
-class Settings(EdgeSettings, frozen=True, kw_only=True):
+class Settings(OutboundSettings, frozen=True, kw_only=True):
     """The settings of `api`, `worker`, `webhooks` and the administrative commands."""
 
     database_url: Annotated[
@@ -246,7 +248,9 @@ _WRAPPERS: Final = {
     Secret,
     MasterKey,
     CrashPoints,
+    Nat64Prefix,
     Networks,
+    Ports,
     RetentionDays,
     TenantMetricsChoice,
 }

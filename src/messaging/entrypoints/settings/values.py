@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 from messaging.application import crashpoints
 
 _MASTER_KEY_BYTES: Final = 32
+# RFC 6052 knows no others.
+_NAT64_LENGTHS: Final = frozenset({32, 40, 48, 56, 64, 96})
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Unlimited = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -141,6 +143,44 @@ class RetentionDays(Struct, frozen=True):
 
     def __str__(self) -> str:
         return str(self.value)
+
+
+class Ports(Struct, frozen=True):
+    """Port numbers, separated by commas."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not all(port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535 for port in self.value.split(",")):
+            raise ValueError("names something that is no port. Write it like 5432,6379.")
+
+    @property
+    def ports(self) -> frozenset[int]:
+        return frozenset(map(int, self.value.split(",")))
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Nat64Prefix(Struct, frozen=True):
+    """The prefix under which a network reaches IPv4 by IPv6 (RFC 6052)."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        try:
+            length = IPv6Network(self.value).prefixlen
+        except ValueError:
+            length = 0
+        if length not in _NAT64_LENGTHS:
+            raise ValueError("is not a prefix of NAT64, of 32, 40, 48, 56, 64 or 96 bits. Write it like 64:ff9b::/96.")
+
+    @property
+    def network(self) -> IPv6Network:
+        return IPv6Network(self.value)
+
+    def __str__(self) -> str:
+        return self.value
 
 
 class Networks(Struct, frozen=True):

@@ -226,6 +226,8 @@ class Stack:
             "APP_WORKER_HOST": HOST,
             "APP_WORKER_PORT": str(self.ports.worker),
             "APP_SEND_JOURNAL_DIRECTORY": str(self.home / "send-journal"),
+            # A developer's endpoints are on this machine.
+            "APP_OUTBOUND_ALLOW_NETS": "127.0.0.0/8,::1/128",
             **self._overrides,
         }
 
