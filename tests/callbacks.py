@@ -9,9 +9,8 @@ from messaging.adapters.postgres.session.transactions import transaction
 from messaging.application.ports.callbacks.lanes import CallbackKey, EndpointKey, QueuedCallback, Wanted
 from messaging.domain.shared.ids import CallbackEndpointId, CallbackEventId, TenantId
 from messaging.domain.shared.mode import Mode, TenantScope
-from tests.builders import NOON, TENANT
+from tests.builders import ENDPOINT, NOON, TENANT
 
-ENDPOINT = CallbackEndpointId(UUID("019df2d9-4c00-7000-8000-000000000071"))
 OTHER_ENDPOINT = CallbackEndpointId(UUID("019df2d9-4c00-7000-8000-000000000072"))
 LANE = EndpointKey(TENANT, ENDPOINT)
 LEASE = timedelta(seconds=40)

@@ -21,7 +21,7 @@ from messaging.application.ports.callbacks.lanes import (
     QueuedCallback,
     Retry,
 )
-from messaging.application.ports.unit_of_work import CallbackQueueRoles
+from messaging.application.ports.unit_of_work import LaneRoles
 from messaging.domain.callbacks.breaker import BreakerState, Health
 from messaging.domain.shared.mode import Mode
 from tests.builders import NOON, OTHER_TENANT, TENANT
@@ -55,7 +55,7 @@ OTHER_LANE = EndpointKey(OTHER_TENANT, OTHER_ENDPOINT)
 class Store(NamedTuple):
     """`pass_time` lets every time be so much longer ago."""
 
-    open_uow: Callable[[], AbstractAsyncContextManager[CallbackQueueRoles]]
+    open_uow: Callable[[], AbstractAsyncContextManager[LaneRoles]]
     pass_time: Callable[[timedelta], Awaitable[None]]
     set_status: Callable[[str], Awaitable[None]]
 

@@ -15,11 +15,14 @@ from tests.integration.postgres.plans.statements import SOME, Facts, statements
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s")
 # These run seldom, or look at tables that stay small.
 NOT_HOT = {
-    "callbacks.held_statements": {"HOLD", "RELEASE", "DUE_NOW", "DROP", "DROP_OLD"},
-    "callbacks.lane_statements": {"ADD_LANES", "MARK_REPEATS"},
     "callbacks.pending": {"LOCK"},
     "callbacks.stored_events": {"ONE"},
     "callbacks.subjects": {"PAYLOAD", "INBOUND"},
+    "callbacks.delivering.callback_log": {"FAILURES"},
+    "callbacks.delivering.depths": {"LANES", "DUE", "HELD", "PENDING"},
+    "callbacks.delivering.targets": {"DISABLE", "ENDPOINTS"},
+    "callbacks.delivering.held_statements": {"HOLD", "RELEASE", "DUE_NOW", "DROP", "DROP_OLD"},
+    "callbacks.delivering.lane_statements": {"ADD_LANES", "MARK_REPEATS"},
     "configuration.snapshots": {"LISTENING"},
     "dispatches.awaited_messages": {"SEALED"},
     "configuration.template_work": {"CARRY_OVER", "UNSCHEDULED"},

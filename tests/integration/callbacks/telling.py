@@ -1,6 +1,5 @@
 """What a test of events works with: a tenant that listens, its messages, and the fan-out, on a real database."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +7,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from messaging.adapters.crypto.keyring import AesKeyRing
+from messaging.adapters.postgres.callbacks.delivering.lanes import PostgresLanes
 from messaging.adapters.postgres.callbacks.fan_out_unit import PostgresFanOutFactory
 from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
@@ -18,7 +18,6 @@ from messaging.application.callbacks.announcing.fan_out import FanOut
 from messaging.application.callbacks.announcing.queries import CallbackEventsView, ListCallbackEvents
 from messaging.application.messages.reading import payload
 from messaging.application.ports.callbacks.events import EventFilter
-from messaging.application.ports.callbacks.fan_out import QueuedCallback
 from messaging.application.ports.submissions import NewMessage
 from messaging.domain.callbacks import body
 from messaging.domain.callbacks.endpoint import CallbackEndpoint
@@ -43,23 +42,6 @@ LEASE = timedelta(seconds=30)
 WINDOWS = dict.fromkeys(Mode, timedelta(hours=24))
 
 
-class QueueAlone:
-    """Writes what the fan-out queues, in its transaction; no lane is looked after."""
-
-    def __init__(self, driver: "asyncpg.Connection[asyncpg.Record]") -> None:
-        self._driver = driver
-
-    async def enqueue(self, callbacks: Sequence[QueuedCallback]) -> None:
-        statement = """
-        INSERT INTO callback_queue (tenant_id, endpoint_id, key, sequence, event_id, window_ends_at, held, head, due_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, false, now())
-        """
-        rows = [
-            (c.tenant_id, c.endpoint_id, c.key, c.sequence, c.event_id, c.window_ends_at, c.held) for c in callbacks
-        ]
-        await self._driver.executemany(statement, rows)
-
-
 class Telling:
     """One tenant in live mode whose messages are really encrypted. `listening` tells who is announced for."""
 
@@ -76,7 +58,7 @@ class Telling:
 
     def another_fan_out(self) -> FanOut:
         return FanOut(
-            open_fan_out=PostgresFanOutFactory(self.engines.system, lanes=QueueAlone),
+            open_fan_out=PostgresFanOutFactory(self.engines.system, lanes=PostgresLanes),
             snapshots=self.snapshots,
             key_ring=RING,
             new_id=new_id,

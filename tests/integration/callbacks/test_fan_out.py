@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from messaging.adapters.postgres.callbacks.delivering.lanes import PostgresLanes
 from messaging.adapters.postgres.callbacks.fan_out_unit import PostgresFanOutFactory
 from messaging.application import crashpoints
 from messaging.application.callbacks.announcing.fan_out import FanOut
@@ -20,7 +21,7 @@ from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.composition.clock import SystemClock
 from tests.builders import ANA, TEMPLATE, TENANT
 from tests.fakes.telemetry import Counts
-from tests.integration.callbacks.telling import RING, WINDOWS, QueueAlone, Telling
+from tests.integration.callbacks.telling import RING, WINDOWS, Telling
 
 STEPS = ["message.accepted", "message.submitted", "message.delivered"]
 ALL = (Include.RECIPIENT, Include.CONTENT)
@@ -169,7 +170,7 @@ async def test_ids_ascend_also_where_the_last_process_had_a_clock_ahead(telling:
     await telling.add_endpoint()
     ahead = UUID(int=(1 << 127) | (7 << 76) | (2 << 62))
     early = FanOut(
-        open_fan_out=PostgresFanOutFactory(telling.engines.system, lanes=QueueAlone),
+        open_fan_out=PostgresFanOutFactory(telling.engines.system, lanes=PostgresLanes),
         snapshots=telling.snapshots,
         key_ring=RING,
         new_id=lambda: ahead,

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from messaging.adapters.postgres.announcing import announcements
-from messaging.adapters.postgres.callbacks import lane_statements as lanes
 from messaging.adapters.postgres.callbacks import pending, stored_events, subjects
+from messaging.adapters.postgres.callbacks.delivering import callback_log, targets
+from messaging.adapters.postgres.callbacks.delivering import lane_statements as lanes
 from messaging.adapters.postgres.configuration import snapshots, template_work
 from messaging.adapters.postgres.conversations import contact_aliases, conversations
 from messaging.adapters.postgres.dispatches import awaited_messages, dispatches, due
@@ -125,6 +126,11 @@ _OF_THE_SYSTEM: Final = (
     ("retry-callbacks", "Writes when callbacks are tried again.", lanes.RETRY),
     ("take-callbacks", "Takes more heads of claimed lanes.", lanes.TAKE),
     ("write-lanes", "Writes endpoints' health and when their lanes are due.", lanes.WRITE_LANES),
+    ("live-secrets", "Reads the secrets that sign callbacks of endpoints now.", targets.SECRETS),
+    ("event-bodies", "Reads the bodies of events that are posted.", targets.BODIES),
+    ("start-attempts", "Writes attempts of callbacks before they are posted.", callback_log.START),
+    ("finish-attempts", "Writes how attempts of callbacks ended.", callback_log.FINISH),
+    ("callback-ends", "Writes how callbacks ended.", callback_log.END),
     ("overdue-callbacks", "Finds heads whose window is over.", lanes.OVERDUE),
     ("release-held", "Makes messages due that waited for their template.", template_work.RELEASE),
     ("urgent-lag", "Tells how long the oldest urgent message of a channel has been due.", health.LAG),

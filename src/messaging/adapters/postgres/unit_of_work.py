@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.announcing.announcements import PostgresAnnouncements
 from messaging.adapters.postgres.announcing.of_messages import NOBODY
+from messaging.adapters.postgres.callbacks.delivering.callback_log import PostgresCallbackLog
+from messaging.adapters.postgres.callbacks.delivering.held_callbacks import PostgresHeldCallbacks
+from messaging.adapters.postgres.callbacks.delivering.lanes import PostgresLanes
+from messaging.adapters.postgres.callbacks.delivering.targets import PostgresCallbackTargets
 from messaging.adapters.postgres.callbacks.endpoints import PostgresCallbackEndpoints, PostgresCallbackSecrets
-from messaging.adapters.postgres.callbacks.held_callbacks import PostgresHeldCallbacks
-from messaging.adapters.postgres.callbacks.lanes import PostgresLanes
 from messaging.adapters.postgres.callbacks.stored_events import PostgresCallbackEvents
 from messaging.adapters.postgres.configuration.admin_keys import PostgresAdminKeys
 from messaging.adapters.postgres.configuration.configuration import PostgresConfiguration
@@ -217,6 +219,14 @@ class PostgresSystemUnitOfWork:
     @cached_property
     def held_callbacks(self) -> PostgresHeldCallbacks:
         return PostgresHeldCallbacks(self._opened.driver)
+
+    @cached_property
+    def callback_targets(self) -> PostgresCallbackTargets:
+        return PostgresCallbackTargets(self._opened.driver)
+
+    @cached_property
+    def callback_log(self) -> PostgresCallbackLog:
+        return PostgresCallbackLog(self._opened.driver)
 
     @cached_property
     def dispatches(self) -> PostgresDispatches:

@@ -66,9 +66,14 @@ COUNTERS: Final[dict[str, Declared]] = {
     "breaker_changes": Declared("Circuit breakers that opened, were probed or closed.", ("scope", "state")),
     "template_syncs": Declared("Readings of an account's templates, by what came of them.", ("outcome",)),
     "relay_fallbacks": Declared("Relay passes that found Redis away and started the work in their own process."),
+    "callbacks": Declared("Attempts and ends of callbacks, by what came of them.", ("outcome", "type_group")),
+    "callback_attempts": Declared("Exchanges with tenants' endpoints, by their result.", ("result",)),
+    "endpoint_notices": Declared("Notices that an endpoint fails, was disabled or works again.", ("level",)),
     "partitions_dropped": Declared("Weekly partitions dropped because they were past their retention.", ("table",)),
 }
 HISTOGRAMS: Final[dict[str, Declared]] = {
+    "callback_seconds": Declared("One exchange with a tenant's endpoint.", ("pool",)),
+    "callback_delay_seconds": Declared("From the fan-out of an event to its first post to an endpoint."),
     "attempt_seconds": Declared("From taking a message up to the provider's answer.", ("provider",)),
     "stage_seconds": Declared("How long a stage of a message's way took.", ("stage", "priority"), _WAITS),
     "http_request_seconds": Declared("From the request's head to the answer's end.", ("method", "route")),
@@ -76,6 +81,9 @@ HISTOGRAMS: Final[dict[str, Declared]] = {
 }
 GAUGES: Final[dict[str, Declared]] = {
     "post_mortems_overdue": Declared("Incidents that ended more than 48 hours ago and are not explained."),
+    "callback_lanes": Declared("Endpoints by the state of their breaker, and those that are slow.", ("state",)),
+    "callback_queue": Declared("Callbacks that are due or held, counted up to 10 000.", ("state",)),
+    "callback_oldest_due_seconds": Declared("How long the oldest lane with a closed breaker has been due."),
     "breakers_open": Declared("Circuit breakers that are not closed, as far as this process knows.", ("scope",)),
     "callback_fanout_waiting": Declared("Announced events of all tenants that wait to be queued for endpoints."),
 }

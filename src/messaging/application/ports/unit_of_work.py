@@ -11,6 +11,8 @@ from messaging.application.ports.callbacks.announcements import Announcements
 from messaging.application.ports.callbacks.endpoints import CallbackEndpoints, CallbackSecrets
 from messaging.application.ports.callbacks.events import CallbackEvents
 from messaging.application.ports.callbacks.lanes import HeldCallbacks, Lanes
+from messaging.application.ports.callbacks.log import CallbackLog
+from messaging.application.ports.callbacks.targets import CallbackTargets
 from messaging.application.ports.configuration import (
     Accounts,
     ApiKeys,
@@ -237,13 +239,24 @@ class JobsUnitOfWork(SystemTransaction, Protocol):
     def due_jobs(self) -> DueJobs: ...
 
 
-class CallbackQueueRoles(SystemTransaction, Protocol):
-    """The platform's transaction as whoever posts callbacks to endpoints needs it."""
+class LaneRoles(SystemTransaction, Protocol):
+    """Roles of the platform's transaction for the callbacks that wait for endpoints."""
 
     @property
     def lanes(self) -> Lanes: ...
     @property
     def held_callbacks(self) -> HeldCallbacks: ...
+
+
+class CallbackQueueRoles(LaneRoles, Protocol):
+    """The platform's transaction as whoever posts callbacks to endpoints needs it."""
+
+    @property
+    def callback_targets(self) -> CallbackTargets: ...
+    @property
+    def callback_log(self) -> CallbackLog: ...
+    @property
+    def announcements(self) -> Announcements: ...
 
 
 class SystemUnitOfWork(

@@ -37,10 +37,14 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """The end of one exchange; `tries` counts those of the same callback, this one included, since it was enqueued."""
+    """The end of one exchange; `tries` counts those of the same callback, this one included, since it was enqueued.
+
+    A `probe` was begun with an open breaker, not before it opened.
+    """
 
     succeeded: bool
     tries: int = 1
+    probe: bool = False
 
 
 _FAILURES: Final = 5
@@ -101,7 +105,7 @@ def _failed(health: Health, exchange: Exchange, now: datetime) -> Health:
     health = replace(health, failures=health.failures + 1, first_failure_at=health.first_failure_at or now)
     match health.breaker:
         case BreakerState.OPEN:
-            return replace(health, probes=health.probes + 1)
+            return replace(health, probes=health.probes + exchange.probe)
         case BreakerState.HALF_OPEN:
             return replace(health, breaker=BreakerState.OPEN, opened_at=now)
         case BreakerState.CLOSED:

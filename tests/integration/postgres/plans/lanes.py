@@ -41,5 +41,13 @@ def of_lanes() -> Mapping[str, tuple[Sequence[Any], Sequence[str]]]:
         "retry-callbacks": ((*_CALLBACKS, [_NOW], [1], [1]), ["callback_queue_pkey"]),
         "take-callbacks": ((*_KEYS, [4], ["{}"]), ["callback_queue_due_idx"]),
         "write-lanes": (written, ["callback_lanes_pkey", "callback_queue_due_idx"]),
+        "live-secrets": (_KEYS, []),
+        "event-bodies": (_KEYS, ["callback_events_pkey"]),
+        "start-attempts": ((ONE, ONE, ONE, ONE, [1], ["hooks.example"], [False]), []),
+        "finish-attempts": (
+            (*_KEYS, ["delivered"], [200], [None], [None], [None], [3]),
+            ["callback_attempts_pkey"],
+        ),
+        "callback-ends": ((ONE, ONE, ONE, ["delivered"], [1], [None]), []),
         "overdue-callbacks": ((*ONE, *ONE, 500), ["callback_queue_due_idx"]),
     }

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from messaging.adapters.postgres.callbacks import lane_statements
+from messaging.adapters.postgres.callbacks.delivering import lane_statements
 from messaging.adapters.postgres.dispatches import due
 from messaging.adapters.postgres.messages import locks
 from messaging.adapters.postgres.reading import message_lists

@@ -58,10 +58,10 @@ def test_half_of_a_minutes_exchanges_failing_opens_it(lately: list[bool], breake
 
 
 def test_a_failed_probe_keeps_it_open_and_a_good_one_opens_it_half() -> None:
-    failed = after(OPEN, [BAD], now=NOON)
+    failed = after(OPEN, [Exchange(succeeded=False, probe=True), BAD], now=NOON)
     good = after(OPEN, [OK], now=NOON)
 
-    assert failed == replace(OPEN, failures=6, probes=1)
+    assert failed == replace(OPEN, failures=7, probes=1)
     assert good == Health(breaker=BreakerState.HALF_OPEN, opened_at=NOON, last_success_at=NOON)
 
 

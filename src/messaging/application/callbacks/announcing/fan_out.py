@@ -14,7 +14,8 @@ from uuid import UUID
 from messaging.application import crashpoints
 from messaging.application.callbacks.announcing.describe import Described, describe
 from messaging.application.ports.callbacks.events import NewCallbackEvent
-from messaging.application.ports.callbacks.fan_out import FanOutUnitOfWork, OpenFanOut, PendingEvent, QueuedCallback
+from messaging.application.ports.callbacks.fan_out import FanOutUnitOfWork, OpenFanOut, PendingEvent
+from messaging.application.ports.callbacks.lanes import QueuedCallback
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
@@ -181,5 +182,4 @@ def _queued(it: Described, id: CallbackEventId, endpoint: CallbackEndpoint, ends
         sequence=_sequence(event),
         event_id=id,
         window_ends_at=ends_at,
-        held=endpoint.holds,
     )

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from messaging.application.ports.callbacks.announcements import SubjectKind
 from messaging.application.ports.callbacks.events import NewCallbackEvent
+from messaging.application.ports.callbacks.lanes import QueuedCallback
 from messaging.domain.callbacks.endpoint import CallbackEndpoint
 from messaging.domain.messages.change import Detail
 from messaging.domain.messages.state import State
 from messaging.domain.shared.ids import (
     AccountId,
-    CallbackEndpointId,
     CallbackEventId,
     InboundId,
     MessageId,
@@ -127,20 +127,6 @@ class StoredEvents(Protocol):
         ...
 
     async def add(self, events: Sequence[NewCallbackEvent]) -> None: ...
-
-
-class QueuedCallback(Struct, frozen=True, kw_only=True):
-    """An event for one endpoint. `key` orders: callbacks of one key leave one at a time, by `sequence`. A `held` one
-    waits until its endpoint is enabled again.
-    """
-
-    tenant_id: TenantId
-    endpoint_id: CallbackEndpointId
-    key: str
-    sequence: int
-    event_id: CallbackEventId
-    window_ends_at: datetime
-    held: bool = False
 
 
 class CallbackQueue(Protocol):

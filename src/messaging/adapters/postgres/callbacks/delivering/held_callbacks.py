@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from asyncpg import Record
 
-from messaging.adapters.postgres.callbacks import held_statements as sql
-from messaging.adapters.postgres.callbacks.lane_statements import LOCK_LANES
+from messaging.adapters.postgres.callbacks.delivering import held_statements as sql
+from messaging.adapters.postgres.callbacks.delivering.lane_statements import LOCK_LANES
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.ports.callbacks.lanes import DroppedCallback, EndpointKey
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from asyncpg import Record
 
-from messaging.adapters.postgres.callbacks import lane_statements as sql
+from messaging.adapters.postgres.callbacks.delivering import lane_statements as sql
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
 from messaging.application.ports.callbacks.lanes import (
