@@ -18,8 +18,8 @@ from messaging.entrypoints.settings.settings import ClientSettings, Settings, lo
 from messaging.entrypoints.settings.shown import describe
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("migrate", "api", "webhooks", "worker", "cli", "sandbox")
-PROCESSES = ("migrate", "api", "webhooks", "worker", "cli")
+OURS = ("migrate", "api", "webhooks", "worker", "callbacks", "cli", "sandbox")
+PROCESSES = ("migrate", "api", "webhooks", "worker", "callbacks", "cli")
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 

@@ -73,7 +73,7 @@ COUNTERS: Final[dict[str, Declared]] = {
 }
 HISTOGRAMS: Final[dict[str, Declared]] = {
     "callback_seconds": Declared("One exchange with a tenant's endpoint.", ("pool",)),
-    "callback_delay_seconds": Declared("From the fan-out of an event to its first post to an endpoint."),
+    "callback_delay_seconds": Declared("From the fan-out of an event to its first post to an endpoint.", (), _WAITS),
     "attempt_seconds": Declared("From taking a message up to the provider's answer.", ("provider",)),
     "stage_seconds": Declared("How long a stage of a message's way took.", ("stage", "priority"), _WAITS),
     "http_request_seconds": Declared("From the request's head to the answer's end.", ("method", "route")),

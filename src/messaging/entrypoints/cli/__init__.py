@@ -44,6 +44,7 @@ _MODULES = (
     jobs,
     incidents,
     raw_webhooks,
+    connecting,
     accounts,
     senders,
     messages,

@@ -6,6 +6,9 @@ from dependency_injector.providers import Dependency, Object, Singleton
 from messaging.adapters.arq.consumer import ArqWakeupConsumer
 from messaging.adapters.arq.queue import ArqWakeupQueue
 from messaging.adapters.crypto.keyring import AesKeyRing
+from messaging.adapters.postgres.callbacks.delivering.depths import PostgresCallbackVitals
+from messaging.adapters.postgres.callbacks.delivering.lanes import PostgresLanes
+from messaging.adapters.postgres.callbacks.fan_out_unit import PostgresFanOutFactory
 from messaging.adapters.postgres.configuration.snapshots import PostgresSnapshots
 from messaging.adapters.postgres.messages.idempotency import PostgresIdempotency
 from messaging.adapters.postgres.messages.optimistic_writes import PostgresOptimisticWrites
@@ -64,6 +67,10 @@ class Adapters(DeclarativeContainer):
     )
     optimistic_writes = Singleton(
         PostgresOptimisticWrites, engine=resources.provided.engines.system, listening=snapshots
+    )
+    callback_vitals = Singleton(PostgresCallbackVitals, resources.provided.engines.system)
+    open_fan_out = Singleton(
+        PostgresFanOutFactory, engine=resources.provided.engines.system, lanes=Object(PostgresLanes)
     )
     submissions = Singleton(PostgresSubmissions, engine=resources.provided.engines.accepting, listening=snapshots)
     webhook_store = Singleton(PostgresWebhookStore, engine=resources.provided.engines.system)

@@ -10,6 +10,7 @@ from messaging.entrypoints.composition.resources import Resources
 from messaging.entrypoints.composition.use_cases.access import AccessUseCases
 from messaging.entrypoints.composition.use_cases.accounts import AccountUseCases
 from messaging.entrypoints.composition.use_cases.callback_events import CallbackEventUseCases
+from messaging.entrypoints.composition.use_cases.callbacks.delivering import CallbackDeliveryUseCases
 from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
 from messaging.entrypoints.composition.use_cases.messages.delivering import DeliveringUseCases
@@ -53,6 +54,7 @@ class Application(DeclarativeContainer):
     outbox: Any = Container(
         OutboxUseCases, settings=settings, adapters=adapters, messages=messages, templates=templates
     )
+    callback_delivery: Any = Container(CallbackDeliveryUseCases, settings=settings, adapters=adapters)
     callback_events: Any = Container(CallbackEventUseCases, adapters=adapters)
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(

@@ -20,6 +20,7 @@ from messaging.domain.shared.category import Category
 from messaging.entrypoints.settings.outbound import OutboundSettings
 from messaging.entrypoints.settings.renamed import RENAMED
 from messaging.entrypoints.settings.values import (
+    CallbackSeconds,
     CrashPoints,
     DatabaseUrl,
     Environment,
@@ -98,6 +99,9 @@ class Settings(OutboundSettings, frozen=True, kw_only=True):
     webhooks_port: Annotated[Port, _about("Port `app webhooks` listens on.")] = 8001
     worker_host: Annotated[str, _about("Address of the worker's health and metrics listener.")] = "127.0.0.1"
     worker_port: Annotated[Port, _about("Port of the worker's health and metrics listener.")] = 8002
+    callbacks_host: Annotated[str, _about("Address of the health listener of `app callbacks`.")] = "127.0.0.1"
+    callbacks_port: Annotated[Port, _about("Port of the health and metrics listener of `app callbacks`.")] = 8004
+    callback_timeout_seconds: Annotated[CallbackSeconds, _about("How long one post may take: 5 to 30 s.")] = 15.0
     accept_batch: Annotated[
         Positive, _about("Submissions committed in one transaction, at most; 1 turns group commit off.")
     ] = 200

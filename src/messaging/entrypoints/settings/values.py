@@ -19,6 +19,8 @@ Port = Annotated[int, Meta(ge=1, le=65_535)]
 Unlimited = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000)]
 Seconds = Annotated[float, Meta(gt=0, le=604_800)]
+# Of one exchange with a tenant's endpoint: the lease of its lane is longer.
+CallbackSeconds = Annotated[float, Meta(ge=5, le=30)]
 
 
 class LogLevel(StrEnum):

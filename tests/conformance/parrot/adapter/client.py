@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from messaging.adapters.http.client import ProviderHttp, Reply, settled
 from messaging.adapters.providers.error_codes import DEFAULT_WAIT, refusal
-from messaging.adapters.providers.http import ProviderHttp, Reply, settled
 from messaging.adapters.providers.replies import acceptance_unreadable, bounded_wait, incomplete, retry_after
 from messaging.application.ports.providers.sending import Connection, NotStarted, Outgoing
 from messaging.domain.channels.address import Phone

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from messaging.adapters.providers.http import ProviderHttp, Reply
+from messaging.adapters.http.client import ProviderHttp, Reply
 from messaging.application.ports.providers.lookup import Sought
 from messaging.application.ports.providers.outcomes import ProviderRefused, ProviderUnavailable
 from messaging.application.ports.providers.sending import Connection

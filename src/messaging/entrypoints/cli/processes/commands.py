@@ -1,4 +1,4 @@
-"""The three processes: `app api`, `app worker`, `app webhooks`. Each runs until SIGTERM and then drains."""
+"""The processes: `app api`, `app worker`, `app webhooks`, `app callbacks`. Each runs until SIGTERM and then drains."""
 
 import os
 
@@ -88,8 +88,28 @@ def worker(
         )
 
 
+@_listen
+@click.group(invoke_without_command=True)
+@click.pass_context
+def callbacks(context: click.Context, host: str | None, port: int | None) -> None:
+    """Post events to tenants' endpoints: fan out, deliver, keep the queue in order."""
+    if context.invoked_subcommand is not None:
+        return
+    settings = _settings()
+    from messaging.entrypoints.cli.processes.callbacks import run_callbacks
+
+    code = run_callbacks(
+        settings, host=host or settings.callbacks_host, port=settings.callbacks_port if port is None else port
+    )
+    if code:
+        raise Failed(
+            "some posts had not ended when the grace was over",
+            next_step="nothing is lost: they are posted again; give the process a longer grace",
+        )
+
+
 def _settings() -> Settings:
     return load(Settings, os.environ, provider_settings)
 
 
-COMMANDS = (api, worker, webhooks)
+COMMANDS = (api, worker, webhooks, callbacks)

@@ -14,6 +14,7 @@ from messaging.entrypoints.composition.doctor.installation.disk import ExamineDi
 from messaging.entrypoints.composition.doctor.installation.master_key import ExamineMasterKey
 from messaging.entrypoints.composition.doctor.installation.public_url import ExaminePublicUrl
 from messaging.entrypoints.composition.doctor.installation.readiness import as_findings
+from messaging.entrypoints.composition.doctor.traffic.callbacks import ExamineCallbacks
 from messaging.entrypoints.composition.doctor.traffic.dead_letters import ExamineDeadLetters
 from messaging.entrypoints.composition.doctor.traffic.jobs import ExamineJobs
 from messaging.entrypoints.composition.doctor.traffic.lanes import ExamineLanes
@@ -53,6 +54,7 @@ def _of_the_database(application: Application, settings: Settings) -> Mapping[st
         "webhooks": ExamineWebhooks(survey=survey),
         "dead_letters": ExamineDeadLetters(survey=survey),
         "jobs": ExamineJobs(health=adapters.health(), survey=survey),
+        "callbacks": ExamineCallbacks(vitals=adapters.callback_vitals()),
         "clock": ExamineClock(survey=survey, clock=adapters.clock()),
         "disk": ExamineDisk(survey=survey, settings=settings),
     }

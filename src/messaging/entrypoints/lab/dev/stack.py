@@ -1,4 +1,4 @@
-"""Runs a whole platform on one machine: databases, sandbox provider, api, webhooks and worker."""
+"""Runs a whole platform on one machine: databases, sandbox provider, api, webhooks, worker and callbacks."""
 
 import asyncio
 import fcntl
@@ -200,6 +200,9 @@ class Stack:
             group.create_task(self._keep("webhooks", "webhooks", ready=f"{self.webhooks}/readyz"))
             group.create_task(self._keep("api", "api", ready=f"{self.api}/readyz"))
             group.create_task(self.start_worker())
+            if self.ports.callbacks is not None:
+                ready = f"http://{HOST}:{self.ports.callbacks}/readyz"
+                group.create_task(self._keep("callbacks", "callbacks", ready=ready))
         await returned_mail.tell(self.sandbox, self.ports.mail)
 
     def _ports_used(self) -> Ports:
@@ -225,6 +228,8 @@ class Stack:
             "APP_WEBHOOKS_PORT": str(self.ports.webhooks),
             "APP_WORKER_HOST": HOST,
             "APP_WORKER_PORT": str(self.ports.worker),
+            "APP_CALLBACKS_HOST": HOST,
+            "APP_CALLBACKS_PORT": str(self.ports.callbacks or 0),
             "APP_SEND_JOURNAL_DIRECTORY": str(self.home / "send-journal"),
             # A developer's endpoints are on this machine.
             "APP_OUTBOUND_ALLOW_NETS": "127.0.0.0/8,::1/128",

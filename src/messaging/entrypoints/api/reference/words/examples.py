@@ -36,15 +36,13 @@ _ACCEPTED: Final = {
     "created_at": _AT,
     "links": _LINKS,
 }
+_OF_EVENT: Final = {"event_id": _EVENT, "sequence": 6, "api_version": "2026-11", "mode": "live"}
 _CALLBACK_EVENT: Final = {
     "id": _EVENT,
     "type": "message.delivered",
     "timestamp": _LATER,
-    "data": {
-        "event_id": _EVENT,
-        "sequence": 6,
-        "api_version": "2026-11",
-        "mode": "live",
+    "data": _OF_EVENT
+    | {
         "message": {
             "id": _MESSAGE,
             "channel": "whatsapp",

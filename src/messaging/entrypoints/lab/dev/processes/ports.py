@@ -23,7 +23,8 @@ class PortsInUse(Exception):
 
 
 class Ports(Struct, frozen=True, kw_only=True):
-    """`postgres` and `redis` are None when Unix sockets are enough, `mail` when nothing listens for returned mail."""
+    """`postgres` and `redis` are None when Unix sockets are enough, `mail` and `callbacks` when
+    nothing takes returned mail or posts callbacks."""
 
     api: int
     webhooks: int
@@ -32,6 +33,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     postgres: int | None = None
     redis: int | None = None
     mail: int | None = None
+    callbacks: int | None = None
 
     def named(self) -> dict[str, int]:
         """Every port that is to be used, by the name of its user."""
@@ -47,21 +49,23 @@ def require_free(ports: Ports) -> None:
 
 
 def ports_from(base: int) -> Ports:
-    """Seven ports in a row: api, webhooks, sandbox, PostgreSQL, Redis, the worker's health listener, returned mail."""
-    names = ("api", "webhooks", "sandbox", "postgres", "redis", "worker", "mail")
+    """Eight ports in a row: api, webhooks, sandbox, PostgreSQL, Redis, the worker's health listener, returned mail, and
+    the health listener of callbacks.
+    """
+    names = ("api", "webhooks", "sandbox", "postgres", "redis", "worker", "mail", "callbacks")
     return Ports(**{name: base + index for index, name in enumerate(names)})
 
 
 def free_ports() -> Ports:
-    """Five distinct ports that are free at this moment."""
+    """Six distinct ports that are free at this moment."""
     found: set[int] = set()
     for _ in range(_TRIES):
         port = random.choice(_RANGE)
         if port not in found and _is_free(port):
             found.add(port)
-        if len(found) == 5:
-            api, webhooks, sandbox, worker, mail = found
-            return Ports(api=api, webhooks=webhooks, sandbox=sandbox, worker=worker, mail=mail)
+        if len(found) == 6:
+            api, webhooks, sandbox, worker, mail, callbacks = found
+            return Ports(api=api, webhooks=webhooks, sandbox=sandbox, worker=worker, mail=mail, callbacks=callbacks)
     raise NoFreePort
 
 

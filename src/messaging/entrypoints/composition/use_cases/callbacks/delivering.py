@@ -1,0 +1,60 @@
+"""The container that builds what `app callbacks` does: fans events out, and delivers callbacks."""
+
+from importlib.metadata import version
+from typing import Any
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import DependenciesContainer, Dependency, Object, Singleton
+
+from messaging.application.callbacks.announcing.fan_out import FanOut
+from messaging.application.callbacks.delivering.claim import ClaimCallbacks
+from messaging.application.callbacks.delivering.deliver import DeliverCallbacks
+from messaging.application.callbacks.delivering.drop_old import DropOldHeld
+from messaging.application.callbacks.delivering.measure import MeasureCallbacks
+from messaging.application.callbacks.delivering.post import PostCallback
+from messaging.application.callbacks.delivering.start_attempts import StartAttempts
+from messaging.application.callbacks.settling.recorded import Recorded
+from messaging.application.callbacks.settling.settle import SettleLanes
+from messaging.domain.callbacks.schedule import WINDOWS
+from messaging.entrypoints.settings.settings import Settings
+
+_AGENT = f"messaging/{version('messaging')}"
+
+
+class CallbackDeliveryUseCases(DeclarativeContainer):
+    settings: Dependency[Settings] = Dependency(instance_of=Settings)
+    adapters: Any = DependenciesContainer()
+
+    fan_out = Singleton(
+        FanOut,
+        open_fan_out=adapters.open_fan_out,
+        snapshots=adapters.snapshots,
+        key_ring=adapters.key_ring,
+        new_id=adapters.new_id,
+        clock=adapters.clock,
+        telemetry=adapters.telemetry,
+        windows=Object(WINDOWS),
+    )
+    start = Singleton(StartAttempts, new_id=adapters.new_id)
+    deliver = Singleton(
+        DeliverCallbacks,
+        claim=Singleton(ClaimCallbacks, open_uow=adapters.open_system_uow, start=start),
+        post=Singleton(
+            PostCallback,
+            exchange=adapters.callback_exchange,
+            snapshots=adapters.snapshots,
+            key_ring=adapters.key_ring,
+            clock=adapters.clock,
+            telemetry=adapters.telemetry,
+            agent=_AGENT,
+            timeout=settings.provided.callback_timeout_seconds,
+        ),
+        settle=Singleton(
+            SettleLanes,
+            open_uow=adapters.open_system_uow,
+            start=start,
+            recorded=Singleton(Recorded, adapters.telemetry),
+        ),
+    )
+    measure = Singleton(MeasureCallbacks, vitals=adapters.callback_vitals, telemetry=adapters.telemetry)
+    drop_old_held = Singleton(DropOldHeld, open_uow=adapters.open_system_uow)
