@@ -8,12 +8,14 @@ from uuid_utils.compat import uuid7
 from messaging.application.ports.due_messages import View
 from messaging.application.wakeups import DeliverLane
 from messaging.domain.channels.address import Channel
+from messaging.domain.content.parameters import Pin
 from messaging.domain.messages.message import Priority
 from messaging.domain.messages.pacing.fairness import NO_FLOW, Flow
 from messaging.domain.messages.state import State
-from messaging.domain.shared.ids import TemplateId
+from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.shared.ids import OwnTemplateId, TemplateId
 from tests.builders import NOON, OTHER_TENANT, SENDER, TEMPLATE, TENANT
-from tests.contracts.stores import LANE, MessageStore
+from tests.contracts.stores import LANE, UNRENDERABLE, MessageStore
 from tests.seeding import OTHER_ACCOUNT, OTHER_SENDER, a_new_message, lock_due
 
 FLOW = Flow(TENANT, SENDER, TEMPLATE)
@@ -50,6 +52,18 @@ async def test_two_workers_never_take_the_same_message(store: MessageStore) -> N
     assert len(flat) == len(set(flat))
     assert set(flat) <= set(keys)
     assert len(flat) + len(await store.claim(quota=40)) == 40
+
+
+async def test_messages_of_an_own_template_are_a_flow_and_come_back_to_it(store: MessageStore) -> None:
+    pin = Pin(template_id=OwnTemplateId(uuid7()), version=1, language="en")
+    key = await store.dead(a_new_message(template_id=None, pin=pin), UNRENDERABLE)
+    await store.move(key, lambda at: lifecycle.requeue(at, by="key_1"))
+    await store.accept([a_new_message(template_id=None, pin=pin), a_new_message(template_id=None)])
+
+    async with store.open_uow() as uow:
+        waiting = await uow.due_messages.flows_due(LANE, View(10, 10), concurrency=10, throttled=())
+
+    assert waiting == {Flow(TENANT, SENDER, NO_FLOW): 1, Flow(TENANT, SENDER, pin.template_id): 2}
 
 
 async def test_each_flow_gives_its_oldest_and_no_more_than_its_quota(store: MessageStore) -> None:

@@ -243,7 +243,7 @@ def _accepted(new: NewMessage, now: datetime) -> StoredMessage:
         state=state,
         sealed=new.sealed,
         recipient_index=new.recipient_index,
-        flow_id=message.template_id or NO_FLOW,
+        flow_id=message.template_id or (message.pin.template_id if message.pin else NO_FLOW),
         dispatch=Schedule(kind=DispatchKind.DELIVER, due_at=message.send_at or now),
         entries=(Entry(type="message.accepted", state=message.state),),
         lease_until=now,

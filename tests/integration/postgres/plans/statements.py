@@ -270,6 +270,6 @@ def _claims(keys: Sequence[str]) -> list[tuple[Any, ...]]:
 def _accepted(facts: Facts, keys: Sequence[str]) -> list[tuple[Any, ...]]:
     now, one, words = _now(), UUID(int=1), ("x",) * 7
     return [
-        (id, one, one, one, now, now, now, *words, b"x", "x", "x", "x", "x", "x", b"x", key)
+        (id, one, one, one, None, now, now, now, *words, b"x", "x", "x", "x", "x", "x", b"x", key)
         for (_, id), key in zip(facts.rows, keys, strict=False)
     ]

@@ -115,7 +115,8 @@ WHERE m.withdrawn AND d.tenant_id = m.tenant_id AND d.subject_id = m.id
 # Index: messages_pkey.
 SCHEDULE: Final = """
 INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, channel, priority, kind, due_at)
-SELECT m.tenant_id, m.id, m.sender_id, COALESCE(m.template_id, '00000000-0000-0000-0000-000000000000'),
+SELECT m.tenant_id, m.id, m.sender_id,
+       COALESCE(m.template_id, m.own_template_id, '00000000-0000-0000-0000-000000000000'),
        m.channel, m.priority, c.kind, c.due_at
 FROM unnest($1::given_change[]) AS c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.id
 WHERE c.kind IS NOT NULL

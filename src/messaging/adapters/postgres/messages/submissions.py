@@ -66,16 +66,16 @@ WITH tenant AS MATERIALIZED (
     WHERE k.expires_at <= clock_timestamp() OR (k.status IS NULL AND k.lease_until <= clock_timestamp())
     RETURNING key
 ), given AS (
-    SELECT tenant.id AS tenant_id, g.* FROM tenant, unnest($3::accepted_message[]) AS g
+    SELECT tenant.id AS tenant_id, g.* FROM tenant, unnest($3::submitted_message[]) AS g
     WHERE g.key IS NULL OR g.key IN (SELECT key FROM claimed)
 ), added AS (
     INSERT INTO messages (
-        tenant_id, id, account_id, sender_id, template_id, created_at, send_at, expires_at, updated_at, seq, epoch,
-        attempts, checks, claim_failures, possible_duplicate, state, mode, channel, category, priority, on_unknown,
-        policy, recipient_index, recipient_hint, summary, template_name, reference, trace_id)
-    SELECT tenant_id, id, account_id, sender_id, template_id, created_at, send_at, expires_at, created_at, 1, 0,
-           0, 0, 0, false, state, mode, channel, category, priority, on_unknown,
-           policy, recipient_index, recipient_hint, summary, template_name, reference, trace_id
+        tenant_id, id, account_id, sender_id, template_id, own_template_id, created_at, send_at, expires_at,
+        updated_at, seq, epoch, attempts, checks, claim_failures, possible_duplicate, state, mode, channel, category,
+        priority, on_unknown, policy, recipient_index, recipient_hint, summary, template_name, reference, trace_id)
+    SELECT tenant_id, id, account_id, sender_id, template_id, own_template_id, created_at, send_at, expires_at,
+           created_at, 1, 0, 0, 0, 0, false, state, mode, channel, category,
+           priority, on_unknown, policy, recipient_index, recipient_hint, summary, template_name, reference, trace_id
     FROM given
 ), sealed AS (
     INSERT INTO contents (tenant_id, message_id, sealed) SELECT tenant_id, id, sealed FROM given
@@ -84,7 +84,7 @@ WITH tenant AS MATERIALIZED (
     SELECT tenant_id, id, 1, 'message.accepted', state, '{}' FROM given
 ), due AS (
     INSERT INTO dispatches (tenant_id, subject_id, sender_id, flow_id, due_at, kind, channel, priority)
-    SELECT tenant_id, id, sender_id, COALESCE(template_id, '00000000-0000-0000-0000-000000000000'),
+    SELECT tenant_id, id, sender_id, COALESCE(template_id, own_template_id, '00000000-0000-0000-0000-000000000000'),
            COALESCE(send_at, statement_timestamp()), 'deliver', channel, priority FROM given
 )
 SELECT key FROM claimed
@@ -242,7 +242,7 @@ def _claim_row(claim: IdempotencyClaim, key: str) -> tuple[Any, ...]:
 
 
 def _row(new: NewMessage, key: str | None) -> tuple[Any, ...]:
-    """The values in the order of the row type `accepted_message`."""
+    """The values in the order of the row type `submitted_message`."""
     message = new.message
     content = message.content
     return (
@@ -250,6 +250,7 @@ def _row(new: NewMessage, key: str | None) -> tuple[Any, ...]:
         message.account_id,
         message.sender_id,
         message.template_id,
+        None if message.pin is None else message.pin.template_id,
         message.created_at,
         message.send_at,
         message.expires_at,
