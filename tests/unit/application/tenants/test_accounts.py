@@ -386,6 +386,19 @@ async def test_a_number_is_compared_with_what_the_provider_lists(
     assert [(violation.pointer, violation.code) for violation in wrong] == found
 
 
+async def test_a_sender_that_no_list_of_the_provider_has_is_not_looked_for() -> None:
+    """A name, for one: it is registered nowhere."""
+    cloud = INSTALLED["whatsapp_cloud"]
+    providers = {"whatsapp_cloud": replace(cloud, sender_id=replace(cloud.sender_id, unlisted="[A-Z][a-z]+"))}
+    office = Office(a_sealed_account())
+    office.provider.numbers = [NUMBER]
+    check = CheckNumber(open_account=office.open_account, directories=office.directories, providers=providers)
+    account = office.configuration.accounts_[ACCOUNT]
+
+    assert await check(account, external_id="Northwind", address="Northwind") == []
+    assert len(await check(account, external_id="12", address="Northwind")) == 1
+
+
 async def test_of_many_numbers_only_some_are_told() -> None:
     office = Office(a_sealed_account())
     office.provider.numbers = [replace(NUMBER, external_id=f"no-{number}.") for number in range(30)]
