@@ -121,7 +121,7 @@ _FAILURES = frozenset({"failed", "dead", "unconfirmed"})
 _MEANINGS = {
     "read": "the person opened it",
     "delivered": "on the person's phone",
-    "sent": "on its way; the person's phone is off",
+    "sent": "on its way: the phone is off, or the mail server has it, which says no more",
     "submitted": "the provider has it and has said nothing yet",
     "failed": "refused or undeliverable, with the provider's reason",
     "unconfirmed": "nobody can tell whether the provider took it (no answer, or an error that proves nothing, such as"
