@@ -19,9 +19,10 @@ from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.ids import MessageId, Prefix, typeid
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.composition.clock import SystemClock
-from tests.builders import ANA, TEMPLATE, TENANT
+from tests.builders import ANA, OTHER_TENANT, TEMPLATE, TENANT, an_endpoint
 from tests.fakes.telemetry import Counts
 from tests.integration.callbacks.telling import RING, WINDOWS, Telling
+from tests.seeding import OTHER_ACCOUNT, OTHER_SENDER, a_new_message, an_acceptance, seed_other_tenant
 
 STEPS = ["message.accepted", "message.submitted", "message.delivered"]
 ALL = (Include.RECIPIENT, Include.CONTENT)
@@ -164,6 +165,24 @@ async def test_two_at_once_tell_every_event_once_and_each_subjects_in_order(tell
         own = [(row["sequence"], row["type"]) for row in rows if row["subject_id"] == key.message_id]
         assert own == sorted(own)
         assert [type for _, type in own] == STEPS
+
+
+async def test_what_cannot_be_encrypted_for_one_tenant_stays_and_holds_up_no_other(telling: Telling) -> None:
+    """The data key of the other tenant opens under no master key."""
+    await seed_other_tenant(telling.engines)
+    telling.listening.all.add((OTHER_TENANT, Mode.LIVE))
+    await telling.add_endpoint()
+    async with telling.open(OTHER_TENANT, Mode.LIVE) as uow:
+        await uow.callback_endpoints.add(an_endpoint(tenant_id=OTHER_TENANT))
+        await uow.commit()
+    theirs = a_new_message(tenant_id=OTHER_TENANT, sender_id=OTHER_SENDER, account_id=OTHER_ACCOUNT, template_id=None)
+    await telling.submissions.accept_many([an_acceptance(theirs, tenant_id=OTHER_TENANT)])
+    await telling.accept()
+
+    await telling.until_nothing_waits()
+
+    assert [subject for subject, _, _ in await telling.pending()] == [theirs.message.id]
+    assert len(await telling.bodies()) == 1
 
 
 async def test_ids_ascend_also_where_the_last_process_had_a_clock_ahead(telling: Telling) -> None:
