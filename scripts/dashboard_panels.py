@@ -150,6 +150,20 @@ def _webhooks() -> Iterator[Panel]:
     yield _rates("Other events of providers", "provider_events", "kind")
 
 
+def _callbacks() -> Iterator[Panel]:
+    yield _rates("Callbacks by outcome", "callbacks", "outcome")
+    yield _rates("Exchanges by result", "callback_attempts", "result")
+    yield _latency("One exchange, p99", "callback_seconds", by="pool")
+    yield _latency("From fan-out to the first post", "callback_delay_seconds")
+    yield _latency("From an event to its fan-out", "callback_fanout_seconds")
+    waiting = "max(messaging_callback_fanout_waiting)"
+    yield Panel("Events that wait for their fan-out", "short", ((waiting, "waiting"),))
+    yield _gauge("Endpoints by state", "short", "callback_lanes", "state")
+    yield _gauge("Callbacks due and held", "short", "callback_queue", "state", about="Counted up to 10 000.")
+    oldest = "max(messaging_callback_oldest_due_seconds)"
+    yield Panel("Oldest due of endpoints that answer", "s", ((oldest, "oldest"),), "Above 30 s there is a ticket.")
+
+
 def _stores() -> Iterator[Panel]:
     yield _gauge(
         "PostgreSQL answers", "short", "postgres_answers", "instance", about="0: that process cannot reach it."
@@ -227,6 +241,12 @@ DASHBOARDS: Final = (
         "What providers post, and what becomes of it.",
         (*_webhooks(),),
         (Variable("provider", "messaging_webhooks_received_total"),),
+    ),
+    Dashboard(
+        "messaging-callbacks-out",
+        "Callbacks out",
+        "What is posted to tenants' endpoints, and what they answer.",
+        (*_callbacks(),),
     ),
     Dashboard("messaging-stores", "Postgres and Redis", "What the processes see of their stores.", (*_stores(),)),
     Dashboard(
