@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from messaging.application.ports.callbacks.depths import CallbackVitals
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.health import ProcessState
 from messaging.application.ports.telemetry import Telemetry
@@ -49,6 +50,7 @@ class ComposeStatus:
         self,
         *,
         health: ProcessState,
+        callbacks: CallbackVitals,
         open_system_uow: OpenSystemUnitOfWork,
         probe: Callable[[], Awaitable[Figures]],
         channels: Collection[Channel],
@@ -56,6 +58,7 @@ class ComposeStatus:
         telemetry: Telemetry,
     ) -> None:
         self._health = health
+        self._callbacks = callbacks
         self._open = open_system_uow
         self._probe = probe
         self._channels = channels
@@ -66,7 +69,9 @@ class ComposeStatus:
     async def __call__(self) -> StatusPage:
         figures, now = await self._probe(), self._clock.now()
         try:
-            figures = replace(figures, store_answers=True, lanes=await self._lanes(now))
+            depths = await self._callbacks.depths()
+            late = max(depths.oldest_due, depths.oldest_pending)
+            figures = replace(figures, store_answers=True, lanes=await self._lanes(now), callbacks_late=late)
             self._incidents = await self._read_incidents()
             overdue = sum(incident.is_overdue(now) for incident in self._incidents)
             self._telemetry.gauge("post_mortems_overdue", overdue)

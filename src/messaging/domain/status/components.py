@@ -15,6 +15,7 @@ class Component(StrEnum):
     SMS = "delivery_sms"
     EMAIL = "delivery_email"
     WEBHOOKS = "webhooks"
+    CALLBACKS = "callbacks"
 
 
 class ComponentState(StrEnum):
@@ -28,6 +29,8 @@ _RANKS: Final = tuple(ComponentState)
 # Seconds for which the oldest due message of a priority may have waited before its channel is degraded. Those of `low`
 # wait for their senders' limits as a rule.
 _LATE: Final[Mapping[str, float]] = {"critical": 10.0, "high": 60.0, "default": 600.0, "low": 21_600.0}
+# The same of events that wait for their fan-out, and of callbacks to endpoints that answer.
+_LATE_CALLBACKS: Final = 30.0
 # How many times that is an outage.
 _OUTAGE: Final = 30
 
@@ -42,12 +45,15 @@ class LaneFigures(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """What is known of the platform. An answer of None means that nobody asked."""
+    """What is known of the platform. An answer of None means that nobody asked. `callbacks_late` is how long, in
+    seconds, the oldest event or callback has waited that should be under way.
+    """
 
     store_answers: bool
     api_answers: bool | None = None
     webhooks_answer: bool | None = None
     lanes: tuple[LaneFigures, ...] = ()
+    callbacks_late: float = 0.0
 
 
 def worst(states: Iterable[ComponentState]) -> ComponentState:
@@ -61,6 +67,9 @@ def judge(figures: Figures, channels: Iterable[Channel]) -> Mapping[Component, C
         Component.ACCEPT: _reached(figures.store_answers, figures.api_answers),
         **delivery,
         Component.WEBHOOKS: _reached(figures.store_answers, figures.webhooks_answer),
+        Component.CALLBACKS: _late(figures.callbacks_late / _LATE_CALLBACKS)
+        if figures.store_answers
+        else ComponentState.OUTAGE,
     }
 
 
@@ -76,7 +85,13 @@ def _delivery(figures: Figures, channel: Channel) -> ComponentState:
 
 def _lane(lane: LaneFigures) -> ComponentState:
     """Messages wait in a lane without workers, however short the time yet."""
-    late = lane.oldest_due / _LATE[lane.priority]
-    if late > _OUTAGE or (lane.workers == 0 and lane.oldest_due > 0):
+    if lane.workers == 0 and lane.oldest_due > 0:
         return ComponentState.OUTAGE
-    return ComponentState.DEGRADED if late > 1 else ComponentState.OPERATIONAL
+    return _late(lane.oldest_due / _LATE[lane.priority])
+
+
+def _late(times: float) -> ComponentState:
+    """Of what has waited so many times as long as it may."""
+    if times > _OUTAGE:
+        return ComponentState.OUTAGE
+    return ComponentState.DEGRADED if times > 1 else ComponentState.OPERATIONAL

@@ -22,6 +22,7 @@ _NAMES: Final[Mapping[Component, str]] = {
     Component.ACCEPT: "API: accepting messages",
     **{DELIVERY_OF[channel]: f"Delivery: {channel}" for channel in Channel},
     Component.WEBHOOKS: "Webhooks from providers",
+    Component.CALLBACKS: "Callbacks to your systems",
 }
 _SAID: Final[Mapping[ComponentState, str]] = {
     ComponentState.OPERATIONAL: "All systems work",

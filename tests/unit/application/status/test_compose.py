@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from messaging.application.ports.callbacks.depths import CallbackDepths
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.status.compose import ComposeStatus
@@ -30,9 +31,15 @@ class World:
         self.incidents = InMemoryIncidents(*incidents)
         self.away = False
         self.oldest = timedelta(0)
+        self.pending = 0.0
         self.now: datetime = NOON
         self.counts = Counts()
-        doubles: Any = {"health": self, "open_system_uow": self.open, "clock": SimpleNamespace(now=lambda: self.now)}
+        doubles: Any = {
+            "callbacks": self,
+            "health": self,
+            "open_system_uow": self.open,
+            "clock": SimpleNamespace(now=lambda: self.now),
+        }
         self.compose = ComposeStatus(
             probe=self.probe, channels={Channel.SMS, Channel.EMAIL}, telemetry=self.counts, **doubles
         )
@@ -51,6 +58,11 @@ class World:
             raise StoreUnavailable
         return [LaneDepth(lane=LANE, due=1, waiting=0, oldest_due_at=self.now - self.oldest)]
 
+    async def depths(self) -> CallbackDepths:
+        if self.away:
+            raise StoreUnavailable
+        return CallbackDepths(lanes={}, slow=0, due=0, held=0, oldest_due=5.0, oldest_pending=self.pending)
+
     async def lane_workers(self) -> Mapping[DeliverLane, int]:
         return {LANE: 1}
 
@@ -63,11 +75,19 @@ async def test_a_late_lane_is_on_the_page() -> None:
 
     assert page.components == {
         Component.ACCEPT: ComponentState.OPERATIONAL,
+        Component.CALLBACKS: ComponentState.OPERATIONAL,
         Component.EMAIL: ComponentState.OPERATIONAL,
         Component.SMS: ComponentState.DEGRADED,
         Component.WEBHOOKS: ComponentState.OPERATIONAL,
     }
     assert page.overall is ComponentState.DEGRADED
+
+
+async def test_events_that_nobody_fans_out_are_on_the_page() -> None:
+    world = World()
+    world.pending = 60.0
+
+    assert (await world.compose()).components[Component.CALLBACKS] is ComponentState.DEGRADED
 
 
 async def test_open_incidents_make_their_components_worse_and_drafts_and_ended_ones_do_not() -> None:

@@ -39,6 +39,11 @@ def test_a_process_that_does_not_answer_is_out_and_one_that_is_not_asked_is_not(
     assert (states[Component.ACCEPT], states[Component.WEBHOOKS], states[Component.SMS]) == (state, state, OK)
 
 
+@pytest.mark.parametrize(("late", "state"), [(30, OK), (31, SLOW), (901, OUT)])
+def test_callbacks_are_late_together(late: float, state: ComponentState) -> None:
+    assert judge(Figures(store_answers=True, callbacks_late=late), ALL)[Component.CALLBACKS] is state
+
+
 @pytest.mark.parametrize(
     ("figures", "state"),
     [

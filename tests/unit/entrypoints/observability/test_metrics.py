@@ -1,6 +1,6 @@
 """Every metric the code reports is declared, and only those can be reported."""
 
-import re
+import ast
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,20 @@ from messaging.adapters.telemetry.prometheus import (
 
 SOURCES = Path(__file__).parents[4] / "src" / "messaging"
 TABLES = {"count": COUNTERS, "observe": HISTOGRAMS, "gauge": GAUGES}
-CALL = re.compile(r"telemetry\.(count|observe|gauge)\(\s*\"(\w+)\"([^()]*(?:\([^()]*\)[^()]*)*)\)")
-LABEL = re.compile(r"(\w+)=")
 
 
 def calls() -> list[tuple[str, str, set[str]]]:
-    """Method, metric and labels of every call in the sources."""
-    found = []
-    for path in SOURCES.rglob("*.py"):
-        for method, name, arguments in CALL.findall(path.read_text()):
-            found.append((method, name, set(LABEL.findall(arguments))))
-    return found
+    """Method, metric and labels of every call of a telemetry in the sources."""
+    nodes = (node for path in SOURCES.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
+    return [
+        (node.func.attr, str(node.args[0].value), {str(keyword.arg) for keyword in node.keywords})
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in TABLES
+        and ast.unparse(node.func.value).endswith("telemetry")
+        and isinstance(node.args[0], ast.Constant)
+    ]
 
 
 def test_every_reported_metric_is_declared_with_its_labels() -> None:

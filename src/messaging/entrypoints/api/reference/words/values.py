@@ -56,6 +56,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "StatusComponent": {
         "accept": "accepting messages",
+        "callbacks": "callbacks to tenants' systems",
         "delivery_email": "delivery by e-mail",
         "delivery_sms": "delivery by SMS",
         "delivery_whatsapp": "delivery by WhatsApp",

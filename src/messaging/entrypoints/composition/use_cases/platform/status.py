@@ -24,6 +24,7 @@ class StatusUseCases(DeclarativeContainer):
     compose = Singleton(
         ComposeStatus,
         health=adapters.health,
+        callbacks=adapters.callback_vitals,
         open_system_uow=adapters.open_system_uow,
         probe=Singleton(
             ProbeProcesses, api=settings.provided.status_api_url, webhooks=settings.provided.status_webhooks_url
