@@ -17,12 +17,13 @@ _PORTS: Final = {"https": 443, "http": 80}
 # Ports below 1024 are other protocols' own, all but these.
 _LOW_PORTS: Final = frozenset({80, 443})
 _FIRST_FREE_PORT: Final = 1_024
+_LAST_PORT: Final = 65_535
 
 _URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?P<rest>#.*)?"
 )
-# Printable ASCII without what URLs must write otherwise: quotes, angles, backslash, caret, backtick, braces, bar.
-_PLAIN: Final = re.compile(r"[!#-;=?-\[\]_a-z~]*")
+# Printable ASCII without the backslash, which browsers read as a slash.
+_PLAIN: Final = re.compile(r"[!-\[\]-~]*")
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@%]+)(?::(?P<port>0|[1-9][0-9]{0,4}))?")
 _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LONGEST_NAME: Final = 253
@@ -72,8 +73,8 @@ def read_target(url: str, *, denied_ports: Collection[int] = ()) -> Target | Seq
     if parts is None:
         return (*flaws, _flaw_of_authority(authority))
     host = parts["host"].strip("[]").lower()
-    port = int(parts["port"]) if parts["port"] is not None else _PORTS.get(scheme, 0)
-    flaws += [*_flaws_of_host(host, parts["host"]), *_flaws_of_port(port, scheme, denied_ports)]
+    port = int(parts["port"]) if parts["port"] is not None else _PORTS.get(scheme, 443)
+    flaws += [*_flaws_of_host(host, parts["host"]), *_flaws_of_port(port, denied_ports)]
     path = (found["path"] or "/") + ("" if found["query"] is None else f"?{found['query']}")
     return tuple(flaws) or Target(scheme, host, port, path)
 
@@ -106,12 +107,10 @@ def _flaws_of_host(host: str, written: str) -> Iterator[Flaw]:
         yield Flaw("url_host", "The host is no name: labels of letters, digits and hyphens, without a dot at the end.")
 
 
-def _flaws_of_port(port: int, scheme: str, denied: Collection[int]) -> Iterator[Flaw]:
-    if scheme not in _PORTS:
-        return
-    free = _FIRST_FREE_PORT <= port <= 65_535 and port not in denied
-    if not free and not (port in _LOW_PORTS and port == _PORTS[scheme]):
-        yield Flaw("url_port", f"Port {port} is not for callbacks: use {_PORTS[scheme]}, 8443 or another above 1023.")
+def _flaws_of_port(port: int, denied: Collection[int]) -> Iterator[Flaw]:
+    free = _FIRST_FREE_PORT <= port <= _LAST_PORT or port in _LOW_PORTS
+    if not free or port in denied:
+        yield Flaw("url_port", f"Port {port} is not for callbacks: use 443, 8443 or another above 1023.")
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

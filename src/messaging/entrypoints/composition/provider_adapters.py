@@ -43,6 +43,7 @@ def build_adapters(settings: Settings, resources: Resources) -> AdapterParts:
                 sandbox_url=settings.sandbox_base_url.value.rstrip("/"),
                 webhooks_url=settings.webhooks_public_url.value.rstrip("/"),
                 on_close=resources.on_close,
+                rule=resources.rule,
             )
         )
         for provider in PROVIDERS

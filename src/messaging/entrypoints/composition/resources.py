@@ -22,12 +22,14 @@ from messaging.entrypoints.settings.values import Networks
 class Resources(Struct, frozen=True, kw_only=True):
     """The connections of a process. All are built synchronously; each connects on first use.
 
+    `rule` tells which addresses of hosts that tenants name may be connected to.
     What `on_close` is given runs when the process ends, before these close.
     """
 
     engines: Engines
     redis: Redis
     http: ProviderHttp
+    rule: AddressRule
     exchange: HttpCallbackExchange
     registry: CollectorRegistry
     on_close: Callable[[Callable[[], Awaitable[None]]], object]
@@ -52,20 +54,23 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         # sending.
         http = ProviderHttp(connections=2 * settings.delivery_concurrency + 16)
         stack.push_async_callback(http.aclose)
-        exchange = _exchange(settings)
+        rule = _address_rule(settings)
+        exchange = HttpCallbackExchange(
+            rule, denied_ports=settings.outbound_denied_ports.ports, ca_bundle=settings.outbound_ca_bundle
+        )
         stack.push_async_callback(exchange.aclose)
         yield Resources(
             engines=engines,
             redis=redis,
             http=http,
+            rule=rule,
             exchange=exchange,
             registry=_registry(engines),
             on_close=stack.push_async_callback,
         )
 
 
-def address_rule(settings: Settings) -> AddressRule:
-    """Which addresses of hosts that tenants name may be connected to."""
+def _address_rule(settings: Settings) -> AddressRule:
     prefix = settings.outbound_nat64_prefix
     return AddressRule(
         allow=_networks(settings.outbound_allow_nets),
@@ -76,14 +81,6 @@ def address_rule(settings: Settings) -> AddressRule:
 
 def _networks(given: Networks | None) -> tuple[Network, ...]:
     return () if given is None else given.networks
-
-
-def _exchange(settings: Settings) -> HttpCallbackExchange:
-    return HttpCallbackExchange(
-        address_rule(settings),
-        denied_ports=settings.outbound_denied_ports.ports,
-        ca_bundle=settings.outbound_ca_bundle,
-    )
 
 
 def _registry(engines: Engines) -> CollectorRegistry:

@@ -11,6 +11,7 @@ from typing import Any
 import trustme
 
 from messaging.adapters.http.client import ProviderHttp
+from messaging.adapters.http.safe_egress.addresses import AddressRule
 from messaging.adapters.providers.smtp.client import SmtpGateway
 from messaging.adapters.providers.smtp.credentials import SmtpCredentials
 from messaging.adapters.providers.smtp.opening import Opening
@@ -88,7 +89,9 @@ async def an_opening(server: MailServer, directory: Path, **settings: Any) -> As
     http = ProviderHttp()
     try:
         sandboxes = {Mode.TEST: SandboxServer(http, "http://127.0.0.1:9")}
-        yield Opening(settings=_settings(server, directory, settings), sandboxes=sandboxes)
+        opening = Opening(settings=_settings(server, directory, settings), sandboxes=sandboxes, rule=AddressRule())
+        yield opening
+        await opening.aclose()
     finally:
         await http.aclose()
 

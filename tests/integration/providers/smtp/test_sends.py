@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from messaging.adapters.http.safe_egress.addresses import AddressRule
 from messaging.adapters.providers.smtp.wire.conversation import Conversation, Manner
 from messaging.adapters.providers.smtp.wire.egress import Egress
 from messaging.adapters.providers.smtp.wire.pool import Pool, PoolTerms
@@ -171,7 +172,7 @@ async def test_messages_share_a_bounded_number_of_connections(tmp_path: Path) ->
 async def test_a_connection_is_kept_for_the_next_message_and_closed_when_none_comes(tmp_path: Path) -> None:
     async with a_mail_server() as server:
         manner = Manner(host="localhost", security="none", login=None, ehlo="me.test", tls=ssl.create_default_context())
-        egress = Egress(ports=[])
+        egress = Egress(AddressRule(), ports=[])
         pool = Pool(
             lambda: Conversation.open(manner, lambda: egress.connect_freely("127.0.0.1", server.port)),
             PoolTerms(idle=0.05),

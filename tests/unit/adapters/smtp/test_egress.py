@@ -1,55 +1,97 @@
-"""What a mail server's address may be, when a tenant names it."""
+"""What a mail server may be, when a tenant names it: the guard of all hosts that tenants name, on ports for mail."""
 
+import socket
+import sys
+from collections.abc import Sequence
 from ipaddress import ip_network
+from typing import Any, Final
 
 import pytest
 
+from messaging.adapters.http.safe_egress.addresses import AddressRule
 from messaging.adapters.providers.smtp.wire.egress import Egress
-from messaging.adapters.providers.smtp.wire.exchange import Interrupted, Unfit
+from messaging.adapters.providers.smtp.wire.exchange import Interrupted, Lost, Unfit
+from tests.egress_vectors import INSIDE_4, INSIDE_6, NAMES_INSIDE, members
 
-PUBLIC = Egress(ports=[25, 465, 587])
-
-INSIDE = """
-0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.255.255.254 168.63.129.16
-169.254.169.254 169.254.0.1 172.16.0.1 172.31.255.255 192.0.0.192 192.0.2.1 192.88.99.1 192.168.0.1 198.18.0.1
-198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255
-:: ::1 ::ffff:127.0.0.1 ::ffff:7f00:1 ::ffff:169.254.169.254 ::ffff:0:7f00:1 ::127.0.0.1 64:ff9b::a00:1 64:ff9b:1::1
-2002:7f00:1:: 2001::1 2001:10::1 2001:20::1 2001:db8::1 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1 fe80::1%eth0
-fec0::1 ff02::1 100::1 4000::1 e000::1
-"""
+PORTS: Final = (25, 465, 587)
+_seen: list[str] = []
 
 
-@pytest.mark.parametrize("address", INSIDE.split())
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
-    assert not PUBLIC.allows(address)
+def _watch(event: str, args: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and args[0].type == socket.SOCK_STREAM and isinstance(args[1], tuple):
+        _seen.append(str(args[1][0]))
 
 
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "1.1.1.1", "172.15.0.1", "2606:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8"]
-)
-def test_a_public_address_is_allowed(address: str) -> None:
-    assert PUBLIC.allows(address)
+sys.addaudithook(_watch)
 
 
-def test_the_operator_may_list_networks() -> None:
-    egress = Egress(networks=[ip_network("10.1.0.0/16")], ports=[25])
+@pytest.fixture
+def connected() -> list[str]:
+    """The addresses of the connections begun in this test, told by the interpreter."""
+    _seen.clear()
+    return _seen
 
-    assert egress.allows("10.1.2.3")
-    assert egress.allows("::ffff:10.1.2.3")
-    assert not egress.allows("10.2.0.1")
 
-
-@pytest.mark.parametrize(
-    ("host", "port"),
-    [
-        ("127.0.0.1", 25), ("localhost", 587), ("0x7f000001", 25), ("2130706433", 25), ("0177.0.0.1", 25),
-        ("127.1", 25), ("::1", 25), ("8.8.8.8", 22), ("8.8.8.8", 6379),
-    ],
-)  # fmt: skip
-async def test_nothing_is_connected_to_a_host_inside_or_another_port(host: str, port: int) -> None:
+async def refusal(egress: Egress, host: str, port: int) -> Unfit | Lost:
     with pytest.raises(Interrupted) as refused:
-        await PUBLIC.connect(host, port)
+        await egress.connect(host, port)
+    await egress.aclose()
+    end = refused.value.end
+    assert isinstance(end, Unfit | Lost)
+    return end
 
-    assert isinstance(refused.value.end, Unfit)
-    assert refused.value.end.code == "host_not_allowed"
-    assert refused.value.end.of_account
+
+def answering(*addresses: str) -> Egress:
+    def lookup(_: str) -> Sequence[str]:
+        return addresses
+
+    return Egress(AddressRule(), ports=PORTS, lookup=lookup)
+
+
+@pytest.mark.parametrize(("kind", "address"), [*members(INSIDE_4), *members(INSIDE_6)])
+async def test_a_server_at_an_address_inside_is_not_connected_to(kind: str, address: str, connected: list[str]) -> None:
+    end = await refusal(answering(address), "mail.example", 587)
+
+    assert isinstance(end, Unfit)
+    assert (end.code, end.of_account) == ("host_not_allowed", True)
+    assert connected == []
+
+
+@pytest.mark.parametrize(("kind", "host"), members(NAMES_INSIDE))
+async def test_no_name_leads_inside(kind: str, host: str, connected: list[str]) -> None:
+    assert isinstance(await refusal(answering("127.0.0.1", "::1", "10.0.0.1"), host, 587), Unfit)
+    assert connected == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f000001", "2130706433", "0177.0.0.1", "127.1", "::1"])
+async def test_no_spelling_of_this_machine_s_name_reaches_it(host: str, connected: list[str]) -> None:
+    """The machine's own resolver is asked, which knows some of these spellings and not others."""
+    await refusal(Egress(AddressRule(), ports=PORTS), host, 25)
+
+    assert connected == []
+
+
+@pytest.mark.parametrize("port", [22, 80, 6379])
+async def test_another_port_is_none_for_mail(port: int, connected: list[str]) -> None:
+    end = await refusal(Egress(AddressRule(allow=[ip_network("127.0.0.0/8")]), ports=PORTS), "127.0.0.1", port)
+
+    assert isinstance(end, Unfit)
+    assert end.code == "host_not_allowed"
+    assert connected == []
+
+
+async def test_a_host_that_the_operator_s_networks_hold_is_connected_to() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        egress = Egress(AddressRule(allow=[ip_network("127.0.0.0/8")]), ports=[port])
+
+        with await egress.connect("localhost", port) as opened:
+            assert opened.getpeername() == ("127.0.0.1", port)
+        await egress.aclose()
+
+
+async def test_a_name_without_an_address_is_unknown() -> None:
+    end = await refusal(answering(), "mail.example", 587)
+
+    assert isinstance(end, Lost)
+    assert end.code == "host_unknown"

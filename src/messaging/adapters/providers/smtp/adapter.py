@@ -25,7 +25,8 @@ def build_adapter(tools: Tools, terms: PoolTerms | None = None) -> ProviderAdapt
     """The adapter; `terms` are those of its connections in place of the usual ones."""
     settings = tools.settings
     assert isinstance(settings, SmtpSettings)
-    opening = Opening(settings=settings, sandboxes=_sandboxes(tools, settings))
+    opening = Opening(settings=settings, sandboxes=_sandboxes(tools, settings), rule=tools.rule)
+    tools.on_close(opening.aclose)
     gateway = SmtpGateway(
         settings=settings,
         open=opening,

@@ -1,10 +1,11 @@
 """Opens conversations with the mail server of an account, or with the sandbox in its place."""
 
 import socket
-import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
 
+from messaging.adapters.http.safe_egress.addresses import AddressRule
+from messaging.adapters.http.safe_egress.trust import trust
 from messaging.adapters.providers.smtp.credentials import SmtpCredentials
 from messaging.adapters.providers.smtp.sandbox import SandboxServer
 from messaging.adapters.providers.smtp.settings import SmtpSettings
@@ -16,14 +17,14 @@ from messaging.domain.shared.mode import Mode
 
 class Opening:
     """Conversations that are encrypted as the account asks for, and logged in. Those of a mode in `sandboxes` are held
-    there, others with the account's own host.
+    there, others with the account's own host, if `rule` or the settings allow its address.
     """
 
-    def __init__(self, *, settings: SmtpSettings, sandboxes: Mapping[Mode, SandboxServer]) -> None:
+    def __init__(self, *, settings: SmtpSettings, sandboxes: Mapping[Mode, SandboxServer], rule: AddressRule) -> None:
         self._settings = settings
         self._sandboxes = sandboxes
-        self._egress = Egress(networks=settings.networks, ports=settings.ports)
-        self._tls = _trust(settings.ca_bundle)
+        self._egress = Egress(rule.widened(settings.networks), ports=settings.ports)
+        self._tls = trust(settings.ca_bundle)
 
     async def __call__(self, mode: Mode, host: str, credentials: SmtpCredentials) -> Conversation:
         """Raises Interrupted."""
@@ -57,11 +58,6 @@ class Opening:
         ehlo = self._settings.helo_name or socket.gethostname()
         return Manner(host=host, security=security, login=login, ehlo=ehlo, tls=self._tls)
 
-
-def _trust(bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 and later with certificates checked: public authorities, and those in the operator's file."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if bundle is not None:
-        context.load_verify_locations(cafile=bundle)
-    return context
+    async def aclose(self) -> None:
+        """Look up no more names."""
+        await self._egress.aclose()
