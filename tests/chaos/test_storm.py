@@ -21,7 +21,7 @@ async def _storm(order: Order) -> Report:
 
 async def test_every_promise_holds_in_a_storm() -> None:
     """One that is the same each time; `make chaos` draws others."""
-    report = await _storm(Order(messages=1_200, faults=10, seed=_SEED))
+    report = await _storm(Order(messages=1_200, faults=10, seed=_SEED, callbacks=True))
 
     assert report.violated == (), report.as_text()
     assert report.quiescent_after is not None
@@ -35,7 +35,15 @@ async def test_a_planted_bug_is_caught(bug: str) -> None:
     """Three storms at most; what a storm needs luck for comes up in one of them."""
     caught: frozenset[str] = frozenset()
     for seed in range(1, 4):
-        order = Order(messages=600, faults=10, seed=seed, planted=bug, quiet_within=12, channels=(PLANTS[bug].channel,))
+        order = Order(
+            messages=600,
+            faults=10,
+            seed=seed,
+            planted=bug,
+            quiet_within=12,
+            channels=(PLANTS[bug].channel,),
+            callbacks=PLANTS[bug].callbacks,
+        )
         report = await _storm(order)
         caught = PLANTS[bug].breaks & set(report.violated)
         if caught:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from messaging.entrypoints.lab.bench.measurements.fairness import jain_index
-from messaging.entrypoints.lab.bench.measurements.loop import thirds
+from messaging.entrypoints.lab.bench.measurements.round_trips.loop import thirds
 from messaging.entrypoints.lab.bench.report import (
     Findings,
     Floor,

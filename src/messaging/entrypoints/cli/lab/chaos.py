@@ -22,6 +22,11 @@ from messaging.entrypoints.cli.printing import json_option, print_json
     multiple=True,
     help="A channel that messages go by; several share them in equal parts. Default: all, or the planted bug's.",
 )
+@click.option(
+    "--callbacks/--no-callbacks",
+    default=None,
+    help="Whether tenants' systems listen, flap, hang and hang up. Default: yes, but for planted bugs elsewhere.",
+)
 @json_option
 def chaos(
     messages: int,
@@ -30,6 +35,7 @@ def chaos(
     evidence: Path | None,
     planted: str | None,
     channels: tuple[str, ...],
+    callbacks: bool | None,
     as_json: bool,
 ) -> None:
     """Break everything, many times, under load, and check what was promised against the provider's ledger."""
@@ -47,6 +53,7 @@ def chaos(
         evidence=evidence,
         quiet_within=120.0 if planted is None else 40.0,
         channels=channels or usual_channels(planted),
+        callbacks=(planted is None or PLANTS[planted].callbacks) if callbacks is None else callbacks,
     )
     say(f"seed {order.seed}: {order.messages} messages, {order.faults} faults")
     report = run(until_signalled(run_chaos(order, say=say)))
@@ -55,6 +62,7 @@ def chaos(
         _expect(set(report.violated), planted)
     elif not report.holds:
         by = "".join(f" --channel {channel}" for channel in channels)
+        by += "" if order.callbacks else " --no-callbacks"
         replay = f"app chaos --n {messages} --faults {order.faults} --seed {order.seed}{by} --evidence FILE"
         raise Failed(
             "a promise was broken: " + (", ".join(report.violated) or "not everything came to rest"),

@@ -11,7 +11,7 @@ from messaging.entrypoints.cli.failures import Exit, Failed, say
 from messaging.entrypoints.cli.printing import json_option, print_json
 
 _STANDARD = ("accept", "accept_batch", "deliver", "receipts", "loop")
-_MEASUREMENTS = ("all", *_STANDARD, "memory", "scale", "fairness", "limits", "growth")
+_MEASUREMENTS = ("all", *_STANDARD, "memory", "scale", "fairness", "limits", "growth", "callbacks")
 # The size of these measurements is a number of messages; that of the others is a time.
 _SIZED_IN_MESSAGES = ("memory", "fairness", "growth")
 _CHANNELS = tuple(channel.value for channel in Channel)

@@ -16,9 +16,10 @@ from messaging.entrypoints.lab.bench.measurements.deliver import deliver
 from messaging.entrypoints.lab.bench.measurements.fairness import fairness
 from messaging.entrypoints.lab.bench.measurements.growth import growth
 from messaging.entrypoints.lab.bench.measurements.limits import limits
-from messaging.entrypoints.lab.bench.measurements.loop import loop
 from messaging.entrypoints.lab.bench.measurements.memory import memory
 from messaging.entrypoints.lab.bench.measurements.receipts import receipts
+from messaging.entrypoints.lab.bench.measurements.round_trips.callbacks import callbacks
+from messaging.entrypoints.lab.bench.measurements.round_trips.loop import loop
 from messaging.entrypoints.lab.bench.measurements.scale import scale
 from messaging.entrypoints.lab.bench.report import Findings, Machine, Report, medians, together
 from messaging.entrypoints.lab.bench.rig.books import open_books
@@ -44,6 +45,7 @@ _MEASUREMENTS: Final[Mapping[str, Callable[[Rig], Awaitable[Findings]]]] = Mappi
         "fairness": fairness,
         "limits": limits,
         "growth": growth,
+        "callbacks": callbacks,
     }
 )
 # Limits of the provider are not measured, except where a sender has one of its own.

@@ -13,6 +13,8 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
+from messaging.entrypoints.lab.chaos.judging.callback_evidence import add_callbacks, told
+from messaging.entrypoints.lab.chaos.judging.callback_invariants import CALLBACK_INVARIANTS
 from messaging.entrypoints.lab.chaos.judging.evidence import ECHO_GRACE_SECONDS, Evidence
 from messaging.entrypoints.lab.chaos.judging.figures import figures
 from messaging.entrypoints.lab.chaos.judging.invariants import judge
@@ -21,9 +23,11 @@ from messaging.entrypoints.lab.chaos.storm import rest
 from messaging.entrypoints.lab.chaos.storm.clients import Clients
 from messaging.entrypoints.lab.chaos.storm.inflict import Inflict
 from messaging.entrypoints.lab.chaos.storm.links import WORKERS, Links
+from messaging.entrypoints.lab.chaos.storm.listening.audience import Audience
+from messaging.entrypoints.lab.chaos.storm.listening.compressed import adjusting
 from messaging.entrypoints.lab.chaos.storm.pace import Pace
 from messaging.entrypoints.lab.chaos.storm.plan import SENDERS, TENANTS, Storm, draw
-from messaging.entrypoints.lab.chaos.storm.planted import PLANTS, planted_in
+from messaging.entrypoints.lab.chaos.storm.planted import PLANTS
 from messaging.entrypoints.lab.dev.client import LocalClient
 from messaging.entrypoints.lab.dev.onboarding import Business, Number, Onboarding, Plan, new_seed
 from messaging.entrypoints.lab.dev.processes.keeper import Say
@@ -42,6 +46,7 @@ _SETTINGS: Final = {
     "APP_RESEND_CLOCK_MARGIN_SECONDS": "1",
     # A storm leaves more sends unclear within minutes than an account otherwise does in hours.
     "APP_UNCLEAR_REQUESTS_PER_HOUR": "10000",
+    "APP_CALLBACK_TIMEOUT_SECONDS": "5",
 }
 
 
@@ -49,7 +54,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """The storm to make: so many messages and faults, drawn from `seed`, over these `channels`.
 
     `evidence` is a file to keep what was found. `quiet_within` is the number of seconds after the storm within which
-    everything must have come to rest.
+    everything must have come to rest. With `callbacks` somebody listens, and the process that tells them is met too.
     """
 
     messages: int = 20_000
@@ -59,6 +64,7 @@ class Order(Struct, frozen=True, kw_only=True):
     evidence: Path | None = None
     quiet_within: float = 120.0
     channels: tuple[str, ...] = ("whatsapp", "sms", "email")
+    callbacks: bool = False
 
 
 def usual_channels(planted: str | None) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ async def run_chaos(order: Order, *, say: Say) -> Report:
     more = free_ports()
     ports = replace(free_ports(), postgres=more.api, redis=more.webhooks)
     by_mail = "email" in order.channels
-    links = Links(ports, planted=planted_in(order.planted), mail=by_mail)
+    links = Links(ports, planted=adjusting(order.planted), mail=by_mail, callbacks=order.callbacks)
     storm = draw(
         messages=order.messages,
         faults=order.faults,
@@ -88,6 +94,7 @@ async def run_chaos(order: Order, *, say: Say) -> Report:
         links=sorted(links.proxies),
         focus=PLANTS[order.planted].focus if order.planted else None,
         channels=order.channels,
+        callbacks=order.callbacks,
     )
     await links.open()
     try:
@@ -123,6 +130,15 @@ class _Run:
     async def judged(self) -> Report:
         businesses = await self._onboarded()
         pace = Pace(url=self._database)
+        audience = Audience(seed=self._order.seed, pace=pace)
+        try:
+            return await self._among(audience, businesses, pace)
+        finally:
+            await audience.close()
+
+    async def _among(self, audience: Audience, businesses: tuple[Business, ...], pace: Pace) -> Report:
+        if self._order.callbacks:
+            await audience.subscribe(self._stack.api, businesses)
         api = f"http://{self._links.address('client', 'api')}"
         clients = Clients(api=api, businesses=businesses, storm=self._storm, pace=pace)
         async with LocalClient(self._stack.sandbox) as sandbox:
@@ -132,6 +148,7 @@ class _Run:
             await inflict.calm()
             before = rest.held(self._processes())
             took = await self._pass_over(pace, clients, inflict)
+            audience.calm()
             last = max((done.ended for done in inflict.done), default=time.time())
             # The connection is opened only now: a crash of the database ends every connection to it.
             async with self._superuser() as connection:
@@ -139,6 +156,7 @@ class _Run:
                 quiescent_after = None if waiting else time.time() - last
                 evidence = Evidence(self._storm, businesses)
                 await evidence.add_platform(connection)
+                await add_callbacks(evidence.database, audience.listeners, connection)
                 evidence.add_rest(rest.grown(before, rest.held(self._processes())))
                 evidence.add_rest(await rest.busy(connection, self._listeners()))
         self._complete(evidence, clients, inflict)
@@ -188,7 +206,8 @@ class _Run:
             answers=clients.tries,
             unanswered=len(clients.unanswered),
             figures=figures(evidence.database),
-            invariants=tuple(judge(evidence.database)),
+            told=told(evidence.database),
+            invariants=(*judge(evidence.database), *judge(evidence.database, CALLBACK_INVARIANTS)),
         )
 
     def _processes(self) -> dict[str, int]:

@@ -63,6 +63,11 @@ GROUP BY t.id
 _BACKLOG: Final = """
 SELECT count(*) FROM dispatches WHERE kind IN ('deliver', 'process_webhook') AND due_at <= clock_timestamp()
 """
+_ACCEPTED: Final = """
+SELECT id, extract(epoch FROM created_at)::float8 FROM messages
+WHERE created_at >= $1 AND id > uuid_floor($1 - interval '1 hour')
+"""
+_UNTOLD: Final = "SELECT (SELECT count(*) FROM pending_events) + (SELECT count(*) FROM callback_queue)"
 _WAITING_TENANTS: Final = """
 SELECT count(DISTINCT tenant_id) FROM dispatches WHERE kind = 'deliver' AND tenant_id = ANY($1)
 """
@@ -97,6 +102,14 @@ class Books:
     async def accepted(self, since: datetime) -> int:
         question = "SELECT count(*) FROM messages WHERE created_at >= $1 AND id > uuid_floor($1 - interval '1 hour')"
         return await self._count(question, since)
+
+    async def accepted_at(self, since: datetime) -> "list[asyncpg.Record]":
+        """The messages accepted since then, each with the instant in epoch seconds."""
+        return await self.connection.fetch(_ACCEPTED, since)
+
+    async def untold(self) -> int:
+        """The number of events and callbacks that are still to be told."""
+        return await self._count(_UNTOLD)
 
     async def waits(self, tenant: UUID, since: datetime, until: datetime) -> Stretch:
         """A tenant's messages accepted in that time; latency is from acceptance to the start of the first attempt."""

@@ -5,6 +5,7 @@ columns are what a person needs to look further.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -252,7 +253,6 @@ INVARIANTS: Final = (
             """,
         ),
     ),
-    Invariant(id="I13", promise="outbound: customers' endpoints are told every change", absent="webhooks to customers"),
     Invariant(
         id="I14",
         promise="tenants stay apart: nothing of one tenant shows up at another, and no content in a log",
@@ -319,8 +319,8 @@ INVARIANTS: Final = (
 )
 
 
-def judge(database: sqlite3.Connection) -> list[Judged]:
-    return [_judge(database, invariant) for invariant in INVARIANTS]
+def judge(database: sqlite3.Connection, invariants: Sequence[Invariant] = INVARIANTS) -> list[Judged]:
+    return [_judge(database, invariant) for invariant in invariants]
 
 
 def _judge(database: sqlite3.Connection, invariant: Invariant) -> Judged:

@@ -25,6 +25,7 @@ class Report(Struct, frozen=True, kw_only=True):
     answers: dict[str, int]
     unanswered: int
     figures: Figures
+    told: dict[str, int]
     invariants: tuple[Judged, ...]
 
     @property
@@ -58,6 +59,7 @@ class Report(Struct, frozen=True, kw_only=True):
             f"{known.unconfirmed_silent} that the provider was told to swallow, {known.unconfirmed_lost} lost with "
             f"their worker, {self._broken} on connections that broke",
             f"sent again by policy: {known.resent}, of which the provider had taken {known.accepted_twice} before",
+            "callbacks: " + (_listed(self.told) if self.told["receivers"] else "nobody listened"),
             f"quiescent: {rest}" + (f" ({self.still_waiting})" if self.still_waiting else ""),
         ]
 

@@ -12,6 +12,7 @@ from messaging.entrypoints.lab.dev.processes.ports import Ports
 from messaging.entrypoints.lab.dev.stack import Adjust, Launch
 
 WORKERS: Final = ("worker", "worker-2")
+CALLBACKS: Final = "callbacks"
 _PROCESSES: Final = (*WORKERS, "api", "webhooks")
 # The sandbox tells workers the port of its mail server, and they know its host. With an address of its own for each
 # worker, that port is a proxy's.
@@ -21,12 +22,15 @@ _HOSTS: Final = {"worker": "127.0.0.2", "worker-2": "127.0.0.3"}
 class Links:
     """The proxies by name (`worker→postgres`), and the settings that make a process use them."""
 
-    def __init__(self, ports: Ports, *, planted: Adjust | None = None, mail: bool = False) -> None:
+    def __init__(
+        self, ports: Ports, *, planted: Adjust | None = None, mail: bool = False, callbacks: bool = False
+    ) -> None:
         assert ports.postgres is not None
         assert ports.redis is not None
         self._planted = planted
+        self._processes = (*_PROCESSES, CALLBACKS) if callbacks else _PROCESSES
         self.proxies: dict[str, FaultProxy] = {}
-        for process in _PROCESSES:
+        for process in self._processes:
             self._add(process, "postgres", ports.postgres)
             self._add(process, "redis", ports.redis)
         for worker in WORKERS:
@@ -66,7 +70,7 @@ class Links:
 
     async def adjust(self, launch: Launch) -> Launch:
         """Makes a process use the proxies; the sandbox needs none, it is told where to call."""
-        if launch.name not in _PROCESSES:
+        if launch.name not in self._processes:
             return launch
         launch = replace(launch, env={**launch.env, **self._detour(launch.name, launch.env)})
         return launch if self._planted is None else await self._planted(launch)

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
+from messaging.entrypoints.lab.chaos.storm.links import CALLBACKS
 from messaging.entrypoints.lab.chaos.storm.recipients import FATES, address, magic_tail
 
 T = TypeVar("T")
@@ -77,14 +78,17 @@ def draw(
     links: Sequence[str],
     focus: str | None = None,
     channels: Sequence[str] = ("whatsapp",),
+    callbacks: bool = False,
 ) -> Storm:
     """Draws a storm: the same arguments give the same storm. `focus` (a kind of fault) makes every other fault one of
-    that kind. Each message goes by one of the `channels`.
+    that kind. Each message goes by one of the `channels`. With `callbacks` the process that posts them is met too.
     """
     dice = random.Random(seed)
     seconds = max(messages / _MESSAGES_PER_SECOND, faults / _FAULTS_PER_SECOND, 10.0)
     calls = tuple(_calls(dice, messages, seed, seconds, channels))
-    return Storm(seed=seed, seconds=seconds, calls=calls, faults=tuple(_faults(dice, faults, seconds, links, focus)))
+    processes = (*_PROCESSES, CALLBACKS) if callbacks else _PROCESSES
+    drawn = _faults(dice, faults, seconds, _cards(links, processes), focus)
+    return Storm(seed=seed, seconds=seconds, calls=calls, faults=tuple(drawn))
 
 
 def _calls(dice: random.Random, messages: int, seed: int, seconds: float, channels: Sequence[str]) -> Iterator[Call]:
@@ -140,12 +144,15 @@ _PROVIDER_MODES: Final = (
 _FAMILIES: Final = {"process": 8, "link": 7, "postgres": 2, "redis": 3, "provider": 2, "webhooks": 2}
 
 
-def _faults(dice: random.Random, count: int, seconds: float, links: Sequence[str], focus: str | None) -> list[Fault]:
-    decks = {family: _deck(dice, cards) for family, cards in _cards(links).items()}
+_Cards = dict[str, list[tuple[str, str]]]
+
+
+def _faults(dice: random.Random, count: int, seconds: float, cards: _Cards, focus: str | None) -> list[Fault]:
+    decks = {family: _deck(dice, given) for family, given in cards.items()}
     weighted = _deck(dice, [family for family, share in _FAMILIES.items() for _ in range(share)])
     # One fault of each family comes first, so that even a short storm has something of everything.
     families = itertools.chain(dice.sample(list(_FAMILIES), len(_FAMILIES)), weighted)
-    focused = _deck(dice, [card for cards in _cards(links).values() for card in cards if card[0] == focus])
+    focused = _deck(dice, [card for given in cards.values() for card in given if card[0] == focus])
     moments = sorted(dice.uniform(0.04, 0.98) * seconds for _ in range(count))
     drawn = []
     for index, at in enumerate(moments):
@@ -156,13 +163,13 @@ def _faults(dice: random.Random, count: int, seconds: float, links: Sequence[str
     return drawn
 
 
-def _cards(links: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+def _cards(links: Sequence[str], processes: Sequence[str]) -> _Cards:
     return {
         # Workers are where a crash hurts most, so they crash most.
         "process": [
-            *(("kill", name) for name in ("worker", "worker-2", *_PROCESSES, _PROVIDER)),
-            *(("terminate", name) for name in _PROCESSES),
-            *(("freeze", name) for name in ("worker", *_PROCESSES)),
+            *(("kill", name) for name in ("worker", "worker-2", *processes, _PROVIDER)),
+            *(("terminate", name) for name in processes),
+            *(("freeze", name) for name in ("worker", *processes)),
         ],
         "link": [(kind, link) for link in links for kind in _LINK_KINDS],
         "postgres": [("stop_database", "postgres")],

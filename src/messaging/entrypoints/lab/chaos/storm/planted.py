@@ -1,4 +1,4 @@
-"""Seven classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
+"""Eight classic mistakes, made on purpose in the memory of a child process, to test that a storm notices them.
 
 No command and no setting of `app` leads here: `python -m messaging.entrypoints.lab.chaos.storm.planted BUG COMMAND…` is
 what the storm starts instead of `app COMMAND…`, and only when asked to test itself.
@@ -25,7 +25,7 @@ from messaging.domain.messages import unclear_sends
 from messaging.domain.messages.retry import Uncertain, Unreachable
 from messaging.domain.messages.transitions import lifecycle
 from messaging.entrypoints.composition import adapters, providers
-from messaging.entrypoints.lab.chaos.storm.links import WORKERS
+from messaging.entrypoints.lab.chaos.storm.links import CALLBACKS, WORKERS
 from messaging.entrypoints.lab.dev.stack import APP, Adjust, Launch
 
 _SELF: Final = "messaging.entrypoints.lab.chaos.storm.planted"
@@ -144,6 +144,14 @@ def dedupe_in_redis() -> None:
     _put(submissions, "accept_many", accept_many)
 
 
+def try_followers_early() -> None:
+    """Posts whatever is due at an endpoint, not only the first of each message."""
+    units: Any = sys.modules[_wired("PostgresUnitOfWorkFactory").__module__]
+    statements: Any = sys.modules[units.PostgresLanes.__module__].sql
+    for name in ("CLAIM", "TAKE"):
+        _put(statements, name, getattr(statements, name).replace("AND q.head\n", "\n"))
+
+
 def _wired(name: str) -> Any:
     """A class of an adapter, as the composition knows it."""
     return vars(adapters)[name]
@@ -155,7 +163,7 @@ def _put(owner: object, name: str, planted: object) -> None:
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):
     """A planted bug: its place, the promises that it breaks, the kind of fault that shows it soonest, if any,
-    and the channel that it is on.
+    and the channel that it is on; `callbacks`: somebody must listen.
     """
 
     plant: Callable[[], None]
@@ -163,6 +171,7 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
     breaks: frozenset[str]
     focus: str | None = None
     channel: str = "whatsapp"
+    callbacks: bool = False
 
 
 PLANTS: Final[dict[str, Plant]] = {
@@ -173,6 +182,9 @@ PLANTS: Final[dict[str, Plant]] = {
     "retry-on-timeout": Plant(plant=retry_on_timeout, processes=WORKERS, breaks=frozenset({"I2"})),
     "repeat-without-key": Plant(plant=repeat_without_key, processes=WORKERS, breaks=frozenset({"I2"})),
     "resend-after-data": Plant(plant=resend_after_data, processes=WORKERS, breaks=frozenset({"I2"}), channel="email"),
+    "try-followers-early": Plant(
+        plant=try_followers_early, processes=(CALLBACKS,), breaks=frozenset({"C2", "C3"}), callbacks=True
+    ),
     "relay-by-cursor": Plant(plant=relay_by_cursor, processes=WORKERS, breaks=frozenset({"I1"})),
     "dedupe-in-redis": Plant(plant=dedupe_in_redis, processes=("api",), breaks=frozenset({"I10"}), focus="flush"),
 }

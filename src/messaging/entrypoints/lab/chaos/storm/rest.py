@@ -18,7 +18,9 @@ _WAITING: Final = """
 SELECT (SELECT count(*) FROM messages WHERE state IN ('scheduled', 'queued', 'claimed', 'sending', 'unknown')) AS open,
        (SELECT count(*) FROM dispatches WHERE kind NOT IN ('rematch', 'poll_status')) AS due,
        (SELECT count(*) FROM jobs WHERE kind <> 'sync_templates') AS jobs,
-       (SELECT count(*) FROM raw_webhooks WHERE status = 'stored') AS stored
+       (SELECT count(*) FROM raw_webhooks WHERE status = 'stored') AS stored,
+       (SELECT count(*) FROM pending_events) AS unannounced,
+       (SELECT count(*) FROM callback_queue WHERE NOT held) AS callbacks
 """
 # Everything that happens leaves an event, a raw webhook or an attempt.
 _HAPPENED: Final = """
