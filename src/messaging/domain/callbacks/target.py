@@ -14,8 +14,7 @@ from msgspec import Struct
 
 LONGEST_URL: Final = 2_048
 _PORTS: Final = {"https": 443, "http": 80}
-# Ports below 1024 are other protocols' own, all but these.
-_LOW_PORTS: Final = frozenset({80, 443})
+# Ports below are other protocols' own, all but a scheme's usual one.
 _FIRST_FREE_PORT: Final = 1_024
 _LAST_PORT: Final = 65_535
 
@@ -73,8 +72,8 @@ def read_target(url: str, *, denied_ports: Collection[int] = ()) -> Target | Seq
     if parts is None:
         return (*flaws, _flaw_of_authority(authority))
     host = parts["host"].strip("[]").lower()
-    port = int(parts["port"]) if parts["port"] is not None else _PORTS.get(scheme, 443)
-    flaws += [*_flaws_of_host(host, parts["host"]), *_flaws_of_port(port, denied_ports)]
+    port = int(parts["port"]) if parts["port"] is not None else _PORTS.get(scheme, _PORTS["https"])
+    flaws += [*_flaws_of_host(host, parts["host"]), *_flaws_of_port(port, scheme, denied_ports)]
     path = (found["path"] or "/") + ("" if found["query"] is None else f"?{found['query']}")
     return tuple(flaws) or Target(scheme, host, port, path)
 
@@ -107,10 +106,11 @@ def _flaws_of_host(host: str, written: str) -> Iterator[Flaw]:
         yield Flaw("url_host", "The host is no name: labels of letters, digits and hyphens, without a dot at the end.")
 
 
-def _flaws_of_port(port: int, denied: Collection[int]) -> Iterator[Flaw]:
-    free = _FIRST_FREE_PORT <= port <= _LAST_PORT or port in _LOW_PORTS
+def _flaws_of_port(port: int, scheme: str, denied: Collection[int]) -> Iterator[Flaw]:
+    usual = _PORTS.get(scheme, _PORTS["https"])
+    free = _FIRST_FREE_PORT <= port <= _LAST_PORT or port == usual
     if not free or port in denied:
-        yield Flaw("url_port", f"Port {port} is not for callbacks: use 443, 8443 or another above 1023.")
+        yield Flaw("url_port", f"Port {port} is not for callbacks: use {usual}, 8443 or another above 1023.")
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -75,7 +75,9 @@ def test_a_port_is_one_for_callbacks() -> None:
         port for port in (22, 80, 443, 1023, 1024, 8443, 65_535, 65_536) if not codes(f"https://a.b:{port}/")
     ]
 
-    assert for_callbacks == [80, 443, 1024, 8443, 65_535]
+    assert for_callbacks == [443, 1024, 8443, 65_535]
+    assert codes("http://example.com:80/") == set()
+    assert codes("http://example.com:443/") == {"url_port"}
     assert codes("https://example.com:6379/", denied_ports=frozenset({6379})) == {"url_port"}
 
 
