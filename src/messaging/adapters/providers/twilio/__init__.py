@@ -47,7 +47,7 @@ PROVIDER: Final = Provider(
         called="sender",
         unlisted=NAME,
     ),
-    steps=Steps(subscription=Subscription(override=False, otherwise="to it for numbers that posted nowhere before")),
+    steps=Steps(subscription=Subscription(override=False, otherwise="there for numbers that posted nowhere before")),
     secret_patterns=(r"Basic [A-Za-z0-9+/]{16,}={0,2}",),
     build=build,
 )

@@ -89,7 +89,7 @@ def _of_steps(provider: Provider) -> list[Decorator]:
         options.append(click.option("--pin", help=text))
     if (subscription := provider.steps.subscription) is not None:
         default = "with" if subscription.override else "without"
-        text = f"Webhooks go to the account's own URL; without, they go {subscription.otherwise}. Default: {default}."
+        text = f"Webhooks go to the account's own URL; without, {subscription.otherwise}. Default: {default}."
         options.append(click.option("--override/--no-override", default=None, help=text))
     return options
 

@@ -113,8 +113,8 @@ class ConnectAccount:
             return
         override = subscription.override if self._order.override is None else self._order.override
         self._api.call("POST", f"{_ACCOUNTS}/{account['id']}/subscribe", body={"override": override})
-        where = f"to {account['webhook_url']}" if override else subscription.otherwise
-        say(f"ok    webhooks: delivered {where}")
+        where = "delivered there" if override else f"delivered {subscription.otherwise}"
+        say(f"ok    webhooks: the account's own URL is {account['webhook_url']}; they are {where}")
 
     def _register(self, account: Mapping[str, Any], sender: Mapping[str, Any]) -> Mapping[str, Any]:
         if sender["status"] == _CONNECTED:
