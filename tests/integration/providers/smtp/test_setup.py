@@ -42,7 +42,9 @@ async def test_a_server_that_takes_the_login_is_in_order_and_gets_no_mail(securi
         findings = await inspected(server, tmp_path, security)
 
     assert [(finding.part, finding.ok) for finding in findings] == [("server", True), ("login", True)]
-    assert "takes messages of up to" in findings[0].detail
+    assert findings[0].detail.startswith(
+        f"localhost, port {server.port} ({security}), answers, takes messages of up to"
+    )
     assert server.taken == []
 
 
@@ -131,6 +133,9 @@ async def test_an_account_in_test_mode_is_looked_for_in_the_sandbox(tmp_path: Pa
         connection = Connection(mode=Mode.TEST, external_id="localhost", credentials=credentials(server, "starttls"))
         with pytest.raises(ProviderUnavailable, match="sandbox"):
             await setup.inspect(connection)
+        told = opening.place(Mode.TEST, "smtp.example.com", credentials(server, "starttls"))
+
+    assert told == "The sandbox, in place of smtp.example.com,"
 
 
 async def test_there_is_nothing_to_subscribe_to_and_nothing_to_register(tmp_path: Path) -> None:

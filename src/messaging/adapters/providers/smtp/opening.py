@@ -33,6 +33,12 @@ class Opening:
         manner = self._manner(host, credentials, credentials.security)
         return await Conversation.open(manner, lambda: self._connect(host, credentials))
 
+    def place(self, mode: Mode, host: str, credentials: SmtpCredentials) -> str:
+        """Whom conversations are held with, as the subject of a sentence."""
+        if mode in self._sandboxes:
+            return f"The sandbox, in place of {host},"
+        return f"{host}, port {credentials.port} ({credentials.security}),"
+
     async def _open_sandbox(self, sandbox: SandboxServer, credentials: SmtpCredentials) -> Conversation:
         """The sandbox is the operator's own, and its conversations are not encrypted."""
         port = await sandbox.port()

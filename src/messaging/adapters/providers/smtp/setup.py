@@ -34,7 +34,7 @@ class SmtpSetup:
         half = tuple(_half_a_login(known))
         # With half a login the server can be looked at all the same.
         used = replace(known, username=None, password=None) if half else known
-        where = f"{connection.external_id}, port {known.port},"
+        where = self._open.place(connection.mode, connection.external_id, known)
         try:
             async with asyncio.timeout(self._patience):
                 conversation = await self._open(connection.mode, connection.external_id, used)
@@ -42,7 +42,7 @@ class SmtpSetup:
             return Inspection(findings=(_silent(where, known), *half))
         except Interrupted as interrupted:
             return Inspection(findings=(*_about(interrupted.end, where, known), *half))
-        server = _answers(where, known, conversation)
+        server = _answers(where, conversation)
         await conversation.leave()
         return Inspection(findings=(server, *(half or (_accepted(known),))))
 
@@ -61,10 +61,10 @@ def _half_a_login(known: SmtpCredentials) -> Iterator[Finding]:
         yield Finding(part="login", ok=False, detail=detail, pointer=f"/{missing}", code="missing_field")
 
 
-def _answers(where: str, known: SmtpCredentials, conversation: Conversation | None = None) -> Finding:
+def _answers(where: str, conversation: Conversation | None = None) -> Finding:
     most = None if conversation is None else conversation.largest
     bound = "" if most is None else f", takes messages of up to {most} bytes"
-    return _server(f"{where} answers (security {known.security}){bound}.", ok=True)
+    return _server(f"{where} answers{bound}.", ok=True)
 
 
 def _accepted(known: SmtpCredentials) -> Finding:
@@ -76,11 +76,11 @@ def _about(end: Refused | Lost | Unfit, where: str, known: SmtpCredentials) -> t
     match end:
         case Refused(stage=Stage.LOGIN, reply=reply):
             login = _login(explained(reply, Stage.LOGIN), may_pass=reply.is_for_now)
-            return _answers(where, known), login
+            return _answers(where), login
         case Refused(stage=stage, reply=reply):
             return (_server(explained(reply, stage), may_pass=reply.is_for_now),)
         case Unfit(code="login_not_offered", reason=reason):
-            return _answers(where, known), _login(reason)
+            return _answers(where), _login(reason)
         case Unfit(code="host_not_allowed", reason=reason):
             return (_server(reason),)
         case Unfit(reason=reason):
