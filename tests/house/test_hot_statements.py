@@ -19,6 +19,7 @@ NOT_HOT = {
     "callbacks.stored_events": {"ONE"},
     "callbacks.subjects": {"PAYLOAD", "INBOUND"},
     "callbacks.delivering.callback_log": {"FAILURES"},
+    "callbacks.delivering.deliveries": {"ATTEMPTS", "OF_EVENT", "HEALTH", "SWITCH", "WAKE", "CLOSE_BREAKER"},
     "callbacks.delivering.depths": {"LANES", "DUE", "HELD", "PENDING"},
     "callbacks.delivering.targets": {"DISABLE", "ENDPOINTS"},
     "callbacks.delivering.held_statements": {"HOLD", "RELEASE", "DUE_NOW", "DROP", "DROP_OLD"},

@@ -4,13 +4,14 @@ A job holds ids, never content of messages or data about people: it is stored as
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final, get_args
 
 import msgspec
 from msgspec import Struct
 
-from messaging.domain.shared.ids import AccountId, TemplateId
+from messaging.domain.shared.ids import AccountId, CallbackEndpointId, TemplateId
 
 
 class JobLane(StrEnum):
@@ -38,7 +39,16 @@ class ReleaseHeld(Struct, frozen=True, tag="release_held"):
     template_id: TemplateId
 
 
-Job = SyncTemplates | ReleaseHeld
+class ReleaseCallbacks(Struct, frozen=True, tag="release_callbacks"):
+    """Let the callbacks go that are held for this endpoint; discard those written before `drop_before`, if given."""
+
+    lane: ClassVar[JobLane] = JobLane.PROMPT
+
+    endpoint_id: CallbackEndpointId
+    drop_before: datetime | None = None
+
+
+Job = SyncTemplates | ReleaseHeld | ReleaseCallbacks
 KINDS: Final[Mapping[str, type[Job]]] = {str(job.__struct_config__.tag): job for job in get_args(Job)}
 
 _encoder = msgspec.json.Encoder()

@@ -17,6 +17,7 @@ from tests.integration.api.callers import Caller, Json, Platform, Shop
 PREFIXES = {
     **{"message_id": "msg", "template_id": "tpl", "sender_id": "snd", "account_id": "acc", "tenant_id": "ten"},
     **{"own_template_id": "own", "key_id": "key", "event_id": "evt", "job_id": "job", "incident_id": "inc"},
+    **{"endpoint_id": "cbe"},
 }
 ODD_BODIES = (b"{", b"[]", b"null", b'"\\ud800"', b"\xff\xfe", b"\x00", b"1e400", b"[" * 5_000, b'{"reason": 1}')
 EDGES = (

@@ -18,6 +18,7 @@ UNKNOWN = {
     "sender_id": "snd_01kaf8v3e5f8k9m2n4p6q8r0st",
     "account_id": "acc_01kaf8v3e5f8k9m2n4p6q8r0st",
     "event_id": "evt_01kaf8v3e5f8k9m2n4p6q8r0st",
+    "endpoint_id": "cbe_01kaf8v3e5f8k9m2n4p6q8r0st",
 }
 
 

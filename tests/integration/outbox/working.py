@@ -25,7 +25,9 @@ class Worker:
         self.system = PostgresSystemUnitOfWorkFactory(engines.system)
         self.ran: list[int] = []
         registry = JobRegistry(
-            register(jobs.ReleaseHeld, self.exactly_once), register(jobs.SyncTemplates, self.at_least_once)
+            register(jobs.ReleaseHeld, self.exactly_once),
+            register(jobs.SyncTemplates, self.at_least_once),
+            register(jobs.ReleaseCallbacks, self.not_asked_for),
         )
         self.run = RunDueJobs(
             open_uow=self.system, registry=registry, run=RunJob(registry=registry), telemetry=Counts()
@@ -41,6 +43,9 @@ class Worker:
 
     async def at_least_once(self, job: jobs.SyncTemplates, claimed: ClaimedJob) -> JobResult:
         self.ran.append(job.account_id.int)
+        return Done()
+
+    async def not_asked_for(self, job: jobs.ReleaseCallbacks, claimed: ClaimedJob) -> JobResult:
         return Done()
 
     async def until_nothing_is_due(self, lane: JobLane = JobLane.PROMPT) -> None:

@@ -11,6 +11,7 @@ from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory, PostgresUnitOfWorkFactory
 from messaging.adapters.providers.whatsapp_cloud.credentials import Credentials
 from messaging.application import jobs
+from messaging.application.callbacks.watching.switch import ReleaseCallbacks
 from messaging.application.jobs import JobLane
 from messaging.application.messages.operating.release_held import ReleaseHeld
 from messaging.application.outbox.registry import JobRegistry, register
@@ -61,6 +62,7 @@ class World:
         registry = JobRegistry(
             register(jobs.SyncTemplates, sync_due, policy=LISTING_POLICY),
             register(jobs.ReleaseHeld, ReleaseHeld(open_uow=self.system)),
+            register(jobs.ReleaseCallbacks, ReleaseCallbacks(open_uow=self.system)),
         )
         self.jobs = RunDueJobs(
             open_uow=self.system,

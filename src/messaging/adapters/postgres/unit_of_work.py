@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messaging.adapters.postgres.announcing.announcements import PostgresAnnouncements
 from messaging.adapters.postgres.announcing.of_messages import NOBODY
 from messaging.adapters.postgres.callbacks.delivering.callback_log import PostgresCallbackLog
+from messaging.adapters.postgres.callbacks.delivering.deliveries import PostgresCallbackDeliveries
 from messaging.adapters.postgres.callbacks.delivering.held_callbacks import PostgresHeldCallbacks
 from messaging.adapters.postgres.callbacks.delivering.lanes import PostgresLanes
 from messaging.adapters.postgres.callbacks.delivering.targets import PostgresCallbackTargets
@@ -160,6 +161,10 @@ class PostgresUnitOfWork:
     @cached_property
     def conversations(self) -> PostgresConversations:
         return PostgresConversations(self._opened.driver, self._scope)
+
+    @cached_property
+    def callback_deliveries(self) -> PostgresCallbackDeliveries:
+        return PostgresCallbackDeliveries(self._opened.driver, self._scope)
 
     @cached_property
     def callback_events(self) -> PostgresCallbackEvents:

@@ -8,6 +8,7 @@ from messaging.application.ports.admin_keys import AdminKeys
 from messaging.application.ports.attempts import Attempts
 from messaging.application.ports.awaited_messages import AwaitedMessages
 from messaging.application.ports.callbacks.announcements import Announcements
+from messaging.application.ports.callbacks.deliveries import CallbackDeliveries
 from messaging.application.ports.callbacks.endpoints import CallbackEndpoints, CallbackSecrets
 from messaging.application.ports.callbacks.events import CallbackEvents
 from messaging.application.ports.callbacks.lanes import HeldCallbacks, Lanes
@@ -115,6 +116,13 @@ class AnnouncingRoles(Protocol):
     def announcements(self) -> Announcements: ...
 
 
+class DeliveryLogRoles(Protocol):
+    """Roles of a tenant's transaction for what became of its callbacks."""
+
+    @property
+    def callback_deliveries(self) -> CallbackDeliveries: ...
+
+
 class EventRoles(Protocol):
     """Roles of a tenant's transaction for the events that its endpoints were told of."""
 
@@ -154,6 +162,7 @@ class UnitOfWork(
     AccessRoles,
     AnnouncingRoles,
     EventRoles,
+    DeliveryLogRoles,
     Protocol,
 ):
     """A tenant's transaction with every role; a use case that needs few of them may name those instead."""

@@ -19,6 +19,7 @@ from messaging.entrypoints.api.edge.idempotency import Once
 from messaging.entrypoints.api.probes import ProbesController
 from messaging.entrypoints.api.reference.pages import ReferenceController
 from messaging.entrypoints.api.v1.accounts import router as accounts
+from messaging.entrypoints.api.v1.callbacks import deliveries_router as deliveries
 from messaging.entrypoints.api.v1.callbacks import events_router as events
 from messaging.entrypoints.api.v1.conversations import router as conversations
 from messaging.entrypoints.api.v1.messages import router as messages
@@ -87,6 +88,7 @@ def _tenants_routers(has: Application) -> Sequence[Router]:
         conversations.router(has.conversations),
         webhooks.router(has.webhooks),
         events.router(has.callback_events),
+        deliveries.router(has.callback_delivery),
         templates.router(has.templates),
         accounts.router(has.accounts, has.templates),
         tenant.router(has.tenants),

@@ -51,10 +51,15 @@ class Application(DeclarativeContainer):
         worker=worker,
     )
     templates: Any = Container(TemplateUseCases, settings=settings, adapters=adapters, accounts=accounts, pacing=pacing)
-    outbox: Any = Container(
-        OutboxUseCases, settings=settings, adapters=adapters, messages=messages, templates=templates
-    )
     callback_delivery: Any = Container(CallbackDeliveryUseCases, settings=settings, adapters=adapters)
+    outbox: Any = Container(
+        OutboxUseCases,
+        settings=settings,
+        adapters=adapters,
+        messages=messages,
+        templates=templates,
+        callbacks=callback_delivery,
+    )
     callback_events: Any = Container(CallbackEventUseCases, adapters=adapters)
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(

@@ -23,6 +23,7 @@ class Side(NamedTuple):
     event: str
     own_template: str
     callback_event: str
+    endpoint: str
 
     def ids(self) -> set[str]:
         return {
@@ -32,6 +33,7 @@ class Side(NamedTuple):
             self.event,
             self.own_template,
             self.callback_event,
+            self.endpoint,
             self.shop.account,
             self.shop.sender,
             self.shop.template,
@@ -141,6 +143,7 @@ DEAD: Final = {"message_id": lambda other: other.dead}
 SENDER: Final = {"sender_id": lambda other: other.shop.sender}
 ACCOUNT: Final = {"account_id": lambda other: other.shop.account}
 EVENT: Final = {"event_id": lambda other: other.event}
+ENDPOINT: Final = {"endpoint_id": lambda other: other.endpoint}
 CALLBACK_EVENT: Final = {"event_id": lambda other: other.callback_event}
 TEMPLATE: Final = {"template_id": lambda other: other.shop.template}
 
@@ -169,6 +172,12 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "get_provider_event": Asked(not_found, EVENT),
     "list_events": Asked(lists(lambda own: own.callback_event)),
     "get_event": Asked(not_found, CALLBACK_EVENT),
+    "list_event_deliveries": Asked(not_found, CALLBACK_EVENT),
+    "list_callback_attempts": Asked(not_found, ENDPOINT),
+    "get_callback_endpoint_health": Asked(not_found, ENDPOINT),
+    "pause_callback_endpoint": Asked(not_found, ENDPOINT),
+    "resume_callback_endpoint": Asked(not_found, ENDPOINT, lambda _: {"replay": "all"}),
+    "enable_callback_endpoint": Asked(not_found, ENDPOINT, lambda _: {"replay": "all"}),
     "create_template": Asked(
         refused("/account_id", "account_unknown"), body=lambda other: template_body(other.shop.account, name="another")
     ),

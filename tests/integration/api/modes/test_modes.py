@@ -21,6 +21,7 @@ from messaging.application.webhooks import event_content
 from messaging.domain.callbacks import body
 from messaging.domain.shared.ids import (
     AccountId,
+    CallbackEndpointId,
     CallbackEventId,
     EventId,
     Prefix,
@@ -32,7 +33,7 @@ from messaging.domain.shared.ids import (
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.api.reference.openapi import Route, routes
 from messaging.entrypoints.composition.containers import Application
-from tests.builders import an_inbound_message
+from tests.builders import an_endpoint, an_inbound_message
 from tests.integration.api.callers import Platform, Shop, account_body, own_template_body, phone_id
 from tests.integration.api.modes.decisions import DECISIONS, UNCLEAR, Side
 from tests.integration.api.workers import Fate, work_through
@@ -72,7 +73,19 @@ async def furnished(platform: Platform, application: Application, tenant: str, m
     assert own.status_code == 201, own.text
     event, callback_event = await told_of(application, shop), await recorded(application, shop, mode)
     own_template = own.json()["template"]["id"]
-    return Side(mode.value, shop, message, dead, inbound[0]["id"], event, own_template, callback_event)
+    endpoint = await listening(application, shop, mode)
+    return Side(mode.value, shop, message, dead, inbound[0]["id"], event, own_template, callback_event, endpoint)
+
+
+async def listening(application: Application, shop: Shop, mode: Mode) -> str:
+    """The shop has an endpoint in this mode."""
+    tenant = parse_typeid(Prefix.TENANT, shop.tenant)
+    assert tenant is not None
+    endpoint = an_endpoint(id=CallbackEndpointId(uuid7()), tenant_id=TenantId(tenant), mode=mode)
+    async with application.adapters.open_uow()(endpoint.tenant_id, mode) as uow:
+        await uow.callback_endpoints.add(endpoint)
+        await uow.commit()
+    return typeid(Prefix.CALLBACK_ENDPOINT, endpoint.id)
 
 
 async def written_to(application: Application, shop: Shop) -> None:

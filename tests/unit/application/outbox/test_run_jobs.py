@@ -28,6 +28,11 @@ POLICY = JobPolicy(first_wait=10 * SECOND, jitter=0.5, most_attempts=3)
 PROMPT, BULK = JobLane.PROMPT, JobLane.BULK
 
 
+async def nothing(job: object, claimed: ClaimedJob) -> JobResult:
+    """The handler of a kind that a test does not ask for."""
+    return Done()
+
+
 class World:
     """One process. `result` is what a handler comes to; jobs are known by their template's number."""
 
@@ -44,6 +49,7 @@ class World:
         registry = JobRegistry(
             register(jobs.ReleaseHeld, self.release, policy=POLICY, timeout=timeout),
             register(jobs.SyncTemplates, self.sync),
+            register(jobs.ReleaseCallbacks, nothing),
         )
         self.run = RunDueJobs(
             open_uow=self.store.open_uow,
@@ -315,11 +321,11 @@ def test_every_kind_needs_one_handler() -> None:
     async def handle(job: object, claimed: ClaimedJob) -> JobResult:
         return Done()
 
-    release = register(jobs.ReleaseHeld, handle)
+    release, callbacks = register(jobs.ReleaseHeld, handle), register(jobs.ReleaseCallbacks, handle)
     with pytest.raises(ValueError, match=r"without a handler: \['sync_templates'\]; with more than one: \[\]"):
-        JobRegistry(release)
+        JobRegistry(release, callbacks)
     with pytest.raises(ValueError, match=r"without a handler: \[\]; with more than one: \['release_held'\]"):
-        JobRegistry(release, register(jobs.SyncTemplates, handle), register(jobs.ReleaseHeld, handle))
+        JobRegistry(release, callbacks, register(jobs.SyncTemplates, handle), register(jobs.ReleaseHeld, handle))
 
 
 def test_a_job_is_stored_as_plain_json() -> None:
@@ -327,5 +333,5 @@ def test_a_job_is_stored_as_plain_json() -> None:
 
     assert jobs.encode(job) == '{"type":"release_held","template_id":"00000000-0000-0000-0000-000000000007"}'
     assert jobs.decode(jobs.encode(job)) == job
-    assert set(jobs.KINDS) == {"release_held", "sync_templates"}
+    assert set(jobs.KINDS) == {"release_callbacks", "release_held", "sync_templates"}
     assert jobs.kind_of(job) == "release_held"

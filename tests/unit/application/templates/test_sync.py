@@ -83,6 +83,7 @@ class World:
 
 
 def _told(job: jobs.Job) -> tuple[str, Any]:
+    assert not isinstance(job, jobs.ReleaseCallbacks)
     return ("read", job.account_id) if isinstance(job, jobs.SyncTemplates) else ("release", job.template_id)
 
 

@@ -21,6 +21,7 @@ from messaging.entrypoints.api.reference.words import properties as words
 from messaging.entrypoints.api.reference.words.examples import example_of
 from messaging.entrypoints.api.reference.words.responses import response_name, responses
 from messaging.entrypoints.api.v1.accounts import router as accounts
+from messaging.entrypoints.api.v1.callbacks import deliveries_router as deliveries
 from messaging.entrypoints.api.v1.callbacks import events_router as events
 from messaging.entrypoints.api.v1.conversations import router as conversations
 from messaging.entrypoints.api.v1.messages import router as messages
@@ -33,6 +34,7 @@ TENANT_CONTROLLERS: Final[tuple[type[Controller], ...]] = (
     *conversations.CONTROLLERS,
     *webhooks.CONTROLLERS,
     *events.CONTROLLERS,
+    *deliveries.CONTROLLERS,
     *templates.CONTROLLERS,
     *accounts.CONTROLLERS,
     *tenant.CONTROLLERS,

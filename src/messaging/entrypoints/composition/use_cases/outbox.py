@@ -26,6 +26,7 @@ class OutboxUseCases(DeclarativeContainer):
     adapters: Any = DependenciesContainer()
     messages: Any = DependenciesContainer()
     templates: Any = DependenciesContainer()
+    callbacks: Any = DependenciesContainer()
 
     registry = Singleton(
         JobRegistry,
@@ -37,6 +38,7 @@ class OutboxUseCases(DeclarativeContainer):
             timeout=LONGEST_LISTING,
         ),
         Singleton(register, jobs.ReleaseHeld, messages.release_held),
+        Singleton(register, jobs.ReleaseCallbacks, callbacks.release),
     )
     summarize = Singleton(SummarizeJobs, open_uow=adapters.open_system_uow)
     list_dead = Singleton(ListDeadJobs, open_uow=adapters.open_system_uow)

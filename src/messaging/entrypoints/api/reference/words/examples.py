@@ -3,6 +3,7 @@
 from typing import Any, Final, get_args, get_origin
 
 from messaging.entrypoints.api.decoding.cursors import ListView
+from messaging.entrypoints.api.reference.delivery_words import DELIVERY_EXAMPLES
 from messaging.entrypoints.api.reference.words.administration import INCIDENT_EXAMPLES
 from messaging.entrypoints.api.reference.words.names import public_name
 from messaging.entrypoints.api.reference.words.templates import OWN_EXAMPLES
@@ -49,9 +50,7 @@ _CALLBACK_EVENT: Final = {
             "status": "delivered",
             "category": "utility",
             "sender_id": _SENDER,
-            "reference": "order-1042",
-            "metadata": {"order": "1042"},
-            "attempt": 1,
+            **{"reference": "order-1042", "metadata": {"order": "1042"}, "attempt": 1},
             "provider": "whatsapp_cloud",
             "provider_message_id": "wamid.HBgLMTQxNTU1NTAxMDA",
             "occurred_at": "2026-11-29T09:30:02.000Z",
@@ -214,6 +213,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "occurred_at": _AT,
         "received_at": _LATER,
     },
+    **DELIVERY_EXAMPLES,
     "CallbackEvent": _CALLBACK_EVENT,
     "CallbackEvents": {"data": [_CALLBACK_EVENT], "next_cursor": _EVENT, "has_more": False},
     "ProviderEvent": {

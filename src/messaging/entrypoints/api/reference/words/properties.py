@@ -46,6 +46,7 @@ PATH_PARAMETERS: Final = {
     "event_id": "A provider event's id.",
     "job_id": "A job's id.",
     "incident_id": "An incident's id.",
+    "endpoint_id": "A callback endpoint's id.",
 }
 IDEMPOTENCY_KEY: Final = (
     "A value of your choice, unique to this request. For 7 days a repetition with the same body is answered with the "

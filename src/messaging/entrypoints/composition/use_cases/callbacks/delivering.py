@@ -1,4 +1,4 @@
-"""The container that builds what `app callbacks` does: fans events out, and delivers callbacks."""
+"""The container that builds what `app callbacks` does, and what tenants see of it: fan-out, delivery, the log."""
 
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,8 @@ from messaging.application.callbacks.delivering.post import PostCallback
 from messaging.application.callbacks.delivering.start_attempts import StartAttempts
 from messaging.application.callbacks.settling.recorded import Recorded
 from messaging.application.callbacks.settling.settle import SettleLanes
+from messaging.application.callbacks.watching.queries import FindDeliveries, FindEndpointHealth, ListAttempts
+from messaging.application.callbacks.watching.switch import EnableEndpoint, PauseEndpoint, ReleaseCallbacks
 from messaging.domain.callbacks.schedule import WINDOWS
 from messaging.entrypoints.settings.settings import Settings
 
@@ -58,3 +60,11 @@ class CallbackDeliveryUseCases(DeclarativeContainer):
     )
     measure = Singleton(MeasureCallbacks, vitals=adapters.callback_vitals, telemetry=adapters.telemetry)
     drop_old_held = Singleton(DropOldHeld, open_uow=adapters.open_system_uow)
+    release = Singleton(ReleaseCallbacks, open_uow=adapters.open_system_uow)
+    pause = Singleton(PauseEndpoint, open_uow=adapters.open_uow)
+    enable = Singleton(EnableEndpoint, open_uow=adapters.open_uow, clock=adapters.clock)
+    list_attempts = Singleton(
+        ListAttempts, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
+    )
+    find_deliveries = Singleton(FindDeliveries, open_uow=adapters.open_uow)
+    find_health = Singleton(FindEndpointHealth, open_uow=adapters.open_uow)
