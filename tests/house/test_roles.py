@@ -37,4 +37,5 @@ def test_settings_are_the_owners() -> None:
         "retry_dead_letter",
         "discard_dead_letter",
         "act_on_messages",
+        "replay_event",
     }

@@ -8,13 +8,14 @@ import pytest
 
 from messaging.application import jobs
 from messaging.application.callbacks.watching.queries import FindDeliveries, FindEndpointHealth, ListAttempts
+from messaging.application.callbacks.watching.replay import ReplayEvent
 from messaging.application.callbacks.watching.switch import EnableEndpoint, PauseEndpoint, ReleaseCallbacks
 from messaging.application.ports.outbox import Done
 from messaging.domain.callbacks.endpoint import EndpointStatus
 from messaging.domain.shared.errors import DomainError
 from messaging.domain.shared.ids import CallbackEndpointId, CallbackEventId
 from messaging.domain.shared.mode import Mode
-from messaging.entrypoints.composition.clock import SystemClock
+from messaging.entrypoints.composition.clock import SystemClock, new_id
 from tests.builders import ENDPOINT, TENANT, a_claimed_job, a_principal
 from tests.fakes.exchange import an_answer
 from tests.integration.callbacks.telling import RING, Telling
@@ -150,3 +151,26 @@ async def test_what_is_not_there_is_not_found(watching: Watching) -> None:
     await none(watching.health(a_principal(mode=Mode.TEST), ENDPOINT))
     await none(watching.pause(a_principal(), NOBODY))
     await none(watching.deliveries(a_principal(), CallbackEventId(NOBODY)))
+
+
+async def test_an_event_can_be_posted_once_more_with_the_same_id_and_body(watching: Watching) -> None:
+    await watching.delivering.announce()
+    await watching.delivering.run()
+    first = watching.delivering.exchange.posted[0]
+    [row, *_] = await watching.delivering.telling.fetch("SELECT id FROM callback_events ORDER BY id")
+    replay = ReplayEvent(open_uow=watching.delivering.telling.open, clock=SystemClock(), new_id=new_id)
+
+    await replay(a_principal(), CallbackEventId(row["id"]), ENDPOINT)
+    await watching.delivering.run()
+
+    again = watching.delivering.exchange.posted[-1]
+    assert len(watching.delivering.exchange.posted) == 4
+    assert (again.headers["webhook-id"], again.body) == (first.headers["webhook-id"], first.body)
+    assert again.headers["webhook-replay"] == "true"
+    assert "webhook-replay" not in first.headers
+    await watching.pause(a_principal(), ENDPOINT)
+    with pytest.raises(DomainError, match="not enabled"):
+        await replay(a_principal(), CallbackEventId(row["id"]), ENDPOINT)
+    with pytest.raises(DomainError) as refused:
+        await replay(a_principal(mode=Mode.TEST), CallbackEventId(row["id"]), ENDPOINT)
+    assert refused.value.code == "not_found"

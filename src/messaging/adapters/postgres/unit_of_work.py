@@ -163,6 +163,10 @@ class PostgresUnitOfWork:
         return PostgresConversations(self._opened.driver, self._scope)
 
     @cached_property
+    def lanes(self) -> PostgresLanes:
+        return PostgresLanes(self._opened.driver)
+
+    @cached_property
     def callback_deliveries(self) -> PostgresCallbackDeliveries:
         return PostgresCallbackDeliveries(self._opened.driver, self._scope)
 

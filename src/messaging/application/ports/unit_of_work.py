@@ -121,6 +121,8 @@ class DeliveryLogRoles(Protocol):
 
     @property
     def callback_deliveries(self) -> CallbackDeliveries: ...
+    @property
+    def lanes(self) -> Lanes: ...
 
 
 class EventRoles(Protocol):

@@ -173,6 +173,7 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "list_events": Asked(lists(lambda own: own.callback_event)),
     "get_event": Asked(not_found, CALLBACK_EVENT),
     "list_event_deliveries": Asked(not_found, CALLBACK_EVENT),
+    "replay_event": Asked(not_found, CALLBACK_EVENT, lambda other: {"endpoint_id": other.endpoint}),
     "list_callback_attempts": Asked(not_found, ENDPOINT),
     "get_callback_endpoint_health": Asked(not_found, ENDPOINT),
     "pause_callback_endpoint": Asked(not_found, ENDPOINT),

@@ -34,6 +34,7 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "list_events": _READERS,
     "get_event": _READERS,
     "list_event_deliveries": _READERS,
+    "replay_event": _OPERATORS,
     "list_callback_attempts": _READERS,
     "get_callback_endpoint_health": _READERS,
     "pause_callback_endpoint": MANAGES_ACCOUNTS,

@@ -31,6 +31,7 @@ DELIVERY_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     "CallbackDelivery": _DELIVERY,
     "CallbackDeliveries": {"data": [_DELIVERY]},
+    "ReplayedEvent": {"event_id": _EVENT, "endpoint_id": _ENDPOINT},
     "EndpointHealth": {
         "id": _ENDPOINT,
         "status": "enabled",

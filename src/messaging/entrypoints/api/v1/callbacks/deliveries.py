@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from messaging.application.callbacks.watching.queries import FindDeliveries, FindEndpointHealth, ListAttempts
+from messaging.application.callbacks.watching.replay import ReplayedEventView, ReplayEvent
 from messaging.application.callbacks.watching.switch import EnableEndpoint, PauseEndpoint
 from messaging.application.callbacks.watching.views import (
     CallbackAttemptView,
@@ -46,7 +47,14 @@ class ReplayBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("`since` goes with `replay: since`, and with nothing else")
 
 
+class ReplayEventBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an event is posted once more."""
+
+    endpoint_id: Annotated[str, Meta(max_length=100, description="The endpoint, cbe_…; it has to be enabled.")]
+
+
 REPLAY = Body(ReplayBody)
+REPLAY_EVENT = Body(ReplayEventBody)
 _EXAMPLE: Final = {"replay": "since", "since": "2026-11-29T09:00:00Z"}
 
 
@@ -187,6 +195,33 @@ class EventDeliveriesController(Controller):
         find_deliveries: NamedDependency[FindDeliveries],
     ) -> CallbackDeliveriesView:
         return await find_deliveries(request.auth, CallbackEventId(in_path(Prefix.EVENT, event_id)))
+
+    @post(
+        "/{event_id:str}/replay",
+        status_code=202,
+        opt=operation(
+            "replay_event",
+            TAG,
+            "Post an event to an endpoint once more",
+            description="Whatever became of it, for 30 days. The callback has the same `webhook-id` and body, and "
+            "says `webhook-replay: true`. It waits for no other event about its subject, and none waits for it.",
+            status=202,
+            body=ReplayEventBody,
+            example={"endpoint_id": "cbe_01k5c0v7t3m9n1p2q4r5s6t7v8"},
+            returns=ReplayedEventView,
+            problems=("state_conflict",),
+        ),
+    )
+    async def replay(
+        self,
+        request: TenantRequest,
+        event_id: FromPath[str],
+        replay_event: NamedDependency[ReplayEvent],
+        once: NamedDependency[Once],
+    ) -> Response[bytes]:
+        id = CallbackEventId(in_path(Prefix.EVENT, event_id))
+        body, raw = await REPLAY_EVENT.read(request)
+        return await once(request, raw, lambda: replay_event(request.auth, id, _id(body.endpoint_id)), status=202)
 
 
 async def _enable(

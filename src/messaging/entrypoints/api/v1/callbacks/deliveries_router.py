@@ -20,5 +20,6 @@ def router(deliveries: UseCases) -> Router:
             "find_endpoint_health": use_case(deliveries.find_health()),
             "pause_endpoint": use_case(deliveries.pause()),
             "enable_endpoint": use_case(deliveries.enable()),
+            "replay_event": use_case(deliveries.replay()),
         },
     )

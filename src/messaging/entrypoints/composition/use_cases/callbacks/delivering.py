@@ -16,6 +16,7 @@ from messaging.application.callbacks.delivering.start_attempts import StartAttem
 from messaging.application.callbacks.settling.recorded import Recorded
 from messaging.application.callbacks.settling.settle import SettleLanes
 from messaging.application.callbacks.watching.queries import FindDeliveries, FindEndpointHealth, ListAttempts
+from messaging.application.callbacks.watching.replay import ReplayEvent
 from messaging.application.callbacks.watching.switch import EnableEndpoint, PauseEndpoint, ReleaseCallbacks
 from messaging.domain.callbacks.schedule import WINDOWS
 from messaging.entrypoints.settings.settings import Settings
@@ -68,3 +69,4 @@ class CallbackDeliveryUseCases(DeclarativeContainer):
     )
     find_deliveries = Singleton(FindDeliveries, open_uow=adapters.open_uow)
     find_health = Singleton(FindEndpointHealth, open_uow=adapters.open_uow)
+    replay = Singleton(ReplayEvent, open_uow=adapters.open_uow, clock=adapters.clock, new_id=adapters.new_id)
