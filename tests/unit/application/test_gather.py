@@ -168,6 +168,20 @@ async def test_beside_a_batch_under_way_the_next_stays_open_until_it_is_full() -
     await asyncio.gather(*tasks)
 
 
+async def test_what_a_full_batch_leaves_over_is_written_by_another_writer_at_once() -> None:
+    """Nobody is woken while a batch is kept open, so whoever closes it wakes a writer for those behind it."""
+    ledger = Ledger(open_=False)
+    gather = Gatherer(ledger, linger=LONG, max_batch=2, writers=3)
+
+    tasks = await ready(gather(1), gather(2), gather(3))
+    await ready()
+    tasks += await ready(gather(4), gather(5), gather(6))
+
+    assert ledger.batches == [[1, 2], [3, 4], [5, 6]]
+    ledger.open.set()
+    await asyncio.gather(*tasks)
+
+
 async def test_beside_a_batch_under_way_the_next_goes_when_it_has_lingered() -> None:
     ledger = Ledger(open_=False)
     gather = Gatherer(ledger, linger=0.001)

@@ -106,5 +106,13 @@ def test_who_comes_back_is_not_owed_for_the_time_away() -> None:
     assert back == {flow(1): 5, flow(2): 5}
 
 
+def test_who_got_all_it_wanted_is_owed_nothing_more() -> None:
+    small, large = flow(1), flow(2)
+    shares = FairShares()
+    assert shares.share({small: 1, large: 50}, 4) == {small: 1, large: 3}
+
+    assert shares.share({small: 50, large: 50}, 2) == {small: 1, large: 1}
+
+
 def test_messages_of_no_campaign_are_a_flow_like_others() -> None:
     assert FairShares().share({flow(1, 1, NO_FLOW.int): 5, flow(1, 1, 7): 5}, 4) == {flow(1, 1): 2, flow(1, 1, 7): 2}

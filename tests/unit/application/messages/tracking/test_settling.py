@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from messaging.application.messages.resolving import resolve_unknown as resolve_unknown_module
+from messaging.application.messages.resolving.inquire import Question
 from messaging.application.messages.resolving.resolve_unknown import UnclearTerms
 from messaging.application.messages.tracking import expire_held as expire_held_module
 from messaging.application.messages.tracking import expire_unserved as expire_unserved_module
@@ -28,6 +29,7 @@ from messaging.domain.messages.message import ECHO_GRACE, Category, Priority
 from messaging.domain.messages.message_state import DispatchKind, Outcome, Phase
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions.negative_evidence import NegativeEvidenceRule
+from messaging.domain.messages.unclear_sends import Recourse
 from messaging.domain.shared.ids import SenderId
 from messaging.domain.shared.unclear import OnUnknown
 from tests.builders import NOON, SENDER, TENANT, an_attempt
@@ -77,6 +79,25 @@ async def test_an_echo_that_did_not_come_is_put_before_a_person(stored: Stored) 
 
     assert (looked_at, stored.states(), stored.waits(1)) == (1, {1: State.UNCONFIRMED}, None)
     assert counts.seen == {"unknown_resolved{outcome=unconfirmed}": 1}
+
+
+async def test_whoever_is_asked_about_waits_longer_than_two_requests_take(stored: Stored) -> None:
+    """Another worker must not look while this one is asking."""
+    unclear(stored, 1)
+
+    class Asked(Exception):
+        """The question is on its way, and what is committed by then counts."""
+
+    async def inquire(questions: Sequence[Question]) -> None:
+        assert [question.recourse for question in questions] == [Recourse.ASK]
+        raise Asked
+
+    terms = UnclearTerms(grace=ECHO_GRACE, sending_lease=timedelta(seconds=60))
+    open_uow, can = stored.open_uow, all_can(Capabilities(can_find=True))
+    with pytest.raises(Asked):
+        await resolving(open_uow, Counts(), terms, capabilities=can, inquire=inquire)()
+
+    assert stored.waits(1) == (STOP, timedelta(seconds=150))
 
 
 async def test_one_that_was_heard_of_meanwhile_waits_no_more_and_is_not_counted(stored: Stored) -> None:

@@ -117,6 +117,7 @@ def test_what_fuel_allows_is_a_megabyte_at_most() -> None:
         "{{ namespace() }}",
         "{{ many|attr('__class__') }}",
         "{{ many.__class__ }}",
+        "{{ long.upper() }}",
         "{{ long|replace('x', 'xxxxxxxxxx') }}",
         "{{ long|split('x')|join(long) }}",
         "{{ many|map('upper') }}",
