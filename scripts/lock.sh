@@ -20,6 +20,6 @@ compile() {
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
         --custom-compile-command "make lock" "$@"
 }
-compile pyproject.toml --extra embedded --group dev --output-file requirements-dev.lock "$@"
-compile pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+compile pyproject.toml --extra embedded --extra otlp --group dev --output-file requirements-dev.lock "$@"
+compile pyproject.toml --extra otlp --constraint requirements-dev.lock --output-file requirements.lock
 compile --group build --constraint requirements-dev.lock --output-file requirements-build.lock

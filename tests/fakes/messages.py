@@ -237,6 +237,7 @@ def _accepted(new: NewMessage, now: datetime) -> StoredMessage:
         expires_at=message.expires_at,
         attempt=None,
         now=now,
+        trace_id=message.trace_id,
     )
     return StoredMessage(
         accepted=message,

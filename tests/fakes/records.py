@@ -108,4 +108,5 @@ def _row(stored: StoredMessage) -> MessageRow:
         created_at=message.created_at,
         updated_at=stored.updated_at,
         sealed=stored.sealed,
+        trace_id=message.trace_id,
     )

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,9 @@ def test_the_runtime_lock_satisfies_the_dependencies() -> None:
 
 
 def test_the_development_lock_satisfies_every_dependency() -> None:
-    embedded = PROJECT["project"]["optional-dependencies"]["embedded"]
+    extras = PROJECT["project"]["optional-dependencies"].values()
     groups = PROJECT["dependency-groups"]
-    everything = [*PROJECT["project"]["dependencies"], *embedded, *groups["dev"], *groups["build"]]
+    everything = [*PROJECT["project"]["dependencies"], *chain(*extras), *groups["dev"], *groups["build"]]
 
     assert_satisfied(requirements(everything), "requirements-dev.lock")
 

@@ -1,10 +1,11 @@
 """The platforms that journeys share: every process real, the provider the sandbox."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.collector import Collector
 from tests.journeys.platform import MORTAL_LEASE, Platform, running_platform
 
 # Leases and waits short enough to see end.
@@ -31,8 +32,15 @@ _SANDBOX_OF_THE_MORTAL = {"hang_max_ms": 500, "webhook_late_ms": 2_000, "pair_li
 
 
 @pytest.fixture(scope="session")
-async def platform() -> AsyncIterator[Platform]:
-    async with running_platform(_SETTINGS) as platform:
+def collector() -> Iterator[Collector]:
+    """What the platform exports its spans to."""
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+async def platform(collector: Collector) -> AsyncIterator[Platform]:
+    async with running_platform(_SETTINGS | {"APP_OTLP_ENDPOINT": collector.url}) as platform:
         yield platform
 
 

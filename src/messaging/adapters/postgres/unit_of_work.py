@@ -28,6 +28,7 @@ from messaging.adapters.postgres.dispatches.awaited_messages import PostgresAwai
 from messaging.adapters.postgres.dispatches.dispatches import PostgresDispatches
 from messaging.adapters.postgres.dispatches.due_messages import PostgresDueMessages
 from messaging.adapters.postgres.dispatches.unserved_messages import PostgresUnservedMessages
+from messaging.adapters.postgres.messages.apply_changes import Noted, ignored
 from messaging.adapters.postgres.messages.attempts import PostgresAttempts
 from messaging.adapters.postgres.messages.failovers import PostgresFailovers
 from messaging.adapters.postgres.messages.lifecycles import MessageStates, PostgresLifecycles
@@ -203,15 +204,16 @@ class PostgresUnitOfWork:
 class PostgresSystemUnitOfWork:
     """The platform's transaction, across tenants, within the grants of `messaging_system`."""
 
-    def __init__(self, opened: Transaction, weeks: Weeks, changed: Changed, listening: Listening) -> None:
+    def __init__(self, opened: Transaction, weeks: Weeks, changed: Changed, listening: Listening, noted: Noted) -> None:
         self._opened = opened
         self._states = MessageStates(opened.driver, weeks)
         self._change = _Change(changed)
         self._listening = listening
+        self._noted = noted
 
     @cached_property
     def lifecycles(self) -> PostgresLifecycles:
-        return PostgresLifecycles(self._opened.driver, self._states, self._listening)
+        return PostgresLifecycles(self._opened.driver, self._states, self._listening, self._noted)
 
     @cached_property
     def attempts(self) -> PostgresAttempts:
@@ -335,15 +337,23 @@ class PostgresUnitOfWorkFactory:
 
 
 class PostgresSystemUnitOfWorkFactory:
-    """`open_system_uow()`, over the system engine."""
+    """`open_system_uow()`, over the system engine. `noted` is told of every change of a message."""
 
-    def __init__(self, engine: AsyncEngine, *, changed: Changed = _nobody, listening: Listening = NOBODY) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        changed: Changed = _nobody,
+        listening: Listening = NOBODY,
+        noted: Noted = ignored,
+    ) -> None:
         self._engine = engine
         self._listening = listening
         self._weeks = Weeks()
         self._changed = changed
+        self._noted = noted
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[SystemUnitOfWork]:
         async with transaction(self._engine) as opened:
-            yield PostgresSystemUnitOfWork(opened, self._weeks, self._changed, self._listening)
+            yield PostgresSystemUnitOfWork(opened, self._weeks, self._changed, self._listening, self._noted)

@@ -1,14 +1,17 @@
-"""Every metric with its help text and labels, and their implementation with the Prometheus client.
+"""Every metric with its help text and labels; they are kept by the Prometheus client, and spans by an exporter.
 
 Every metric is declared here once. An undeclared name or label is an error, not a new time series: dashboards and
 alerts depend on these names, and an open set of labels grows without bound in the metrics store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from messaging.adapters.telemetry.span_export import SpanExport
+from messaging.domain.tracing.spans import Span
 
 _NAMESPACE: Final = "messaging"
 # Upper bounds in seconds, from a local commit (1 ms) to a slow provider (60 s).
@@ -70,6 +73,8 @@ COUNTERS: Final[dict[str, Declared]] = {
     "callback_attempts": Declared("Exchanges with tenants' endpoints, by their result.", ("result",)),
     "endpoint_notices": Declared("Notices that an endpoint fails, was disabled or works again.", ("level",)),
     "partitions_dropped": Declared("Weekly partitions dropped because they were past their retention.", ("table",)),
+    "spans_exported": Declared("Spans that the collector has taken.", ()),
+    "spans_dropped": Declared("Spans given up: the queue was full, or the collector refused them.", ("reason",)),
 }
 HISTOGRAMS: Final[dict[str, Declared]] = {
     "callback_seconds": Declared("One exchange with a tenant's endpoint.", ("pool",)),
@@ -98,13 +103,13 @@ class UndeclaredMetric(Exception):
 
 
 class PrometheusTelemetry:
-    """The port `Telemetry` on the Prometheus client.
+    """The port `Telemetry` on the Prometheus client. Spans go to `spans`; without it none are wanted.
 
     The child of a metric (one combination of label values) is looked up once and kept, because the library's own lookup
     takes longer than counting.
     """
 
-    def __init__(self, *, registry: CollectorRegistry) -> None:
+    def __init__(self, *, registry: CollectorRegistry, spans: SpanExport | None = None) -> None:
         self._counters = {
             name: Counter(name, it.help, it.labels, namespace=_NAMESPACE, registry=registry)
             for name, it in COUNTERS.items()
@@ -119,6 +124,12 @@ class PrometheusTelemetry:
         }
 
         self._children: dict[tuple[object, ...], Any] = {}
+        self._spans = spans
+        # Trace ids below it are sampled; no id is below the empty text.
+        self._sampled_below = ""
+        if spans is not None:
+            self._sampled_below = spans.sampled_below
+            spans.report_to(self)
 
     def count(self, name: str, value: int = 1, **labels: str) -> None:
         self._child(self._counters, name, labels).inc(value)
@@ -128,6 +139,13 @@ class PrometheusTelemetry:
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         self._child(self._gauges, name, labels).set(value)
+
+    def traces(self, trace_id: str | None) -> bool:
+        return trace_id is not None and trace_id[16:] < self._sampled_below
+
+    def emit(self, spans: Sequence[Span]) -> None:
+        if self._spans is not None:
+            self._spans.put(spans)
 
     def _child(self, metrics: Mapping[str, Any], name: str, labels: dict[str, str]) -> Any:
         key = (name, *labels.items())

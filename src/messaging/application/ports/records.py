@@ -40,6 +40,7 @@ class MessageRow(Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     sealed: bytes
+    trace_id: str | None = None
 
 
 class EventRow(Struct, frozen=True, kw_only=True):

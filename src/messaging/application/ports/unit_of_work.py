@@ -284,6 +284,7 @@ class SystemUnitOfWork(
     """The platform's transaction with every role; a use case that needs few of them names those instead."""
 
 
+OpenMessages = Callable[[TenantId, Reach], AbstractAsyncContextManager[MessageRoles]]
 OpenConversations = Callable[[TenantId, Reach], AbstractAsyncContextManager[ConversationRoles]]
 OpenOwnTemplates = Callable[[TenantId, Reach], AbstractAsyncContextManager[OwnTemplateRoles]]
 OpenUnitOfWork = Callable[[TenantId, Reach], AbstractAsyncContextManager[UnitOfWork]]

@@ -177,7 +177,7 @@ class ProcessWebhooks:
         tenant_id, account_id = webhook.tenant_id, webhook.account_id
         match event:
             case Receipt():
-                meant.receipts.append(Arrived(tenant_id, account_id, event))
+                meant.receipts.append(Arrived(tenant_id, account_id, event, webhook))
             case InboundMessage():
                 meant.inbound.append(InboundArrived(tenant_id, account_id, webhook.id, event))
             case TemplateStatusChanged() | TemplateQualityChanged() | TemplateChanged():

@@ -24,6 +24,8 @@ from messaging.application.tenants.accounts.connections import AccountCredential
 from messaging.application.webhooks import raw
 from messaging.domain.shared.ids import AccountId, Prefix, WebhookId, typeid
 from messaging.domain.tenants.tenant import ProviderAccount
+from messaging.domain.tracing.journey import webhook as webhook_span
+from messaging.domain.tracing.journey import webhook_ref
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +187,12 @@ class StoreWebhook:
         """Store a request that is known to be genuine. Raises StoreUnavailable or Overloaded."""
         webhook = _webhook(endpoint, request, id=WebhookId(self._new_id()), now=now)
         answer = endpoint.reader.acknowledgement
-        return Stored(answer) if await self._store(webhook) else Duplicate(answer)
+        if not await self._store(webhook):
+            return Duplicate(answer)
+        if self._telemetry.traces(webhook_ref(webhook.id).trace_id):
+            span = webhook_span(webhook.id, provider=webhook.provider, began=now, ended=self._clock.now())
+            self._telemetry.emit((span,))
+        return Stored(answer)
 
     def request(self, arriving: Arriving) -> WebhookRequest:
         """The request under the public URL. The path is written anew, because a proxy may have shortened it."""

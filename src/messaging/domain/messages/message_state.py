@@ -89,3 +89,4 @@ class MessageState(Struct, frozen=True, kw_only=True):
     now: datetime
     # The message was sent again, by a person or by `on_unknown`, although an earlier attempt may have been accepted.
     possible_duplicate: bool = False
+    trace_id: str | None = None

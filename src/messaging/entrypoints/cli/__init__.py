@@ -17,6 +17,7 @@ from messaging.entrypoints.cli.through_api import (
     own_templates,
     provider_events,
     senders,
+    tracing,
 )
 from messaging.entrypoints.cli.through_api.connecting import command as connecting
 
@@ -48,6 +49,7 @@ _MODULES = (
     accounts,
     senders,
     messages,
+    tracing,
     own_templates,
     provider_events,
     events,

@@ -76,6 +76,7 @@ _KNOWN: dict[str, tuple[str, Exit]] = {
     "RedisNotInstalled": ("run `make install`, or set APP_REDIS_URL", Exit.DEPENDENCY_DOWN),
     "NoUnprivilegedAccount": ("run as an ordinary user", Exit.DEPENDENCY_DOWN),
     "StateInUse": ("stop the other one, or choose another --state-dir", Exit.FAILURE),
+    "ExporterNotInstalled": ("pip install 'messaging[otlp]', or unset APP_OTLP_ENDPOINT", Exit.CONFIGURATION),
     "NoFreePort": ("choose ports with --port-base", Exit.FAILURE),
     "InsufficientPrivilegeError": (
         "give the login of APP_DATABASE_SYSTEM_URL beside that of APP_DATABASE_URL; docs/operations.md, Database",

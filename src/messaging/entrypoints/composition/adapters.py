@@ -35,6 +35,7 @@ from messaging.entrypoints.composition.health.process import ProcessHealth, lane
 from messaging.entrypoints.composition.provider_adapters import build_adapters
 from messaging.entrypoints.composition.providers import BY_NAME, CARRIED
 from messaging.entrypoints.composition.resources import Resources
+from messaging.entrypoints.composition.traces import noted_ends, span_export
 from messaging.entrypoints.observability.operations import Operations
 from messaging.entrypoints.settings.settings import Settings
 
@@ -44,10 +45,13 @@ class Adapters(DeclarativeContainer):
 
     settings: Dependency[Settings] = Dependency(instance_of=Settings)
     resources: Dependency[Resources] = Dependency(instance_of=Resources)
+    process: Dependency[str] = Dependency(instance_of=str)
 
     clock = Singleton(SystemClock)
     new_id = Object(new_id)
-    telemetry = Singleton(PrometheusTelemetry, registry=resources.provided.registry)
+    spans = Singleton(span_export, settings, on_close=resources.provided.on_close, process=process)
+    telemetry = Singleton(PrometheusTelemetry, registry=resources.provided.registry, spans=spans)
+    noted_ends = Singleton(noted_ends, settings)
     key_ring = Singleton(AesKeyRing, Singleton(terms.master_key, settings))
 
     installed = Object(BY_NAME)
@@ -64,9 +68,13 @@ class Adapters(DeclarativeContainer):
         engine=resources.provided.engines.system,
         changed=snapshots.provided.changed,
         listening=snapshots,
+        noted=noted_ends.provided.note,
     )
     optimistic_writes = Singleton(
-        PostgresOptimisticWrites, engine=resources.provided.engines.system, listening=snapshots
+        PostgresOptimisticWrites,
+        engine=resources.provided.engines.system,
+        listening=snapshots,
+        noted=noted_ends.provided.note,
     )
     callback_vitals = Singleton(PostgresCallbackVitals, resources.provided.engines.system)
     open_fan_out = Singleton(

@@ -33,7 +33,7 @@ class Application(DeclarativeContainer):
     resources: Dependency[Resources] = Dependency(instance_of=Resources)
     worker: Dependency[str] = Dependency(instance_of=str)
 
-    adapters: Any = Container(Adapters, settings=settings, resources=resources)
+    adapters: Any = Container(Adapters, settings=settings, resources=resources, process=worker)
     accounts: Any = Container(AccountUseCases, settings=settings, adapters=adapters)
     tenants: Any = Container(TenantUseCases, settings=settings, adapters=adapters, accounts=accounts)
     access: Any = Container(AccessUseCases, settings=settings, adapters=adapters, tenants=tenants)

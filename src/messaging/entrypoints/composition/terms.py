@@ -12,6 +12,7 @@ from messaging.domain.messages.transitions.lifecycle import EchoGrace
 from messaging.domain.messages.transitions.negative_evidence import NegativeEvidenceRule
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.domain.tenants.quotas import ConfigurationQuotas
+from messaging.entrypoints.http_server.bounds import HttpBounds
 from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.settings.values import RetentionDays
 
@@ -95,4 +96,16 @@ def configuration_quotas(settings: Settings) -> ConfigurationQuotas:
         templates=settings.tenant_templates,
         own_templates=settings.tenant_own_templates,
         keys=settings.tenant_keys,
+    )
+
+
+def http_bounds(settings: Settings) -> HttpBounds:
+    """The limits of one HTTP listener."""
+    return HttpBounds(
+        connections=settings.http_connections,
+        header_lines=settings.http_header_lines,
+        head_bytes=settings.http_head_bytes,
+        head_seconds=settings.http_head_seconds,
+        body_seconds=settings.http_body_seconds,
+        idle_seconds=settings.http_idle_seconds,
     )

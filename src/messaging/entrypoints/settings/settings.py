@@ -17,8 +17,8 @@ from msgspec import Meta, Struct
 from messaging.domain.channels.table import CHANNELS
 from messaging.domain.messages.transitions.negative_evidence import NegativeEvidenceRule
 from messaging.domain.shared.category import Category
-from messaging.entrypoints.settings.outbound import OutboundSettings
 from messaging.entrypoints.settings.renamed import RENAMED
+from messaging.entrypoints.settings.traces import OtlpEndpoint, OtlpHeaders, TraceSettings
 from messaging.entrypoints.settings.values import (
     CallbackSeconds,
     CrashPoints,
@@ -36,6 +36,7 @@ from messaging.entrypoints.settings.values import (
     RetentionDays,
     Seconds,
     Secret,
+    SecretHeaders,
     Unlimited,
 )
 from messaging.entrypoints.settings.watching import TenantMetricsChoice
@@ -48,7 +49,7 @@ def _about(text: str) -> Meta:
     return Meta(description=text)
 
 
-class Settings(OutboundSettings, frozen=True, kw_only=True):
+class Settings(TraceSettings, frozen=True, kw_only=True):
     """The settings of `api`, `worker`, `webhooks` and the administrative commands."""
 
     database_url: Annotated[
@@ -219,6 +220,8 @@ class ClientSettings(Struct, frozen=True, kw_only=True):
 
     api_url: Annotated[HttpUrl, _about("API that `app send` and `app trace` call.")] = HttpUrl("http://127.0.0.1:8000")
     api_key: Annotated[Secret, _about("Tenant key that `app send` and `app trace` use.")]
+    otlp_endpoint: OtlpEndpoint = None
+    otlp_headers: OtlpHeaders = None
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -246,17 +249,8 @@ class ProviderGroup(Struct, frozen=True):
 T = TypeVar("T", bound=Struct)
 _OF_PROVIDERS: Final = "of_providers"
 _WRAPPERS: Final = {
-    DatabaseUrl,
-    RedisUrl,
-    HttpUrl,
-    Secret,
-    MasterKey,
-    CrashPoints,
-    Nat64Prefix,
-    Networks,
-    Ports,
-    RetentionDays,
-    TenantMetricsChoice,
+    *(DatabaseUrl, RedisUrl, HttpUrl, Secret, SecretHeaders, MasterKey),
+    *(CrashPoints, Nat64Prefix, Networks, Ports, RetentionDays, TenantMetricsChoice),
 }
 GROUPS: Final[tuple[type[Struct], ...]] = (Settings, ClientSettings)
 

@@ -22,7 +22,9 @@ class Described(Struct, frozen=True, kw_only=True):
 def describe(providers: Mapping[str, ProviderGroup]) -> tuple[Described, ...]:
     """Every setting there is, in the order of declaration; those of providers come last."""
     groups = [(group, PREFIX) for group in GROUPS] + [(group.kind, group.prefix) for group in providers.values()]
-    return tuple(_described(group, prefix, field) for group, prefix in groups for field in fields_of(group))
+    described = (_described(group, prefix, field) for group, prefix in groups for field in fields_of(group))
+    # Two groups may share a setting.
+    return tuple(dict.fromkeys(described))
 
 
 def _described(group: type[Struct], prefix: str, field: msgspec.structs.FieldInfo) -> Described:

@@ -46,6 +46,20 @@ class Secret(Struct, frozen=True):
         return "Secret(…)"
 
 
+class SecretHeaders(Secret, frozen=True):
+    """Headers of a request, as `name=value` with commas between."""
+
+    def __post_init__(self) -> None:
+        if any(not name.strip() or not equals for name, equals, _ in self._pairs()):
+            raise ValueError("is not `name=value` with commas between.")
+
+    def as_dict(self) -> dict[str, str]:
+        return {name.strip().lower(): value.strip() for name, _, value in self._pairs()}
+
+    def _pairs(self) -> list[tuple[str, str, str]]:
+        return [pair.partition("=") for pair in self.value.split(",")]
+
+
 class MasterKey(Struct, frozen=True):
     """The key that wraps every tenant's data key, as base64 or hex."""
 

@@ -75,6 +75,7 @@ def duties_of(has: Application) -> Duties:
             Chore("connected", has.webhooks.take_in_connected(), every=30.0),
             # Whoever connects an account has its templates read; this finds accounts that nobody has read.
             Chore("template_syncs", has.templates.plan_syncs(), every=600.0),
+            Chore("traces", has.tracking.keep_traces(), every=5.0),
             Chore("snapshots", has.adapters.snapshots().watch, every=0.0),
             Chore("dead_jobs", has.outbox.purge_dead(), every=_HOUR),
             *_upkeep_of_tables(has),

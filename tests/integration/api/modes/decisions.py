@@ -157,6 +157,7 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "summarize_messages": Asked(_counts_own),
     "get_message": Asked(not_found, MESSAGE),
     "list_message_events": Asked(not_found, MESSAGE),
+    "get_message_trace": Asked(not_found, MESSAGE),
     "cancel_message": Asked(not_found, MESSAGE),
     "retry_message": Asked(not_found, DEAD),
     "list_dead_letters": Asked(lists(lambda own: own.dead, key="message_id")),

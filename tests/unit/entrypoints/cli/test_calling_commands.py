@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ import respx
 from messaging.entrypoints.cli import app
 from messaging.entrypoints.cli.failures import Exit, exit_code_of
 from messaging.entrypoints.lab.dev.profile import Profile, find_profile, profile_path, remove_profile, write_profile
+from tests.collector import Collector
 
 API = "http://api.test"
 SEND = ("send", "--to", "+14155550100", "--template", "order_update", "--var", "1=Ana")
@@ -137,11 +138,57 @@ def test_a_trace_finds_a_message_by_its_reference(api: respx.MockRouter, call: C
         listed = api.get("/v1/messages").respond(json={"data": [{"id": "msg_1"}], "has_more": True})
         api.get("/v1/messages/msg_1").respond(json={"id": "msg_1", "status": "read"})
         api.get("/v1/messages/msg_1/events").respond(json={"data": [event], "has_more": False})
+        api.get("/v1/messages/msg_1/trace").respond(json=TRACED)
         ended = call("trace", "order 1042", "--json")
+        shown = call("trace", "msg_1")
 
     assert ended.code == 0
     assert json.loads(ended.out)["message"]["status"] == "read"
+    assert json.loads(ended.out)["trace"] == TRACED
     assert listed.calls.last.request.url.params["reference"] == "order 1042"
+    assert [line.partition("2026")[0].rstrip() for line in shown.out.splitlines() if "T12:00" in line] == [
+        "POST /v1/messages",
+        "└─ create deliver",
+        "   ├─ process deliver",
+        "   │  └─ send sms",
+        "   └─ process receipt",
+    ]
+    assert "error=30003" in shown.out
+
+
+def a_span(id: str, parent: str | None, name: str, **told: str) -> dict[str, Any]:
+    at = "2026-05-04T12:00:00Z"
+    times = {"started_at": at, "ended_at": at, "kind": "internal"}
+    return {"span_id": id, "parent_id": parent, "name": name, "attributes": {}, "error": told.get("error"), **times}
+
+
+TRACED: dict[str, Any] = {
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "sampled": False,
+    "spans": [
+        a_span("1" * 16, None, "POST /v1/messages"),
+        a_span("2" * 16, "1" * 16, "create deliver"),
+        a_span("3" * 16, "2" * 16, "process deliver"),
+        a_span("4" * 16, "3" * 16, "send sms", error="30003"),
+        a_span("5" * 16, "2" * 16, "process receipt"),
+    ],
+}
+
+
+def test_a_trace_goes_to_the_collector_when_asked(
+    api: respx.MockRouter, call: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collector() as collector, api:
+        api.get("/v1/messages/msg_1").respond(json={"id": "msg_1", "status": "read"})
+        api.get("/v1/messages/msg_1/events").respond(json={"data": [], "has_more": False})
+        api.get("/v1/messages/msg_1/trace").respond(json=TRACED)
+        unset = call("trace", "msg_1", "--otlp")
+        monkeypatch.setenv("APP_OTLP_ENDPOINT", collector.url)
+        ended = call("trace", "msg_1", "--otlp")
+
+    assert (unset.code, ended.code) == (2, 0)
+    assert "APP_OTLP_ENDPOINT" in unset.err
+    assert [span.span_id.hex() for span in collector.spans] == [str(span["span_id"]) for span in TRACED["spans"]]
 
 
 def a_profile(pid: int) -> Profile:

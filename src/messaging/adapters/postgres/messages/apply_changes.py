@@ -8,7 +8,7 @@ Wide rows are passed as one array of a row type: one array per column takes twic
 server.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from operator import attrgetter
@@ -147,6 +147,14 @@ UPDATE dead_letters l SET resolved_at = clock_timestamp(), resolution = c.resolu
 FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS c(tenant_id, message_id, resolution)
 WHERE l.tenant_id = c.tenant_id AND l.message_id = c.message_id AND l.resolved_at IS NULL
 """
+
+# Told of changes that were written, committed or not: whoever keeps the traces of bad ends looks at them later.
+Noted = Callable[[Sequence[Change]], object]
+
+
+def ignored(changes: Sequence[Change]) -> None:
+    """Takes no note, for a process or a tenant's transaction in which nobody looks."""
+
 
 _json = msgspec.json.Encoder()
 

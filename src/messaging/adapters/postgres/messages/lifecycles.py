@@ -12,7 +12,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from messaging.adapters.postgres.announcing.of_messages import NOBODY
-from messaging.adapters.postgres.messages.apply_changes import apply_changes
+from messaging.adapters.postgres.messages.apply_changes import Noted, apply_changes, ignored
 from messaging.adapters.postgres.messages.locks import LAST_ATTEMPTS, LOCK
 from messaging.adapters.postgres.schema.weeks import ALL_WEEKS, Weeks, bounds
 from messaging.adapters.postgres.session.transactions import Driver
@@ -55,10 +55,13 @@ class MessageStates:
 class PostgresLifecycles:
     """Messages, locked and changed in one open transaction; a tenant's transaction sees that tenant's messages only."""
 
-    def __init__(self, driver: Driver, states: MessageStates, listening: Listening = NOBODY) -> None:
+    def __init__(
+        self, driver: Driver, states: MessageStates, listening: Listening = NOBODY, noted: Noted = ignored
+    ) -> None:
         self._driver = driver
         self._states = states
         self._listening = listening
+        self._noted = noted
 
     async def lock(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, MessageState]:
         if not keys:
@@ -74,6 +77,7 @@ class PostgresLifecycles:
         if changes:
             week = await self._states.week_of([change.key.message_id for change in changes])
             await apply_changes(self._driver, changes, week, self._listening)
+            self._noted(changes)
 
 
 def _by_value(members: type[E]) -> dict[str, E]:
@@ -106,6 +110,7 @@ def _message(row: Record, attempt: LastAttempt | None) -> MessageState:
         attempt=attempt,
         now=row["now"],
         possible_duplicate=row["possible_duplicate"],
+        trace_id=row["trace_id"],
     )
 
 

@@ -9,7 +9,8 @@ from messaging.adapters.postgres.schema.weeks import within
 
 _MESSAGE: Final = """
     m.tenant_id, m.id, m.state, m.seq, m.epoch, m.attempts, m.checks, m.claim_failures, m.channel, m.priority,
-    m.category, m.policy, m.on_unknown, m.account_id, m.sender_id, m.expires_at, m.possible_duplicate
+    m.category, m.policy, m.on_unknown, m.account_id, m.sender_id, m.expires_at, m.possible_duplicate,
+    m.trace_id
 """
 
 # Locks expired messages of the given senders. Indexes: dispatches_lane_idx, read no further than the inner limit;

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.announcing.of_messages import NOBODY
-from messaging.adapters.postgres.messages.apply_changes import is_plain, write_each
+from messaging.adapters.postgres.messages.apply_changes import Noted, ignored, is_plain, write_each
 from messaging.adapters.postgres.schema.weeks import Weeks
 from messaging.adapters.postgres.session.transactions import autocommit
 from messaging.application.ports.callbacks.listening import Listening
@@ -31,8 +31,9 @@ SELECT EXISTS (
 class PostgresOptimisticWrites:
     """Writes starts and outcomes through the `system` engine; each write is a transaction of its own."""
 
-    def __init__(self, engine: AsyncEngine, listening: Listening = NOBODY) -> None:
+    def __init__(self, engine: AsyncEngine, listening: Listening = NOBODY, *, noted: Noted = ignored) -> None:
         self._engine = engine
+        self._noted = noted
         self._weeks = Weeks()
         self._listening = listening
 
@@ -42,7 +43,9 @@ class PostgresOptimisticWrites:
             return frozenset()
         async with autocommit(self._engine) as driver:
             week = await self._weeks.of(driver, [change.key.message_id for change in plain])
-            return await write_each(driver, plain, week, self._listening)
+            written = await write_each(driver, plain, week, self._listening)
+        self._noted(plain)
+        return written
 
     async def any_parked(self, learnt: Sequence[tuple[AccountId, str]]) -> bool:
         async with autocommit(self._engine) as driver:

@@ -33,7 +33,7 @@ LAST_ID: Final = UUID(int=2**128 - 1)
 COLUMNS: Final = """
     m.id, m.mode, m.channel, m.state, m.category, m.priority, m.on_unknown, m.policy, m.account_id, m.sender_id,
     m.template_id, m.reference, m.summary, m.attempts, m.checks, m.error_code, m.error_reason, m.possible_duplicate,
-    m.send_at, m.expires_at, m.created_at, m.updated_at,
+    m.send_at, m.expires_at, m.created_at, m.updated_at, m.trace_id,
     (SELECT a.provider_message_id FROM attempts a
      WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id AND a.provider_message_id IS NOT NULL
      ORDER BY a.epoch DESC LIMIT 1) AS provider_message_id

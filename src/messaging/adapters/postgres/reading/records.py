@@ -103,4 +103,5 @@ def _message(row: Record) -> MessageRow:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         sealed=row["sealed"],
+        trace_id=row["trace_id"],
     )

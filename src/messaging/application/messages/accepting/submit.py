@@ -24,6 +24,7 @@ from messaging.application.messages.accepting.assess import (
     recipient_indexes,
     window_state,
 )
+from messaging.application.messages.accepting.spans import emit_created
 from messaging.application.messages.accepting.submission_limits import LimitSubmissions
 from messaging.application.messages.reading import payload
 from messaging.application.ports.clock import Clock, NewId
@@ -69,13 +70,15 @@ class IdempotencyRequest(Struct, frozen=True, kw_only=True):
 class Reply(Struct, frozen=True, kw_only=True):
     """The response, byte for byte: a replay answers with the very bytes of the first time.
 
-    `balances` is what the caller's limits leave.
+    `balances` is what the caller's limits leave. `span_id` is that of the request, if its messages are traced: the
+    spans of the messages are below it.
     """
 
     status: int
     body: bytes
     replayed: bool
     balances: tuple[Balance, ...] = ()
+    span_id: str | None = None
 
 
 class AcceptedView(Struct, frozen=True, kw_only=True):
@@ -87,6 +90,7 @@ class AcceptedView(Struct, frozen=True, kw_only=True):
     to: str
     reference: str | None
     created_at: datetime
+    trace_id: Annotated[str | None, Meta(description="The trace that all of its way belongs to.")]
     links: dict[str, str]
 
 
@@ -275,6 +279,7 @@ class SubmitMessages:
             to=message.recipient.value,
             reference=message.reference,
             created_at=message.created_at,
+            trace_id=message.trace_id,
             links={"self": f"/v1/messages/{id_}", "events": f"/v1/messages/{id_}/events"},
         )
         return _Prepared(NewMessage(message=message, sealed=sealed, recipient_index=indexes[0]), view)
@@ -285,7 +290,11 @@ class SubmitMessages:
             case Stored():
                 for (channel, priority), count in _by_lane(prepared).items():
                     self._telemetry.count("messages_accepted", count, channel=channel, priority=priority)
-                return Reply(status=202, body=body, replayed=False)
+                span_id = None
+                if prepared and self._telemetry.traces(prepared[0].stored.message.trace_id):
+                    messages = [item.stored.message for item in prepared]
+                    span_id = emit_created(self._telemetry, messages, now=self._clock.now())
+                return Reply(status=202, body=body, replayed=False, span_id=span_id)
             case Replayed(status=status, body=first):
                 return Reply(status=status, body=memory.recall(first), replayed=True)
             case KeyReused():

@@ -196,9 +196,10 @@ class DeliverMessages:
         account_id, provider, seconds = due.message.account_id, send.prepared.provider, monotonic() - permit.began
         waited = permit.began - claim.ready_at if permit.left and claim.ready_at is not None else None
         # First of all: until it is recorded, only this process knows it, and a refusal has no echo.
-        await self._record(
-            Concluded(claim.key, claim.epoch, account_id, result, send.started, seconds, provider, waited)
+        outcome = Concluded(
+            claim.key, claim.epoch, account_id, result, send.started, seconds, provider, waited, claim.observed
         )
+        await self._record(outcome)
         await permit.record(result)
         if isinstance(result, Sent) and (told := told_by(result, due, send.prepared.outgoing)) is not None:
             await self._learn_alias(told)

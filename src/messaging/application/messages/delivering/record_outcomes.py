@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import lru_cache
 from time import monotonic
 
@@ -25,8 +26,12 @@ from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.retry import SendResult, Sent, Unreachable
 from messaging.domain.messages.state import State
 from messaging.domain.messages.transitions import lifecycle
+from messaging.domain.messages.transitions.outcome import outcome_of
 from messaging.domain.messages.unclear_sends import NOT_KNOWN
 from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
+from messaging.domain.tracing import journey
+from messaging.domain.tracing.journey import SendSpan, Traced
+from messaging.domain.tracing.spans import Span
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +48,9 @@ _START_IN_DOUBT = Unreachable(
 
 
 class Concluded(Struct, frozen=True):
-    """A send with a result; `started` is the state after its start was recorded, if this process recorded it. `seconds`
-    run from the first byte to the answer; for `waited` seconds the message had been ready to leave before.
+    """A send with a result; `claimed` and `started` are the states after its claim and its recorded start, where this
+    process wrote them. `seconds` run from the first byte to the answer; for `waited` seconds the message had been ready
+    to leave before.
     """
 
     key: MessageKey
@@ -55,6 +61,7 @@ class Concluded(Struct, frozen=True):
     seconds: float | None = None
     provider: str = ""
     waited: float | None = None
+    claimed: Observed | None = None
 
 
 class Released(Struct, frozen=True):
@@ -227,7 +234,37 @@ class RecordOutcomes:
             )
         code = None if isinstance(result, Sent) else result.code
         about = {"provider": provider, "outcome": kind, "code": code, "ms": int(seconds * 1000)}
-        log.info("message.attempted", extra=attempt_ids(outcome.key, outcome.epoch) | about)
+        trace_id = None if outcome.started is None else outcome.started.message.trace_id
+        log.info("message.attempted", extra=attempt_ids(outcome.key, outcome.epoch) | about | {"trace_id": trace_id})
+        if self._telemetry.traces(trace_id):
+            self._telemetry.emit(_spans(outcome))
+
+
+def _spans(outcome: Concluded) -> Sequence[Span]:
+    """The spans of a send that has just been answered, by the clock of the database."""
+    claimed, started, result = outcome.claimed, outcome.started, outcome.result
+    if claimed is None or started is None or (trace_id := started.message.trace_id) is None:
+        return ()
+    now = started.by_now().now
+    return journey.attempted(
+        Traced(
+            trace_id=trace_id,
+            tenant_id=outcome.key.tenant_id,
+            message_id=outcome.key.message_id,
+            lane=f"{started.message.channel}/{started.message.priority}",
+        ),
+        SendSpan(
+            attempt=outcome.epoch,
+            provider=outcome.provider,
+            claimed_at=claimed.message.now,
+            sent_at=now - timedelta(seconds=outcome.seconds or 0.0),
+            answered_at=now,
+            ended_at=now,
+            outcome=outcome_of(result).value,
+            error=None if isinstance(result, Sent) else result.code,
+            http_status=None if isinstance(result, Sent) else result.http_status,
+        ),
+    )
 
 
 def _learnt(outcomes: Sequence[Outcome]) -> list[tuple[AccountId, str]]:

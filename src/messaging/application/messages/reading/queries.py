@@ -134,10 +134,10 @@ class ListEvents:
 
     async def __call__(self, principal: Principal, id: MessageId, *, after: int, limit: int) -> Page[EventView, int]:
         async with self._open(principal.tenant_id, principal.mode) as uow:
-            await own_message(uow.records, id)
+            trace_id = (await own_message(uow.records, id)).trace_id
             rows = await uow.records.events(id, after=after, limit=limit + 1)
         cipher = await cipher_of(self._snapshots, self._key_ring, principal.tenant_id)
-        return page_of(rows, limit, lambda row: row.seq, lambda row: EventView.of(row, cipher))
+        return page_of(rows, limit, lambda row: row.seq, lambda row: EventView.of(row, cipher, trace_id=trace_id))
 
 
 class ListDeadLetters:

@@ -99,6 +99,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    trace_id: Annotated[str | None, Meta(description="The trace that all of its way belongs to.")]
     links: dict[str, str]
 
     @classmethod
@@ -135,6 +136,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             expires_at=row.expires_at,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            trace_id=row.trace_id,
             links=links(row.id),
         )
 
@@ -153,9 +155,10 @@ class EventView(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     occurred_at: datetime | None
     detail: dict[str, str | int | None]
+    trace_id: Annotated[str | None, Meta(description="The trace that all of the message's way belongs to.")]
 
     @classmethod
-    def of(cls, row: EventRow, cipher: TenantCipher) -> "EventView":
+    def of(cls, row: EventRow, cipher: TenantCipher, *, trace_id: str | None) -> "EventView":
         return cls(
             seq=row.seq,
             type=row.type,
@@ -163,6 +166,7 @@ class EventView(Struct, frozen=True, kw_only=True):
             recorded_at=row.recorded_at,
             occurred_at=row.occurred_at,
             detail=receipt_recipients.opened(row.detail, cipher),
+            trace_id=trace_id,
         )
 
 

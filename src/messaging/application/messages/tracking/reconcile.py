@@ -4,22 +4,28 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import NamedTuple
 
 from messaging.application.messages.reading import receipt_recipients
 from messaging.application.ports.attempts import AttemptRef
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.parked_receipts import ParkedReceipt
+from messaging.application.ports.raw_webhooks import RawWebhook
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.telemetry import Telemetry
 from messaging.application.ports.unit_of_work import DeliveryUnitOfWork
 from messaging.application.tenants.accounts.capabilities import AccountCapabilities
+from messaging.domain.messages.change import Change
 from messaging.domain.messages.message_state import MessageKey, MessageState
 from messaging.domain.messages.receipts import Receipt, ReceiptKind
 from messaging.domain.messages.reference import verify
 from messaging.domain.messages.transitions import lifecycle
 from messaging.domain.shared.ids import AccountId, Prefix, TenantId, typeid
+from messaging.domain.tracing import journey
+from messaging.domain.tracing.journey import Traced
+from messaging.domain.tracing.spans import Span
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +44,14 @@ _LOOKS = (
 
 
 class Arrived(NamedTuple):
-    """A receipt and the account it came through, which the webhook's path tells and not the payload."""
+    """A receipt and the account it came through, which the webhook's path tells and not the payload. `webhook` is None
+    for one that did not come by a webhook, or was parked since.
+    """
 
     tenant_id: TenantId
     account_id: AccountId
     receipt: Receipt
+    webhook: RawWebhook | None = None
 
 
 class ReconcileReceipts:
@@ -99,7 +108,9 @@ class ReconcileReceipts:
     async def _settle(self, uow: DeliveryUnitOfWork, arrived: Sequence[Arrived]) -> list[Arrived]:
         """Apply receipts that match an attempt of their account; returns those that match nothing yet."""
         located = await self._locate(uow, arrived)
+        began = monotonic()
         messages = await uow.lifecycles.lock(list({place.key for place in located if place is not None}))
+        origins: dict[MessageKey, list[RawWebhook | None]] = defaultdict(list)
         by_message: dict[MessageKey, list[tuple[int | None, Receipt]]] = defaultdict(list)
         unmatched: list[Arrived] = []
         for item, place in zip(arrived, located, strict=True):
@@ -108,6 +119,7 @@ class ReconcileReceipts:
                 unmatched.append(item)
             elif message.account_id == item.account_id:
                 by_message[place.key].append((place.epoch, item.receipt))
+                origins[place.key].append(item.webhook)
             else:
                 self._refuse(item, place.key)
         failed = await uow.attempts.known_failed(_sent_again(messages, by_message))
@@ -122,7 +134,22 @@ class ReconcileReceipts:
             for key, receipts in by_message.items()
         ]
         await uow.lifecycles.apply(changes)
+        for change in changes:
+            if self._telemetry.traces((message := messages[change.key]).trace_id):
+                self._trace(message, change, origins[change.key], seconds=monotonic() - began)
         return unmatched
+
+    def _trace(
+        self, message: MessageState, change: Change, origins: Sequence[RawWebhook | None], *, seconds: float
+    ) -> None:
+        """Emit the spans of the receipts in a change, and of the webhooks that they link to: the process that stored a
+        webhook could not know that it reports on a traced message.
+        """
+        self._telemetry.emit(_spans(message, change, origins, seconds=seconds))
+        for webhook in origins:
+            if webhook is not None and not self._telemetry.traces(journey.webhook_ref(webhook.id).trace_id):
+                at = webhook.received_at
+                self._telemetry.emit((journey.webhook(webhook.id, provider=webhook.provider, began=at, ended=at),))
 
     def _refuse(self, item: Arrived, key: MessageKey) -> None:
         """Drop a receipt for a message that was sent through another account: one account may not report on another's
@@ -163,6 +190,32 @@ class ReconcileReceipts:
     async def _ciphers(self, tenants: Collection[TenantId]) -> dict[TenantId, TenantCipher]:
         known = {id: await self._snapshots.tenant(id) for id in tenants}
         return {id: self._key_ring.cipher(id, facts.data_keys) for id, facts in known.items() if facts is not None}
+
+
+def _spans(
+    message: MessageState, change: Change, origins: Sequence[RawWebhook | None], *, seconds: float
+) -> Sequence[Span]:
+    """The spans of the receipts in a change, which are its first entries, by the clock of the database."""
+    assert message.trace_id is not None
+    traced = Traced(
+        trace_id=message.trace_id,
+        tenant_id=message.key.tenant_id,
+        message_id=message.key.message_id,
+        lane=f"{message.channel}/{message.priority}",
+    )
+    return [
+        journey.received(
+            traced,
+            seq=change.expected_seq + number,
+            kind=entry.type.removeprefix("receipt."),
+            began=message.now,
+            ended=message.now + timedelta(seconds=seconds),
+            occurred_at=entry.occurred_at,
+            webhook_id=None if webhook is None else webhook.id,
+            error=None if (code := entry.detail.get("code")) is None else str(code),
+        )
+        for number, (entry, webhook) in enumerate(zip(change.entries, origins, strict=False), start=1)
+    ]
 
 
 def _sent_again(

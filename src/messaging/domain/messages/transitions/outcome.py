@@ -121,6 +121,11 @@ def _failed(builder: ChangeBuilder, epoch: int, failure: retry.Failure, latency_
     return _follow(builder, failure, signal, closed, detail)
 
 
+def outcome_of(result: retry.SendResult) -> Outcome:
+    """How an attempt with this result is recorded."""
+    return Outcome.ACCEPTED if isinstance(result, retry.Sent) else _VERDICTS[type(result)][0]
+
+
 _VERDICTS: dict[type, tuple[Outcome, Signal]] = {
     retry.Rejected: (Outcome.REJECTED, Signal.REFUSE),
     retry.Unavailable: (Outcome.UNAVAILABLE, Signal.REFUSE_FOR_NOW),

@@ -21,6 +21,7 @@ ROLES: Final[dict[str, AbstractSet[KeyRole]]] = {
     "summarize_messages": _EVERYONE,
     "get_message": _EVERYONE,
     "list_message_events": _EVERYONE,
+    "get_message_trace": _EVERYONE,
     "cancel_message": _WORKERS,
     "retry_message": _OPERATORS,
     "list_dead_letters": _READERS,

@@ -5,8 +5,8 @@ from messaging.entrypoints.cli.processes.prepare import prepare
 from messaging.entrypoints.cli.processes.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.health.logins import refuse_excess
-from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.composition.terms import http_bounds
 from messaging.entrypoints.settings.settings import Settings
 
 

@@ -4,7 +4,7 @@ import logging
 
 from messaging.application.ports.telemetry import Telemetry
 from messaging.entrypoints.cli.processes.running import Service, serve
-from messaging.entrypoints.composition.http_bounds import http_bounds
+from messaging.entrypoints.composition.terms import http_bounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.http_server.surfaces import public_only
 from messaging.entrypoints.observability.asgi import AsgiApp

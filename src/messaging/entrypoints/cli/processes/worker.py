@@ -10,9 +10,9 @@ from messaging.entrypoints.cli.processes.prepare import prepare
 from messaging.entrypoints.cli.processes.running import run, worker_name
 from messaging.entrypoints.composition.containers import Application, build
 from messaging.entrypoints.composition.health.logins import refuse_excess
-from messaging.entrypoints.composition.http_bounds import http_bounds
 from messaging.entrypoints.composition.providers import CHANNELS
 from messaging.entrypoints.composition.resources import open_resources
+from messaging.entrypoints.composition.terms import http_bounds
 from messaging.entrypoints.http_server.listening import listening
 from messaging.entrypoints.settings.settings import Settings
 from messaging.entrypoints.worker.app import WorkerDependencies, WorkerProcess, WorkerTerms

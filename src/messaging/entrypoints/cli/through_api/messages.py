@@ -1,4 +1,4 @@
-"""One message from the command line, through the HTTP API like anybody else's: `app send`, `app retry`, `app trace`."""
+"""One message from the command line, through the HTTP API like anybody else's: `app send` and `app retry`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -7,12 +7,9 @@ from urllib.parse import quote
 import rich_click as click
 
 from messaging.entrypoints.cli.failures import Failed
-from messaging.entrypoints.cli.printing import json_option, print_fields, print_json, table
+from messaging.entrypoints.cli.printing import json_option, print_fields
 from messaging.entrypoints.cli.through_api.calling import Api, read_json
 from messaging.entrypoints.composition.providers import CHANNELS
-
-_EVENTS_PER_PAGE = 100
-_LONGEST = {"reference": 128, "provider_message_id": 512}
 
 
 @click.command()
@@ -106,45 +103,4 @@ def retry(message_id: str, possible_duplicate: bool, idempotency_key: str | None
     print_fields(Api().call("POST", path, body=body, headers=headers), as_json=as_json)
 
 
-@click.command()
-@click.argument("message", metavar="MSG_ID_OR_NAME")
-@json_option
-def trace(message: str, as_json: bool) -> None:
-    """Print a message's whole life: who did what, when, and what the provider said.
-
-    The message is named by its id (msg_…), by the reference it was submitted with (of several, the newest is meant), or
-    by the provider's id (wamid.…).
-    """
-    api = Api()
-    found = _by_id(api, message) if message.startswith("msg_") else _by_other_name(api, message)
-    events = api.pages(f"/v1/messages/{found['id']}/events", limit=_EVENTS_PER_PAGE)
-    if as_json:
-        print_json({"message": found, "events": events})
-        return
-    print_fields(found, as_json=False)
-    click.echo()
-    table(("seq", "at", "event", "status", "detail"), [_event_line(event) for event in events])
-
-
-def _by_id(api: Api, id: str) -> dict[str, Any]:
-    return dict(api.call("GET", f"/v1/messages/{quote(id, safe='')}"))
-
-
-def _by_other_name(api: Api, name: str) -> dict[str, Any]:
-    """Finds a message by the caller's reference, or else by the provider's id."""
-    for parameter in ("reference", "provider_message_id"):
-        if len(name) <= _LONGEST[parameter]:
-            page = api.call("GET", "/v1/messages", query={parameter: name, "limit": 1})
-            if page["data"]:
-                return _by_id(api, page["data"][0]["id"])
-    raise Failed(
-        f"no message has the reference or provider's id {name}", next_step="`app send --reference …` gives a reference"
-    )
-
-
-def _event_line(event: dict[str, Any]) -> tuple[str, ...]:
-    detail = " ".join(f"{name}={value}" for name, value in (event.get("detail") or {}).items() if value is not None)
-    return (str(event["seq"]), event["recorded_at"], event["type"], event["status"], detail)
-
-
-COMMANDS = (send, retry, trace)
+COMMANDS = (send, retry)

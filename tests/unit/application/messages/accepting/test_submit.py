@@ -73,6 +73,7 @@ async def test_an_accepted_message_is_stored_as_it_is_answered() -> None:
         "to": ANA.value,
         "reference": "order-1",
         "created_at": "2026-05-04T12:00:00Z",
+        "trace_id": None,
         "links": {"self": f"/v1/messages/{id}", "events": f"/v1/messages/{id}/events"},
     }
     assert (acceptance.tenant_id, acceptance.mode, acceptance.idempotency) == (TENANT, Mode.LIVE, None)

@@ -15,6 +15,7 @@ from messaging.domain.messages.pacing.sender_health import HEALTHY, Health, Subj
 from messaging.domain.messages.retry import Scope
 from tests.builders import ACCOUNT, NOON, SENDER
 from tests.fakes.sender_health import InMemoryHealthRecords
+from tests.fakes.telemetry import Counts
 from tests.unit.application.webhooks.doubles import FixedClock
 
 OURS, ACCOUNTS = Subject(Scope.SENDER, SENDER), Subject(Scope.ACCOUNT, ACCOUNT)
@@ -22,11 +23,11 @@ STOPPED = Health(breaker=Breaker(state=BreakerState.OPEN, since=1.0, trouble=Tro
 SLOWED = Health(pace=Pace(factor=0.5, lowered_at=1.0))
 
 
-class Gauges:
+class Gauges(Counts):
     """The last value of each gauge, and every count, by name and labels."""
 
     def __init__(self) -> None:
-        self.gauges: dict[str, float] = {}
+        super().__init__()
         self.counts: list[str] = []
 
     def gauge(self, name: str, value: float, **labels: str) -> None:

@@ -14,12 +14,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from messaging.entrypoints.api.edge.edge import Edge
 from messaging.entrypoints.observability.access_log import AccessLog
 from messaging.entrypoints.observability.redaction import Redaction
+from tests.fakes.telemetry import Counts
 
 
-class Recorded:
-    """The `Telemetry` port, remembering."""
+class Recorded(Counts):
+    """The `Telemetry` port, remembering in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sample: float = 0.0) -> None:
+        super().__init__(sample=sample)
         self.counts: list[tuple[str, dict[str, str]]] = []
         self.observations: list[tuple[str, dict[str, str]]] = []
 
@@ -48,7 +50,7 @@ async def express(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def ask(telemetry: Recorded, method: str, path: str) -> httpx.Response:
+async def ask(telemetry: Recorded, method: str, path: str, **headers: str) -> httpx.Response:
     app: ASGIApp = Edge(
         Litestar([find, ready], openapi_config=None, logging_config=None),
         express={("POST", "/fast"): express},
@@ -57,7 +59,7 @@ async def ask(telemetry: Recorded, method: str, path: str) -> httpx.Response:
     )
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar's scopes are stricter than httpx's
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
-        return await client.request(method, path)
+        return await client.request(method, path, headers=headers)
 
 
 async def test_requests_are_counted_by_template_and_never_by_path() -> None:
@@ -99,3 +101,27 @@ async def test_the_lines_of_one_turn_of_the_loop_are_written_whole(
     await asyncio.sleep(0)
 
     assert [json.loads(line)["status"] for line in stream.getvalue().splitlines()] == [200, 200]
+
+
+CALLERS = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"}
+
+
+async def test_a_sampled_request_leaves_one_span_below_the_callers_and_names_it_in_its_answer() -> None:
+    telemetry = Recorded(sample=1.0)
+
+    answer = await ask(telemetry, "GET", "/v1/messages/msg_1", **CALLERS)
+
+    [span] = telemetry.spans
+    assert (span.trace_id, span.parent_id) == ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+    assert (span.name, span.kind, span.error) == ("GET /v1/messages/{message_id}", "server", None)
+    assert span.attributes["http.response.status_code"] == 200
+    assert answer.headers["traceparent"] == f"00-{span.trace_id}-{span.span_id}-01"
+
+
+async def test_a_request_that_is_not_sampled_leaves_no_span() -> None:
+    telemetry = Recorded()
+
+    answer = await ask(telemetry, "GET", "/v1/messages/msg_1", **CALLERS)
+
+    assert telemetry.spans == []
+    assert answer.headers["traceparent"].endswith("-00")

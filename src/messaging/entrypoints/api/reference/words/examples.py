@@ -5,6 +5,7 @@ from typing import Any, Final, get_args, get_origin
 from messaging.entrypoints.api.decoding.cursors import ListView
 from messaging.entrypoints.api.reference.delivery_words import DELIVERY_EXAMPLES
 from messaging.entrypoints.api.reference.words.administration import INCIDENT_EXAMPLES
+from messaging.entrypoints.api.reference.words.messages import OF_A_MESSAGES_WAY, TRACE
 from messaging.entrypoints.api.reference.words.names import public_name
 from messaging.entrypoints.api.reference.words.templates import OWN_EXAMPLES
 
@@ -35,6 +36,7 @@ _ACCEPTED: Final = {
     "to": "+14155550100",
     "reference": "order-1042",
     "created_at": _AT,
+    "trace_id": TRACE,
     "links": _LINKS,
 }
 _OF_EVENT: Final = {"event_id": _EVENT, "sequence": 6, "api_version": "2026-11", "mode": "live"}
@@ -150,6 +152,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "expires_at": None,
         "created_at": _AT,
         "updated_at": _LATER,
+        "trace_id": TRACE,
         "links": _LINKS,
     },
     "MessageSummary": {
@@ -168,14 +171,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             {"error_code": "131057", "status": "dead", "messages": 2},
         ],
     },
-    "MessageEvent": {
-        "seq": 4,
-        "type": "receipt.delivered",
-        "status": "delivered",
-        "recorded_at": _LATER,
-        "occurred_at": "2026-11-29T09:30:02Z",
-        "detail": {"attempt": 1},
-    },
+    **OF_A_MESSAGES_WAY,
     "MessageStatus": {"id": _MESSAGE, "status": "cancelled", "links": _LINKS},
     "DeadLetter": {
         "message_id": _MESSAGE,

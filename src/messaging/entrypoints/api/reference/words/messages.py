@@ -1,6 +1,6 @@
-"""Descriptions of messages, batches, checks, timelines, dead letters, operator actions and inbound messages."""
+"""Descriptions of messages, batches, checks, timelines, dead letters and the like, and examples of a message's way."""
 
-from typing import Final
+from typing import Any, Final
 
 _TO = (
     "The recipient: a phone number in E.164 form, for `whatsapp` also a business-scoped user id, for `email` an e-mail "
@@ -249,4 +249,31 @@ MESSAGES: Final = {
     "Violation.pointer": "Where in the request: a JSON Pointer (RFC 6901), or `/` and a parameter's name.",
     "Violation.code": "The broken rule's stable name; each has a page under /problems.",
     "Violation.detail": "What is wrong and how to mend it.",
+}
+
+TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
+_BEGAN, _ENDED = "2026-11-29T09:30:00.125000Z", "2026-11-29T09:30:02.480000Z"
+_SPAN: Final = {
+    "span_id": "00f067aa0ba902b7",
+    "parent_id": "b7ad6b7169203331",
+    "name": "send whatsapp_cloud",
+    "kind": "client",
+    "started_at": _BEGAN,
+    "ended_at": _ENDED,
+    "error": None,
+    "attributes": {"provider": "whatsapp_cloud", "attempt.n": 1, "outcome": "accepted"},
+}
+# Example answers about what became of a message.
+OF_A_MESSAGES_WAY: Final[dict[str, dict[str, Any]]] = {
+    "MessageEvent": {
+        "seq": 4,
+        "type": "receipt.delivered",
+        "status": "delivered",
+        "recorded_at": _ENDED,
+        "occurred_at": "2026-11-29T09:30:02Z",
+        "detail": {"attempt": 1},
+        "trace_id": TRACE,
+    },
+    "MessageTrace": {"trace_id": TRACE, "sampled": False, "spans": [_SPAN]},
+    "MessageSpan": _SPAN,
 }

@@ -38,6 +38,8 @@ _CHOSEN: Final = {
     "DraftIncidentBody": "NewIncident",
     "Email": "EmailContent",
     "EventView": "MessageEvent",
+    "SpanView": "MessageSpan",
+    "TraceView": "MessageTrace",
     "Header": "TemplateHeader",
     "AccountCheckView": "ProviderAccountCheck",
     "HealthOfAccountView": "ProviderAccountHealth",

@@ -12,6 +12,7 @@ from messaging.application.messages.accepting.submit import AcceptedView, BatchV
 from messaging.application.messages.operating.cancel import CancelMessage
 from messaging.application.messages.operating.retry import RetryMessage
 from messaging.application.messages.reading.queries import FindMessage, ListEvents, ListMessages, Wanted
+from messaging.application.messages.reading.trace import FindTrace, TraceView
 from messaging.application.messages.reading.views import EventView, MessageView, StatusView
 from messaging.domain.shared.ids import MessageId, Prefix
 from messaging.entrypoints.api.decoding.bodies import Body, read_bytes, require_json
@@ -20,7 +21,7 @@ from messaging.entrypoints.api.decoding.cursors import Cursors, ListView
 from messaging.entrypoints.api.decoding.ids import in_path
 from messaging.entrypoints.api.decoding.queries import PageQuery, Query, within_reason
 from messaging.entrypoints.api.edge.auth import TenantRequest
-from messaging.entrypoints.api.edge.edge import trace_id_of
+from messaging.entrypoints.api.edge.edge import name_span, trace_id_of
 from messaging.entrypoints.api.edge.idempotency import Once, idempotency_of, json_response
 from messaging.entrypoints.api.edge.limits import limit_headers
 from messaging.entrypoints.api.edge.operations import operation
@@ -111,14 +112,18 @@ _EXAMPLE: dict[str, Any] = {
 
 async def submit_one(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
     submission, raw = await read_submission(request)
-    return await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
+    reply = await submit_messages.one(request.auth, submission, key=idempotency_of(request, raw))
+    name_span(request.scope, reply.span_id)
+    return reply
 
 
 async def submit_many(request: TenantCall, submit_messages: SubmitMessages) -> Reply:
     envelope, raw = await ENVELOPE.read(request)
     trace_id = trace_id_of(request.scope)
     items = [read_item(item, trace_id) for item in envelope.messages]
-    return await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
+    reply = await submit_messages.many(request.auth, items, key=idempotency_of(request, raw))
+    name_span(request.scope, reply.span_id)
+    return reply
 
 
 class MessagesController(Controller):
@@ -231,6 +236,22 @@ class MessagesController(Controller):
         id = MessageId(in_path(Prefix.MESSAGE, message_id))
         page = await list_events(request.auth, id, after=cursors.number(request, query), limit=query.limit)
         return cursors.view(request, query, page)
+
+    @get(
+        "/{message_id:str}/trace",
+        opt=operation(
+            "get_message_trace",
+            "Messages",
+            "Get a message's trace",
+            description="Its way as spans: the request, each attempt with the provider's call, each receipt. They are "
+            "told from the timeline, and have the same ids as those that are exported to a collector.",
+            returns=TraceView,
+        ),
+    )
+    async def get_trace(
+        self, request: TenantRequest, message_id: FromPath[str], find_trace: NamedDependency[FindTrace]
+    ) -> TraceView:
+        return await find_trace(request.auth, MessageId(in_path(Prefix.MESSAGE, message_id)))
 
     @post(
         "/{message_id:str}/cancel",

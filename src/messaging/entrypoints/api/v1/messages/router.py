@@ -34,6 +34,7 @@ def router(messages: UseCases) -> Router:
             "list_messages": use_case(messages.list()),
             "summarize_messages": use_case(messages.summarize()),
             "list_events": use_case(messages.list_events()),
+            "find_trace": use_case(messages.find_trace()),
             "cancel_message": use_case(messages.cancel()),
             "retry_message": use_case(messages.retry()),
             "list_dead_letters": use_case(messages.list_dead_letters()),

@@ -22,6 +22,7 @@ from messaging.application.messages.reading.queries import (
     ListMessages,
 )
 from messaging.application.messages.reading.summarize import SummarizeMessages
+from messaging.application.messages.reading.trace import FindTrace
 from messaging.entrypoints.composition import terms
 from messaging.entrypoints.settings.settings import Settings
 
@@ -78,6 +79,10 @@ class MessageUseCases(DeclarativeContainer):
     summarize = Singleton(SummarizeMessages, open_uow=adapters.open_uow, clock=adapters.clock)
     list_events = Singleton(
         ListEvents, open_uow=adapters.open_uow, snapshots=adapters.snapshots, key_ring=adapters.key_ring
+    )
+
+    find_trace = Singleton(
+        FindTrace, open_uow=adapters.open_uow, snapshots=adapters.snapshots, telemetry=adapters.telemetry
     )
 
     cancel = Singleton(CancelMessage, open_uow=adapters.open_uow)

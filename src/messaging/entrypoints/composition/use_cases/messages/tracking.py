@@ -7,6 +7,7 @@ from dependency_injector.providers import DependenciesContainer, Dependency, Sin
 
 from messaging.application.messages.tracking.expire_held import ExpireHeld
 from messaging.application.messages.tracking.expire_unserved import ExpireUnserved
+from messaging.application.messages.tracking.keep_traces import KeepTraces
 from messaging.application.messages.tracking.poll_status import PollStatus
 from messaging.application.messages.tracking.reconcile import ReconcileReceipts
 from messaging.application.messages.tracking.recover_failover import NoticeFailover, RecoverFailover
@@ -46,6 +47,14 @@ class TrackingUseCases(DeclarativeContainer):
         breakers=pacing.breakers,
         capabilities=adapters.capabilities,
         grace=Singleton(terms.grace, settings),
+    )
+
+    keep_traces = Singleton(
+        KeepTraces,
+        noted=adapters.noted_ends,
+        open_uow=adapters.open_uow,
+        snapshots=adapters.snapshots,
+        telemetry=adapters.telemetry,
     )
 
     notice_failover = Singleton(NoticeFailover, open_uow=adapters.open_system_uow)
