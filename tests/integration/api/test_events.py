@@ -79,8 +79,11 @@ async def test_pages_follow_each_other_and_the_last_tells_where_to_go_on(shop: S
 
 async def test_an_event_is_found_by_type_by_subject_and_by_its_id(shop: Shop, application: Application) -> None:
     sent, failed = await stored(application, shop, "message.sent", "message.failed")
-    message = (await shop.get(f"/v1/events/{failed}")).json()["data"]["message"]["id"]
+    found = (await shop.get(f"/v1/events/{failed}")).json()
+    message = found["data"]["message"]["id"]
 
+    at = datetime.fromisoformat(found["timestamp"])
+    assert found["timestamp"] == body.instant(at), "as it stands in the body that is posted"
     assert [it["id"] for it in (await page(shop, "?type=message.failed"))["data"]] == [failed]
     assert [it["id"] for it in (await page(shop, "?type=message.*"))["data"]] == [sent, failed]
     assert [it["id"] for it in (await page(shop, f"?subject={message}"))["data"]] == [failed]

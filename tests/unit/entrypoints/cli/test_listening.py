@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 import respx
 from click.testing import CliRunner, Result
 
+from messaging.domain.callbacks import body
 from messaging.domain.callbacks.signature import secret_text
 from messaging.entrypoints.cli.failures import Failed
 from messaging.entrypoints.cli.through_api.events import events, listen
@@ -18,6 +20,7 @@ from messaging.entrypoints.cli.through_api.events import events, listen
 API, HOOK = "http://api.test", "http://localhost:3000/hooks"
 SURROUNDINGS = {"APP_API_URL": API, "APP_API_KEY": "mpk_test_key"}
 KEY = b"k" * 32
+AT = datetime(2026, 11, 29, 10, 15, 2, 114_000, UTC)
 FIRST, SECOND, THIRD = (f"evt_01kb6w3sa2g6t9v0w2x3y5z7a{n}" for n in (1, 2, 3))
 
 
@@ -60,7 +63,7 @@ def test_events_are_posted_as_callbacks_are_signed_and_a_line_tells_of_each(net:
     signed = f"{FIRST}.{request.headers['webhook-timestamp']}.".encode() + request.content
     expected = base64.b64encode(hmac.digest(KEY, signed, hashlib.sha256)).decode()
     assert request.headers["webhook-signature"] == f"v1,{expected}"
-    assert json.loads(request.content) == {name: an_event(FIRST)[name] for name in ("type", "timestamp", "data")}
+    assert request.content == body.envelope("message.delivered", AT, an_event(FIRST)["data"])
     lines = ended.stdout.splitlines()
     assert [(FIRST in lines[0], "  204  " in lines[0]), (SECOND in lines[1], "  500  " in lines[1])] == [
         (True, True)
@@ -94,7 +97,7 @@ def test_without_an_endpoint_one_without_an_address_is_made_and_it_says_so(net: 
 
         ended = run("--count", "1")
 
-    assert "url" not in json.loads(made.calls.last.request.content)
+    assert json.loads(made.calls.last.request.content)["url"] is None
     assert "cbe_new" in ended.stderr
     assert "Signing with whsec_" in ended.stderr
 

@@ -26,9 +26,8 @@ class CallbackEventView(Struct, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(description="The event's id, evt_…; callbacks carry it in the header webhook-id.")]
     type: Annotated[str, Meta(description="What happened, such as message.delivered; GET /v1/event-types lists all.")]
-    timestamp: Annotated[
-        datetime, Meta(description="When it happened: the provider's time where it told one, else ours.")
-    ]
+    # As it is in the body, so that a program which forwards the event posts the same bytes.
+    timestamp: Annotated[str, Meta(description="When it happened: the provider's time where it told one, else ours.")]
     data: Annotated[
         dict[str, Any],
         Meta(description="What the event tells of its subject, with event_id, sequence, mode and api_version."),
@@ -53,7 +52,7 @@ class CallbackEventsView(Struct, frozen=True, kw_only=True):
 
 class _Body(Struct):
     type: str
-    timestamp: datetime
+    timestamp: str
     data: dict[str, Any]
 
 

@@ -102,7 +102,7 @@ def _ensure_endpoint(api: Api) -> None:
     """Have events recorded: while a mode has no endpoint, none are."""
     if api.call("GET", _ENDPOINTS, query={"limit": 1})["data"]:
         return
-    made = api.call("POST", _ENDPOINTS, body={"event_types": ["*"], "description": "app listen"})
+    made = api.call("POST", _ENDPOINTS, body={"url": None, "event_types": ["*"], "description": "app listen"})
     click.echo(
         f"You had no callback endpoint, so {made['id']} was made: it has no URL and is only read from.", err=True
     )
