@@ -181,6 +181,9 @@ def _stores() -> Iterator[Panel]:
     )
     yield _rates("Wakeups that failed", "wakeups_failed", "queue")
     yield _rates("Partitions dropped", "partitions_dropped", "table")
+    exported = f"sum(rate(messaging_spans_exported_total[{_RATE}]))"
+    yield Panel("Spans exported", "reqps", ((exported, "exported"),))
+    yield _rates("Spans dropped", "spans_dropped", "reason")
     yield _gauge("Waiting in PostgreSQL", "short", "lane_waiting", "channel, priority")
 
 
