@@ -20,6 +20,8 @@ _SECONDS: Final = 20.0
 _RATE: Final = 200.0
 _USUAL_RATE: Final = 400.0
 _PROCESS: Final = "callbacks"
+# Requests under way at once: one endpoint takes what all of a tenant's would share.
+_IN_FLIGHT: Final = 32
 _ENDPOINTS: Final = "/v1/callback-endpoints"
 
 
@@ -31,7 +33,8 @@ async def callbacks(rig: Rig) -> Findings:
     await receiver.open()
     try:
         async with LocalClient(rig.stack.api, key=rig.business.api_key) as api:
-            made = await api.post(_ENDPOINTS, {"url": receiver.url, "event_types": ["message.*"]})
+            chosen = {"url": receiver.url, "event_types": ["message.*"], "max_in_flight": _IN_FLIGHT}
+            made = await api.post(_ENDPOINTS, chosen)
             found = await _told(rig, receiver)
             await api.delete(f"{_ENDPOINTS}/{made['id']}")
             return found
