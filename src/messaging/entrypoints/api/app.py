@@ -20,6 +20,7 @@ from messaging.entrypoints.api.probes import ProbesController
 from messaging.entrypoints.api.reference.pages import ReferenceController
 from messaging.entrypoints.api.v1.accounts import router as accounts
 from messaging.entrypoints.api.v1.callbacks import deliveries_router as deliveries
+from messaging.entrypoints.api.v1.callbacks import endpoints_router as endpoints
 from messaging.entrypoints.api.v1.callbacks import events_router as events
 from messaging.entrypoints.api.v1.conversations import router as conversations
 from messaging.entrypoints.api.v1.messages import router as messages
@@ -89,6 +90,7 @@ def _tenants_routers(has: Application) -> Sequence[Router]:
         webhooks.router(has.webhooks),
         events.router(has.callback_events),
         deliveries.router(has.callback_delivery),
+        endpoints.router(has.callback_endpoints, has.adapters),
         templates.router(has.templates),
         accounts.router(has.accounts, has.templates),
         tenant.router(has.tenants),

@@ -19,6 +19,7 @@ from messaging.entrypoints.cli.through_api import (
     senders,
     tracing,
 )
+from messaging.entrypoints.cli.through_api.callbacks import endpoints as callback_endpoints
 from messaging.entrypoints.cli.through_api.connecting import command as connecting
 
 __all__ = ["app", "main"]
@@ -60,6 +61,8 @@ _MODULES = (
 for module in _MODULES:
     for command in module.COMMANDS:
         app.add_command(command)
+for command in callback_endpoints.COMMANDS:
+    processes.callbacks.add_command(command)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from messaging.entrypoints.composition.use_cases.access import AccessUseCases
 from messaging.entrypoints.composition.use_cases.accounts import AccountUseCases
 from messaging.entrypoints.composition.use_cases.callback_events import CallbackEventUseCases
 from messaging.entrypoints.composition.use_cases.callbacks.delivering import CallbackDeliveryUseCases
+from messaging.entrypoints.composition.use_cases.callbacks.endpoints import CallbackEndpointUseCases
 from messaging.entrypoints.composition.use_cases.contacts import ContactUseCases
 from messaging.entrypoints.composition.use_cases.conversations import ConversationUseCases
 from messaging.entrypoints.composition.use_cases.messages.delivering import DeliveringUseCases
@@ -61,6 +62,9 @@ class Application(DeclarativeContainer):
         callbacks=callback_delivery,
     )
     callback_events: Any = Container(CallbackEventUseCases, adapters=adapters)
+    callback_endpoints: Any = Container(
+        CallbackEndpointUseCases, settings=settings, adapters=adapters, accounts=accounts
+    )
     conversations: Any = Container(ConversationUseCases, adapters=adapters, contacts=contacts)
     webhooks: Any = Container(
         WebhookUseCases, settings=settings, adapters=adapters, conversations=conversations, tracking=tracking

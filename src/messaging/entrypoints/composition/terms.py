@@ -96,6 +96,8 @@ def configuration_quotas(settings: Settings) -> ConfigurationQuotas:
         templates=settings.tenant_templates,
         own_templates=settings.tenant_own_templates,
         keys=settings.tenant_keys,
+        endpoints=settings.tenant_callback_endpoints,
+        test_endpoints=settings.tenant_test_callback_endpoints,
     )
 
 

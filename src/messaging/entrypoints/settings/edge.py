@@ -81,4 +81,8 @@ class EdgeSettings(WatchingSettings, frozen=True, kw_only=True):
     tenant_own_templates: Annotated[
         Positive, _about("Templates of its own a tenant may have in each mode that are not archived.")
     ] = 200
+    tenant_callback_endpoints: Annotated[Positive, _about("Callback endpoints a tenant may have in live mode.")] = 20
+    tenant_test_callback_endpoints: Annotated[
+        Positive, _about("Callback endpoints a tenant may have in test mode.")
+    ] = 5
     tenant_keys: Annotated[Positive, _about("API keys a tenant may have that are not revoked.")] = 1_000

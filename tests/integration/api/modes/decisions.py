@@ -180,6 +180,16 @@ DECISIONS: Final[Mapping[str, Asked]] = {
     "pause_callback_endpoint": Asked(not_found, ENDPOINT),
     "resume_callback_endpoint": Asked(not_found, ENDPOINT, lambda _: {"replay": "all"}),
     "enable_callback_endpoint": Asked(not_found, ENDPOINT, lambda _: {"replay": "all"}),
+    # It names nothing of any mode; a good one would be listed below.
+    "create_callback_endpoint": Asked(refused("/url", "callback_url_invalid"), body=lambda _: {"url": "no url"}),
+    "list_callback_endpoints": Asked(lists(lambda own: own.endpoint)),
+    "get_callback_endpoint": Asked(not_found, ENDPOINT),
+    "change_callback_endpoint": Asked(not_found, ENDPOINT, body=lambda _: {"description": "another"}),
+    "delete_callback_endpoint": Asked(not_found, ENDPOINT),
+    "rotate_callback_secret": Asked(not_found, ENDPOINT),
+    "revoke_previous_callback_secret": Asked(not_found, ENDPOINT),
+    "send_callback_test": Asked(not_found, ENDPOINT),
+    "list_event_types": Asked(_found),
     "create_template": Asked(
         refused("/account_id", "account_unknown"), body=lambda other: template_body(other.shop.account, name="another")
     ),

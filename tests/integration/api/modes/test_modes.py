@@ -21,7 +21,6 @@ from messaging.application.webhooks import event_content
 from messaging.domain.callbacks import body
 from messaging.domain.shared.ids import (
     AccountId,
-    CallbackEndpointId,
     CallbackEventId,
     EventId,
     Prefix,
@@ -33,7 +32,7 @@ from messaging.domain.shared.ids import (
 from messaging.domain.shared.mode import Mode
 from messaging.entrypoints.api.reference.openapi import Route, routes
 from messaging.entrypoints.composition.containers import Application
-from tests.builders import an_endpoint, an_inbound_message
+from tests.builders import an_inbound_message
 from tests.integration.api.callers import Platform, Shop, account_body, own_template_body, phone_id
 from tests.integration.api.modes.decisions import DECISIONS, UNCLEAR, Side
 from tests.integration.api.workers import Fate, work_through
@@ -53,6 +52,9 @@ SELECT (SELECT array_agg((m.id, m.state, m.seq) ORDER BY m.id) FROM messages m W
        (SELECT array_agg(t ORDER BY t.id) FROM templates t JOIN provider_accounts a ON a.id = t.account_id
         WHERE a.tenant_id = $1 AND a.mode = $2),
        (SELECT array_agg(o ORDER BY o.id) FROM own_templates o WHERE o.tenant_id = $1 AND o.mode = $2),
+       (SELECT array_agg(e ORDER BY e.id) FROM callback_endpoints e WHERE e.tenant_id = $1 AND e.mode = $2),
+       (SELECT array_agg(s ORDER BY s.id) FROM callback_secrets s JOIN callback_endpoints e ON e.id = s.endpoint_id
+        WHERE e.tenant_id = $1 AND e.mode = $2),
        (SELECT t.on_unknown -> $2 FROM tenants t WHERE t.id = $1)
 """
 
@@ -72,20 +74,10 @@ async def furnished(platform: Platform, application: Application, tenant: str, m
     own = await shop.post("/v1/own-templates", own_template_body())
     assert own.status_code == 201, own.text
     event, callback_event = await told_of(application, shop), await recorded(application, shop, mode)
-    own_template = own.json()["template"]["id"]
-    endpoint = await listening(application, shop, mode)
-    return Side(mode.value, shop, message, dead, inbound[0]["id"], event, own_template, callback_event, endpoint)
-
-
-async def listening(application: Application, shop: Shop, mode: Mode) -> str:
-    """The shop has an endpoint in this mode."""
-    tenant = parse_typeid(Prefix.TENANT, shop.tenant)
-    assert tenant is not None
-    endpoint = an_endpoint(id=CallbackEndpointId(uuid7()), tenant_id=TenantId(tenant), mode=mode)
-    async with application.adapters.open_uow()(endpoint.tenant_id, mode) as uow:
-        await uow.callback_endpoints.add(endpoint)
-        await uow.commit()
-    return typeid(Prefix.CALLBACK_ENDPOINT, endpoint.id)
+    endpoint = await shop.post("/v1/callback-endpoints", {"url": "https://hooks.example.com/m"})
+    assert endpoint.status_code == 201, endpoint.text
+    own_template, endpoint_id = own.json()["template"]["id"], endpoint.json()["id"]
+    return Side(mode.value, shop, message, dead, inbound[0]["id"], event, own_template, callback_event, endpoint_id)
 
 
 async def written_to(application: Application, shop: Shop) -> None:

@@ -18,14 +18,13 @@ from messaging.application.access.admin_keys import (
     RotatedAdminKeyView,
 )
 from messaging.domain.shared.ids import KeyId, Prefix
-from messaging.entrypoints.api.admin.sealing import SealForPlatform
 from messaging.entrypoints.api.admin.tenants import Name
 from messaging.entrypoints.api.decoding.bodies import Body, ReadBody, read_bytes, require_json
 from messaging.entrypoints.api.decoding.cursors import Cursors, ListView
 from messaging.entrypoints.api.decoding.ids import in_path
 from messaging.entrypoints.api.decoding.queries import PageQuery, Query
 from messaging.entrypoints.api.edge.auth import AdminRequest
-from messaging.entrypoints.api.edge.idempotency import Once
+from messaging.entrypoints.api.edge.idempotency import Once, SealForPlatform
 from messaging.entrypoints.api.edge.operations import operation
 
 MOST_OVERLAP_SECONDS: Final = 30 * 86_400

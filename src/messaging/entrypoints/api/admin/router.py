@@ -7,9 +7,9 @@ from litestar import Controller, Router
 from messaging.entrypoints.api.admin.admin_keys import AdminKeysController
 from messaging.entrypoints.api.admin.incidents import IncidentsController
 from messaging.entrypoints.api.admin.jobs import JobsController
-from messaging.entrypoints.api.admin.sealing import SealForPlatform, SealForTenant
 from messaging.entrypoints.api.admin.tenants import KeysController, TenantsController
 from messaging.entrypoints.api.dependencies import UseCases, use_case
+from messaging.entrypoints.api.edge.idempotency import SealForPlatform, SealForTenant
 
 CONTROLLERS: Final[tuple[type[Controller], ...]] = (
     TenantsController,

@@ -21,14 +21,13 @@ from messaging.domain.shared.mode import Mode
 from messaging.domain.shared.unclear import UnclearChoices
 from messaging.domain.tenants.limits import Quota, SubmissionLimits
 from messaging.domain.tenants.tenant import KeyRole, TenantStatus
-from messaging.entrypoints.api.admin.sealing import SealForTenant
 from messaging.entrypoints.api.decoding.bodies import Body
 from messaging.entrypoints.api.decoding.cursors import Cursors, ListView
 from messaging.entrypoints.api.decoding.ids import in_path
 from messaging.entrypoints.api.decoding.queries import PageQuery, Query
 from messaging.entrypoints.api.decoding.unclear import UnclearByModeBody
 from messaging.entrypoints.api.edge.auth import AdminRequest
-from messaging.entrypoints.api.edge.idempotency import Once
+from messaging.entrypoints.api.edge.idempotency import Once, SealForTenant
 from messaging.entrypoints.api.edge.operations import operation
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -45,6 +45,14 @@ class Body(Generic[B]):
         require_json(request)
         return ReadBody(self.decode(raw), raw)
 
+    async def read_or(self, default: B, request: Call) -> ReadBody[B]:
+        """The body, or `default` for a request without one. Raises as `read` does."""
+        raw = await read_bytes(request)
+        if not raw:
+            return ReadBody(default, raw)
+        require_json(request)
+        return ReadBody(self.decode(raw), raw)
+
     def decode(self, raw: bytes | msgspec.Raw) -> B:
         try:
             value = self._decode(raw)

@@ -57,6 +57,7 @@ PROBLEMS: dict[str, Kind] = {
     "already_exists": Kind(409, "It exists already"),
     "quota_exceeded": Kind(409, "The tenant has as many of these as it may have"),
     "state_conflict": Kind(409, "Not possible in the present state"),
+    "rotation_in_progress": Kind(409, "The secret before still signs"),
     "duplicate_risk": Kind(409, "Might be sent twice"),
     "force_required": Kind(409, "Needs to be forced"),
     "request_in_flight": Kind(409, "The same request is still being worked on"),

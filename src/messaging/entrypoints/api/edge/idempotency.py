@@ -14,10 +14,13 @@ from messaging.application.messages.accepting import kept_reply
 from messaging.application.messages.accepting.submit import IDEMPOTENCY_KEPT_FOR, IdempotencyRequest
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.idempotency import Idempotency
+from messaging.application.ports.secrets import KeyRing
+from messaging.application.ports.snapshots import Snapshots
 from messaging.application.ports.submissions import KeyInFlight, KeyReused, Replayed
 from messaging.application.ports.unit_of_work import StoreUnavailable
-from messaging.application.tenants.accounts.ciphers import FingerprintRequests
+from messaging.application.tenants.accounts.ciphers import FingerprintRequests, cipher_of
 from messaging.domain.shared.errors import DomainError
+from messaging.domain.shared.ids import Prefix, TenantId, typeid
 from messaging.domain.shared.mode import TenantScope
 from messaging.domain.tenants.tenant import Principal
 from messaging.entrypoints.api.decoding.bodies import canonical
@@ -41,6 +44,30 @@ class Sealing(msgspec.Struct, frozen=True):
 
     seal: Callable[[bytes], bytes]
     open: Callable[[bytes], bytes]
+
+
+class SealForTenant:
+    def __init__(self, *, snapshots: Snapshots, key_ring: KeyRing) -> None:
+        self._snapshots = snapshots
+        self._key_ring = key_ring
+
+    async def __call__(self, tenant_id: TenantId) -> Sealing:
+        """Encryption under the tenant's data key. Raises DomainError `not_found` for an unknown tenant."""
+        cipher = await cipher_of(self._snapshots, self._key_ring, tenant_id)
+        context = f"idempotency_keys.body:{typeid(Prefix.TENANT, tenant_id)}"
+        return Sealing(seal=lambda plain: cipher.seal(context, plain), open=lambda sealed: cipher.open(context, sealed))
+
+
+class SealForPlatform:
+    """Encryption, under a key of the platform's, of answers about what belongs to no tenant."""
+
+    def __init__(self, *, key_ring: KeyRing) -> None:
+        self._key_ring = key_ring
+
+    def __call__(self) -> Sealing:
+        cipher = self._key_ring.platform_cipher()
+        context = "idempotency_keys.body:platform"
+        return Sealing(seal=lambda plain: cipher.seal(context, plain), open=lambda sealed: cipher.open(context, sealed))
 
 
 def json_response(body: bytes, *, status: int, replayed: bool = False) -> Response[bytes]:

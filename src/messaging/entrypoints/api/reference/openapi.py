@@ -17,11 +17,13 @@ from messaging.entrypoints.api.edge.idempotency import HEADER, KEY_PATTERN, REPL
 from messaging.entrypoints.api.edge.operations import Operation, operation_of
 from messaging.entrypoints.api.edge.roles import OF_MESSAGES, roles_for
 from messaging.entrypoints.api.reference.describing import describe, described_schemas, with_public_names
+from messaging.entrypoints.api.reference.posted.section import posted_schemas, webhooks_section
 from messaging.entrypoints.api.reference.words import properties as words
 from messaging.entrypoints.api.reference.words.examples import example_of
 from messaging.entrypoints.api.reference.words.responses import response_name, responses
 from messaging.entrypoints.api.v1.accounts import router as accounts
 from messaging.entrypoints.api.v1.callbacks import deliveries_router as deliveries
+from messaging.entrypoints.api.v1.callbacks import endpoints_router as endpoints
 from messaging.entrypoints.api.v1.callbacks import events_router as events
 from messaging.entrypoints.api.v1.conversations import router as conversations
 from messaging.entrypoints.api.v1.messages import router as messages
@@ -35,6 +37,7 @@ TENANT_CONTROLLERS: Final[tuple[type[Controller], ...]] = (
     *webhooks.CONTROLLERS,
     *events.CONTROLLERS,
     *deliveries.CONTROLLERS,
+    *endpoints.CONTROLLERS,
     *templates.CONTROLLERS,
     *accounts.CONTROLLERS,
     *tenant.CONTROLLERS,
@@ -51,6 +54,7 @@ _PREFIXES = {
     "tenant_id": "ten",
     "key_id": "key",
     "event_id": "evt",
+    "endpoint_id": "cbe",
     "job_id": "job",
 }
 _OF_THE_LISTENER = ("bad_request", "header_repeated", "request_timeout", "url_too_long", "head_too_large")
@@ -103,8 +107,9 @@ def openapi_document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in dict.fromkeys(route.operation.tag for route in found)],
         "paths": with_public_names(paths) | _probe_paths(),
+        "webhooks": with_public_names(webhooks_section()),
         "components": {
-            "schemas": described_schemas(components),
+            "schemas": described_schemas(components | dict(posted_schemas())),
             "responses": responses(),
             "securitySchemes": {
                 "tenant": _bearer("A tenant's key: mpk_live_… or mpk_test_…"),

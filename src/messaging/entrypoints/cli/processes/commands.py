@@ -1,6 +1,7 @@
 """The processes: `app api`, `app worker`, `app webhooks`, `app callbacks`. Each runs until SIGTERM and then drains."""
 
 import os
+from typing import TypeVar
 
 import rich_click as click
 from msgspec.structs import replace
@@ -14,7 +15,10 @@ _CHANNELS = tuple(channel.value for channel in CHANNELS)
 _PRIORITIES = ("critical", "high", "default", "low")
 
 
-def _listen(command: click.Command) -> click.Command:
+C = TypeVar("C", bound=click.Command)
+
+
+def _listen(command: C) -> C:
     command.params.append(click.Option(["--host"], help="Address to listen on."))
     command.params.append(click.Option(["--port"], type=click.IntRange(0, 65_535), help="Port to listen on."))
     return command

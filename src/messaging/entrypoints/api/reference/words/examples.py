@@ -4,6 +4,7 @@ from typing import Any, Final, get_args, get_origin
 
 from messaging.entrypoints.api.decoding.cursors import ListView
 from messaging.entrypoints.api.reference.delivery_words import DELIVERY_EXAMPLES
+from messaging.entrypoints.api.reference.posted.words import CALLBACK_EXAMPLES
 from messaging.entrypoints.api.reference.words.administration import INCIDENT_EXAMPLES
 from messaging.entrypoints.api.reference.words.messages import OF_A_MESSAGES_WAY, TRACE
 from messaging.entrypoints.api.reference.words.names import public_name
@@ -39,31 +40,6 @@ _ACCEPTED: Final = {
     "trace_id": TRACE,
     "links": _LINKS,
 }
-_OF_EVENT: Final = {"event_id": _EVENT, "sequence": 6, "api_version": "2026-11", "mode": "live"}
-_CALLBACK_EVENT: Final = {
-    "id": _EVENT,
-    "type": "message.delivered",
-    "timestamp": _LATER,
-    "data": _OF_EVENT
-    | {
-        "message": {
-            "id": _MESSAGE,
-            "channel": "whatsapp",
-            "status": "delivered",
-            "category": "utility",
-            "sender_id": _SENDER,
-            **{"reference": "order-1042", "metadata": {"order": "1042"}, "attempt": 1},
-            "provider": "whatsapp_cloud",
-            "provider_message_id": "wamid.HBgLMTQxNTU1NTAxMDA",
-            "occurred_at": "2026-11-29T09:30:02.000Z",
-            "error": None,
-            "possible_duplicate": False,
-            "by": None,
-        },
-    },
-    "created_at": _LATER,
-    "trace_id": None,
-}
 _NUMBER_MISSING: Final = {
     "pointer": "/to",
     "code": "country_code_missing",
@@ -98,6 +74,7 @@ _NUMBER: Final = {
 }
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    **CALLBACK_EXAMPLES,
     "AcceptedMessage": _ACCEPTED,
     "BatchResult": {
         "accepted": 1,
@@ -210,8 +187,6 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "received_at": _LATER,
     },
     **DELIVERY_EXAMPLES,
-    "CallbackEvent": _CALLBACK_EVENT,
-    "CallbackEvents": {"data": [_CALLBACK_EVENT], "next_cursor": _EVENT, "has_more": False},
     "ProviderEvent": {
         "id": _EVENT,
         "account_id": _ACCOUNT,

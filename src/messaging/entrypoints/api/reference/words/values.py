@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from messaging.entrypoints.api.reference.posted.words import CALLBACK_VALUES
 from messaging.entrypoints.api.v1.accounts.bodies import CONNECTING, VERIFYING
 
 MESSAGE_STATUSES: Final = {
@@ -41,6 +42,7 @@ OWN_STATUSES: Final = {
 CHANNELS: Final = {"email": "an e-mail address", "sms": "a phone number", "whatsapp": "a phone number or a user id"}
 
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
+    **CALLBACK_VALUES,
     "Category": {
         "authentication": "one-time codes; never after their validity",
         "marketing": "offers and news",
