@@ -46,8 +46,13 @@ class FairShares:
         tenants: dict[TenantId, dict[SenderId, dict[Flow, int]]] = {}
         for flow, count in waiting.items():
             tenants.setdefault(flow.tenant_id, {}).setdefault(flow.sender_id, {})[flow] = count
+        bounds: Mapping[SenderId, int] = at_most or {}
         wants = {
-            tenant: {sender: _bounded(sum(flows.values()), sender, at_most) for sender, flows in senders.items()}
+            tenant: {
+                sender: min(count, bounds.get(sender, count))
+                for sender, flows in senders.items()
+                for count in (sum(flows.values()),)
+            }
             for tenant, senders in tenants.items()
         }
         shares: dict[Flow, int] = {}
@@ -78,10 +83,6 @@ class FairShares:
             self._deficits[child] = max(-1.0, min(1.0, deficit))
         else:
             self._deficits.pop(child, None)
-
-
-def _bounded(count: int, sender: SenderId, at_most: Mapping[SenderId, int] | None) -> int:
-    return count if at_most is None else min(count, at_most.get(sender, count))
 
 
 def _max_min(wants: Mapping[Child, int], concurrency: int) -> dict[Child, float]:

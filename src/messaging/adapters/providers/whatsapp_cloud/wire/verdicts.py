@@ -86,14 +86,11 @@ def _judge_success(reply: Reply) -> SendResult:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             flaw = "not the JSON we expect"
         else:
-            if len(accepted.messages) == 1 and _usable(accepted.messages[0].id):
+            ids = [message.id for message in accepted.messages]
+            if len(ids) == 1 and ids[0].isprintable() and ids[0].strip():
                 return _sent(accepted)
             flaw = "it does not name exactly one message"
     return acceptance_unreadable(reply, flaw)
-
-
-def _usable(provider_message_id: str) -> bool:
-    return provider_message_id.isprintable() and not provider_message_id.isspace() and provider_message_id != ""
 
 
 def _sent(accepted: _Acceptance) -> Sent:
