@@ -71,6 +71,8 @@ INSERT INTO callback_events (tenant_id, id, subject_id, sequence, occurred_at, m
     body_sha256)
 SELECT tenant_id, id, id, 3, created_at, CASE n % 2 WHEN 0 THEN 'live' ELSE 'test' END, 'message',
     'message.' || state, 'sealed', sha256(n::text::bytea) FROM seeds;
+INSERT INTO callback_attempts (tenant_id, id, endpoint_id, event_id, started_at, n, url_host)
+SELECT tenant_id, id, tenant_id, id, created_at, 1, 'hooks.example' FROM seeds;
 DELETE FROM config_versions;
 INSERT INTO config_versions SELECT uuid_tail(n), 1, now(), n FROM generate_series(1, 20000) n;
 """

@@ -16,14 +16,15 @@ SELECT a.*, clock_timestamp()
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::boolean[]) AS a
 """
 
-# Index: callback_attempts_pkey, of the week of each.
+# Index: callback_attempts_pkey, of the week of each. Arrays of one make it a look for each attempt: with plain equality
+# the planner may read all of a week's index, which costs nothing while that week is empty.
 FINISH: Final = """
 UPDATE callback_attempts a
 SET finished_at = clock_timestamp(), outcome = f.outcome, http_status = f.http_status, failure = f.failure,
     peer_ip = f.peer, response_excerpt_encrypted = f.excerpt, ms = f.ms
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bytea[], $8::int[])
     AS f(tenant_id, id, outcome, http_status, failure, peer, excerpt, ms)
-WHERE a.tenant_id = f.tenant_id AND a.id = f.id
+WHERE a.tenant_id = ANY (ARRAY[f.tenant_id]) AND a.id = ANY (ARRAY[f.id])
 """
 
 # Index: callback_ends_pkey. A callback that is replayed ends once more.

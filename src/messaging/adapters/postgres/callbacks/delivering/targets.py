@@ -20,11 +20,16 @@ JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) ON e.tenant_id = k.tenan
 WHERE e.url_encrypted IS NOT NULL
 """
 
-# Index: callback_secrets_pkey.
+# Index: callback_secrets_pkey. OFFSET 0 keeps it a look for each endpoint, however few secrets there were when the plan
+# was made.
 SECRETS: Final = """
-SELECT s.* FROM callback_secrets s
-JOIN unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id) ON s.tenant_id = k.tenant_id AND s.endpoint_id = k.id
-WHERE s.expires_at IS NULL OR s.expires_at > statement_timestamp()
+SELECT s.* FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
+CROSS JOIN LATERAL (
+    SELECT l.* FROM callback_secrets l
+    WHERE l.tenant_id = k.tenant_id AND l.endpoint_id = k.id
+      AND (l.expires_at IS NULL OR l.expires_at > statement_timestamp())
+    OFFSET 0
+) s
 ORDER BY s.created_at DESC, s.id DESC
 """
 
@@ -33,6 +38,7 @@ BODIES: Final = """
 SELECT k.tenant_id, k.id, e.* FROM unnest($1::uuid[], $2::uuid[]) AS k(tenant_id, id)
 CROSS JOIN LATERAL (
     SELECT c.type, c.body_encrypted, c.trace_id FROM callback_events c WHERE c.tenant_id = k.tenant_id AND c.id = k.id
+    OFFSET 0
 ) e
 """
 
