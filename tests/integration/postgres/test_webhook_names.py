@@ -82,11 +82,15 @@ INSERT INTO provider_accounts VALUES ('{TENANT}', '{ACCOUNT}', 'whatsapp_cloud',
                                       now());
 """
 # Whatever still has the old word in its name.
+# Callbacks of today, which tenants are sent, have names of their own.
 NAMED: Final = """
-SELECT relkind::text || ' ' || relname AS name FROM pg_class WHERE relname ~ 'callback' AND relkind <> 't'
-UNION ALL SELECT 'constraint ' || conname FROM pg_constraint WHERE conname ~ 'callback'
-UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE proname ~ 'callback'
-UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger WHERE tgname ~ 'callback'
+SELECT name FROM (
+    SELECT relkind::text || ' ' || relname AS name FROM pg_class WHERE relkind <> 't'
+    UNION ALL SELECT 'constraint ' || conname FROM pg_constraint
+    UNION ALL SELECT 'function ' || proname FROM pg_proc
+    UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger
+) named
+WHERE name ~ 'callback' AND name !~ 'callback_(endpoints|secrets|events|lanes|queue|attempts|ends)'
 """
 
 
