@@ -6,7 +6,7 @@ from uuid import UUID
 
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
-from messaging.application.ports.callbacks.lanes import CallbackKey, EndpointKey, QueuedCallback, Wanted
+from messaging.application.ports.callbacks.delivering.lanes import CallbackKey, EndpointKey, QueuedCallback, Wanted
 from messaging.domain.shared.ids import CallbackEndpointId, CallbackEventId, TenantId
 from messaging.domain.shared.mode import Mode, TenantScope
 from tests.builders import ENDPOINT, NOON, TENANT

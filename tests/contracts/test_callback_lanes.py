@@ -10,7 +10,7 @@ import pytest
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.ports.callbacks.lanes import (
+from messaging.application.ports.callbacks.delivering.lanes import (
     CallbackKey,
     ClaimedLane,
     DroppedCallback,

@@ -8,7 +8,7 @@ import pytest
 
 from messaging.adapters.http.safe_egress.addresses import AddressRule
 from messaging.adapters.http.safe_egress.exchange import HttpCallbackExchange
-from messaging.application.ports.callbacks.exchange import (
+from messaging.application.ports.callbacks.delivering.exchange import (
     Answered,
     CallbackExchange,
     CallbackRequest,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from messaging.application.ports.callbacks.lanes import (
+from messaging.application.ports.callbacks.delivering.lanes import (
     CallbackKey,
     ClaimedLane,
     DroppedCallback,

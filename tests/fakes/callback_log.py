@@ -5,9 +5,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from messaging.application.ports.callbacks.lanes import EndpointKey
-from messaging.application.ports.callbacks.log import EndedCallback, FinishedAttempt, StartedAttempt
-from messaging.application.ports.callbacks.targets import EventKey, StoredBodies, Target
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.log import EndedCallback, FinishedAttempt, StartedAttempt
+from messaging.application.ports.callbacks.delivering.targets import EventKey, StoredBodies, Target
 from messaging.domain.callbacks.disabling import FailureRecord
 from messaging.domain.callbacks.endpoint import DisabledReason, EndpointStatus
 from messaging.domain.callbacks.verdict import End

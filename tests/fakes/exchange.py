@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from messaging.application.ports.callbacks.exchange import Answered, CallbackRequest, Exchanged, NoAnswer
+from messaging.application.ports.callbacks.delivering.exchange import Answered, CallbackRequest, Exchanged, NoAnswer
 
 Behaviour = Exchanged | Callable[[CallbackRequest], Exchanged]
 

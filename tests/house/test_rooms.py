@@ -12,7 +12,7 @@ import messaging
 SOURCES: Final = Path(messaging.__file__).parent
 LARGEST: Final = 9
 # A catalogue, a file for each role (decision 27).
-CATALOGUES: Final = {"application/ports", "application/ports/callbacks"}
+CATALOGUES: Final = {"application/ports"}
 
 
 def test_no_room_is_crowded() -> None:

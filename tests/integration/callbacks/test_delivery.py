@@ -19,7 +19,7 @@ from messaging.application.callbacks.delivering.start_attempts import StartAttem
 from messaging.application.callbacks.endpoints.sealing import seal_headers, seal_secret, seal_url
 from messaging.application.callbacks.settling.recorded import Recorded
 from messaging.application.callbacks.settling.settle import SettleLanes
-from messaging.application.ports.callbacks.exchange import CallbackRequest, NoAnswer
+from messaging.application.ports.callbacks.delivering.exchange import CallbackRequest, NoAnswer
 from messaging.domain.callbacks.endpoint import CallbackSecret
 from messaging.domain.shared.ids import CallbackEndpointId, CallbackSecretId, Prefix, typeid
 from messaging.domain.shared.mode import Mode

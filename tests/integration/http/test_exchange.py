@@ -16,7 +16,7 @@ import trustme
 
 from messaging.adapters.http.safe_egress.addresses import AddressRule
 from messaging.adapters.http.safe_egress.exchange import HttpCallbackExchange, Limits
-from messaging.application.ports.callbacks.exchange import Answered, CallbackRequest, NoAnswer
+from messaging.application.ports.callbacks.delivering.exchange import Answered, CallbackRequest, NoAnswer
 from tests.endpoint import OK, Endpoint, Manner, an_endpoint, hang_up, repeating, saying, silence
 
 LOOPBACK: Final = AddressRule(allow=[ip_network("127.0.0.0/8")])

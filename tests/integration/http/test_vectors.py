@@ -18,7 +18,7 @@ import pytest
 
 from messaging.adapters.http.safe_egress.addresses import AddressRule
 from messaging.adapters.http.safe_egress.exchange import HttpCallbackExchange, Limits
-from messaging.application.ports.callbacks.exchange import Answered, CallbackRequest, Exchanged, NoAnswer
+from messaging.application.ports.callbacks.delivering.exchange import Answered, CallbackRequest, Exchanged, NoAnswer
 from messaging.entrypoints.settings.outbound import OutboundSettings
 from tests.egress_vectors import INSIDE_4, INSIDE_6, NAMES_INSIDE, SPELLINGS, members, urls
 from tests.endpoint import Endpoint, an_endpoint, saying

@@ -10,7 +10,7 @@ import pytest
 
 from messaging.adapters.http.safe_egress.addresses import AddressRule
 from messaging.adapters.http.safe_egress.exchange import HttpCallbackExchange, Limits
-from messaging.application.ports.callbacks.exchange import Answered, CallbackRequest, Exchanged
+from messaging.application.ports.callbacks.delivering.exchange import Answered, CallbackRequest, Exchanged
 from messaging.entrypoints.lab.receivers.receiver import Answer, Receiver
 
 BODY = b'{"type":"message.sent","timestamp":"x","data":{"event_id":"evt_1","sequence":3,"message":{"id":"msg_1"}}}'

@@ -15,7 +15,14 @@ from uuid import UUID
 from messaging.adapters.postgres.session.engine import Engines
 from messaging.adapters.postgres.session.transactions import transaction
 from messaging.adapters.postgres.unit_of_work import PostgresSystemUnitOfWorkFactory
-from messaging.application.ports.callbacks.lanes import ClaimedLane, Ending, EndpointKey, Head, LaneChange, Retry
+from messaging.application.ports.callbacks.delivering.lanes import (
+    ClaimedLane,
+    Ending,
+    EndpointKey,
+    Head,
+    LaneChange,
+    Retry,
+)
 from messaging.domain.shared.ids import CallbackEndpointId
 from tests.builders import TENANT
 from tests.callbacks import a_callback, add_endpoint, wanted

@@ -9,11 +9,11 @@ from messaging.application.ports.attempts import Attempts
 from messaging.application.ports.awaited_messages import AwaitedMessages
 from messaging.application.ports.callbacks.announcements import Announcements
 from messaging.application.ports.callbacks.deliveries import CallbackDeliveries
+from messaging.application.ports.callbacks.delivering.lanes import HeldCallbacks, Lanes
+from messaging.application.ports.callbacks.delivering.log import CallbackLog
+from messaging.application.ports.callbacks.delivering.targets import CallbackTargets
 from messaging.application.ports.callbacks.endpoints import CallbackEndpoints, CallbackSecrets
 from messaging.application.ports.callbacks.events import CallbackEvents
-from messaging.application.ports.callbacks.lanes import HeldCallbacks, Lanes
-from messaging.application.ports.callbacks.log import CallbackLog
-from messaging.application.ports.callbacks.targets import CallbackTargets
 from messaging.application.ports.configuration import (
     Accounts,
     ApiKeys,

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from messaging.application.ports.callbacks.depths import CallbackVitals
+from messaging.application.ports.callbacks.delivering.depths import CallbackVitals
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.health import ProcessState
 from messaging.application.ports.telemetry import Telemetry

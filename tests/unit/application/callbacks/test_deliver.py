@@ -10,8 +10,8 @@ import pytest
 
 from messaging.application.callbacks.delivering import hold_lane
 from messaging.application.callbacks.delivering.outgoing import excerpt_context
-from messaging.application.ports.callbacks.exchange import Answered, CallbackRequest, Exchanged, NoAnswer
-from messaging.application.ports.callbacks.targets import EventKey, StoredBodies
+from messaging.application.ports.callbacks.delivering.exchange import Answered, CallbackRequest, Exchanged, NoAnswer
+from messaging.application.ports.callbacks.delivering.targets import EventKey, StoredBodies
 from messaging.domain.callbacks.breaker import BreakerState, Health
 from messaging.domain.callbacks.endpoint import EndpointStatus
 from messaging.domain.callbacks.verdict import End

@@ -18,9 +18,9 @@ from messaging.application.callbacks.endpoints.sealing import seal_headers, seal
 from messaging.application.callbacks.settling.recorded import Recorded
 from messaging.application.callbacks.settling.settle import SettleLanes
 from messaging.application.ports.callbacks.announcements import Announcement
-from messaging.application.ports.callbacks.lanes import QueuedCallback
-from messaging.application.ports.callbacks.log import EndedCallback, FinishedAttempt
-from messaging.application.ports.callbacks.targets import EventKey, StoredBodies, Target
+from messaging.application.ports.callbacks.delivering.lanes import QueuedCallback
+from messaging.application.ports.callbacks.delivering.log import EndedCallback, FinishedAttempt
+from messaging.application.ports.callbacks.delivering.targets import EventKey, StoredBodies, Target
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.domain.callbacks import body
 from messaging.domain.callbacks.endpoint import CallbackSecret

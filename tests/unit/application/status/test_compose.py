@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from messaging.application.ports.callbacks.depths import CallbackDepths
+from messaging.application.ports.callbacks.delivering.depths import CallbackDepths
 from messaging.application.ports.lane_depth import LaneDepth
 from messaging.application.ports.unit_of_work import StoreUnavailable
 from messaging.application.status.compose import ComposeStatus

@@ -21,7 +21,13 @@ from messaging.adapters.http.safe_egress.guard import GuardedConnector, Passage,
 from messaging.adapters.http.safe_egress.names import Lookup, Names, system_lookup
 from messaging.adapters.http.safe_egress.trust import trust
 from messaging.adapters.http.transport import ConnectionGone, OnlyOnce, in_flight
-from messaging.application.ports.callbacks.exchange import Answered, CallbackRequest, Exchanged, Failure, NoAnswer
+from messaging.application.ports.callbacks.delivering.exchange import (
+    Answered,
+    CallbackRequest,
+    Exchanged,
+    Failure,
+    NoAnswer,
+)
 from messaging.domain.callbacks.target import Target, read_target
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from messaging.application import crashpoints
 from messaging.application.callbacks.announcing.describe import Described, describe
+from messaging.application.ports.callbacks.delivering.lanes import QueuedCallback
 from messaging.application.ports.callbacks.events import NewCallbackEvent
 from messaging.application.ports.callbacks.fan_out import FanOutUnitOfWork, OpenFanOut, PendingEvent
-from messaging.application.ports.callbacks.lanes import QueuedCallback
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots

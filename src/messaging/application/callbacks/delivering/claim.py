@@ -10,8 +10,8 @@ from messaging.application import crashpoints
 from messaging.application.callbacks.delivering.capacity import Capacity
 from messaging.application.callbacks.delivering.outgoing import Callback
 from messaging.application.callbacks.delivering.start_attempts import StartAttempts
-from messaging.application.ports.callbacks.lanes import ClaimedLane, EndpointKey, Head, LaneChange, Wanted
-from messaging.application.ports.callbacks.log import EndedCallback
+from messaging.application.ports.callbacks.delivering.lanes import ClaimedLane, EndpointKey, Head, LaneChange, Wanted
+from messaging.application.ports.callbacks.delivering.log import EndedCallback
 from messaging.application.ports.unit_of_work import CallbackQueueRoles, OpenCallbackQueue
 from messaging.domain.callbacks.breaker import BreakerState, allowance
 from messaging.domain.callbacks.endpoint import EndpointStatus

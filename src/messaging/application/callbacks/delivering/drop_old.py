@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from messaging.application.ports.callbacks.log import EndedCallback
+from messaging.application.ports.callbacks.delivering.log import EndedCallback
 from messaging.application.ports.unit_of_work import OpenCallbackQueue
 from messaging.domain.callbacks.verdict import End
 

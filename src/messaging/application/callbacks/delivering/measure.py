@@ -1,6 +1,6 @@
 """Sets the gauges of what waits for endpoints."""
 
-from messaging.application.ports.callbacks.depths import CallbackVitals
+from messaging.application.ports.callbacks.delivering.depths import CallbackVitals
 from messaging.application.ports.telemetry import Telemetry
 
 

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from messaging.application.callbacks.endpoints.sealing import open_headers, open_secret, open_url
-from messaging.application.ports.callbacks.exchange import Answered, CallbackRequest, Exchanged
-from messaging.application.ports.callbacks.lanes import Head
-from messaging.application.ports.callbacks.targets import StoredBodies, Target
+from messaging.application.ports.callbacks.delivering.exchange import Answered, CallbackRequest, Exchanged
+from messaging.application.ports.callbacks.delivering.lanes import Head
+from messaging.application.ports.callbacks.delivering.targets import StoredBodies, Target
 from messaging.application.ports.secrets import CannotDecrypt, TenantCipher
 from messaging.domain.callbacks import verdict
 from messaging.domain.callbacks.body import context, unpacked

@@ -13,7 +13,7 @@ from messaging.application.callbacks.delivering.outgoing import (
     ended,
     request_of,
 )
-from messaging.application.ports.callbacks.exchange import CallbackExchange
+from messaging.application.ports.callbacks.delivering.exchange import CallbackExchange
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.secrets import KeyRing, TenantCipher
 from messaging.application.ports.snapshots import Snapshots

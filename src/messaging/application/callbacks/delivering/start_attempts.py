@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from messaging.application.callbacks.delivering.outgoing import Callback
-from messaging.application.ports.callbacks.lanes import EndpointKey, Head
-from messaging.application.ports.callbacks.log import StartedAttempt
-from messaging.application.ports.callbacks.targets import EventKey
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey, Head
+from messaging.application.ports.callbacks.delivering.log import StartedAttempt
+from messaging.application.ports.callbacks.delivering.targets import EventKey
 from messaging.application.ports.clock import NewId
 from messaging.application.ports.unit_of_work import CallbackQueueRoles
 from messaging.domain.shared.ids import CallbackAttemptId

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from messaging.application.callbacks.delivering.outgoing import Ended, OurFault
-from messaging.application.ports.callbacks.lanes import Ending, EndpointKey, Head, LockedLane, Retry
-from messaging.application.ports.callbacks.log import EndedCallback
+from messaging.application.ports.callbacks.delivering.lanes import Ending, EndpointKey, Head, LockedLane, Retry
+from messaging.application.ports.callbacks.delivering.log import EndedCallback
 from messaging.domain.callbacks import breaker
 from messaging.domain.callbacks.breaker import BreakerState, Exchange, Health
 from messaging.domain.callbacks.endpoint import DisabledReason

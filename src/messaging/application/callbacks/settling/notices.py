@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from messaging.application.ports.callbacks.announcements import Announcement, SubjectKind
-from messaging.application.ports.callbacks.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
 from messaging.domain.callbacks.breaker import Health
 from messaging.domain.callbacks.disabling import NOTICE_NAMES, notice_level
 from messaging.domain.callbacks.endpoint import DisabledReason, EndpointStatus

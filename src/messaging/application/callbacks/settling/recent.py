@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from messaging.application.callbacks.settling.decide import Lately
-from messaging.application.ports.callbacks.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
 
 _ENDPOINTS: Final = 20_000
 _EXCHANGES: Final = 100

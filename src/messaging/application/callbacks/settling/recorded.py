@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, assert_never
 from messaging.application.callbacks.delivering.outgoing import Ended, OurFault
 from messaging.application.callbacks.settling.decide import Decision
 from messaging.application.ports.callbacks.announcements import Announcement
-from messaging.application.ports.callbacks.exchange import Answered
-from messaging.application.ports.callbacks.lanes import EndpointKey
-from messaging.application.ports.callbacks.log import FinishedAttempt
+from messaging.application.ports.callbacks.delivering.exchange import Answered
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.log import FinishedAttempt
 from messaging.application.ports.telemetry import Telemetry
 from messaging.domain.callbacks.verdict import Delivered, Discarded, End, Failed, Gone, result_label
 from messaging.domain.shared.ids import Prefix, typeid

@@ -15,7 +15,7 @@ from messaging.application.callbacks.settling.decide import Chance, Decision, La
 from messaging.application.callbacks.settling.notices import notices
 from messaging.application.callbacks.settling.recorded import Recorded, finished
 from messaging.application.ports.callbacks.announcements import Announcement
-from messaging.application.ports.callbacks.lanes import ClaimedLane, EndpointKey, LaneChange, LockedLane
+from messaging.application.ports.callbacks.delivering.lanes import ClaimedLane, EndpointKey, LaneChange, LockedLane
 from messaging.application.ports.unit_of_work import CallbackQueueRoles, OpenCallbackQueue
 from messaging.domain.callbacks.breaker import BreakerState, allowance
 from messaging.domain.callbacks.disabling import may_be_due, must_be_disabled

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from messaging.application.callbacks.announcing.queries import KEPT
 from messaging.application.callbacks.watching.queries import known
-from messaging.application.ports.callbacks.lanes import QueuedCallback
+from messaging.application.ports.callbacks.delivering.lanes import QueuedCallback
 from messaging.application.ports.clock import Clock, NewId
 from messaging.application.ports.unit_of_work import OpenUnitOfWork
 from messaging.domain.callbacks.endpoint import EndpointStatus

@@ -6,8 +6,8 @@ from typing import Final
 from messaging.application import jobs
 from messaging.application.callbacks.watching.queries import known
 from messaging.application.callbacks.watching.views import EndpointHealthView
-from messaging.application.ports.callbacks.lanes import DroppedCallback, EndpointKey
-from messaging.application.ports.callbacks.log import EndedCallback
+from messaging.application.ports.callbacks.delivering.lanes import DroppedCallback, EndpointKey
+from messaging.application.ports.callbacks.delivering.log import EndedCallback
 from messaging.application.ports.clock import Clock
 from messaging.application.ports.outbox import ClaimedJob, Done, JobResult, NewJob, Repeat
 from messaging.application.ports.unit_of_work import CallbackQueueRoles, OpenCallbackQueue, OpenUnitOfWork

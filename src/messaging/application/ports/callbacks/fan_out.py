@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from messaging.application.ports.callbacks.announcements import SubjectKind
+from messaging.application.ports.callbacks.delivering.lanes import QueuedCallback
 from messaging.application.ports.callbacks.events import NewCallbackEvent
-from messaging.application.ports.callbacks.lanes import QueuedCallback
 from messaging.domain.callbacks.endpoint import CallbackEndpoint
 from messaging.domain.messages.change import Detail
 from messaging.domain.messages.state import State

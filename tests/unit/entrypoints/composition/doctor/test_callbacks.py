@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from messaging.application.ports.callbacks.depths import CallbackDepths
+from messaging.application.ports.callbacks.delivering.depths import CallbackDepths
 from messaging.entrypoints.composition.doctor.finding import Severity
 from messaging.entrypoints.composition.doctor.traffic.callbacks import judge
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.application.ports.callbacks.lanes import EndpointKey
-from messaging.application.ports.callbacks.log import EndedCallback, FinishedAttempt, StartedAttempt
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.log import EndedCallback, FinishedAttempt, StartedAttempt
 from messaging.domain.callbacks.disabling import FailureRecord
 
 START: Final = """

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.adapters.postgres.session.transactions import autocommit
-from messaging.application.ports.callbacks.depths import CallbackDepths
+from messaging.application.ports.callbacks.delivering.depths import CallbackDepths
 from messaging.domain.callbacks.breaker import BreakerState
 
 _MOST: Final = 10_000

@@ -8,7 +8,7 @@ from asyncpg import Record
 from messaging.adapters.postgres.callbacks.delivering import held_statements as sql
 from messaging.adapters.postgres.callbacks.delivering.lane_statements import LOCK_LANES
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.application.ports.callbacks.lanes import DroppedCallback, EndpointKey
+from messaging.application.ports.callbacks.delivering.lanes import DroppedCallback, EndpointKey
 
 
 class PostgresHeldCallbacks:

@@ -8,7 +8,7 @@ from asyncpg import Record
 from messaging.adapters.postgres.callbacks.delivering import lane_statements as sql
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.application.ports.callbacks.lanes import (
+from messaging.application.ports.callbacks.delivering.lanes import (
     CallbackKey,
     ClaimedLane,
     EndpointKey,

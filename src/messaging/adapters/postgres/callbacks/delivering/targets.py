@@ -9,8 +9,8 @@ from asyncpg import Record
 from messaging.adapters.postgres.schema import rows
 from messaging.adapters.postgres.session.columns import transposed
 from messaging.adapters.postgres.session.transactions import Driver
-from messaging.application.ports.callbacks.lanes import EndpointKey
-from messaging.application.ports.callbacks.targets import EventKey, StoredBodies, Target
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.targets import EventKey, StoredBodies, Target
 from messaging.domain.callbacks.endpoint import DisabledReason
 
 # Index: callback_endpoints_pkey.

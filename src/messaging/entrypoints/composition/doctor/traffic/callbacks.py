@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from messaging.application.ports.callbacks.depths import CallbackDepths, CallbackVitals
+from messaging.application.ports.callbacks.delivering.depths import CallbackDepths, CallbackVitals
 from messaging.entrypoints.composition.doctor.finding import Finding, failed, fine, warning
 
 # Seconds. Work that nobody takes up for so long has no process, or too few of them.

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from messaging.application.ports.callbacks.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
 from messaging.domain.callbacks.endpoint import CallbackEndpoint, CallbackSecret, DisabledReason
 from messaging.domain.shared.ids import CallbackEventId, TenantId
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from messaging.application.ports.callbacks.lanes import EndpointKey
+from messaging.application.ports.callbacks.delivering.lanes import EndpointKey
 from messaging.domain.callbacks.disabling import FailureRecord
 from messaging.domain.callbacks.verdict import End
 from messaging.domain.shared.ids import CallbackAttemptId, CallbackEventId, TenantId
