@@ -27,6 +27,7 @@ _LONGEST_FIRST: Final = (
     "tests/journeys/test_commands.py",
     "tests/chaos/test_storm.py",
     "tests/journeys/test_status_polling.py",
+    "tests/journeys/test_callbacks_die.py",
     "journeys",
     "tests/integration/api",
     "tests/integration/postgres/plans",

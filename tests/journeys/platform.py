@@ -17,7 +17,7 @@ from messaging.domain.shared.ids import Prefix, parse_typeid, typeid
 from messaging.entrypoints.lab.dev.onboarding import Business, Number, Plan
 from messaging.entrypoints.lab.dev.processes.ports import free_ports
 from messaging.entrypoints.lab.dev.seeding import seeded
-from messaging.entrypoints.lab.dev.stack import Stack
+from messaging.entrypoints.lab.dev.stack import Adjust, Stack
 
 T = TypeVar("T")
 # Seconds, on the platform whose processes die: short enough to see recovery.
@@ -164,13 +164,15 @@ async def eventually(look: Callable[[], Awaitable[T | None]], *, within: float, 
 
 
 @asynccontextmanager
-async def running_platform(settings: Mapping[str, str], *, keep_connections: bool = True) -> AsyncIterator[Platform]:
+async def running_platform(
+    settings: Mapping[str, str], *, keep_connections: bool = True, adjust: Adjust | None = None
+) -> AsyncIterator[Platform]:
     """Every process real, the provider the sandbox, one tenant with a fast sender, so that no journey waits for it.
 
-    Without kept connections each request meets the process that runs then.
+    Without kept connections each request meets the process that runs then. `adjust` changes how ours are started.
     """
     said: list[str] = []
-    async with Stack(ports=free_ports(), say=said.append, overrides=settings) as stack:
+    async with Stack(ports=free_ports(), say=said.append, overrides=settings, adjust=adjust) as stack:
         business = await seeded(stack, plan=_PLAN, say=said.append)
         authorization = {"Authorization": f"Bearer {business.api_key}"}
         limits = httpx.Limits(max_keepalive_connections=None if keep_connections else 0)

@@ -12,6 +12,7 @@ import pytest
 from messaging.application.crashpoints import EXIT_CODE, POINTS
 from messaging.entrypoints.lab.dev.processes.keeper import Keeper
 from tests.journeys.at_rest import MODES, Accepted, found_at_rest
+from tests.journeys.deaths import died, dies
 from tests.journeys.platform import Platform, eventually
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,9 @@ _WEBHOOKS = [point for point in POINTS if point.startswith("webhook_store.")]
 # asked nothing: tests of their own bring them about.
 _ASKING = ("resolve_unknown.after_repeat", "resolve_unknown.before_settling")
 _ELSEWHERE = [
-    point for point in POINTS if point.startswith(("poll_status.", "recover_failover.", "job", "fan_out.", *_ASKING))
+    point
+    for point in POINTS
+    if point.startswith(("poll_status.", "recover_failover.", "job", "fan_out.", "callback_", *_ASKING))
 ]
 
 # Workers die one after the other over the same messages, the second over what the first has left behind.
@@ -96,7 +99,7 @@ async def test_a_worker_may_die_over_what_the_provider_answered(mortal: Platform
         worker.kill()
         one = Accepted(await mortal.accepted(mortal.order(_recipient(mode.digits))), mode)
         accepted.append(one)
-        await _dies(worker, f"send.after_reply@{one.id}")
+        await dies(worker, f"send.after_reply@{one.id}")
 
     after = await found_at_rest(mortal, accepted)
 
@@ -117,7 +120,7 @@ async def test_the_api_may_die_over_a_request(mortal: Platform, point: str) -> N
 
     with pytest.raises(httpx.TransportError):
         await mortal.submit(body, key=key)
-    await _died(api, deaths)
+    await died(api, deaths)
     answer = await _once_it_is_back(lambda: mortal.submit(body, key=key))
 
     assert answer.status_code == 202
@@ -135,7 +138,7 @@ async def test_the_webhooks_process_may_die_over_a_webhook(mortal: Platform, poi
     await _armed(webhooks, f"{mortal.stack.webhooks}/readyz", point)
 
     accepted = await _submitted(mortal)
-    await _died(webhooks, deaths)
+    await died(webhooks, deaths)
 
     after = await found_at_rest(mortal, accepted)
     assert after.violations() == []
@@ -181,7 +184,7 @@ async def _crashing(mortal: Platform, *crashes: str) -> list[Accepted]:
         if nth and crash.startswith("webhook_apply."):
             # The webhooks of the first may all have come, and been applied in one go, before the worker died.
             accepted += await _submitted(mortal)
-        await _dies(worker, crash)
+        await dies(worker, crash)
     return accepted
 
 
@@ -196,22 +199,6 @@ def _recipient(digits: str) -> str:
     area_code = next(_area_codes)
     assert area_code <= 999
     return f"+1{area_code}55501{digits}"
-
-
-async def _dies(keeper: Keeper, crash: str) -> None:
-    deaths = len(keeper.exits)
-    await keeper.restart({"APP_CRASHPOINT": crash})
-    await _died(keeper, deaths)
-
-
-async def _died(keeper: Keeper, before: int) -> None:
-    """It ended by itself, as if killed; its keeper starts it again without a crash point."""
-
-    async def ended() -> bool | None:
-        return True if len(keeper.exits) > before else None
-
-    await eventually(ended, within=120, what=f"{keeper.child.name} did not die\n{keeper.child.log_tail()}")
-    assert keeper.exits[before:] == [EXIT_CODE], keeper.child.log_tail()
 
 
 async def _armed(keeper: Keeper, ready_url: str, crash: str) -> None:

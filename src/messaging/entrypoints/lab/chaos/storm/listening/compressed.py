@@ -1,9 +1,10 @@
 """Makes hours of callbacks pass in seconds: the waits, leases and limits of the process that posts them, shortened.
 
 No command and no setting of `app` leads here: `python -m …storm.listening.compressed BUG COMMAND…` is what the storm
-starts instead of `app COMMAND…`; BUG is `-` or one of `planted`.
+starts instead of `app COMMAND…`; BUG is `-` or one of `planted`. A start may be given a lease of its own.
 """
 
+import os
 import runpy
 import sys
 from datetime import timedelta
@@ -20,6 +21,8 @@ from messaging.entrypoints.lab.chaos.storm.planted import PLANTS, planted_in
 from messaging.entrypoints.lab.dev.stack import APP, Adjust, Launch
 
 NONE: Final = "-"
+# Seconds, in the environment of one start: what dies soon need not keep its lanes from the next for long.
+LEASE_SECONDS: Final = "COMPRESSED_LEASE_SECONDS"
 _SELF: Final = "messaging.entrypoints.lab.chaos.storm.listening.compressed"
 _PROGRAM: Final = "messaging.entrypoints.cli"
 _SECOND: Final = timedelta(seconds=1)
@@ -29,14 +32,14 @@ _WAITS: Final = (0.5, 1, 1, 2, 2, 3, 3, 3, 3)
 _LEASE: Final = timedelta(seconds=12)
 
 
-def compress() -> None:
+def compress(lease: timedelta) -> None:
     """Shortens what lasts; the code that watches over it is the same."""
     for mode in Mode:
         schedule.WINDOWS[mode] = _WINDOW
         schedule.WAITS[mode] = tuple(wait * _SECOND for wait in (*_WAITS, *[3] * 300))
     _put(breaker, "_PROBE_WAITS", tuple(wait * _SECOND for wait in (0.5, 1, 2)))
     for module in (claim, hold_lane, settle):
-        _put(module, "LEASE", _LEASE)
+        _put(module, "LEASE", lease)
 
 
 def _put(owner: object, name: str, value: object) -> None:
@@ -58,7 +61,8 @@ def adjusting(bug: str | None) -> Adjust:
 
 
 def main() -> None:
-    compress()
+    given = os.environ.get(LEASE_SECONDS)
+    compress(_LEASE if given is None else float(given) * _SECOND)
     if sys.argv[1] != NONE:
         PLANTS[sys.argv[1]].plant()
     sys.argv = ["app", *sys.argv[2:]]
