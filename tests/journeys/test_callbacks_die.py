@@ -45,7 +45,7 @@ _CRASHES: Final = {
 _PROMISES: Final = [it for it in CALLBACK_INVARIANTS if it.id != "C6"]
 
 # The lanes of the dead are free so soon; who lives longer keeps them, however busy the machine.
-_SOON_OVER: Final = {LEASE_SECONDS: str(MORTAL_LEASE)}
+_SOON_OVER: Final = {LEASE_SECONDS: str(2 * MORTAL_LEASE)}
 _PENDING: Final = "SELECT subject_id, sequence FROM pending_events WHERE subject_kind = 'message'"
 
 _area_codes = itertools.count(201)
