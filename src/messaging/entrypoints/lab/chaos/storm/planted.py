@@ -9,6 +9,7 @@ import runpy
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
 
@@ -93,7 +94,7 @@ def repeat_without_key() -> None:
 
 def resend_after_data() -> None:
     """Takes a mail server's silence after the content for "not sent"."""
-    client: Any = vars(providers)["smtp"].client
+    client: Any = import_module(f"{vars(providers)['smtp'].__name__}.client")
     ordinary: Any = client.judge
 
     def judge(exchange: Any, message_id: str) -> Any:
